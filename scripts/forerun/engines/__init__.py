@@ -1,0 +1,1 @@
+"""The forecasting libraries behind one small interface: see :mod:`forerun.engines.base`."""
