@@ -2,100 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Hashable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import yaml
-
-from forerun import models, schema
+from forerun import models, schema, windows
 from forerun.errors import UserError, suggest
+from forerun.values import coerce, plain
+from forerun.yaml_files import load_yaml, to_yaml
 
-# Snakemake's own key in its configuration.
-_TOLERATED = {"pathvars"}
-_LARGEST_FILE = 1_000_000  # bytes; a configuration is small, a table given by mistake is not
-_MOST_VALUES = 100_000
-_DEEPEST = 20
-_EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
-_WINDOW_KEYS = ("horizon", "test_size", "step_size")
+__all__ = ["differences", "dump", "load_yaml", "resolve"]
 
-
-class _Loader(yaml.SafeLoader):
-    """Safe loader that refuses a key written twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        written = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        seen = set()
-        for key_node in written:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' is written twice", key_node.start_mark
-                )
-            if isinstance(key, Hashable):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Safe dumper that writes every value out instead of referring to an earlier one."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def load_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML mapping without executing or guessing anything.
-
-    Parameters
-    ----------
-    path
-        File in UTF-8. An empty one is an empty mapping.
-
-    Raises
-    ------
-    UserError
-        The file cannot be read, is no mapping, names a key twice or uses tags of a language.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if len(content) > _LARGEST_FILE:
-        raise UserError(f"{path}: is too large for a configuration (more than 1 MB)")
-    try:
-        value = yaml.load(content, Loader=_Loader)  # noqa: S506, a subclass of SafeLoader
-    except yaml.constructor.ConstructorError as error:
-        raise UserError(f"{path}: {_constructing(error)}{_line(error)}") from None
-    except yaml.MarkedYAMLError as error:
-        raise UserError(f"{path}: is not valid YAML, {error.problem}{_line(error)}") from None
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: is not valid YAML, {reason}") from None
-    except RecursionError:
-        raise UserError(f"{path}: is nested too deeply for a configuration") from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise UserError(f"{path}: holds a {type(value).__name__}, not a mapping of key: value lines")
-    return value
-
-
-def _constructing(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or ""
-    if "could not determine a constructor" in problem:
-        tag = problem.rpartition(" ")[2].strip("'")
-        return f"the tag {tag} is not allowed, only plain values are"
-    return problem
-
-
-def _line(error: yaml.MarkedYAMLError) -> str:
-    mark = error.problem_mark or error.context_mark
-    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+_TOLERATED = {"pathvars"}  # Snakemake's own key in its configuration
+_MODEL_KEYS = ("models", "baselines")
+_ROLES = ("id_col", "time_col", "target_col", "hist_exog", "futr_exog", "stat_exog")
+_OWN_COLUMNS = {"unique_id", "ds", "y", "cutoff"}
 
 
 def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str, Any]:
@@ -124,22 +44,19 @@ def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str,
     """
     if not isinstance(asked, Mapping):
         raise UserError(f"{where}: is a {type(asked).__name__}, not a mapping of keys and values")
-    given = _plain({key: value for key, value in asked.items() if key not in _TOLERATED}, where)
+    given = plain({key: value for key, value in asked.items() if key not in _TOLERATED}, where)
     rules = schema.properties()
     unknown = [
         f"unknown key {schema.show(key)}{suggest(key, rules)}" for key in given if key not in rules
     ]
     if unknown:
         _refuse(unknown, where)
-    given = {key: _coerce(value, rules[key]) for key, value in given.items()}
+    given = {key: coerce(value, rules[key]) for key, value in given.items()}
     settings = {**schema.defaults(), **given}
     _refuse(schema.problems(settings, [key for key in settings if key not in _MODEL_KEYS]), where)
     _refuse(_inconsistencies(settings), where)
     _expand_models(settings, given, where)
     return settings
-
-
-_MODEL_KEYS = ("models", "baselines")
 
 
 def _refuse(wrong: list[str], where: str) -> None:
@@ -167,97 +84,19 @@ def _expand_models(settings: dict[str, Any], given: Mapping[str, Any], where: st
     _refuse(models.duplicates(together) or schema.problems(settings, _MODEL_KEYS), where)
 
 
-def _plain(value: Any, where: str) -> Any:
-    """Copy into plain dicts, lists and scalars; refuse what YAML text cannot mean."""
-    budget = [_MOST_VALUES]
-
-    def copy(value: Any, place: str, depth: int) -> Any:
-        budget[0] -= 1
-        if depth > _DEEPEST or budget[0] < 0:
-            raise UserError(f"{where}: {place} is nested too deeply or too large")
-        if isinstance(value, Mapping):
-            for key in value:
-                if not isinstance(key, str):
-                    raise UserError(
-                        f"{where}: the key {schema.show(key)}{' in ' + place if place else ''}"
-                        " is not a text, put it in quotes"
-                    )
-            return {
-                str(key): copy(item, f"{place}.{key}" if place else str(key), depth + 1)
-                for key, item in value.items()
-            }
-        if isinstance(value, (list, tuple)):
-            return [copy(item, f"{place}[{i}]", depth + 1) for i, item in enumerate(value)]
-        return _scalar(value, place, where)
-
-    return copy(value, "", 0)
-
-
-def _scalar(value: Any, place: str, where: str) -> Any:
-    if value is None or isinstance(value, (bool, int)):
-        return value
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise UserError(f"{where}: {place} is {value}, it must be a finite number")
-        return value
-    if isinstance(value, str):
-        value = str(value)  # drops subclasses
-        if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-            raise UserError(f"{where}: {place} is {value!r}, it holds a control character")
-        # YAML 1.1 takes 1e-3 for a text, nobody else does.
-        return float(value) if _EXPONENT.fullmatch(value) else value
-    raise UserError(
-        f"{where}: {place} is {schema.show(value)} ({type(value).__name__}),"
-        " it must be a text, a number, true, false, null, a list or a mapping"
-    )
-
-
-def _coerce(value: Any, rule: Mapping[str, Any]) -> Any:
-    """Read a value as its key means it: lists from texts, whole floats as integers."""
-    kinds = schema.types(rule)
-    if "array" in kinds:
-        if value is None:
-            return []
-        if isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()]
-        elif isinstance(value, (int, float, Mapping)) and not isinstance(value, bool):
-            value = [value]
-        numbers = rule["items"].get("type") == "number"
-        if isinstance(value, list) and numbers:
-            value = sorted(map(_number, value), key=lambda item: (isinstance(item, str), item))
-        return value
-    if "integer" in kinds and isinstance(value, float) and value.is_integer():
-        return int(value)
-    texts = "string" in kinds and "integer" not in kinds
-    if (texts or "32" in rule.get("enum", ())) and type(value) is int:
-        return str(value)
-    return value
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return value
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
 def _inconsistencies(settings: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each pair of keys that do not go together."""
     wrong = []
-    horizon, step = settings["horizon"], settings["step_size"] or settings["horizon"]
-    held = settings["test_size"]
-    if held is not None and (held < horizon or (held - horizon) % step):
+    reach, step = windows.reach(settings), windows.step_size(settings)
+    held, kept = settings["test_size"], settings["val_size"]
+    least = f"{reach} (horizon + gap)" if settings["gap"] else f"the horizon {reach}"
+    if held is not None and (held < reach or (held - reach) % step):
+        wrong.append(f"test_size is {held}, it must be {least} plus a multiple of {step}")
+    if 0 < kept < reach:
+        wrong.append(f"val_size is {kept}, it must be 0 or at least {least}")
+    if settings["early_stop_patience_steps"] and not kept:
         wrong.append(
-            f"test_size is {held}, it must be the horizon {horizon} plus a multiple of"
-            f" the step size {step}"
-        )
-    if 0 < settings["val_size"] < horizon:
-        wrong.append(f"val_size is {settings['val_size']}, it must be 0 or at least {horizon}")
-    if settings["early_stop_patience_steps"] and not settings["val_size"]:
-        wrong.append(
-            f"early_stop_patience_steps needs validation data, set val_size to at least {horizon}"
+            f"early_stop_patience_steps needs validation data, set val_size to at least {least}"
         )
     if settings["sort_metric"] not in settings["metrics"]:
         wrong.append(
@@ -271,9 +110,11 @@ def _columns(settings: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each column that is given two roles."""
     roles: dict[str, str] = {}
     wrong = []
-    for key in ("id_col", "time_col", "target_col", "hist_exog", "futr_exog", "stat_exog"):
+    for key in _ROLES:
         value = settings[key]
         for column in value if isinstance(value, list) else [value]:
+            if isinstance(value, list) and column in _OWN_COLUMNS - set(roles):
+                wrong.append(f"column '{column}' of {key} has a name that Forerun needs, rename it")
             if column in roles:
                 wrong.append(f"column '{column}' stands in both {roles[column]} and {key}")
             roles.setdefault(column, key)
@@ -282,10 +123,7 @@ def _columns(settings: Mapping[str, Any]) -> list[str]:
 
 def dump(settings: Mapping[str, Any]) -> str:
     """Return resolved settings as YAML text, keys in the schema's order; it loads back equal."""
-    ordered = {key: settings[key] for key in schema.properties() if key in settings}
-    return yaml.dump(
-        ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, indent=2
-    )
+    return to_yaml({key: settings[key] for key in schema.properties() if key in settings})
 
 
 def differences(
@@ -311,7 +149,8 @@ def differences(
     Returns
     -------
     list of tuple
-        (key, frozen value, asked value) for each key that contradicts, in the schema's order.
+        (key, frozen value, asked value) for each key that contradicts, in the schema's order;
+        models and baselines in their shortest form.
     """
     named = [key for key in asked if key not in _TOLERATED]
     context = {key: value for key, value in frozen.items() if key not in _MODEL_KEYS}
@@ -327,25 +166,21 @@ def differences(
         old, new = frozen.get(key), resolved[key]
         if new is None and key in from_data:
             continue
-        same = old == new and type(old) is type(new)
         if same_data is not None and key in ("data_file", "static_file", "futr_file"):
             same = same_data(old, new)
+        else:
+            same = _same(key, old, new)
         if not same:
-            found.append((key, old, new))
+            brief = models.brief if key in _MODEL_KEYS else _as_is
+            found.append((key, brief(old), brief(new)))
     return found
 
 
-def windows(settings: Mapping[str, Any]) -> int:
-    """Return the number of back-test windows, from test_size where it is given."""
-    if settings["test_size"] is None:
-        return settings["n_windows"]
-    step = settings["step_size"] or settings["horizon"]
-    return (settings["test_size"] - settings["horizon"]) // step + 1
+def _same(key: str, old: Any, new: Any) -> bool:
+    if key in (*_MODEL_KEYS, "metrics"):  # the order means nothing
+        old, new = (sorted(value or [], key=str) for value in (old, new))
+    return old == new and isinstance(old, bool) == isinstance(new, bool)
 
 
-def folds(settings: Mapping[str, Any]) -> int:
-    """Return the number of fits of a cross-validation: 1 without refit."""
-    refit = settings["refit"]
-    if refit is False:
-        return 1
-    return windows(settings) if refit is True else math.ceil(windows(settings) / refit)
+def _as_is(value: Any) -> Any:
+    return value

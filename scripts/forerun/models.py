@@ -7,41 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from forerun import catalog, schema
+from forerun import catalog, params, schema
 from forerun.errors import UserError, suggest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 # File names in predictions/ and column names of results that a model must not take.
 _RESERVED = {"best", "ensemble", "unique_id", "ds", "y", "cutoff", "metric", "model", "chosen"}
 _KEYS = ("name", "engine", "model", "params", "exogenous")
-
-_BY_KEY = "it is set by the key"
-_BY_FORERUN = "Forerun sets it itself"
-_REFUSED = {
-    "h": f"{_BY_KEY} horizon",
-    "alias": f"{_BY_KEY} name",
-    "futr_exog_list": f"{_BY_KEY} futr_exog",
-    "hist_exog_list": f"{_BY_KEY} hist_exog",
-    "stat_exog_list": f"{_BY_KEY} stat_exog",
-    "prediction_intervals": f"{_BY_KEY} levels",
-    "max_time": f"{_BY_KEY} max_time",
-    "time_budget": f"{_BY_KEY} max_time",
-    "max_epochs": f"{_BY_KEY} max_steps",
-    "min_epochs": f"{_BY_KEY} max_steps",
-    "n_series": "it is counted in the data",
-    "test_size": f"{_BY_KEY} horizon",
-} | dict.fromkeys(
-    "backend callbacks config search_alg cpus gpus ray_options optuna_options logger plugins"
-    " default_root_dir enable_checkpointing enable_progress_bar enable_model_summary profiler"
-    " fast_dev_run barebones num_nodes strategy model_registry enable_autolog_hparams verbose"
-    " num_threads n_jobs".split(),
-    _BY_FORERUN,
-)
-# Arguments that mean the same as the configuration's key, and are bound like it.
-_SHARED = ("input_size", "max_steps", "batch_size", "windows_batch_size", "learning_rate")
-_SHARED += ("scaler_type", "num_samples", "accelerator", "precision")
-# Arguments an engine fills in when they are not given.
-_PROVIDED = {"h", "input_size", "n_series", "season_length", "test_size"}
 
 
 @dataclass(frozen=True)
@@ -127,10 +99,23 @@ def expand(
     for position, item in enumerate(items):
         place = f"{key}[{position}]"
         try:
-            expanded += [spec.as_dict() for spec in _variants(_spec(item), item, settings)]
+            spec = _spec(item)
+            _check_validation(spec, settings)
+            expanded += [variant.as_dict() for variant in _variants(spec, item, settings)]
         except UserError as error:
             wrong += [f"{place}: {line}" for line in str(error).splitlines()]
     return expanded, wrong
+
+
+def brief(items: Sequence[Mapping[str, Any]] | None) -> list[Any]:
+    """Return items in their shortest form: a name where nothing else was said."""
+    short: list[Any] = []
+    for item in items or []:
+        rest = {key: item[key] for key in ("params", "exogenous") if item.get(key)}
+        if item["model"] != item["name"]:
+            rest = {"model": item["model"], **rest}
+        short.append({"name": item["name"], **rest} if rest else item["name"])
+    return short
 
 
 def duplicates(items: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -139,8 +124,9 @@ def duplicates(items: Sequence[Mapping[str, Any]]) -> list[str]:
     wrong = []
     for item in items:
         name = item["name"]
-        other = seen.setdefault(name.lower(), name)
-        if other is not name:
+        other = seen.get(name.lower())
+        seen[name.lower()] = name
+        if other is not None:
             both = f"'{name}'" if other == name else f"'{other}' and '{name}'"
             wrong.append(f"two models are called {both}, give each a name of its own")
     return wrong
@@ -155,24 +141,24 @@ def _spec(item: Any) -> ModelSpec:
     for key in item:
         if key not in _KEYS:
             raise UserError(f"unknown key {schema.show(key)}{suggest(key, _KEYS)}")
-    name = item.get("name") or item.get("model")
-    model = item.get("model") or name
+    name = item.get("name", item.get("model"))
+    model = item.get("model", name)
     if not isinstance(name, str) or not isinstance(model, str):
         raise UserError(f"name and model must be texts, found {schema.show(dict(item))}")
-    engine, params = item.get("engine"), item.get("params")
+    engine, given = item.get("engine"), item.get("params")
     if engine is not None and engine not in catalog.ENGINES:
         raise UserError(
             f"engine is {schema.show(engine)}, it must be one of {', '.join(catalog.ENGINES)}"
         )
     engine, model = catalog.find(model, engine)
     _check_name(name)
-    params = {} if params is None else params
-    if not isinstance(params, Mapping):
-        raise UserError(f"params of {name} is {schema.show(params)}, it must be a mapping")
-    wrong = _check_params(catalog.info(engine, model), params)
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise UserError(f"params of {name} is {schema.show(given)}, it must be a mapping")
+    wrong = params.check(catalog.info(engine, model), given)
     if wrong:
         raise UserError("\n".join(f"params of {name}: {line}" for line in wrong))
-    return ModelSpec(name, engine, model, dict(params))
+    return ModelSpec(name, engine, model, dict(given))
 
 
 def _check_name(name: str) -> None:
@@ -183,6 +169,14 @@ def _check_name(name: str) -> None:
         )
     if name.lower() in _RESERVED:
         raise UserError(f"name '{name}' is taken by Forerun's own results, choose another")
+
+
+def _check_validation(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
+    patience = spec.params.get("early_stop_patience_steps")
+    if patience and patience > 0 and not settings["val_size"]:
+        raise UserError(
+            f"params of {spec.name}: early_stop_patience_steps needs validation data, set val_size"
+        )
 
 
 def _variants(spec: ModelSpec, item: Any, settings: Mapping[str, Any]) -> list[ModelSpec]:
@@ -204,55 +198,3 @@ def _variants(spec: ModelSpec, item: Any, settings: Mapping[str, Any]) -> list[M
         _check_name(f"{spec.name}_exog")
         return [spec, ModelSpec(**{**asked.as_dict(), "name": f"{spec.name}_exog"})]
     return [asked]
-
-
-def _check_params(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
-    """Return one sentence for each argument the class does not take or cannot take like this."""
-    arguments = dict(info.arguments)
-    if info.base:  # an automatic model: arguments of the model it tunes can be fixed
-        arguments = {**catalog.info(info.engine, info.base).arguments, **arguments}
-    trainer = catalog.trainer_arguments() if info.engine == "neuralforecast" else frozenset()
-    known = [name for name in {**arguments, **dict.fromkeys(trainer)} if name not in _REFUSED]
-    wrong = []
-    for name, value in params.items():
-        if name in _REFUSED and name in {*arguments, *trainer, "h"}:
-            wrong.append(f"'{name}' cannot be given, {_REFUSED[name]}")
-        elif name not in known:
-            wrong.append(f"{info.name} has no argument {schema.show(name)}{suggest(name, known)}")
-        else:
-            wrong += _check_value(name, value, arguments.get(name, catalog.Argument()))
-    for name, argument in arguments.items():
-        if argument.required and name not in params and name not in _PROVIDED:
-            wrong.append(f"{info.name} needs the argument '{name}'")
-    return wrong
-
-
-def _check_value(name: str, value: Any, argument: catalog.Argument) -> list[str]:
-    if name in _SHARED:
-        return schema.problems({name: value})
-    if name in ("loss", "valid_loss"):
-        return _check_loss(name, value)
-    default, annotation = argument.default, argument.annotation
-    if value is None or "Union" in annotation or "|" in annotation:
-        return []
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if isinstance(default, bool) and not isinstance(value, bool):
-        return [f"{name} is {schema.show(value)}, it must be true or false"]
-    if isinstance(default, (int, float)) and not isinstance(default, bool):
-        if isinstance(value, (str, bool, dict)):
-            return [f"{name} is {schema.show(value)}, it must be a number"]
-        if isinstance(default, int) and annotation == "int" and not (number and value == int(value)):
-            return [f"{name} is {schema.show(value)}, it must be an integer"]
-    if isinstance(default, list) and not isinstance(value, list):
-        return [f"{name} is {schema.show(value)}, it must be a list"]
-    return []
-
-
-def _check_loss(name: str, value: Any) -> list[str]:
-    """A loss is a name, or a mapping with name and params."""
-    loss = value.get("name") if isinstance(value, Mapping) else value
-    names = catalog.losses()
-    if isinstance(loss, str) and loss in names:
-        return []
-    words = f"{name} is {schema.show(value)}, it must be one of {', '.join(names)}"
-    return [words + (suggest(loss, names) if isinstance(loss, str) else "")]

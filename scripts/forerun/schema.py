@@ -15,6 +15,7 @@ from forerun.errors import suggest
 SCHEMA_FILE = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
 
 _ARTICLES = {"integer": "an integer", "array": "a list", "object": "a mapping", "null": "null"}
+_LETTERS = "letters, digits, '_', '.' and '-' (at most 100, the first a letter or digit)"
 _WORDS = {"boolean": "true or false", "number": "a number", "string": "a text"}
 
 
@@ -48,21 +49,25 @@ def types(rule: Mapping[str, Any]) -> tuple[str, ...]:
 def allowed(rule: Mapping[str, Any]) -> str:
     """Return in words what a rule allows: ``an integer from 1 to 10000, or null``."""
     if "enum" in rule:
-        return "one of " + ", ".join(show(value) for value in rule["enum"])
+        return "one of " + _choices(rule)
     words = []
     for kind in types(rule):
         word = _ARTICLES.get(kind) or _WORDS[kind]
+        if kind == "string" and "pattern" in rule:
+            word = f"a text of {_LETTERS}"
         if kind in ("integer", "number"):
             word += _bounds(rule)
         if kind == "array" and "type" in rule["items"]:
             word += f" of {_WORDS[rule['items']['type']].removeprefix('a ')}s"
             word += _bounds(rule["items"])
         elif kind == "array" and "enum" in rule["items"]:
-            word += " of " + ", ".join(map(show, rule["items"]["enum"]))
+            word += " of " + _choices(rule["items"])
         words.append(word)
-    if "pattern" in rule:
-        words[0] = "letters, digits, '_', '.' and '-', at most 100, the first a letter or digit"
     return ", or ".join(words)
+
+
+def _choices(rule: Mapping[str, Any]) -> str:
+    return ", ".join(value if isinstance(value, str) else show(value) for value in rule["enum"])
 
 
 def _bounds(rule: Mapping[str, Any]) -> str:
@@ -75,6 +80,17 @@ def _bounds(rule: Mapping[str, Any]) -> str:
     if low is not None:
         return f" from {low} to {high}" if high is not None else f" of at least {low}"
     return ""
+
+
+def reference() -> str:
+    """Return a table of all keys in Markdown: key, default, what is allowed, meaning."""
+    rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    for key, rule in properties().items():
+        default = rule["default"]
+        written = f"[{', '.join(default)}]" if isinstance(default, list) else show(default)
+        mark = "\\*" if rule.get("x-operational") else ""
+        rows.append(f"| `{key}`{mark} | `{written}` | {allowed(rule)} | {rule['description']} |")
+    return "\n".join(rows) + "\n"
 
 
 def show(value: Any) -> str:
@@ -101,7 +117,9 @@ def problems(settings: Mapping[str, Any], keys: Iterable[str] | None = None) -> 
     chosen = {key: settings[key] for key in (settings if keys is None else keys)}
     validator = Draft202012Validator(_document())
     found: dict[str, str] = {}
-    for error in sorted(validator.iter_errors(chosen), key=lambda error: list(map(str, error.path))):
+    for error in sorted(
+        validator.iter_errors(chosen), key=lambda error: list(map(str, error.path))
+    ):
         if error.path:
             found.setdefault(str(error.path[0]), _sentence(rules[str(error.path[0])], error))
     return list(found.values())
@@ -116,7 +134,5 @@ def _sentence(rule: Mapping[str, Any], error: Any) -> str:
         return f"{place} is empty, it must be {allowed(rule)}"
     choices = error.schema.get("enum", ())
     hint = suggest(error.instance, map(str, choices)) if isinstance(error.instance, str) else ""
-    words = allowed(error.schema if inside and error.schema.get("type") else rule)
-    if inside and choices:
-        words = allowed(error.schema)
+    words = allowed(error.schema if inside else rule)
     return f"{place} is {show(error.instance)}, it must be {words}{hint}"

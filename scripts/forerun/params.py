@@ -1,0 +1,117 @@
+"""Checking a model's own arguments against its class, before anything is imported or trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from forerun import catalog, schema
+from forerun.errors import suggest
+from forerun.source import Argument
+
+_BY_KEY = "it is set by the key"
+_NO_TEXT = "it takes a Python object, which a configuration cannot hold"
+_BY_FORERUN = "Forerun sets it itself"
+_REFUSED = {
+    "h": f"{_BY_KEY} horizon",
+    "alias": f"{_BY_KEY} name",
+    "futr_exog_list": f"{_BY_KEY} futr_exog",
+    "hist_exog_list": f"{_BY_KEY} hist_exog",
+    "stat_exog_list": f"{_BY_KEY} stat_exog",
+    "prediction_intervals": f"{_BY_KEY} levels",
+    "max_time": f"{_BY_KEY} max_time",
+    "time_budget": f"{_BY_KEY} max_time",
+    "max_epochs": f"{_BY_KEY} max_steps",
+    "min_epochs": f"{_BY_KEY} max_steps",
+    "n_series": "it is counted in the data",
+    "test_size": f"{_BY_KEY} horizon",
+    "optimizer": _NO_TEXT,
+    "lr_scheduler": _NO_TEXT,
+    "trend_forecaster": _NO_TEXT,
+} | dict.fromkeys(
+    "backend callbacks config search_alg cpus gpus ray_options optuna_options logger plugins"
+    " default_root_dir enable_checkpointing enable_progress_bar enable_model_summary profiler"
+    " fast_dev_run barebones num_nodes strategy model_registry enable_autolog_hparams verbose"
+    " num_threads n_jobs".split(),
+    _BY_FORERUN,
+)
+# Arguments that mean the same as the configuration's key, and are bound like it.
+_SHARED = ("input_size", "max_steps", "batch_size", "windows_batch_size", "learning_rate")
+_SHARED += ("scaler_type", "num_samples", "accelerator", "precision")
+# Arguments an engine fills in when they are not given.
+_PROVIDED = {"h", "input_size", "n_series", "season_length", "test_size"}
+
+
+def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
+    """Return one sentence for each argument the class does not take or cannot take like this.
+
+    Parameters
+    ----------
+    info
+        The class. Arguments of pytorch_lightning's Trainer are taken by neural models as well.
+    params
+        Arguments that the user gives.
+    """
+    arguments = dict(info.arguments)
+    if info.base:  # an automatic model: arguments of the model it tunes can be fixed
+        arguments = {**catalog.info(info.engine, info.base).arguments, **arguments}
+    trainer = catalog.trainer_arguments() if info.engine == "neuralforecast" else frozenset()
+    known = [name for name in {**arguments, **dict.fromkeys(trainer)} if name not in _REFUSED]
+    wrong = []
+    for name, value in params.items():
+        if name in _REFUSED and name in {*arguments, *trainer, "h"}:
+            wrong.append(f"'{name}' cannot be given, {_REFUSED[name]}")
+        elif name not in known:
+            wrong.append(f"{info.name} has no argument {schema.show(name)}{suggest(name, known)}")
+        else:
+            wrong += _check_value(name, value, arguments.get(name, Argument()))
+    for name, argument in arguments.items():
+        if argument.required and name not in params and name not in _PROVIDED:
+            wrong.append(f"{info.name} needs the argument '{name}'")
+    return wrong
+
+
+def _check_value(name: str, value: Any, argument: Argument) -> list[str]:
+    if name in _SHARED:
+        return schema.problems({name: value})
+    if name in ("loss", "valid_loss"):
+        return _check_loss(name, value)
+    default, annotation = argument.default, argument.annotation
+    if value is None or "Union" in annotation or "|" in annotation:
+        return []
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if isinstance(default, bool) and not isinstance(value, bool):
+        return [f"{name} is {schema.show(value)}, it must be true or false"]
+    if isinstance(default, (int, float)) and not isinstance(default, bool):
+        if isinstance(value, (str, bool, dict)):
+            return [f"{name} is {schema.show(value)}, it must be a number"]
+        if (
+            isinstance(default, int)
+            and annotation == "int"
+            and not (number and value == int(value))
+        ):
+            return [f"{name} is {schema.show(value)}, it must be an integer"]
+    if isinstance(default, list) and not isinstance(value, list):
+        return [f"{name} is {schema.show(value)}, it must be a list"]
+    return []
+
+
+def _check_loss(name: str, value: Any) -> list[str]:
+    """A loss is a name, or a mapping with name and that loss's own arguments."""
+    known = catalog.losses()
+    given = dict(value) if isinstance(value, Mapping) else {"name": value}
+    loss = given.pop("name", None)
+    if not isinstance(loss, str) or loss not in known:
+        hint = suggest(loss, known) if isinstance(loss, str) else ""
+        return [f"{name} is {schema.show(value)}, it must be one of {', '.join(known)}{hint}"]
+    taken = catalog.loss_arguments(loss)
+    wrong = [
+        f"{name} {loss} has no argument {schema.show(key)}{suggest(key, taken)}"
+        for key in given
+        if key not in taken
+    ]
+    return wrong + [
+        f"{name} {loss} needs the argument '{key}'"
+        for key, argument in taken.items()
+        if argument.required and key not in given
+    ]

@@ -1,0 +1,112 @@
+"""Reading and writing YAML files: plain values only, nothing guessed, nothing executed."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from forerun.errors import UserError
+
+LARGEST_FILE = 1_000_000  # bytes; a configuration is small, a table given by mistake is not
+# The parser in C is eight times faster, but many brackets in a row exhaust its stack.
+_LARGEST_FOR_C = 5_000
+
+
+class _UniqueKeys:
+    """Refuses a key written twice; to be mixed into a safe loader."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
+        written = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        seen = set()
+        for key_node in written:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[attr-defined]
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key}' is written twice", key_node.start_mark
+                )
+            if isinstance(key, Hashable):
+                seen.add(key)
+        return super().construct_mapping(node, deep)  # type: ignore[misc]
+
+
+class _Loader(_UniqueKeys, yaml.SafeLoader):
+    pass
+
+
+class _FastLoader(_UniqueKeys, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    pass
+
+
+def _loader(content: bytes) -> Any:
+    return _FastLoader if len(content) <= _LARGEST_FOR_C else _Loader
+
+
+class _Dumper(yaml.SafeDumper):
+    """Safe dumper that writes every value out instead of referring to an earlier one."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def load_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a YAML mapping without executing or guessing anything.
+
+    Parameters
+    ----------
+    path
+        File in UTF-8. An empty one is an empty mapping.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, is no mapping, names a key twice or uses tags of a language.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if len(content) > LARGEST_FILE:
+        raise UserError(f"{path}: is too large for a configuration (more than 1 MB)")
+    try:
+        value = yaml.load(content, Loader=_loader(content))  # noqa: S506, safe loaders
+    except yaml.constructor.ConstructorError as error:
+        raise UserError(f"{path}: {_constructing(error)}{_line(error)}") from None
+    except yaml.MarkedYAMLError as error:
+        raise UserError(f"{path}: is not valid YAML, {error.problem}{_line(error)}") from None
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: is not valid YAML, {reason}") from None
+    except RecursionError:
+        raise UserError(f"{path}: is nested too deeply for a configuration") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise UserError(
+            f"{path}: holds a {type(value).__name__}, not a mapping of key: value lines"
+        )
+    return value
+
+
+def _constructing(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or ""
+    if "could not determine a constructor" in problem:
+        tag = problem.rpartition(" ")[2].strip("'")
+        return f"the tag {tag} is not allowed, only plain values are"
+    return problem
+
+
+def _line(error: yaml.MarkedYAMLError) -> str:
+    mark = error.problem_mark or error.context_mark
+    return f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+
+
+def to_yaml(value: Mapping[str, Any]) -> str:
+    """Return a mapping as YAML text, keys in their order."""
+    return yaml.dump(
+        dict(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, indent=2
+    )
