@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from forerun import source
 from forerun.errors import UserError, suggest
@@ -20,6 +21,16 @@ ENGINES = ("neuralforecast", "statsforecast", "mlforecast")
 _SOURCES = {
     "neuralforecast": ("models/__init__.py", "auto.py"),
     "statsforecast": ("models.py",),
+}
+_ATTRIBUTES = {
+    "neuralforecast": {
+        "multivariate": "MULTIVARIATE",
+        "recurrent": "RECURRENT",
+        "futr_exog": "EXOGENOUS_FUTR",
+        "hist_exog": "EXOGENOUS_HIST",
+        "stat_exog": "EXOGENOUS_STAT",
+    },
+    "statsforecast": {"futr_exog": "uses_exog"},
 }
 _NOT_MODELS = {"RayOptions", "OptunaOptions"}
 _LOSSES = "losses/pytorch.py"
@@ -48,7 +59,7 @@ _FAMILIES = {
 _FAMILY = {name: family for family, names in _FAMILIES.items() for name in names.split()}
 
 _NEEDS_HIERARCHY = "needs a summing matrix of a hierarchy, which a configuration cannot hold"
-_UNSUPPORTED = {
+UNSUPPORTED = {
     "HINT": _NEEDS_HIERARCHY,
     "AutoHINT": _NEEDS_HIERARCHY,
     "TimeLLM": "needs a language model from the network, and neuralforecast cannot save it",
@@ -99,34 +110,23 @@ def info(engine: str, name: str) -> ModelInfo:
     if engine == "mlforecast":
         return _regressor(name)
     folder = source.folder(engine)
-    assert folder is not None and name in names(engine), f"{engine} has no model {name}"
+    assert folder is not None, f"{engine} is not installed"
     if engine == "neuralforecast" and _is_auto(name):
         return _automatic(name)
     file, node = source.locate(folder / _SOURCES[engine][0], name)
-    common = {
-        "summary": source.summary(node),
-        "arguments": source.arguments(file, node),
-        "unsupported": _reason(name),
+    able: dict[str, Any] = {  # the attributes say so, inherited ones too
+        field: source.attribute(file, node, attribute)
+        for field, attribute in _ATTRIBUTES[engine].items()
     }
-    if engine == "statsforecast":
-        return ModelInfo(
-            name,
-            engine,
-            "statistical",
-            auto=_is_auto(name),
-            futr_exog=source.attribute(file, node, "uses_exog"),
-            **common,
-        )
     return ModelInfo(
         name,
         engine,
-        _FAMILY.get(name, "neural"),
-        multivariate=source.attribute(file, node, "MULTIVARIATE"),
-        recurrent=source.attribute(file, node, "RECURRENT"),
-        futr_exog=source.attribute(file, node, "EXOGENOUS_FUTR"),
-        hist_exog=source.attribute(file, node, "EXOGENOUS_HIST"),
-        stat_exog=source.attribute(file, node, "EXOGENOUS_STAT"),
-        **common,
+        "statistical" if engine == "statsforecast" else _FAMILY.get(name, "neural"),
+        summary=source.summary(node),
+        auto=_is_auto(name),
+        arguments=source.arguments(file, node),
+        unsupported=_reason(name),
+        **able,
     )
 
 
@@ -180,7 +180,7 @@ def losses() -> tuple[str, ...]:
 def loss_arguments(name: str) -> Mapping[str, source.Argument]:
     """Return the arguments of a loss."""
     folder = source.folder("neuralforecast")
-    assert folder is not None and name in losses(), f"there is no loss {name}"
+    assert folder is not None, "neuralforecast is not installed"
     return source.arguments(*source.locate(folder / _LOSSES, name))
 
 
@@ -232,4 +232,4 @@ def _reason(name: str) -> str | None:
     package = _NEEDS_PACKAGE.get(name)
     if package and source.folder(package) is None:
         return f"needs the package {package}, which is not installed"
-    return _UNSUPPORTED.get(name)
+    return UNSUPPORTED.get(name)

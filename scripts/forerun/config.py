@@ -84,7 +84,7 @@ def _expand_models(settings: dict[str, Any], given: Mapping[str, Any], where: st
     _refuse(models.duplicates(together) or schema.problems(settings, _MODEL_KEYS), where)
 
 
-def _inconsistencies(settings: Mapping[str, Any]) -> list[str]:
+def _inconsistencies(settings: dict[str, Any]) -> list[str]:
     """Return one sentence for each pair of keys that do not go together."""
     wrong = []
     reach, step = windows.reach(settings), windows.step_size(settings)

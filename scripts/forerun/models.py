@@ -188,9 +188,7 @@ def _variants(spec: ModelSpec, item: Any, settings: Mapping[str, Any]) -> list[M
     columns = [name for names in exogenous_columns(asked, settings).values() for name in names]
     given = any(settings[kind] for kind in ("hist_exog", "futr_exog", "stat_exog"))
     if wish in (True, "both") and given and not columns:
-        raise UserError(
-            f"exogenous is {schema.show(wish)}, but {spec.model} uses none of these kinds of columns"
-        )
+        raise UserError(f"exogenous is {schema.show(wish)}, but {spec.model} uses no such columns")
     wish = settings["exogenous"] if wish is None else wish
     if not columns or wish is False:
         return [spec]

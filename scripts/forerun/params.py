@@ -12,6 +12,12 @@ from forerun.source import Argument
 _BY_KEY = "it is set by the key"
 _NO_TEXT = "it takes a Python object, which a configuration cannot hold"
 _BY_FORERUN = "Forerun sets it itself"
+_BY_FORERUN_NAMES = (
+    "backend", "config", "search_alg", "cpus", "gpus", "ray_options", "optuna_options", "logger",
+    "callbacks", "plugins", "profiler", "default_root_dir", "enable_checkpointing", "strategy",
+    "enable_progress_bar", "enable_model_summary", "enable_autolog_hparams", "model_registry",
+    "fast_dev_run", "barebones", "num_nodes", "verbose", "num_threads", "n_jobs",
+)  # fmt: skip
 _REFUSED = {
     "h": f"{_BY_KEY} horizon",
     "alias": f"{_BY_KEY} name",
@@ -28,16 +34,10 @@ _REFUSED = {
     "optimizer": _NO_TEXT,
     "lr_scheduler": _NO_TEXT,
     "trend_forecaster": _NO_TEXT,
-} | dict.fromkeys(
-    "backend callbacks config search_alg cpus gpus ray_options optuna_options logger plugins"
-    " default_root_dir enable_checkpointing enable_progress_bar enable_model_summary profiler"
-    " fast_dev_run barebones num_nodes strategy model_registry enable_autolog_hparams verbose"
-    " num_threads n_jobs".split(),
-    _BY_FORERUN,
-)
+} | dict.fromkeys(_BY_FORERUN_NAMES, _BY_FORERUN)
 # Arguments that mean the same as the configuration's key, and are bound like it.
-_SHARED = ("input_size", "max_steps", "batch_size", "windows_batch_size", "learning_rate")
-_SHARED += ("scaler_type", "num_samples", "accelerator", "precision")
+_SHARED = {"input_size", "max_steps", "batch_size", "windows_batch_size", "learning_rate"}
+_SHARED |= {"scaler_type", "num_samples", "accelerator", "precision"}
 # Arguments an engine fills in when they are not given.
 _PROVIDED = {"h", "input_size", "n_series", "season_length", "test_size"}
 

@@ -22,7 +22,7 @@ _WORDS = {"boolean": "true or false", "number": "a number", "string": "a text"}
 @cache
 def _document() -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506
+    return yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), Loader=loader)
 
 
 def properties() -> Mapping[str, dict[str, Any]]:
@@ -62,6 +62,8 @@ def allowed(rule: Mapping[str, Any]) -> str:
             word += _bounds(rule["items"])
         elif kind == "array" and "enum" in rule["items"]:
             word += " of " + _choices(rule["items"])
+        elif kind == "array":
+            word += f" of {rule['items']['$ref'].rpartition('/')[2]}s"
         words.append(word)
     return ", or ".join(words)
 
@@ -88,6 +90,7 @@ def reference() -> str:
     for key, rule in properties().items():
         default = rule["default"]
         written = f"[{', '.join(default)}]" if isinstance(default, list) else show(default)
+        written = default if isinstance(default, str) and not default.isdigit() else written
         mark = "\\*" if rule.get("x-operational") else ""
         rows.append(f"| `{key}`{mark} | `{written}` | {allowed(rule)} | {rule['description']} |")
     return "\n".join(rows) + "\n"

@@ -123,7 +123,7 @@ def _literal(node: ast.expr | None) -> Any:
 
 def summary(node: ast.ClassDef) -> str:
     """First sentence of a docstring that says more than the name; empty if there is none."""
-    inits = [item for item in node.body if getattr(item, "name", "") == "__init__"]
+    inits = [item for item in node.body if isinstance(item, ast.FunctionDef)][:1]
     for owner in (node, *inits):
         for paragraph in (ast.get_docstring(owner) or "").split("\n\n"):
             text = " ".join(paragraph.split())

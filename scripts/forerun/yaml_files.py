@@ -73,7 +73,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     if len(content) > LARGEST_FILE:
         raise UserError(f"{path}: is too large for a configuration (more than 1 MB)")
     try:
-        value = yaml.load(content, Loader=_loader(content))  # noqa: S506, safe loaders
+        value = yaml.load(content, Loader=_loader(content))
     except yaml.constructor.ConstructorError as error:
         raise UserError(f"{path}: {_constructing(error)}{_line(error)}") from None
     except yaml.MarkedYAMLError as error:
