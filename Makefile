@@ -1,0 +1,66 @@
+# make demo       set everything up, train on the shipped data set, show the leaderboard
+# make test       set everything up, check the code, run the tests
+# make check      the checks alone: snakemake --lint, snakefmt, ruff, mypy
+# make format     let snakefmt and ruff write the code in the house's style
+# make lock       resolve requirements.lock again after a change of versions in pyproject.toml
+# make clean-env  remove the virtual environment
+#
+# The environment is made on first use and reused afterwards (environment.sh says how).
+# Variables: VENV (folder), PYTHON (interpreter to build it on), JOBS (tests side by side), PYTEST_ARGS.
+
+VENV ?= .venv
+JOBS ?= 2
+PYTEST_ARGS ?=
+BIN := $(VENV)/bin
+
+# snakefmt looks for its shell formatter on the PATH.
+WITH_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lock env env-test clean-env
+
+help:
+	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
+
+demo: env
+	$(BIN)/train --run-id demo --config config/demo.yaml
+
+test: check
+	$(BIN)/pytest -n $(JOBS) $(PYTEST_ARGS)
+
+check: env-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(WITH_PATH) snakefmt --check Snakefile workflow
+	$(BIN)/mypy
+	$(BIN)/snakemake --lint
+	$(BIN)/snakemake --snakefile workflow/Snakefile --lint
+
+format: env-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(WITH_PATH) snakefmt Snakefile workflow
+
+# The file's own pins are kept where pyproject.toml lets them: `make lock UPGRADE=--upgrade` takes the newest instead.
+# What only the CUDA build of torch brings is left to torch, which names its versions itself.
+lock: env-test
+	rm -rf $(VENV)/lock && mkdir $(VENV)/lock
+	sed '/^# Every pin of requirements.lock/,$$d' pyproject.toml >$(VENV)/lock/pyproject.toml
+	cp requirements.lock $(VENV)/lock/
+	cd $(VENV)/lock && ../bin/uv pip compile -q --all-extras --no-emit-index-url --no-annotate --no-header \
+		--python-version 3.11 $(UPGRADE) --output-file requirements.lock pyproject.toml
+	{ sed '/^[^#]/,$$d' requirements.lock; \
+		sed -E '/^(nvidia-|cuda-|triton=)/d; s/\+cpu$$//' $(VENV)/lock/requirements.lock; } >$(VENV)/lock/new.lock
+	{ cat $(VENV)/lock/pyproject.toml; sed -n '/^# Every pin/,/^constraint/p' pyproject.toml; \
+		sed -n 's/^[^#].*/    "&",/p' $(VENV)/lock/new.lock; echo ']'; } >$(VENV)/lock/new.toml
+	cp $(VENV)/lock/new.lock requirements.lock && cp $(VENV)/lock/new.toml pyproject.toml
+	rm -r $(VENV)/lock
+
+env:
+	@sh environment.sh $(VENV)
+
+env-test:
+	@sh environment.sh $(VENV) all
+
+clean-env:
+	rm -rf $(VENV)
