@@ -124,7 +124,8 @@ def _literal(node: ast.expr | None) -> Any:
 def summary(node: ast.ClassDef) -> str:
     """First sentence of a docstring that says more than the name; empty if there is none."""
     inits = [item for item in node.body if isinstance(item, ast.FunctionDef)][:1]
-    for owner in (node, *inits):
+    owners: list[ast.ClassDef | ast.FunctionDef] = [node, *inits]
+    for owner in owners:
         for paragraph in (ast.get_docstring(owner) or "").split("\n\n"):
             text = " ".join(paragraph.split())
             if len(text.split()) > 3 and not text.startswith(("Args:", "References:")):

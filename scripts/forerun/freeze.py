@@ -1,0 +1,119 @@
+"""Create a run: freeze its data, its provenance and, last, its resolved configuration."""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import subprocess
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from forerun import config
+from forerun.data import prepare, read_table, summary
+from forerun.files import sha256, write_json, write_parquet, write_text
+
+#: Packages whose version can change a result.
+PACKAGES = (
+    "forerun",
+    "snakemake",
+    "neuralforecast",
+    "statsforecast",
+    "mlforecast",
+    "utilsforecast",
+    "torch",
+    "pytorch-lightning",
+    "numpy",
+    "pandas",
+    "pyarrow",
+)
+
+
+def freeze(
+    settings: dict[str, Any],
+    data_file: str,
+    to: dict[str, str],
+    run_id: str,
+    project: str | Path = ".",
+) -> None:
+    """Validate the data and write ``data.parquet``, ``provenance.json`` and ``config.yaml``.
+
+    Parameters
+    ----------
+    settings : the resolved settings of the run
+    data_file : the table that was asked for, CSV or Parquet
+    to : the three target paths: ``data``, ``provenance``, ``config``
+    project : the folder whose git commit is noted
+
+    Raises
+    ------
+    UserError
+        If the data cannot be used. Nothing is written then.
+    """
+    prepared = prepare(
+        read_table(data_file, id_col=settings["id_col"]),
+        settings,
+        static=_optional(settings, "static_file"),
+        futr=_optional(settings, "futr_file"),
+    )
+    frozen = settings | {
+        "run_id": run_id,
+        "data_file": str(Path(data_file).absolute()),
+        "freq": prepared.freq,
+        "season_length": prepared.season_length,
+        "input_size": settings["input_size"] or prepared.input_size,
+    }
+    for note in prepared.notes:
+        print(f"note: {note}")
+    write_parquet(to["data"], prepared.frame)
+    write_json(
+        to["provenance"],
+        {
+            "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "created_by": getpass.getuser(),
+            "git": git_state(project),
+            "data": {"file": frozen["data_file"], "sha256": sha256(data_file)}
+            | {"frozen_sha256": sha256(to["data"])}
+            | summary(prepared.frame)
+            | {"notes": prepared.notes},
+            "seed": settings["seed"],
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "versions": versions(),
+        },
+    )
+    # Last: a run exists from the moment its configuration does.
+    write_text(to["config"], config.dump(frozen))
+
+
+def _optional(settings: dict[str, Any], key: str) -> Any:
+    path = settings.get(key)
+    return None if path is None else read_table(path, id_col=settings["id_col"])
+
+
+def versions() -> dict[str, str]:
+    """Return the installed version of each package that can change a result."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state(folder: str | Path) -> dict[str, Any] | None:
+    """Return the commit checked out in `folder` and whether files differ from it; None without."""
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(folder: str | Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()

@@ -1,0 +1,219 @@
+"""Where everything of a run lies, and what state it is in: read from the folder, never from an index."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from forerun.errors import UserError
+from forerun.files import read_json, sha256
+
+RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+MODEL = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+
+#: What the frozen part of a run consists of (folders are sealed with everything in them).
+FROZEN = ("config.yaml", "data.parquet", "provenance.json")
+
+
+def check_run_id(run_id: str) -> str:
+    """Return `run_id` if it can name a run; refuse it in one line otherwise."""
+    if not re.fullmatch(RUN_ID, str(run_id)):
+        raise UserError(
+            f"run id '{run_id}' is not possible: use letters, digits, '_', '.' and '-' "
+            "(at most 100, beginning with a letter or digit)"
+        )
+    return str(run_id)
+
+
+def new_run_id(runs: str | Path, now: datetime | None = None) -> str:
+    """Return ``run_YYYYMMDD_HHMMSS`` (UTC-free local time); ``_2``, ``_3``... if that one exists."""
+    base = (now or datetime.now()).strftime("run_%Y%m%d_%H%M%S")
+    run_id, number = base, 1
+    while os.path.lexists(Path(runs) / run_id):
+        number += 1
+        run_id = f"{base}_{number}"
+    return run_id
+
+
+def claim_run_id(runs: str | Path) -> str:
+    """Return a new automatic run id whose folder this call has made: no other call gets the same."""
+    while True:
+        run_id = new_run_id(runs)
+        try:
+            (Path(runs) / run_id).mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return run_id
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The paths inside one run folder (see ``README.md``, "The run folder")."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, runs: str | Path, run_id: str) -> RunPaths:
+        return cls(Path(runs) / check_run_id(run_id))
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data.parquet"
+
+    @property
+    def provenance(self) -> Path:
+        return self.folder / "provenance.json"
+
+    @property
+    def sealed(self) -> Path:
+        return self.folder / "SEALED"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.csv"
+
+    @property
+    def leaderboard(self) -> Path:
+        return self.folder / "leaderboard.csv"
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions"
+
+    @property
+    def plots(self) -> Path:
+        return self.folder / "plots"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def session(self) -> Path:
+        return self.logs / "session.json"
+
+    def model(self, name: str) -> Path:
+        return self.folder / "models" / name
+
+    def cv_results(self, name: str) -> Path:
+        return self.folder / f"cv_results_{name}.csv"
+
+    def status(self, name: str) -> Path:
+        return self.folder / "status" / f"{name}.json"
+
+    def final(self, name: str) -> Path:
+        """Outcome of the fit on all data."""
+        return self.folder / "parts" / name / "final.json"
+
+    def fold(self, name: str, fold: int | str) -> Path:
+        """Outcome of one cross-validation fit; its results lie beside it as ``.parquet``."""
+        return self.folder / "parts" / name / f"fold_{fold}.json"
+
+
+def run_folders(runs: str | Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of `runs` that can be runs: folders whose name is a run id."""
+    try:
+        entries = os.scandir(runs)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            if re.fullmatch(RUN_ID, entry.name) and _is_folder(entry):
+                yield entry
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of symbolic links
+        return False
+
+
+def is_frozen(folder: str | Path) -> bool:
+    """Tell whether the run exists: ``config.yaml`` is written last when a run is created."""
+    return os.path.isfile(os.path.join(folder, "config.yaml"))
+
+
+def is_sealed(folder: str | Path) -> bool:
+    """Tell whether the run is read-only history."""
+    return os.path.isfile(os.path.join(folder, "SEALED"))
+
+
+def outcome(path: str | Path) -> dict[str, Any]:
+    """Read the outcome of one piece of work; empty if it is missing or damaged."""
+    value = read_json(path)
+    return value if isinstance(value, dict) else {}
+
+
+def finished_pieces(folder: str | Path) -> list[str]:
+    """List the outputs (relative to the run) of the training jobs that succeeded.
+
+    They are never made again: ``models/NHITS``, ``parts/NHITS/final.json``,
+    ``parts/NHITS/fold_0.json``, ``parts/NHITS/fold_0.parquet``...
+    """
+    folder, done = Path(folder), []
+    for path in sorted(folder.glob("parts/*/*.json")):
+        if outcome(path).get("status") != "ok":
+            continue
+        name = path.parent.name
+        product = f"models/{name}" if path.stem == "final" else f"parts/{name}/{path.stem}.parquet"
+        if (folder / product).exists():
+            done += [f"parts/{name}/{path.name}", product]
+    return done
+
+
+def failed_models(leaderboard: str | Path) -> dict[str, str]:
+    """Return the models of a ``leaderboard.csv`` that failed, each with its reason."""
+    with open(leaderboard, encoding="utf-8", newline="") as file:
+        return {
+            row["model"]: row["reason"] for row in csv.DictReader(file) if row["status"] == "failed"
+        }
+
+
+def failures(folder: str | Path, model: str, piece: str) -> int:
+    """Return how often a piece (``final``, ``fold_0``...) of a model has failed in a row so far."""
+    known = outcome(Path(folder) / "parts" / model / f"{piece}.json")
+    return int(known.get("attempts", 1)) if known.get("status") == "failed" else 0
+
+
+def remove_if_never_begun(folder: str | Path) -> None:
+    """Remove a run's folder that holds nothing but logs: its creation was refused."""
+    if all(entry.name in ("logs", "benchmarks") for entry in os.scandir(folder)):
+        shutil.rmtree(folder)
+
+
+def same_table(folder: str | Path) -> Callable[[Any, Any], bool]:
+    """Return a function that tells whether a path asked for holds the data the run was made of.
+
+    Another path is no contradiction when the file behind it is the same: a run may have been
+    copied to another machine.
+    """
+    known = (read_json(Path(folder) / "provenance.json") or {}).get("data", {})
+
+    def same(frozen: Any, asked: Any) -> bool:
+        if asked is None or frozen is None:
+            return asked is None or asked == frozen
+        if Path(asked).absolute() == Path(frozen).absolute():
+            return True
+        return Path(asked).is_file() and sha256(asked) == known.get("sha256")
+
+    return same

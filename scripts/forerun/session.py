@@ -1,0 +1,62 @@
+"""Who is working on a run right now: ``logs/session.json``, written at the start of each call.
+
+A call that was killed leaves its file behind; whether it still works is asked of the machine.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from forerun.files import read_json, write_json
+from forerun.isolate import now
+from forerun.runs import RunPaths
+
+
+def begin(folder: str | Path) -> None:
+    """Say that this process works on the run."""
+    import psutil
+
+    write_json(
+        RunPaths(Path(folder)).session,
+        {
+            "pid": os.getpid(),
+            "create_time": psutil.Process().create_time(),
+            "host": socket.gethostname(),
+            "user": getpass.getuser(),
+            "started_at": now(),
+        },
+    )
+
+
+def end(folder: str | Path) -> None:
+    """Say that this process no longer works on the run."""
+    path = RunPaths(Path(folder)).session
+    if (read_json(path) or {}).get("pid") == os.getpid():
+        path.unlink(missing_ok=True)
+
+
+def holder(folder: str | Path) -> dict[str, Any] | None:
+    """Return who works on the run (``pid``, ``host``, ``user``, ``started_at``); None if nobody.
+
+    A process of another machine is believed to be alive: it cannot be asked.
+    """
+    session = read_json(RunPaths(Path(folder)).session)
+    if not isinstance(session, dict) or "pid" not in session:
+        return None
+    return session if session.get("host") != socket.gethostname() or _alive(session) else None
+
+
+def _alive(session: dict[str, Any]) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(session["pid"])
+        # A dead process's number may have been given to another one.
+        same = abs(process.create_time() - session["create_time"]) < 2
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.Error, KeyError, TypeError):
+        return False

@@ -1,0 +1,76 @@
+"""The two pieces of work that train: the final fit and one cross-validation fit.
+
+Both run in a child process of their own (:mod:`forerun.isolate`), so they take paths and names, and
+leave their product whole or not at all.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forerun.yaml_files import load_yaml
+from forerun.data import split
+from forerun.engines.base import Data, Progress, get_engine
+from forerun.files import new_folder, write_parquet
+from forerun.models import ModelSpec, specs
+from forerun.windows import folds, step_size
+
+
+def find_spec(settings: dict[str, Any], model: str) -> ModelSpec:
+    """Return the specification of the run's model called `model`."""
+    return next(spec for spec in specs(settings) if spec.name == model)
+
+
+def read_run_data(data: str | Path, settings: dict[str, Any]) -> Data:
+    """Read the frozen ``data.parquet`` of a run."""
+    return Data(*split(pd.read_parquet(data), settings))
+
+
+def without_last(history: pd.DataFrame, steps: int) -> pd.DataFrame:
+    """Return `history` without the last `steps` rows of each series."""
+    if steps == 0:
+        return history
+    from_end = history.groupby("unique_id", observed=True).cumcount(ascending=False)
+    return history[from_end >= steps].reset_index(drop=True)
+
+
+def without_gap(frame: pd.DataFrame, settings: dict[str, Any], by: list[str]) -> pd.DataFrame:
+    """Drop the first ``gap`` forecast steps of each group: they were only bridged."""
+    if not settings.get("gap"):
+        return frame
+    step = frame.groupby(by, observed=True).cumcount()
+    return frame[step >= settings["gap"]].reset_index(drop=True)
+
+
+def train_model(config: str, data: str, model: str, folder: str, progress: Progress) -> None:
+    """Fit a model to all data of the run and save it as `folder`."""
+    settings = load_yaml(config)
+    spec = find_spec(settings, model)
+    engine = get_engine(spec.engine)
+    fitted = engine.fit(spec, settings, read_run_data(data, settings), progress)
+    with new_folder(folder) as temporary:
+        engine.save(fitted, temporary)
+
+
+def cross_validate(
+    config: str, data: str, model: str, fold: int, output: str, progress: Progress
+) -> None:
+    """Fit a model before the windows of `fold`, forecast them, write the results to `output`.
+
+    The data end with the fold's last window: nothing later is seen, by the scaler or by any other
+    part of the model.
+    """
+    settings = load_yaml(config)
+    spec = find_spec(settings, model)
+    all_folds = folds(settings)
+    covered = all_folds[fold]
+    seen = read_run_data(data, settings)
+    later = (all_folds[-1].stop - covered.stop) * step_size(settings)
+    seen.history = without_last(seen.history, later)
+    engine = get_engine(spec.engine)
+    frame = engine.cross_validate(spec, settings, seen, len(covered), progress)
+    frame = frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True)
+    write_parquet(output, without_gap(frame, settings, ["unique_id", "cutoff"]))

@@ -1,0 +1,26 @@
+"""Create a run: validate the data; freeze data, provenance and configuration."""
+
+from typing import TYPE_CHECKING
+
+from forerun.freeze import freeze
+from forerun.recording import recording
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(settings, data_file, to, run_id, project, log):
+    """Freeze the run `run_id`; see :func:`forerun.freeze.freeze`."""
+    with recording(log, settings["log_file"]):
+        freeze(settings, data_file, to, run_id, project)
+
+
+if __name__ == "__main__":
+    main(
+        settings=snakemake.params.settings,
+        data_file=snakemake.input.data_file,
+        to={name: snakemake.output[name] for name in ("data", "provenance", "config")},
+        run_id=snakemake.wildcards.run_id,
+        project=snakemake.params.project,
+        log=snakemake.log[0],
+    )

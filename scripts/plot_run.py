@@ -1,0 +1,43 @@
+"""Draw the run: forecasts, back-tests, errors, leaderboard."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from forerun.files import new_folder
+from forerun.metrics import read_cv_results, read_predictions
+from forerun.plots import write_all
+from forerun.recording import recording
+from forerun.training import read_run_data
+from forerun.yaml_files import load_yaml
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(config, data, models, cv_results, leaderboard, predictions, folder, log, log_file=None):
+    """Draw into `folder`; `models` names the models of the files `cv_results`, in order."""
+    with recording(log, log_file), new_folder(folder) as temporary:
+        settings = load_yaml(config)
+        write_all(
+            temporary,
+            history=read_run_data(data, settings).history[["unique_id", "ds", "y"]],
+            cv={m: read_cv_results(p) for m, p in zip(models, cv_results, strict=True)},
+            predictions={p.stem: read_predictions(p) for p in sorted(Path(predictions).glob("*.csv"))},
+            leaderboard=pd.read_csv(leaderboard),
+            settings=settings,
+        )
+
+
+if __name__ == "__main__":
+    main(
+        config=snakemake.input.config,
+        data=snakemake.input.data,
+        models=snakemake.params.models,
+        cv_results=snakemake.input.cv_results,
+        leaderboard=snakemake.input.leaderboard,
+        predictions=snakemake.input.predictions,
+        folder=snakemake.output[0],
+        log=snakemake.log[0],
+        log_file=snakemake.params.log_file,
+    )

@@ -1,0 +1,33 @@
+"""Forecast the steps after each series' end with every model of a run that did not fail."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forerun.yaml_files import load_yaml
+from forerun.files import new_folder, write_csv
+from forerun.predict import forecasts
+from forerun.recording import recording
+from forerun.training import read_run_data
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(config, data, models, folder, log, log_file=None):
+    """Write ``<model>.csv`` into `folder` for each model folder of `models` that is not empty."""
+    with recording(log, log_file), new_folder(folder) as temporary:
+        settings = load_yaml(config)
+        folders = {Path(model).name: Path(model) for model in models}
+        for model, frame in forecasts(settings, read_run_data(data, settings), folders):
+            write_csv(temporary / f"{model}.csv", frame)
+
+
+if __name__ == "__main__":
+    main(
+        config=snakemake.input.config,
+        data=snakemake.input.data,
+        models=snakemake.input.models,
+        folder=snakemake.output[0],
+        log=snakemake.log[0],
+        log_file=snakemake.params.log_file,
+    )

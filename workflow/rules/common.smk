@@ -1,0 +1,140 @@
+"""Settings and input functions of all stages.
+
+The settings of a run are those frozen in its config.yaml. A run that does not exist yet gets the
+configuration of this call, with config/experiments/<run_id>.yaml laid over it.
+
+What is done is a source file: the rules that make frozen files do not apply to frozen runs, to
+pieces of training that succeeded, or to sealed runs, so nothing can make Snakemake run them again.
+"""
+
+import os
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+PROJECT = Path(workflow.current_basedir).parent.parent
+sys.path.insert(0, str(PROJECT / "scripts"))
+
+from forerun import runs as run_folders
+from forerun.config import differences, resolve
+from forerun.errors import UserError
+from forerun.models import specs
+from forerun.windows import folds
+from forerun.yaml_files import load_yaml
+
+OUTPUT_DIR = config.get("output_dir")
+RUNS = f"{OUTPUT_DIR}/runs" if OUTPUT_DIR else "runs"
+PARTS_OF_A_RUN = ["predictions", "plots"]
+
+#: The runs that this call works on: those whose settings were asked for.
+SESSION = set()
+
+
+pathvars:
+    runs=RUNS,
+
+
+wildcard_constraints:
+    run_id=run_folders.RUN_ID,
+    model=run_folders.MODEL,
+    fold=r"\d+",
+
+
+def refuse(error):
+    """End with one line and exit code 2: the user can mend this."""
+    print(f"forerun: error: {error}", file=sys.stderr, flush=True)
+    raise SystemExit(2)
+
+
+# -- Settings -----------------------------------------------------------------------------------
+
+
+def get_asked(run_id):
+    """Return what this call asks for beyond config/config.yaml: options and the experiment."""
+    asked = dict(workflow.config_settings.overwrite_config)
+    experiment = Path("config/experiments") / f"{run_id}.yaml"
+    return asked | (load_yaml(experiment) if experiment.is_file() else {})
+
+
+@cache
+def get_settings(run_id):
+    """Return the settings of a run; refuse settings that contradict an existing one."""
+    folder = Path(RUNS) / run_id
+    SESSION.add(run_id)
+    try:
+        if not run_folders.is_frozen(folder):
+            return resolve({**config, **get_asked(run_id), "run_id": run_id})
+        frozen = load_yaml(folder / "config.yaml")
+        if workflow.is_main_process:
+            refuse_contradictions(run_id, frozen)
+        return frozen
+    except UserError as error:
+        refuse(error)
+
+
+def refuse_contradictions(run_id, frozen):
+    same_table = run_folders.same_table(Path(RUNS) / run_id)
+    if differing := differences(frozen, get_asked(run_id), same_table):
+        listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in differing)
+        raise UserError(f"run '{run_id}' exists with other settings: {listed}; choose another run id")
+
+
+@cache
+def get_default_run():
+    """Return the run that `snakemake` alone makes."""
+    try:
+        if config.get("run_id"):
+            return run_folders.check_run_id(config["run_id"])
+        return run_folders.new_run_id(RUNS)
+    except UserError as error:
+        refuse(error)
+
+
+def get_models(run_id):
+    return [spec.name for spec in specs(get_settings(run_id))]
+
+
+def get_folds(run_id):
+    return list(range(len(folds(get_settings(run_id)))))
+
+
+def get_engine_name(wildcards):
+    return next(s.engine for s in specs(get_settings(wildcards.run_id)) if s.name == wildcards.model)
+
+
+def get_setting(key):
+    """Return a function of the wildcards that gives one setting of the run."""
+
+    def setting(wildcards):
+        return get_settings(wildcards.run_id).get(key)
+
+    return setting
+
+
+# -- What is done is a source -------------------------------------------------------------------
+
+
+def without(done):
+    """Return the constraint on `run_id` that leaves out what is done.
+
+    `done` are paths below the folder of runs: "exp1" leaves out the whole run, "exp1/models/NHITS"
+    that one path (the look-ahead sees beyond the run id).
+    """
+    if not done:
+        return run_folders.RUN_ID
+    return rf"(?!(?:{'|'.join(map(re.escape, sorted(done)))})(?:/|$)){run_folders.RUN_ID}"
+
+
+EXISTING = [entry.path for entry in run_folders.run_folders(RUNS)]
+FROZEN = {Path(run).name for run in EXISTING if run_folders.is_frozen(run)}
+SEALED = {Path(run).name for run in EXISTING if run_folders.is_sealed(run)}
+FINISHED = {
+    f"{run_id}/{piece}"
+    for run_id in FROZEN - SEALED
+    for piece in run_folders.finished_pieces(Path(RUNS) / run_id)
+}
+
+NOT_FROZEN = without(FROZEN)
+NOT_FINISHED = without(SEALED | FINISHED)
+NOT_SEALED = without(SEALED)

@@ -1,0 +1,50 @@
+"""Create a run: freeze its data, its provenance and its configuration.
+
+REQUIRED INPUTS: the table named by `data_file` (static_file, futr_file where given)
+OUTPUTS: <runs>/{run_id}/config.yaml, data.parquet, provenance.json
+"""
+
+
+def get_tables(wildcards):
+    """Return the tables that the run is made of; refuse one that is missing."""
+    settings = get_settings(wildcards.run_id)
+    shipped = PROJECT / "data" / "us_employment_monthly.csv"
+    tables = {"data_file": settings["data_file"] or str(shipped)}
+    tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
+    for key, path in tables.items():
+        if not Path(path).is_file():
+            what = "is a folder" if Path(path).is_dir() else "does not exist"
+            refuse(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
+    return tables
+
+
+def get_asked_settings(wildcards):
+    return get_settings(wildcards.run_id)
+
+
+rule freeze_run:
+    """Validate the data and write down everything that decides the run's results."""
+    input:
+        unpack(get_tables),
+    output:
+        data="<runs>/{run_id}/data.parquet",
+        provenance="<runs>/{run_id}/provenance.json",
+        config="<runs>/{run_id}/config.yaml",
+    log:
+        "<runs>/{run_id}/logs/freeze_run.log",
+    benchmark:
+        "<runs>/{run_id}/benchmarks/freeze_run.tsv"
+    wildcard_constraints:
+        run_id=NOT_FROZEN,
+    conda:
+        "../envs/forerun.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        settings=get_asked_settings,
+        project=str(PROJECT),
+    message:
+        "{wildcards.run_id}: freezing configuration and data"
+    script:
+        "../../scripts/freeze_run.py"

@@ -1,0 +1,76 @@
+"""Score the models of a run, and seal the run when all of it is done.
+
+REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, cv_results_{model}.csv, status/{model}.json
+OUTPUTS: <runs>/{run_id}/metrics.csv, leaderboard.csv, SEALED
+"""
+
+
+def get_model_files(pattern):
+    """Return a function that gives `pattern` for each model of the run."""
+
+    def files(wildcards):
+        return collect(pattern, model=get_models(wildcards.run_id), allow_missing=True)
+
+    return files
+
+
+def get_model_names(wildcards):
+    return get_models(wildcards.run_id)
+
+
+checkpoint score_models:
+    """Compute the errors of all models; rank them."""
+    input:
+        config="<runs>/{run_id}/config.yaml",
+        data="<runs>/{run_id}/data.parquet",
+        cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
+        statuses=get_model_files("<runs>/{run_id}/status/{model}.json"),
+    output:
+        metrics="<runs>/{run_id}/metrics.csv",
+        leaderboard="<runs>/{run_id}/leaderboard.csv",
+    log:
+        "<runs>/{run_id}/logs/score_models.log",
+    benchmark:
+        "<runs>/{run_id}/benchmarks/score_models.tsv"
+    wildcard_constraints:
+        run_id=NOT_SEALED,
+    conda:
+        "../envs/forerun.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        models=get_model_names,
+        log_file=get_setting("log_file"),
+    message:
+        "{wildcards.run_id}: scoring all models"
+    script:
+        "../../scripts/score_models.py"
+
+
+rule seal_run:
+    """Write down the sha256 of every frozen file: from now on the run is read-only history."""
+    input:
+        config="<runs>/{run_id}/config.yaml",
+        data="<runs>/{run_id}/data.parquet",
+        provenance="<runs>/{run_id}/provenance.json",
+        models=get_model_files("<runs>/{run_id}/models/{model}"),
+        cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
+        statuses=get_model_files("<runs>/{run_id}/status/{model}.json"),
+        metrics="<runs>/{run_id}/metrics.csv",
+        leaderboard="<runs>/{run_id}/leaderboard.csv",
+    output:
+        "<runs>/{run_id}/SEALED",
+    log:
+        "<runs>/{run_id}/logs/seal_run.log",
+    wildcard_constraints:
+        run_id=NOT_SEALED,
+    conda:
+        "../envs/forerun.yaml"
+    resources:
+        mem_mb=500,
+        runtime=30,
+    message:
+        "{wildcards.run_id}: sealing"
+    script:
+        "../../scripts/seal_run.py"

@@ -1,0 +1,34 @@
+"""Draw the run: forecasts, back-tests, errors, leaderboard.
+
+REQUIRED INPUTS: <runs>/{run_id}/predictions/, cv_results_{model}.csv, metrics.csv, leaderboard.csv
+OUTPUTS: <runs>/{run_id}/plots/
+"""
+
+
+rule plot_run:
+    """Draw every kind of plot for a bounded number of series."""
+    input:
+        config="<runs>/{run_id}/config.yaml",
+        data="<runs>/{run_id}/data.parquet",
+        cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
+        metrics="<runs>/{run_id}/metrics.csv",
+        leaderboard="<runs>/{run_id}/leaderboard.csv",
+        predictions="<runs>/{run_id}/predictions",
+    output:
+        directory("<runs>/{run_id}/plots"),
+    log:
+        "<runs>/{run_id}/logs/plot_run.log",
+    benchmark:
+        "<runs>/{run_id}/benchmarks/plot_run.tsv"
+    conda:
+        "../envs/forerun.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        models=get_model_names,
+        log_file=get_setting("log_file"),
+    message:
+        "{wildcards.run_id}: drawing plots"
+    script:
+        "../../scripts/plot_run.py"

@@ -1,0 +1,43 @@
+"""Forecast with the models of a run. Made from a sealed run at any time, without training.
+
+REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, models/{model}/, leaderboard.csv
+OUTPUTS: <runs>/{run_id}/predictions/
+"""
+
+
+def get_seal(wildcards):
+    """Return the run's seal once all models are done; nothing while a model has failed."""
+    sealed = f"{RUNS}/{wildcards.run_id}/SEALED"
+    if wildcards.run_id in SEALED:
+        return sealed
+    scores = checkpoints.score_models.get(run_id=wildcards.run_id).output
+    failed = run_folders.failed_models(scores.leaderboard)
+    return [] if failed and not accept_failures(wildcards.run_id) else sealed
+
+
+rule predict_run:
+    """Forecast the steps after each series' end with every model that did not fail."""
+    input:
+        config="<runs>/{run_id}/config.yaml",
+        data="<runs>/{run_id}/data.parquet",
+        models=get_model_files("<runs>/{run_id}/models/{model}"),
+        leaderboard="<runs>/{run_id}/leaderboard.csv",
+        seal=get_seal,
+    output:
+        directory("<runs>/{run_id}/predictions"),
+    log:
+        "<runs>/{run_id}/logs/predict_run.log",
+    benchmark:
+        "<runs>/{run_id}/benchmarks/predict_run.tsv"
+    conda:
+        "../envs/forerun.yaml"
+    threads: get_threads
+    resources:
+        mem_mb=get_training_memory,
+        runtime=60,
+    params:
+        log_file=get_setting("log_file"),
+    message:
+        "{wildcards.run_id}: predicting"
+    script:
+        "../../scripts/predict_run.py"

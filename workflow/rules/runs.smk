@@ -1,0 +1,72 @@
+"""The table of all runs, and what happens at the start and at the end of each call.
+
+REQUIRED INPUTS: none
+OUTPUTS: none (list-runs prints)
+"""
+
+from forerun import session
+
+
+localrules:
+    list_runs,
+
+
+rule list_runs:
+    """Print the table of all runs."""
+    name:
+        "list-runs"
+    localrule: True
+    params:
+        runs=RUNS,
+    script:
+        "../../scripts/list_runs.py"
+
+
+def close_sessions():
+    for run_id in SESSION:
+        session.end(Path(RUNS) / run_id)
+
+
+def end_with_failures():
+    """End the call with exit code 1 if a run has failed models that nobody has accepted."""
+    lines = []
+    for run_id in sorted(SESSION):
+        leaderboard = Path(RUNS) / run_id / "leaderboard.csv"
+        if run_folders.is_sealed(leaderboard.parent) or not leaderboard.is_file():
+            continue
+        for model, reason in run_folders.failed_models(leaderboard).items():
+            lines.append(f"forerun: run '{run_id}': {model} failed: {reason}")
+    if lines and not workflow.dryrun:
+        advice = "the same command tries again what failed; accept_failures=true keeps it so"
+        print("\n".join([*lines, f"forerun: {advice}"]), file=sys.stderr, flush=True)
+        raise SystemExit(1)
+
+
+def end_with_refusals():
+    """End the call with exit code 2 if a run was refused; leave no empty folder of it."""
+    refused = False
+    for run_id in SESSION:
+        folder = Path(RUNS) / run_id
+        log = folder / "logs" / "freeze_run.log"
+        if run_folders.is_frozen(folder) or not log.is_file():
+            continue
+        if "forerun: error:" in log.read_text(encoding="utf-8"):
+            refused = True
+            run_folders.remove_if_never_begun(folder)
+    if refused:
+        raise SystemExit(2)
+
+
+onstart:
+    for run_id in SESSION:
+        session.begin(Path(RUNS) / run_id)
+
+
+onsuccess:
+    close_sessions()
+    end_with_failures()
+
+
+onerror:
+    close_sessions()
+    end_with_refusals()

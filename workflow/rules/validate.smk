@@ -1,0 +1,81 @@
+"""Cross-validate each model: fit it before held-out windows and forecast them.
+
+REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet
+OUTPUTS: <runs>/{run_id}/parts/{model}/fold_{fold}.parquet and .json, cv_results_{model}.csv,
+    status/{model}.json
+"""
+
+
+def get_fold_failures(wildcards):
+    """Return how often this fit has failed: a failed one is a new job, with other parameters."""
+    folder = Path(RUNS) / wildcards.run_id
+    return run_folders.failures(folder, wildcards.model, f"fold_{wildcards.fold}")
+
+
+def get_fold_files(pattern):
+    """Return a function that gives `pattern` for each fold of the model."""
+
+    def files(wildcards):
+        return collect(pattern, fold=get_folds(wildcards.run_id), allow_missing=True)
+
+    return files
+
+
+rule cross_validate:
+    """Fit one model before the windows of one fold, and forecast them."""
+    input:
+        config="<runs>/{run_id}/config.yaml",
+        data="<runs>/{run_id}/data.parquet",
+    output:
+        results="<runs>/{run_id}/parts/{model}/fold_{fold}.parquet",
+        outcome="<runs>/{run_id}/parts/{model}/fold_{fold}.json",
+    log:
+        "<runs>/{run_id}/logs/cross_validate/{model}_{fold}.log",
+    benchmark:
+        "<runs>/{run_id}/benchmarks/cross_validate/{model}_{fold}.tsv"
+    wildcard_constraints:
+        run_id=NOT_FINISHED,
+    retries: 2
+    conda:
+        "../envs/forerun.yaml"
+    threads: get_threads
+    resources:
+        mem_mb=get_training_memory,
+        runtime=get_training_runtime,
+        gpu=get_gpus,
+        tries=get_tries,
+    params:
+        failures=get_fold_failures,
+        max_time=get_setting("max_time"),
+        log_file=get_setting("log_file"),
+    message:
+        "{wildcards.run_id}: cross-validating {wildcards.model} (fit {wildcards.fold})"
+    script:
+        "../../scripts/cross_validate.py"
+
+
+rule collect_model:
+    """Put the pieces of one model together: its cross-validation results and its status."""
+    input:
+        final="<runs>/{run_id}/parts/{model}/final.json",
+        folds=get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.json"),
+        results=get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.parquet"),
+    output:
+        cv_results="<runs>/{run_id}/cv_results_{model}.csv",
+        status="<runs>/{run_id}/status/{model}.json",
+    log:
+        "<runs>/{run_id}/logs/collect_model/{model}.log",
+    wildcard_constraints:
+        run_id=NOT_SEALED,
+    conda:
+        "../envs/forerun.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        train_benchmarks="<runs>/{run_id}/benchmarks/train_model/{model}.tsv",
+        cv_benchmarks=get_fold_files("<runs>/{run_id}/benchmarks/cross_validate/{model}_{fold}.tsv"),
+    message:
+        "{wildcards.run_id}: collecting {wildcards.model}"
+    script:
+        "../../scripts/collect_model.py"
