@@ -128,7 +128,12 @@ class TestVersions:
 class TestTrackedFiles:
     def test_none_names_a_registry_or_an_index(self):
         # Written in pieces, or this file would name them.
-        words = ["py" + "pi.org", "pythonhosted", "anaconda" + ".org", "download.py" + "torch"]
+        words = [
+            "py" + "pi.org",
+            "python" + "hosted.org",
+            "anaconda" + ".org",
+            "download.py" + "torch",
+        ]
         settings = r"(index-url|find-links|registry) *[=:] *.?(https?:|file:|/)"
         pattern = re.compile("|".join([*map(re.escape, words), settings]).encode(), re.IGNORECASE)
         guilty = [
