@@ -1,0 +1,293 @@
+"""From a user's table to a sorted panel: columns, names, times, numbers, duplicates, frequency."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import union_categoricals
+
+from forerun.data.grid import Grid, check_freq, infer_freq, make_grid
+from forerun.data.panel import Panel, in_order
+from forerun.data.parsing import Bools, Ints, Times, parse_ids, parse_numbers, parse_times
+from forerun.data.problems import Problems, count, show
+from forerun.errors import suggest
+
+RESERVED = ("unique_id", "ds", "y", "cutoff", "available_mask", "sample_weight", "index")
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which column of the user's table is what."""
+
+    id: str
+    time: str
+    target: str
+    hist: tuple[str, ...]
+    futr: tuple[str, ...]
+    stat: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Roles:
+        """Take the roles from the resolved configuration."""
+        hist, futr, stat = (
+            tuple(str(name) for name in settings.get(key) or ())
+            for key in ("hist_exog", "futr_exog", "stat_exog")
+        )
+        id_col, time_col, target_col = (
+            str(settings.get(key) or default)
+            for key, default in (("id_col", "unique_id"), ("time_col", "ds"), ("target_col", "y"))
+        )
+        return cls(id_col, time_col, target_col, hist, futr, stat)
+
+
+def tidy(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
+    """Return the table with text as column names and nothing useful left in its index."""
+    if roles.id in frame.index.names and roles.id not in frame.columns:
+        frame = frame.reset_index()
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    return frame.reset_index(drop=True)
+
+
+def check_columns(
+    frame: pd.DataFrame,
+    roles: Roles,
+    static: pd.DataFrame | None,
+    futr: pd.DataFrame | None,
+    problems: Problems,
+) -> None:
+    """Note columns that are missing, that are there twice, or that are asked to be two things."""
+    asked = {roles.id: "id_col", roles.time: "time_col", roles.target: "target_col"}
+    if len(asked) < 3:
+        problems.add("id_col, time_col and target_col must name three different columns")
+    for key, names in (
+        ("hist_exog", roles.hist),
+        ("futr_exog", roles.futr),
+        ("stat_exog", roles.stat),
+    ):
+        for name in names:
+            if name in asked:
+                problems.add(f"column {show(name)} is asked for twice: {asked[name]} and {key}")
+            elif name in RESERVED:
+                problems.add(f"{key} cannot have the name {show(name)}; rename that column")
+            asked[name] = key
+    elsewhere = set(roles.stat) & set([] if static is None else static.columns)
+    _check_table(frame, {n: k for n, k in asked.items() if n not in elsewhere}, "", problems)
+    if static is not None:
+        keys = {roles.id: "id_col"} | {n: "stat_exog" for n in roles.stat if n in elsewhere}
+        _check_table(static, keys, " in static_file", problems)
+    if futr is not None:
+        keys = {roles.id: "id_col", roles.time: "time_col"}
+        _check_table(futr, keys | dict.fromkeys(roles.futr, "futr_exog"), " in futr_file", problems)
+
+
+def _check_table(
+    frame: pd.DataFrame, asked: Mapping[str, str], where: str, problems: Problems
+) -> None:
+    # A file of which only some columns were read remembers the names of all.
+    names = frame.attrs.get("columns") or list(frame.columns)
+    twice = set(frame.columns[frame.columns.duplicated()])
+    for name, key in asked.items():
+        if name not in frame.columns:
+            hint = suggest(name, names) or f" (there are {', '.join(map(show, names[:8]))})"
+            problems.add(f"column {show(name)} ({key}) is missing{where}{hint}")
+        elif name in twice:
+            problems.add(f"column {show(name)} ({key}) is there twice{where}")
+
+
+def to_panel(
+    frame: pd.DataFrame,
+    roles: Roles,
+    times: Times,
+    columns: Mapping[str, str],
+    problems: Problems,
+    where: str = "",
+) -> Panel:
+    """Parse a table; unusable rows are noted and left out.
+
+    Parameters
+    ----------
+    times : Times
+        Its parsed time column.
+    columns : mapping
+        Name in the panel -> column of the table, for everything that must be a number.
+    where : str
+        Added to column names in messages.
+    """
+    code, labels = parse_ids(frame[roles.id])
+    nameless = code < 0
+    if nameless.any():
+        problems.add(
+            f"column {show(roles.id)}{where}: {count(int(nameless.sum()), 'row')} without a name, "
+            f"first in data row {int(np.argmax(nameless)) + 1}"
+        )
+    _check_times(frame[roles.time], times, problems, where)
+    damaged = np.zeros(len(labels), dtype=bool)
+    damaged[code[times.bad & ~nameless]] = True
+    values = {}
+    for name, column in columns.items():
+        values[name], wrong = parse_numbers(frame[column])
+        check_numbers(frame[column], wrong, problems, where)
+        damaged[code[wrong & ~nameless]] = True
+    panel = Panel(labels, code, times.value, times.dated, values, damaged)
+    return in_order(panel.take(~(nameless | times.bad)))
+
+
+def _check_times(column: pd.Series, times: Times, problems: Problems, where: str) -> None:
+    """Note times that are none."""
+    said = f"column {show(column.name)}{where}"
+    if times.trouble:
+        problems.add(f"{said}: {times.trouble}")
+    if times.bad.any():
+        row = int(np.argmax(times.bad))
+        number = count(int(times.bad.sum()), "value")
+        problems.add(
+            f"{said}: {number} of {len(column)} cannot be read as a time, "
+            f"e.g. {show(column.iloc[row])} in data row {row + 1}"
+        )
+
+
+def check_numbers(column: pd.Series, wrong: Bools, problems: Problems, where: str) -> None:
+    """Note values that are no numbers."""
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        value = str(column.iloc[row])
+        comma = re.fullmatch(r"\s*[+-]?[\d.]*,\d+\s*", value)
+        hint = " (write numbers with a decimal point)" if comma else ""
+        number = count(int(wrong.sum()), "value is no number", "values are no numbers")
+        problems.add(
+            f"column {show(column.name)}{where}: {number}, e.g. {show(value)} "
+            f"in data row {row + 1}{hint}"
+        )
+
+
+def check_infinite(panel: Panel, names: Mapping[str, str], problems: Problems) -> None:
+    """Note infinite values; they are treated as missing from then on."""
+    for name, values in panel.columns.items():
+        endless = np.isinf(values)
+        if endless.any():
+            row = int(np.argmax(endless))
+            number = count(int(endless.sum()), "value is", "values are")
+            problems.add(
+                f"column {show(names[name])}: {number} infinite ({panel.name(panel.code[endless])} "
+                f"at {panel.said(row)})"
+            )
+            values[endless] = np.nan
+            panel.damaged[panel.code[endless]] = True
+
+
+def without_duplicates(panel: Panel, problems: Problems) -> Panel:
+    """Note times that a series has twice; the first row stays."""
+    again = np.zeros(len(panel), dtype=bool)
+    again[1:] = (panel.code[1:] == panel.code[:-1]) & (panel.time[1:] == panel.time[:-1])
+    if not again.any():
+        return panel
+    row = int(np.argmax(again))
+    number = count(int(again.sum()), "row repeats", "rows repeat")
+    problems.add(
+        f"{number} a time of the same series ({panel.name(panel.code[again])} at {panel.said(row)})"
+    )
+    return panel.take(~again)
+
+
+def times_of(first: pd.Series, second: pd.Series) -> tuple[Times, Times]:
+    """Parse two time columns, as one where possible, so that both are read alike."""
+    if (
+        isinstance(first.dtype, pd.CategoricalDtype)
+        and first.dtype.categories.dtype == getattr(second.dtype, "categories", pd.Index([])).dtype
+    ):
+        both = pd.Series(union_categoricals([first, second]))
+    elif first.dtype == second.dtype:
+        both = pd.concat([first, second], ignore_index=True)
+    else:
+        return parse_times(first), parse_times(second)
+    times, cut = parse_times(both), len(first)
+    return (
+        Times(times.value[:cut], times.bad[:cut], times.dated, times.notes, times.trouble),
+        Times(times.value[cut:], times.bad[cut:], times.dated, [], ""),
+    )
+
+
+def choose_grid(
+    panel: Panel, freq: str | int | None, problems: Problems, notes: list[str]
+) -> Grid | None:
+    """Take the configured frequency, or find it in the data and say so."""
+    if freq is None:
+        found, trouble = infer_freq(panel)
+        if not trouble:
+            notes.append(f"freq was inferred from the data: {found}")
+    else:
+        found, trouble = check_freq(freq, panel.dated)
+        if not trouble and found != freq and isinstance(freq, str):
+            notes.append(f"freq {show(freq)} is written {found!r} today")
+    if trouble or found is None:
+        problems.add(trouble)
+        return None
+    try:
+        return make_grid(found, panel.time)
+    except (ValueError, OverflowError):  # beyond the years that time stamps can hold
+        problems.add(f"times from {panel.time.min()} to {panel.time.max()} do not fit freq {found}")
+        return None
+
+
+def on_grid(panel: Panel, grid: Grid, inferred: bool, problems: Problems) -> tuple[Panel, Ints]:
+    """Note times beside the grid and series of another frequency.
+
+    Returns the rows on the grid with their positions in their series.
+    """
+    position, fits = grid.positions(panel)
+    if inferred:
+        _check_one_frequency(panel, grid, position, fits, problems)
+    beside = ~fits & ~panel.damaged[panel.code]
+    if beside.any():
+        row = int(np.argmax(beside))
+        number = count(int(beside.sum()), "time stamp does", "time stamps do")
+        problems.add(
+            f"{number} not fit freq {show(grid.freq)} ({panel.name(panel.code[beside])} "
+            f"at {panel.said(row)})"
+        )
+    if fits.all():
+        return panel, position
+    panel.damaged[panel.code[~fits]] = True
+    panel = panel.take(fits)
+    return panel, grid.positions(panel)[0]
+
+
+def _check_one_frequency(
+    panel: Panel, grid: Grid, position: Ints, fits: Bools, problems: Problems
+) -> None:
+    """Note series whose usual step is not the common one."""
+    same = panel.code[1:] == panel.code[:-1]
+    code = panel.code[1:][same]
+    usual = (np.diff(position)[same] == 1) & fits[1:][same] & fits[:-1][same]
+    steps = np.bincount(code, minlength=len(panel.labels))
+    strange = (np.bincount(code, usual, minlength=len(steps)) * 2 < steps) & (steps > 1)
+    if not strange.any():
+        return
+    rows = np.flatnonzero(same)[strange[code]]
+    table = pd.DataFrame(
+        {
+            "code": panel.code[rows],
+            "span": panel.time[rows + 1] - panel.time[rows],
+            "step": position[rows + 1] - position[rows],
+        }
+    )
+    # Months differ in days, and hours in a daily grid all take no step: one of both is constant.
+    other = []
+    for kind in ("span", "step"):
+        shares = table.groupby("code")[kind].value_counts(normalize=True)
+        other.append(shares[shares > 0.5].reset_index().set_index("code").index)
+    codes = np.unique(np.concatenate(other)).astype(np.int64)
+    if len(codes):
+        row = table.index[table["code"] == codes[0]][0]
+        panel.damaged[codes] = True
+        span = int(table["span"].iloc[row])
+        said = str(pd.Timedelta(span)).removesuffix(" 00:00:00") if panel.dated else str(span)
+        problems.add(
+            f"two frequencies: most steps are {show(grid.freq)}, but steps of {said} "
+            f"in {panel.name(codes)} (use one frequency in a run, or set freq)"
+        )

@@ -1,0 +1,280 @@
+"""Frequencies: found in the data, checked, and turned into whole-number positions."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+
+from forerun.data.panel import Panel
+from forerun.data.parsing import Bools, Ints
+from forerun.data.problems import show
+from forerun.errors import suggest
+
+DAY = 86_400 * 10**9
+HOUR = 3_600 * 10**9
+MINUTE = 60 * 10**9
+WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+KNOWN = ("s", "min", "h", "D", "B", "W", "MS", "ME", "QS", "QE", "YS", "YE")
+MOST = 0.9
+"""Share of the time stamps that must agree on a frequency; the others are reported."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The times that a frequency allows.
+
+    Attributes
+    ----------
+    freq : str or int
+        pandas' name of the frequency, or the step between whole-number times.
+    step : int
+        Steps of the underlying index from one time of a series to its next.
+    kind : {"even", "business", "calendar"}
+        Times a fixed span apart; business days; months, weeks and the like, listed in `marks`.
+    marks : array of int64
+        For a calendar: all its times over the span of the data.
+    clock : int
+        Nanoseconds since midnight that all time stamps share (business days).
+    """
+
+    freq: str | int
+    step: int
+    kind: str
+    marks: Ints
+    clock: int = 0
+
+    def index(self, time: Ints) -> tuple[Ints, Bools]:
+        """Return each time's whole-number index, and whether it lies on the grid."""
+        if self.kind == "even":
+            return time, np.ones(len(time), dtype=bool)
+        if self.kind == "business":
+            days, clock = np.divmod(time, DAY)
+            weeks, weekday = np.divmod(days + 3, 7)  # 1970-01-01 was a Thursday
+            index = weeks * 5 + np.minimum(weekday, 5)
+            return index, (weekday < 5) & (clock == self.clock)
+        place = np.searchsorted(self.marks, time)
+        fits = self.marks[np.minimum(place, len(self.marks) - 1)] == time
+        return place.astype(np.int64), fits
+
+    def time(self, index: Ints) -> Ints:
+        """Return the times of some indices that lie on the grid, within the data's span."""
+        if self.kind == "even":
+            return index
+        if self.kind == "business":
+            weeks, weekday = np.divmod(index, 5)
+            return (weeks * 7 + weekday - 3) * DAY + self.clock
+        return self.marks[index]
+
+    def positions(self, panel: Panel) -> tuple[Ints, Bools]:
+        """Return for each row of a sorted panel its steps from the first row of its series.
+
+        The second array says which rows lie on the grid.
+        """
+        index, fits = self.index(panel.time)
+        behind, rest = np.divmod(index - index[panel.starts()], self.step)
+        return behind, fits & (rest == 0)
+
+    def times(self, panel: Panel, row: Ints, position: Ints) -> Ints:
+        """Return the times at some positions in the series of these rows."""
+        index, _ = self.index(panel.time)
+        return self.time(index[panel.starts()[row]] + position * self.step)
+
+
+def check_freq(freq: str | int, dated: bool) -> tuple[str | int, str]:
+    """Return a configured frequency in today's spelling, and what is wrong with it (or "")."""
+    if isinstance(freq, str) and re.fullmatch(r"\s*\d{1,12}\s*", freq):
+        freq = int(freq)
+    if isinstance(freq, int):
+        if dated:
+            return freq, f"times are time stamps, but freq is the number {freq} (use e.g. 'MS')"
+        return freq, "" if freq > 0 else f"freq must be at least 1, it is {freq}"
+    if not dated:
+        return freq, f"times are whole numbers, but freq is {show(freq)} (use a number, e.g. 1)"
+    offset = offset_of(freq)
+    if offset is None:
+        return freq, f"freq {show(freq)} is no frequency that pandas knows{suggest(freq, KNOWN)}"
+    if offset.n < 1 or isinstance(offset, pd.offsets.BusinessHour):
+        return freq, f"freq {show(freq)} cannot be used here"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            to_offset(freq)
+        except FutureWarning:  # 'M', 'H', 'Q' ... go away in the next pandas
+            return offset.freqstr, ""
+    return freq, ""
+
+
+def offset_of(freq: str) -> pd.offsets.BaseOffset | None:
+    """Return pandas' offset of a frequency, or None."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            offset: pd.offsets.BaseOffset = to_offset(freq)
+            return offset
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def make_grid(freq: str | int, time: Ints) -> Grid:
+    """Return the grid of a valid frequency over the span of some times."""
+    none = np.zeros(0, dtype=np.int64)
+    if isinstance(freq, int):
+        return Grid(freq, freq, "even", none)
+    offset = offset_of(freq)
+    assert offset is not None, freq
+    if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
+        return Grid(freq, offset.nanos, "even", none)
+    clock = _usual(time % DAY)
+    if type(offset) is pd.offsets.BusinessDay:
+        return Grid(freq, offset.n, "business", none, clock)
+    low, high = int(time.min()), int(time.max())
+    start = pd.Timestamp(max(low - low % DAY + clock, pd.Timestamp.min.value))
+    marks = pd.date_range(start, pd.Timestamp(high), freq=offset.base)
+    if marks.empty:
+        marks = pd.DatetimeIndex([start])
+    return Grid(freq, offset.n, "calendar", marks.as_unit("ns").asi8)
+
+
+def infer_freq(panel: Panel) -> tuple[str | int | None, str]:
+    """Find the frequency that most steps of all series have.
+
+    Returns
+    -------
+    freq : str, int or None
+        pandas' name, or a number for whole-number times; None where there is none.
+    trouble : str
+        Why there is none.
+    """
+    steps = np.diff(panel.time)[panel.code[1:] == panel.code[:-1]]
+    steps = steps[steps > 0]
+    if not len(steps):
+        trouble = "freq cannot be inferred from series of one row (set freq)"
+        return (None, trouble) if panel.dated else (1, "")
+    step = _usual(steps)
+    if not panel.dated:
+        return step, ""
+    if step >= 28 * DAY:
+        freq = _months(panel)
+        if freq is not None:
+            return freq, ""
+        if (steps == step).mean() < MOST:
+            return None, (
+                "no frequency fits the time stamps, e.g. "
+                f"{panel.said(0)}, {panel.said(min(1, len(panel) - 1))} (monthly, quarterly and "
+                "yearly data must be stamped with the first or the last day of the month)"
+            )
+    if step == DAY and _weekdays_only(panel, steps):
+        return "B", ""
+    if step % (7 * DAY) == 0:
+        weekday = (panel.time // DAY + 3) % 7
+        if (weekday == weekday[0]).all():
+            number = step // (7 * DAY)
+            return f"{number if number > 1 else ''}W-{WEEKDAYS[int(weekday[0])]}", ""
+    return to_offset(pd.Timedelta(step)).freqstr, ""
+
+
+def _usual(values: Ints) -> int:
+    """Return the most frequent value, the smallest of several."""
+    if (values == values[0]).all():
+        return int(values[0])
+    counts = pd.Series(values).value_counts()
+    return int(counts[counts == counts.max()].index.min())
+
+
+def _weekdays_only(panel: Panel, steps: Ints) -> bool:
+    weekday = (panel.time // DAY + 3) % 7
+    return bool((steps == 3 * DAY).any() and (weekday < 5).all())
+
+
+def _months(panel: Panel) -> str | None:
+    """Return a frequency of whole months if the time stamps are first or last days."""
+    stamps = panel.time.astype("datetime64[ns]")
+    month = stamps.astype("datetime64[M]").astype(np.int64)
+    spans = np.diff(month)[panel.code[1:] == panel.code[:-1]]
+    number = _usual(spans[spans > 0]) if (spans > 0).any() else 1
+    days = pd.DatetimeIndex(stamps.astype("datetime64[D]").astype("datetime64[ns]"))
+    for base, fits in _month_ends(days).items():
+        if fits.mean() >= MOST:
+            anchors = np.unique(month[fits] % number)
+            if number in (3, 12) and len(anchors) == 1:
+                return _anchored(base, number, int(anchors[0]))
+            return f"{number if number > 1 else ''}{base}"
+    return None
+
+
+def _month_ends(days: pd.DatetimeIndex) -> dict[str, Bools]:
+    first = days.to_numpy().astype("datetime64[M]").astype("datetime64[D]")
+    last = (first.astype("datetime64[M]") + 1).astype("datetime64[D]") - 1
+    day = days.to_numpy().astype("datetime64[D]")
+    return {
+        "MS": day == first,
+        "ME": day == last,
+        "BMS": day == np.busday_offset(first, 0, roll="forward"),
+        "BME": day == np.busday_offset(last, 0, roll="backward"),
+    }
+
+
+def _anchored(base: str, number: int, anchor: int) -> str:
+    """Return e.g. ``QS-OCT`` for every third month from January on, as pandas names it."""
+    letter = "Q" if number == 3 else "Y"
+    business = "B" if base.startswith("B") else ""
+    month = anchor if number == 12 else anchor + 9
+    return f"{business}{letter}{base[-1]}-{MONTHS[month]}"
+
+
+def add_steps(time: int, steps: int, freq: str | int) -> int:
+    """Return the time some steps after a time on the grid."""
+    if isinstance(freq, int):
+        return time + steps * freq
+    offset = offset_of(freq)
+    assert offset is not None, freq
+    try:
+        moved: pd.Timestamp = pd.Timestamp(time) + steps * offset
+    except (OverflowError, pd.errors.OutOfBoundsDatetime):
+        return time
+    return moved.value
+
+
+def season_length(freq: str | int) -> int:
+    """Return the usual number of steps in a season of a frequency, 1 where there is none.
+
+    ========================  =====
+    hours                     24 (a day; 12 for ``2h`` ...)
+    5 to 59 minutes           a day, e.g. 96 for ``15min``
+    1 to 4 minutes            60 and less (an hour)
+    seconds                   60 and less (a minute)
+    days, business days       7, 5
+    weeks                     52
+    months, quarters, years   12, 4, 1
+    whole numbers             1
+    ========================  =====
+    """
+    offset = None if isinstance(freq, int) else offset_of(freq)
+    if offset is None:
+        return 1
+    if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
+        return _even_season(offset.nanos)
+    name = offset.base.freqstr.split("-")[0]
+    by_name = {"W": 52, "B": 5, "C": 5, "SMS": 24, "SME": 24}
+    by_ending = {"MS": 12, "ME": 12, "QS": 4, "QE": 4, "YS": 1, "YE": 1}
+    whole = by_name.get(name) or by_ending.get(name[-2:], 1)
+    return whole // offset.n if whole % offset.n == 0 else 1
+
+
+def _even_season(span: int) -> int:
+    if span >= DAY:
+        seasons = {DAY: 7}
+        weeks = span // (7 * DAY)
+        if span % (7 * DAY) == 0 and 52 % weeks == 0:
+            seasons[span] = 52 // weeks
+        return seasons.get(span, 1)
+    for cycle in (DAY, HOUR, MINUTE):
+        if cycle % span == 0 and 1 < cycle // span <= 288:
+            return cycle // span
+    return 1

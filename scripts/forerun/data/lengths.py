@@ -1,0 +1,118 @@
+"""How long a series must be, and what is chosen from the lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from forerun.data.panel import Panel
+from forerun.data.parsing import Ints
+from forerun.data.problems import Problems, name_series
+
+LEAST = 2
+"""Values that a padded series must have before the part that is held out."""
+
+
+def test_length(settings: Mapping[str, Any]) -> int:
+    """Return how many steps at the end of each series cross-validation holds out.
+
+    ``test_size`` if given, otherwise ``horizon + step_size * (n_windows - 1)``; plus ``gap``.
+    """
+    horizon, gap = int(settings["horizon"]), int(settings.get("gap") or 0)
+    if settings.get("test_size") is not None:
+        return int(settings["test_size"]) + gap
+    windows = int(settings.get("n_windows") or 0)
+    step = int(settings.get("step_size") or horizon)
+    return horizon + step * (windows - 1) + gap if windows else 0
+
+
+def required_length(settings: Mapping[str, Any], input_size: int) -> int:
+    """Return the length that a series needs, so that one whole window is left for training.
+
+    ``input_size + horizon + val_size`` before the part that cross-validation holds out.
+    """
+    validation = int(settings.get("val_size") or 0)
+    return input_size + int(settings["horizon"]) + validation + test_length(settings)
+
+
+def whole_season(season: int, lengths: Ints, test: int) -> int:
+    """Return the season, or 1 if more than a tenth of the series have no whole one to learn from.
+
+    Parameters
+    ----------
+    lengths : array of int
+        Number of values of each series.
+    test : int
+        Steps held out at the end of each.
+    """
+    usable = np.mean(lengths - test > season) if len(lengths) else 1.0
+    return season if usable >= 0.9 else 1
+
+
+def default_input_size(
+    horizon: int, season: int, lengths: Ints, settings: Mapping[str, Any]
+) -> int:
+    """Return the input size for users who gave none.
+
+    Twice the horizon or a season if that is longer, at most four horizons; less (but at least the
+    horizon) where nine of ten series would be too short.
+    """
+    size = min(max(2 * horizon, season), 4 * horizon)
+    if len(lengths):
+        room = int(np.quantile(lengths, 0.1)) - required_length(settings, 0)
+        size = min(size, max(room, horizon))
+    return size
+
+
+def check_lengths(
+    panel: Panel,
+    lengths: Ints,
+    input_size: int,
+    settings: Mapping[str, Any],
+    problems: Problems,
+    notes: list[str],
+) -> tuple[Panel, bool]:
+    """Note, drop or accept short series (``on_short``).
+
+    Returns
+    -------
+    panel : Panel
+        Without the dropped series.
+    padded : bool
+        Whether a series that is kept is shorter than `required_length`.
+    """
+    need = required_length(settings, input_size)
+    least = test_length(settings) + LEAST
+    how = settings.get("on_short") or "error"
+    there = np.zeros(len(lengths), dtype=bool)
+    there[panel.code] = True
+    short = there & (lengths < need) & ~panel.damaged
+    if not short.any():
+        return panel, False
+    limit = least if how == "pad" else need
+    wrong = np.flatnonzero(short & (lengths < limit))
+    said = f"{_shortest(panel, lengths, wrong if len(wrong) else np.flatnonzero(short))}"
+    reason = f"{limit} values are needed"
+    if how != "pad":
+        parts = f"input_size {input_size} + horizon {settings['horizon']}"
+        if settings.get("val_size"):
+            parts += f" + val_size {settings['val_size']}"
+        reason += f" ({parts} + {test_length(settings)} held out)"
+    if how == "pad" and not len(wrong):
+        notes.append(f"too short for training ({need} values), padded at the start: {said}")
+        return panel, True
+    if how == "drop" and len(wrong) < there.sum():
+        notes.append(f"dropped as too short, {reason}: {said}")
+        keep = np.ones(len(lengths), dtype=bool)
+        keep[wrong] = False
+        return panel.take(keep[panel.code]), False
+    advice = "" if how != "error" else "; on_short: drop or pad accepts them"
+    problems.add(f"too short, {reason}: {said}{advice}")
+    return panel, how == "pad"
+
+
+def _shortest(panel: Panel, lengths: Ints, codes: Ints) -> str:
+    codes = codes[np.argsort(lengths[codes], kind="stable")]
+    return f"{name_series(list(panel.labels[codes]))} with {lengths[codes[0]]}"

@@ -1,0 +1,103 @@
+"""Many series in flat arrays: the form in which data is checked and filled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forerun.data.parsing import Bools, Floats, Ints, Labels
+from forerun.data.problems import name_series, show_time
+
+
+@dataclass
+class Panel:
+    """Rows of many series.
+
+    Attributes
+    ----------
+    labels : array of str
+        Names of the series, sorted. A series may have lost all its rows.
+    code : array of int64
+        For each row the place of its series in `labels`.
+    time : array of int64
+        Nanoseconds since 1970 (UTC) where `dated`, otherwise whole numbers.
+    dated : bool
+        Whether times are time stamps.
+    columns : dict of str to array of float64
+        ``y`` and the exogenous variables; NaN where there is no value.
+    damaged : array of bool
+        Series of which an unusable row was left out: what is missing in them is known already.
+    """
+
+    labels: Labels
+    code: Ints
+    time: Ints
+    dated: bool
+    columns: dict[str, Floats]
+    damaged: Bools
+
+    def __len__(self) -> int:
+        return len(self.code)
+
+    @property
+    def y(self) -> Floats:
+        """The target."""
+        return self.columns["y"]
+
+    def take(self, rows: npt.NDArray[np.generic]) -> Panel:
+        """Return the panel of the rows chosen by a mask or by places."""
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return replace(self, code=self.code[rows], time=self.time[rows], columns=columns)
+
+    def extend(self, other: Panel) -> Panel:
+        """Return this panel with the rows of another one of the same series behind its own."""
+        empty = np.full(len(other), np.nan)
+        columns = {
+            name: np.concatenate([values, other.columns.get(name, empty)])
+            for name, values in self.columns.items()
+        }
+        code = np.concatenate([self.code, other.code])
+        return replace(
+            self, code=code, time=np.concatenate([self.time, other.time]), columns=columns
+        )
+
+    def firsts(self) -> Bools:
+        """Return which rows are the first of their series."""
+        return np.append(True, self.code[1:] != self.code[:-1])[: len(self)]
+
+    def starts(self) -> Ints:
+        """Return for each row the place of the first row of its series."""
+        first = self.firsts()
+        return np.flatnonzero(first)[np.cumsum(first) - 1]
+
+    def last_rows(self, chosen: Bools) -> Ints:
+        """Return for each of `labels` the place of its last chosen row, -1 where there is none."""
+        last = np.full(len(self.labels), -1, dtype=np.int64)
+        rows = np.flatnonzero(chosen)
+        last[self.code[rows]] = rows  # of several rows the last one stays
+        return last
+
+    def first_rows(self, chosen: Bools) -> Ints:
+        """Return for each of `labels` the place of its first chosen row, -1 where there is none."""
+        first = np.full(len(self.labels), -1, dtype=np.int64)
+        rows = np.flatnonzero(chosen)[::-1]
+        first[self.code[rows]] = rows
+        return first
+
+    def name(self, codes: npt.NDArray[np.integer]) -> str:
+        """Return ``series 'a'`` or ``3 series, e.g. 'a'`` for some codes (repeated or not)."""
+        return name_series(list(self.labels[pd.unique(codes)]))
+
+    def said(self, row: int) -> str:
+        """Return the time of a row as people write it."""
+        return show_time(int(self.time[row]), self.dated)
+
+
+def in_order(panel: Panel) -> Panel:
+    """Return the panel sorted by series and time; rows of one time keep their order."""
+    code, time = panel.code, panel.time
+    later = (code[1:] > code[:-1]) | ((code[1:] == code[:-1]) & (time[1:] >= time[:-1]))
+    return panel if later.all() else panel.take(np.lexsort((time, code)))

@@ -1,0 +1,249 @@
+"""From a user's tables to the frozen long format of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.data import checking, filling, static_features
+from forerun.data.checking import Roles
+from forerun.data.grid import Grid, season_length
+from forerun.data.lengths import (
+    check_lengths,
+    default_input_size,
+    test_length,
+    whole_season,
+)
+from forerun.data.panel import Panel, in_order
+from forerun.data.parsing import Ints, parse_times
+from forerun.data.problems import Problems
+from forerun.data.reading import read_table
+
+
+@dataclass
+class Prepared:
+    """A checked data set, ready to be frozen.
+
+    Attributes
+    ----------
+    frame : pandas.DataFrame
+        ``unique_id`` (str), ``ds`` (datetime64[ns] or int64), ``y`` (float64), then ``hist_exog``,
+        ``futr_exog`` and ``stat_exog`` (float64), sorted by series and time, without gaps. Rows
+        without ``y`` come after a series' last value; they hold known future values.
+    freq : str or int
+        pandas' name of the frequency, or the step of whole-number times.
+    season_length, input_size : int
+        As configured, otherwise chosen from the frequency.
+    notes : list of str
+        What was inferred, converted, filled or left out, for people.
+    padded : bool
+        Whether a series is shorter than training asks for (``on_short: pad``), so that engines
+        must pad it at its start.
+    future : bool
+        Whether future values of ``futr_exog`` are there, for every series.
+    """
+
+    frame: pd.DataFrame
+    freq: str | int
+    season_length: int
+    input_size: int
+    notes: list[str] = field(default_factory=list)
+    padded: bool = False
+    future: bool = False
+
+
+def load(settings: Mapping[str, Any]) -> Prepared:
+    """Read the configured files (``data_file``, ``static_file``, ``futr_file``) and prepare them.
+
+    Only the columns that the run needs are read.
+    """
+    roles = Roles.of(settings)
+    needed = [roles.id, roles.time, roles.target, *roles.hist, *roles.futr, *roles.stat]
+
+    def read(key: str) -> pd.DataFrame | None:
+        path = settings.get(key)
+        return read_table(path, roles.id, roles.time, needed) if path else None
+
+    data = read_table(settings["data_file"], roles.id, roles.time, needed)
+    return prepare(data, settings, read("static_file"), read("futr_file"))
+
+
+def prepare(
+    df: pd.DataFrame,
+    settings: Mapping[str, Any],
+    static: pd.DataFrame | None = None,
+    futr: pd.DataFrame | None = None,
+) -> Prepared:
+    """Check a user's table and bring it into the long format of a run.
+
+    Parameters
+    ----------
+    df : pandas.DataFrame
+        One row per series and time, columns named as configured. It is not changed.
+    settings : mapping
+        The resolved configuration.
+    static : pandas.DataFrame, optional
+        One row per series with the columns of ``stat_exog``; without it they are taken from `df`.
+    futr : pandas.DataFrame, optional
+        Future values of ``futr_exog``: columns ``id_col``, ``time_col`` and ``futr_exog``.
+
+    Raises
+    ------
+    UserError
+        With everything that is wrong, in one line.
+    """
+    problems, notes = Problems(), [str(note) for note in df.attrs.get("notes", [])]
+    roles = Roles.of(settings)
+    df = checking.tidy(df, roles)
+    static = None if static is None else checking.tidy(static, roles)
+    futr = None if futr is None or not roles.futr else checking.tidy(futr, roles)
+    checking.check_columns(df, roles, static, futr, problems)
+    problems.check()
+    if not len(df):
+        problems.add("there are no rows")
+        problems.check()
+    panel = _parse(df, roles, static, futr, problems, notes)
+    grid = checking.choose_grid(panel, settings.get("freq"), problems, notes)
+    if grid is None:
+        problems.check()
+    assert grid is not None
+    inferred = settings.get("freq") is None
+    panel, position = checking.on_grid(panel, grid, inferred, problems)
+    if not len(panel):
+        problems.check()
+    features, panel = static_features.take(panel, roles, static, problems)
+    panel = _complete(panel, position, grid, roles, settings, problems, notes)
+    prepared = _measure(panel, grid, settings, problems, notes)
+    chosen = prepared.pop("panel")
+    static_features.check(features, chosen, problems)
+    problems.check()
+    frame = _frame(chosen, roles, features)
+    future = bool(roles.futr) and bool(frame["y"].isna().any())
+    return Prepared(frame, grid.freq, notes=notes, future=future, **prepared)
+
+
+def _parse(
+    df: pd.DataFrame,
+    roles: Roles,
+    static: pd.DataFrame | None,
+    futr: pd.DataFrame | None,
+    problems: Problems,
+    notes: list[str],
+) -> Panel:
+    """Return a sorted panel without unusable or repeated rows; stop if no row is left."""
+    own = [name for name in roles.stat if static is None or name not in static.columns]
+    columns = {"y": roles.target} | {n: n for n in (*roles.hist, *roles.futr, *own)}
+    if futr is None:
+        times = parse_times(df[roles.time])
+    else:
+        times, later = checking.times_of(df[roles.time], futr[roles.time])
+    notes.extend(times.notes)
+    panel = checking.to_panel(df, roles, times, columns, problems)
+    checking.check_infinite(panel, columns, problems)
+    panel = checking.without_duplicates(panel, problems)
+    if futr is not None and len(panel):
+        exogenous = {name: name for name in roles.futr}
+        more = checking.to_panel(futr, roles, later, exogenous, problems, " in futr_file")
+        checking.check_infinite(more, exogenous, problems)
+        more = checking.without_duplicates(more, problems)
+        panel = _append(panel, more, problems, notes)
+    if not len(panel):
+        problems.add("no usable row is left")
+        problems.check()
+    return panel
+
+
+def _append(panel: Panel, more: Panel, problems: Problems, notes: list[str]) -> Panel:
+    """Put rows of futr_file behind the series; they replace rows of the data without a target."""
+    if len(more) and more.dated != panel.dated:
+        problems.add("futr_file has another kind of time than the data (time stamps or numbers)")
+        return panel
+    place = {name: code for code, name in enumerate(panel.labels)}
+    codes = np.array([place.get(name, -1) for name in more.labels], dtype=np.int64)
+    if (codes < 0).any():
+        strange = more.name(np.flatnonzero(codes < 0))
+        notes.append(f"futr_file: {strange} not in the data, ignored")
+    more.code = codes[more.code]
+    more = more.take(more.code >= 0)
+    last = panel.last_rows(~np.isnan(panel.y))[more.code]
+    more = more.take((last < 0) | (more.time > panel.time[last]))
+    both = panel.extend(more)
+    fresh = np.arange(len(both)) >= len(panel)
+    order = np.lexsort((fresh, both.time, both.code))
+    both, fresh = both.take(order), fresh[order]
+    replaced = np.zeros(len(both), dtype=bool)
+    same = (both.code[1:] == both.code[:-1]) & (both.time[1:] == both.time[:-1])
+    replaced[:-1] = same & fresh[1:]
+    return in_order(both.take(~replaced))
+
+
+def _complete(
+    panel: Panel,
+    position: Ints,
+    grid: Grid,
+    roles: Roles,
+    settings: Mapping[str, Any],
+    problems: Problems,
+    notes: list[str],
+) -> Panel:
+    """Return the panel without missing values, as far as the configuration allows."""
+    has_futr = bool(roles.futr)
+    blank = panel.first_rows(~np.isnan(panel.y)) < 0
+    blank &= (np.bincount(panel.code, minlength=len(blank)) > 0) & ~panel.damaged
+    if blank.any():
+        said = f"no target value at all in {panel.name(np.flatnonzero(blank))}"
+        if settings.get("on_short") == "drop" and not blank.all():
+            notes.append(f"dropped: {said}")
+        else:
+            problems.add(said)
+    panel.damaged[blank] = True
+    if settings.get("on_gaps") == "fill":
+        panel, position = filling.fill(panel, grid, has_futr, problems, notes)
+    else:
+        filling.check_missing(panel, position, grid, has_futr, problems)
+    filling.check_exogenous(panel, (*roles.hist, *roles.futr), problems)
+    horizon = int(settings["horizon"])
+    panel = filling.known_future(panel, position, grid, roles.futr, horizon, problems, notes)
+    for name in roles.hist:
+        panel.columns[name][np.isnan(panel.y)] = np.nan
+    return panel
+
+
+def _measure(
+    panel: Panel,
+    grid: Grid,
+    settings: Mapping[str, Any],
+    problems: Problems,
+    notes: list[str],
+) -> dict[str, Any]:
+    """Decide on season and input size, and what happens to short series."""
+    lengths = np.bincount(panel.code[~np.isnan(panel.y)], minlength=len(panel.labels))
+    there = lengths[lengths > 0]
+    season = usual = settings.get("season_length")
+    if season is None:
+        usual = season_length(grid.freq)
+        season = whole_season(usual, there, test_length(settings))
+        notes.append(f"season_length for freq {grid.freq}: {season}")
+    size = settings.get("input_size")
+    if size is None:
+        size = default_input_size(int(settings["horizon"]), int(usual), there, settings)
+        notes.append(f"input_size was chosen: {size}")
+    panel, padded = check_lengths(panel, lengths, int(size), settings, problems, notes)
+    return {
+        "panel": panel,
+        "season_length": int(season),
+        "input_size": int(size),
+        "padded": padded,
+    }
+
+
+def _frame(panel: Panel, roles: Roles, features: static_features.Features) -> pd.DataFrame:
+    time = panel.time.view("datetime64[ns]") if panel.dated else panel.time
+    columns: dict[str, Any] = {"unique_id": panel.labels[panel.code], "ds": time, "y": panel.y}
+    columns |= {name: panel.columns[name] for name in (*roles.hist, *roles.futr)}
+    columns |= {name: features[name][panel.code] for name in roles.stat}
+    return pd.DataFrame(columns, copy=False)

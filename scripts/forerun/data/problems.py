@@ -1,0 +1,67 @@
+"""Everything that is wrong with the data, gathered and said in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from forerun.errors import UserError
+
+MAX_PROBLEMS = 20
+MAX_LENGTH = 4000
+
+
+class Problems:
+    """Collects what is wrong, so that a user reads all of it at once.
+
+    Parameters
+    ----------
+    where : str
+        What is being checked; it opens the message.
+    """
+
+    def __init__(self, where: str = "the data") -> None:
+        self.where = where
+        self.texts: list[str] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.texts)
+
+    def add(self, text: str) -> None:
+        """Note one problem: what, how often, an example, what to do."""
+        self.texts.append(text)
+
+    def check(self) -> None:
+        """Raise `UserError` with everything noted so far, if there is anything."""
+        if not self.texts:
+            return
+        said = "; ".join(self.texts[:MAX_PROBLEMS])
+        more = len(self.texts) - MAX_PROBLEMS
+        ending = f"; and {more} more problems" if more > 0 else ""
+        if len(said) > MAX_LENGTH:
+            said, ending = said[:MAX_LENGTH], " ... (shortened)"
+        # Names may hold line breaks of any kind: split() without arguments knows them all.
+        raise UserError(" ".join(f"{self.where}: {said}{ending}".split()))
+
+
+def show(value: Any, limit: int = 60) -> str:
+    """Return a value in quotes, on one line, at most about `limit` characters long."""
+    text = repr(str(value))
+    return text if len(text) <= limit else f"{text[:limit]}...'"
+
+
+def show_time(value: int, dated: bool) -> str:
+    """Return a time (nanoseconds since 1970, or an integer) as people write it."""
+    return str(pd.Timestamp(value)).removesuffix(" 00:00:00") if dated else str(value)
+
+
+def name_series(ids: Sequence[Any]) -> str:
+    """Return ``series 'a'`` or ``3 series, e.g. 'a'``."""
+    return f"series {show(ids[0])}" if len(ids) == 1 else f"{len(ids)} series, e.g. {show(ids[0])}"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Return ``1 row`` or ``3 rows``."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"

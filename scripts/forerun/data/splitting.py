@@ -1,0 +1,83 @@
+"""Taking the frozen table of a run apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.data.checking import Roles
+
+
+def split(
+    frame: pd.DataFrame, settings: Mapping[str, Any]
+) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
+    """Take the frozen table apart for the engines.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        What `prepare` made, or ``data.parquet`` read again.
+    settings : mapping
+        The run's configuration.
+
+    Returns
+    -------
+    history : pandas.DataFrame
+        ``unique_id``, ``ds``, ``y``, ``hist_exog`` and ``futr_exog``: the rows with a target.
+    futr_df : pandas.DataFrame or None
+        ``unique_id``, ``ds`` and ``futr_exog`` for the `horizon` steps after each series; None
+        where no future values are known.
+    static_df : pandas.DataFrame or None
+        ``unique_id`` and ``stat_exog``, one row per series; None without static features.
+    """
+    roles = Roles.of(settings)
+    known = frame["y"].notna().to_numpy()
+    history = frame.loc[known, ["unique_id", "ds", "y", *roles.hist, *roles.futr]]
+    futr_df = static_df = None
+    if roles.futr and not known.all():
+        futr_df = frame.loc[~known, ["unique_id", "ds", *roles.futr]]
+        futr_df = futr_df.groupby("unique_id", sort=False, observed=True).head(
+            int(settings["horizon"])
+        )
+        futr_df = futr_df.reset_index(drop=True)
+    if roles.stat:
+        first = ~frame["unique_id"].duplicated()
+        static_df = frame.loc[first, ["unique_id", *roles.stat]].reset_index(drop=True)
+    return history.reset_index(drop=True), futr_df, static_df
+
+
+def summary(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return what there is to say about a frozen table, ready for JSON.
+
+    Returns
+    -------
+    dict
+        ``rows`` and ``future_rows`` (with and without a target), ``series``, ``start`` and ``end``
+        of the targets (ISO 8601 or a number), ``columns``, ``lengths`` (min, median, max).
+    """
+    known = frame["y"].notna()
+    history = frame[known]
+    lengths = history["unique_id"].value_counts(sort=False).to_numpy()
+    start, end = (_plain(history["ds"].agg(how)) for how in ("min", "max"))
+    return {
+        "rows": len(history),
+        "future_rows": int((~known).sum()),
+        "series": len(lengths),
+        "start": start,
+        "end": end,
+        "columns": [str(name) for name in frame.columns],
+        "lengths": {
+            "min": int(lengths.min()) if len(lengths) else 0,
+            "median": float(np.median(lengths)) if len(lengths) else 0.0,
+            "max": int(lengths.max(initial=0)),
+        },
+    }
+
+
+def _plain(value: Any) -> str | int | None:
+    if pd.isna(value):
+        return None
+    return value.isoformat() if isinstance(value, pd.Timestamp) else int(value)

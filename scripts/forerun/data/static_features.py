@@ -1,0 +1,77 @@
+"""Static features: one number per series, from their own file or from the data's columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from forerun.data.checking import Roles, check_numbers
+from forerun.data.panel import Panel
+from forerun.data.parsing import Floats, parse_ids, parse_numbers
+from forerun.data.problems import Problems, name_series, show
+
+Features = dict[str, Floats]
+"""Feature -> one value for each of the panel's labels, NaN where there is none."""
+
+
+def take(
+    panel: Panel, roles: Roles, static: pd.DataFrame | None, problems: Problems
+) -> tuple[Features, Panel]:
+    """Return the static features, and the panel without their columns."""
+    features: Features = {}
+    rest = dict(panel.columns)
+    for name in roles.stat:
+        if name in rest:
+            features[name] = _constant(panel, name, rest.pop(name), problems)
+    if static is not None and roles.stat:
+        features |= _from_file(panel, roles, static, problems)
+    panel.columns = rest
+    return features, panel
+
+
+def check(features: Features, panel: Panel, problems: Problems) -> None:
+    """Note series of the panel that lack a feature."""
+    there = np.unique(panel.code)
+    for name, values in features.items():
+        lacking = there[np.isnan(values[there]) & ~panel.damaged[there]]
+        if len(lacking):
+            problems.add(f"static feature {show(name)} is missing for {panel.name(lacking)}")
+
+
+def _constant(panel: Panel, name: str, values: Floats, problems: Problems) -> Floats:
+    known = ~np.isnan(values)
+    first = panel.first_rows(known)
+    feature = np.where(first >= 0, values[first], np.nan)
+    differs = known & (values != feature[panel.code])
+    if differs.any():
+        problems.add(
+            f"static feature {show(name)} changes within {panel.name(panel.code[differs])} "
+            f"at {panel.said(int(np.argmax(differs)))}"
+        )
+    return feature
+
+
+def _from_file(panel: Panel, roles: Roles, static: pd.DataFrame, problems: Problems) -> Features:
+    code, labels = parse_ids(static[roles.id])
+    twice = pd.Series(code[code >= 0]).duplicated().to_numpy()
+    if twice.any():
+        repeated = labels[pd.unique(code[code >= 0][twice])]
+        problems.add(f"static_file has several rows for {name_series(list(repeated))}")
+    if (code < 0).any():
+        row = int(np.argmax(code < 0)) + 1
+        problems.add(f"static_file has rows without {show(roles.id)}, first data row {row}")
+    features = {}
+    row_of = np.full(len(labels) + 1, -1, dtype=np.int64)  # the last place: no such series
+    row_of[code[code >= 0]] = np.flatnonzero(code >= 0)
+    place = {name: number for number, name in enumerate(labels)}
+    rows = row_of[[place.get(name, -1) for name in panel.labels]]
+    for name in (name for name in roles.stat if name in static.columns):
+        values, wrong = parse_numbers(static[name])
+        hint = " in static_file (encode categories as numbers, e.g. one 0/1 column for each)"
+        check_numbers(static[name], wrong, problems, hint)
+        endless = np.isinf(values)
+        if endless.any():
+            problems.add(f"static feature {show(name)} is infinite")
+        values[wrong | endless] = 0.0  # said already
+        features[name] = np.append(values, np.nan)[rows]  # -1: no such row
+    return features
