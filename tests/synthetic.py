@@ -1,0 +1,217 @@
+"""Run folders as the workflow leaves them, made in a second without training anything.
+
+For tests of what reads runs: tables, pages, plots, commands. The numbers are seeded noise around a
+known signal; metrics and leaderboard are computed by the library from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forerun import config
+from forerun.files import read_json, write_csv, write_json, write_parquet, write_text
+from forerun.metrics import leaderboard, metrics_table
+from forerun.runs import RunPaths
+from forerun.seal import seal
+
+NETWORKS = ("NHITS", "NBEATS", "LSTM", "TFT", "DLinear", "TiDE", "GRU", "MLP", "RNN", "PatchTST")
+BASELINES = ("SeasonalNaive", "AutoETS")
+WHEN = "2026-01-02T03:04:05+00:00"
+
+
+def model_names(models: int) -> list[str]:
+    """Return that many names of networks: the first ones are classes, later ones variants."""
+    rounds = range(-(-models // len(NETWORKS)))
+    return [f"{n}{f'_{r + 1}' if r else ''}" for r in rounds for n in NETWORKS][:models]
+
+
+def make_run(
+    runs: str | Path,
+    run_id: str = "exp1",
+    *,
+    models: int = 3,
+    series: int = 5,
+    length: int = 72,
+    failed: Collection[str] = (),
+    levels: Sequence[int] = (),
+    freq: str | int = "MS",
+    seed: int = 1,
+    noise: float = 1.0,
+    names: Sequence[str] | None = None,
+    sealed: bool = True,
+    **settings: Any,
+) -> Path:
+    """Write ``<runs>/<run_id>/`` and return it.
+
+    Parameters
+    ----------
+    models, series, length : numbers of networks (SeasonalNaive and AutoETS are added), of series,
+        and of rows in each series
+    failed : names of models that failed
+    levels : levels of the prediction intervals
+    freq : pandas alias, or a whole number for integer times
+    noise : scale of the forecasts' errors
+    names : names of the series
+    settings : other keys of the configuration (``horizon=6``, ``n_windows=2``...)
+    """
+    names = list(names or (f"series_{number:04d}" for number in range(series)))
+    resolved = _settings(run_id, models, list(levels), freq, settings)
+    paths = RunPaths.of(runs, run_id)
+    rng = np.random.default_rng(seed)
+    data, truth = _data(names, length, resolved, rng)
+    write_parquet(paths.data, data)
+    every = [m["name"] for m in [*resolved["baselines"], *resolved["models"]]]
+    for number, model in enumerate(every):
+        scale = noise * (0.6 + 0.9 * (len(every) - number) / len(every))
+        _model(paths, model, resolved, data, truth, scale, model in failed, rng)
+    _predictions(paths, [m for m in every if m not in failed])
+    _scores(paths, every, data, resolved)
+    write_json(paths.provenance, _provenance(data, resolved))
+    write_text(paths.config, config.dump(resolved))
+    if sealed:
+        seal(paths.folder, paths.sealed, failed=sorted(failed))
+    return paths.folder
+
+
+def _settings(
+    run_id: str, models: int, levels: list[int], freq: str | int, given: dict[str, Any]
+) -> dict[str, Any]:
+    networks = [{"name": n, "model": n.partition("_")[0]} for n in model_names(models)]
+    asked = {"run_id": run_id, "models": networks, "levels": levels, "max_steps": 50, **given}
+    season = 12 if freq == "MS" else 7
+    return config.resolve(asked) | {"freq": freq, "season_length": season}
+
+
+def _times(start: int, steps: int, freq: str | int) -> Any:
+    if isinstance(freq, int):
+        return np.arange(start, start + steps) * freq
+    return pd.date_range("2015-01-01", periods=start + steps, freq=freq)[start:]
+
+
+def _data(
+    names: list[str], length: int, settings: dict[str, Any], rng: np.random.Generator
+) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+    """Return the frozen data, and each series' signal up to the end of the forecasts."""
+    steps = np.arange(length + settings["horizon"])
+    ds = _times(0, length, settings["freq"])
+    frames, truth = [], {}
+    for number, name in enumerate(names):
+        level, slope = 50 * (1 + number % 7), rng.normal(0, 0.3)
+        season = 10 * np.sin(2 * np.pi * steps / settings["season_length"] + number)
+        truth[name] = level + slope * steps + season
+        y = (truth[name] + rng.normal(0, 2, len(steps)))[:length]
+        frames.append(pd.DataFrame({"unique_id": name, "ds": ds, "y": y.round(3)}))
+    return pd.concat(frames, ignore_index=True).sort_values(["unique_id", "ds"]), truth
+
+
+def _model(
+    paths: RunPaths,
+    model: str,
+    settings: dict[str, Any],
+    data: pd.DataFrame,
+    truth: dict[str, np.ndarray],
+    scale: float,
+    failed: bool,
+    rng: np.random.Generator,
+) -> None:
+    """Write everything one model leaves: results, status, outcome, logs, a forecast."""
+    horizon, windows, freq = settings["horizon"], settings["n_windows"], settings["freq"]
+    length = len(data) // len(truth)
+    signal = np.array(list(truth.values()))
+    actual = data["y"].to_numpy().reshape(len(truth), length)
+    frames = []
+    for cut in [length - horizon * (windows - number) for number in range(windows)] + [length]:
+        noise = rng.normal(0, 2 * scale, (len(truth), horizon)) * np.linspace(1, 2, horizon)
+        frame = pd.DataFrame({"unique_id": np.repeat(list(truth), horizon)})
+        frame["ds"] = np.tile(_times(cut, horizon, freq), len(truth))
+        frame["cutoff"] = _times(cut - 1, 1, freq)[0]
+        frame["y"] = actual[:, cut : cut + horizon].ravel() if cut < length else np.nan
+        frame[model] = (signal[:, cut : cut + horizon] + noise).ravel()
+        frames.append(frame)
+    *cv, future = frames
+    error = {"class": "RuntimeError", "message": f"{model} could not be trained: loss is NaN"}
+    log = f"{paths.folder}/logs/train_model/{model}.log"
+    outcome = {"status": "failed" if failed else "ok", "stage": "train_model"}
+    outcome |= {"error": error if failed else None, "seconds": 3.2, "peak_memory_mb": 800.5}
+    outcome |= {"attempts": 1, "log": log, "started_at": WHEN, "finished_at": WHEN}
+    write_json(paths.final(model), outcome)
+    write_json(paths.fold(model, 0), outcome | {"stage": "cross_validate", "status": "ok"})
+    state = {
+        "model": model,
+        "status": outcome["status"],
+        "stage": "train_model" if failed else None,
+    }
+    state |= {"error": outcome["error"], "log": log if failed else None, "attempts": 1}
+    state |= {"reused_from": None, "finished_at": WHEN, "train_seconds": 3.2 + scale}
+    write_json(paths.status(model), state | {"cv_seconds": 2.5 * scale, "peak_memory_mb": 800.5})
+    write_text(Path(log), f"Traceback\nRuntimeError: {error['message']}\n" if failed else "done\n")
+    cv_frame = pd.concat(cv).sort_values(["unique_id", "cutoff", "ds"])
+    results = _with_intervals(cv_frame, model, settings["levels"], scale)
+    write_csv(paths.cv_results(model), results.iloc[:0] if failed else results)
+    paths.model(model).mkdir(parents=True)
+    if not failed:
+        write_json(paths.model(model) / "model.json", {"model": model})
+        future = future[["unique_id", "ds", model]]
+        frame = _with_intervals(future, model, settings["levels"], scale)
+        write_csv(paths.predictions / f"{model}.csv", frame)
+
+
+def _with_intervals(
+    frame: pd.DataFrame, model: str, levels: Sequence[int], scale: float
+) -> pd.DataFrame:
+    for level in levels:
+        half = 4 * scale * level / 80
+        sides = {
+            f"{model}-lo-{level}": frame[model] - half,
+            f"{model}-hi-{level}": frame[model] + half,
+        }
+        frame = frame.assign(**sides)
+    return frame.reset_index(drop=True)
+
+
+def _predictions(paths: RunPaths, models: list[str]) -> None:
+    frames = {model: pd.read_csv(paths.predictions / f"{model}.csv") for model in models}
+    if not frames:
+        paths.predictions.mkdir()
+        return
+    first = next(iter(frames.values()))[["unique_id", "ds"]]
+    points = pd.concat([frame[model] for model, frame in frames.items()], axis=1)
+    best = first.assign(best=points.iloc[:, 0], chosen=models[0])
+    write_csv(paths.predictions / "best.csv", best)
+    write_csv(paths.predictions / "ensemble.csv", first.assign(ensemble=points.median(axis=1)))
+
+
+def _scores(
+    paths: RunPaths, models: list[str], data: pd.DataFrame, settings: dict[str, Any]
+) -> None:
+    states = {model: read_json(paths.status(model)) for model in models}
+    good = {m: str(paths.cv_results(m)) for m in models if states[m]["status"] == "ok"}
+    table = metrics_table(good, data, settings)
+    write_csv(paths.metrics, table)
+    write_csv(paths.leaderboard, leaderboard(table, states, settings))
+
+
+def _provenance(data: pd.DataFrame, settings: dict[str, Any]) -> dict[str, Any]:
+    per_series = data.groupby("unique_id").size()
+    table = {"file": "/data/table.csv", "sha256": "0" * 64, "frozen_sha256": "1" * 64}
+    table |= {
+        "rows": len(data),
+        "series": len(per_series),
+        "notes": ["3 gaps were filled in 1 series"],
+    }
+    table |= {"start": str(data["ds"].min()), "end": str(data["ds"].max())}
+    return {
+        "created_at": WHEN,
+        "created_by": "someone",
+        "git": {"commit": "a" * 40, "dirty": False},
+        "data": table,
+        "seed": settings["seed"],
+        "python": "3.11.2",
+        "platform": "Linux",
+        "versions": {"forerun": "0.1.0", "neuralforecast": "3.3.0"},
+    }
