@@ -160,10 +160,10 @@ def differences(
         resolved = resolve(asked, where)
     from_data, operational = schema.marked("x-from-data"), schema.marked("x-operational")
     found = []
-    for key in schema.properties():
+    for key, rule in schema.properties().items():
         if key not in named or key in operational:
             continue
-        old, new = frozen.get(key), resolved[key]
+        old, new = frozen.get(key, rule["default"]), resolved[key]
         if new is None and key in from_data:
             continue
         if same_data is not None and key in ("data_file", "static_file", "futr_file"):

@@ -9,6 +9,7 @@ from typing import Any
 
 from forerun import catalog, params, schema
 from forerun.errors import UserError, suggest
+from forerun.values import exponents
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 # File names in predictions/ and column names of results that a model must not take.
@@ -155,10 +156,11 @@ def _spec(item: Any) -> ModelSpec:
     given = {} if given is None else given
     if not isinstance(given, Mapping):
         raise UserError(f"params of {name} is {schema.show(given)}, it must be a mapping")
+    given = exponents(dict(given))
     wrong = params.check(catalog.info(engine, model), given)
     if wrong:
         raise UserError("\n".join(f"params of {name}: {line}" for line in wrong))
-    return ModelSpec(name, engine, model, dict(given))
+    return ModelSpec(name, engine, model, given)
 
 
 def _check_name(name: str) -> None:

@@ -91,7 +91,8 @@ def _check_value(name: str, value: Any, argument: Argument) -> list[str]:
             and not (number and value == int(value))
         ):
             return [f"{name} is {schema.show(value)}, it must be an integer"]
-    if isinstance(default, list) and not isinstance(value, list):
+    a_list = isinstance(default, list) or annotation.partition("[")[0] in ("list", "List")
+    if a_list and not isinstance(value, list):
         return [f"{name} is {schema.show(value)}, it must be a list"]
     return []
 

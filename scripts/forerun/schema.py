@@ -104,6 +104,13 @@ def show(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
+@cache
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator  # a sixth of a second: only when needed
+
+    return Draft202012Validator(_document())
+
+
 def problems(settings: Mapping[str, Any], keys: Iterable[str] | None = None) -> list[str]:
     """Check values and return one sentence for each that is not allowed.
 
@@ -114,14 +121,11 @@ def problems(settings: Mapping[str, Any], keys: Iterable[str] | None = None) -> 
     keys
         Keys to check; all those present if left out.
     """
-    from jsonschema import Draft202012Validator  # a sixth of a second: only when needed
-
     rules = properties()
     chosen = {key: settings[key] for key in (settings if keys is None else keys)}
-    validator = Draft202012Validator(_document())
     found: dict[str, str] = {}
     for error in sorted(
-        validator.iter_errors(chosen), key=lambda error: list(map(str, error.path))
+        _validator().iter_errors(chosen), key=lambda error: list(map(str, error.path))
     ):
         if error.path:
             found.setdefault(str(error.path[0]), _sentence(rules[str(error.path[0])], error))

@@ -49,11 +49,9 @@ def _scalar(value: Any, place: str, where: str) -> Any:
             raise UserError(f"{where}: {place} is {value}, it must be a finite number")
         return value
     if isinstance(value, str):
-        value = str(value)  # drops subclasses
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
             raise UserError(f"{where}: {place} is {value!r}, it holds a control character")
-        # YAML 1.1 takes 1e-3 for a text, nobody else does.
-        return float(value) if _EXPONENT.fullmatch(value) else value
+        return str(value)  # drops subclasses
     raise UserError(
         f"{where}: {place} is {schema.show(value)} ({type(value).__name__}),"
         " it must be a text, a number, true, false, null, a list or a mapping"
@@ -74,12 +72,23 @@ def coerce(value: Any, rule: Mapping[str, Any]) -> Any:
         if isinstance(value, list) and numbers:
             value = sorted(map(_number, value), key=lambda item: (isinstance(item, str), item))
         return value
+    if {"integer", "number"} & set(kinds) and "string" not in kinds:
+        value = exponents(value)
     if "integer" in kinds and isinstance(value, float) and value.is_integer():
         return int(value)
     texts = "string" in kinds and "integer" not in kinds
     if (texts or "32" in rule.get("enum", ())) and type(value) is int:
         return str(value)
     return value
+
+
+def exponents(value: Any) -> Any:
+    """Read ``1e-3`` as a number, at any depth: YAML 1.1 takes it for a text, nobody else does."""
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)
+    if isinstance(value, dict):
+        return {key: exponents(item) for key, item in value.items()}
+    return [exponents(item) for item in value] if isinstance(value, list) else value
 
 
 def _number(value: Any) -> Any:
