@@ -108,10 +108,13 @@ def expand(
     return expanded, wrong
 
 
-def brief(items: Sequence[Mapping[str, Any]] | None) -> list[Any]:
+def brief(items: Sequence[Any] | None) -> list[Any]:
     """Return items in their shortest form: a name where nothing else was said."""
     short: list[Any] = []
     for item in items or []:
+        if not isinstance(item, Mapping):
+            short.append(item)
+            continue
         rest = {key: item[key] for key in ("params", "exogenous") if item.get(key)}
         if item["model"] != item["name"]:
             rest = {"model": item["model"], **rest}
