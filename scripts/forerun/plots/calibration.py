@@ -1,0 +1,129 @@
+"""Picture of how often the truth lies within the prediction intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from forerun.errors import UserError
+from forerun.plots.frames import Frames, by_model, intervals, pick, values
+from forerun.plots.series import ALONE, fill_palette
+from forerun.plots.style import ACTUAL, INK, MARGIN, Look, key_line, page, styled
+from forerun.plots.text import Numbers, fit_text, plural
+
+WIDTH = 10.0
+MOST_LEVELS, MOST_MODELS = 4, 60
+
+
+def coverage(cv: Frames, models: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the share of observations inside each interval of each model.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``model, level, coverage`` (a share between 0 and 1), ``count``.
+    """
+    rows = []
+    frames = by_model(cv)
+    for model in pick(models, frames):
+        frame = frames[model]
+        actual = values(frame, "y")
+        for level, (lower, upper) in intervals(frame, model).items():
+            low, high = values(frame, lower), values(frame, upper)
+            known = np.isfinite(actual) & np.isfinite(low) & np.isfinite(high)
+            inside = (low <= actual) & (actual <= high) & known
+            if known.any():
+                share = inside.sum() / known.sum()
+                rows.append((model, level, float(share), int(known.sum())))
+    return pd.DataFrame(rows, columns=["model", "level", "coverage", "count"])
+
+
+@styled
+def calibration(
+    cv: Frames,
+    levels: Sequence[float] | None = None,
+    *,
+    models: Sequence[str] | None = None,
+    palette: Mapping[str, Look] | None = None,
+) -> Figure:
+    """Draw per level how often the truth lay inside each model's interval.
+
+    A dot left of the line: the model is too sure of itself; right of it: too careful.
+
+    Parameters
+    ----------
+    cv
+        Per model ``unique_id, ds, cutoff, y, <model>, <model>-lo-90, <model>-hi-90, ...``.
+    levels
+        Levels in per cent; by default those in the table (at most four, spread over them).
+    models, palette
+        As in :func:`forerun.plots.forecast`.
+
+    Raises
+    ------
+    UserError
+        When there are no intervals, or none of the levels asked for.
+    """
+    table = coverage(cv, models)
+    found = sorted(table["level"].unique())
+    wanted = [level for level in found if levels is None or level in map(float, levels)]
+    if not wanted:
+        raise UserError("there are no prediction intervals to check: set `levels` in the settings")
+    if len(wanted) > MOST_LEVELS:
+        places = np.linspace(0, len(wanted) - 1, MOST_LEVELS).round().astype(int)
+        wanted = [wanted[place] for place in places]
+    names = list(dict.fromkeys(table["model"]))
+    palette = fill_palette(palette, names)
+    hidden, names = len(names[MOST_MODELS:]), names[:MOST_MODELS]
+    height = 0.75 + 0.27 * max(3, len(names))
+    figure = page(
+        "Calibration of the prediction intervals",
+        "Share of what really came that lay inside the interval. Left of the line: intervals too "
+        f"narrow; right of it: too wide. {plural(int(table['count'].max()), 'observation')}",
+        size=(WIDTH, height), keys=[key_line("promised", ACTUAL, 1.4)],
+        note=f"{plural(hidden, 'more model')} not shown." if hidden else "",
+    )  # fmt: skip
+    grid = figure.subplots(1, len(wanted), sharey=True, squeeze=False)[0]
+    width = (WIDTH - 2 * MARGIN - 2.2) / len(wanted)
+    for axes, level in zip(grid, wanted, strict=True):
+        part = table[table["level"] == level].set_index("model")["coverage"]
+        _panel(axes, part, level, names, palette, width)
+    grid[0].set_yticks(range(len(names)), [fit_text(name, 2.2, 9) for name in names])
+    grid[0].set_ylim(len(names) - 0.4, -0.6)
+    return figure
+
+
+def _panel(
+    axes: Axes,
+    part: pd.Series,
+    level: float,
+    names: Sequence[str],
+    palette: Mapping[str, Look],
+    width: float,
+) -> None:
+    promised = level / 100
+    axes.axvline(promised, color=ACTUAL, linewidth=1.4, zorder=2)
+    for row, model in enumerate(names):
+        if model not in part.index:
+            continue
+        share, look = float(part[model]), palette[model]
+        colour = ALONE.colour if look.faint else look.colour
+        edge = INK if look.alpha < 1 else colour
+        axes.plot([promised, share], [row, row], color=colour, linewidth=1.6, zorder=3)
+        axes.plot([share], [row], marker="o", markersize=7, color=colour, zorder=4,
+                  markeredgecolor=edge)  # fmt: skip
+    low, high = min(float(part.min()), promised), max(float(part.max()), promised)
+    room = max(0.05, 0.12 * (high - low))
+    axes.set_xlim(max(-0.02, low - room), min(1.02, high + room))
+    axes.set_title(f"{level:g} % interval", fontsize=9.5)
+    axes.set_xlabel("Observed coverage")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=max(2, int(width / 0.7))))
+    axes.xaxis.set_major_formatter(Numbers(percent=True))
+    axes.grid(axis="y", visible=False)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="y", labelcolor=INK)

@@ -1,0 +1,284 @@
+"""All plots of a run, and an index that says what each of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from forerun.files import read_json, write_json, write_text
+from forerun.plots.backtests import backtest
+from forerun.plots.calibration import calibration
+from forerun.plots.diagnostics import SCALED, error_by_horizon
+from forerun.plots.forecasts import forecast
+from forerun.plots.frames import Frames, by_model, intervals, select
+from forerun.plots.leaderboard import leaderboard as leaderboard_plot
+from forerun.plots.names import (
+    Chosen,
+    choose_series,
+    file_name,
+    file_names,
+    order_models,
+    series_errors,
+)
+from forerun.plots.residuals import residuals
+from forerun.plots.style import SPECIAL, Look, looks, save
+from forerun.plots.text import clean, plural
+
+INDEX, README = "index.json", "README.md"
+MOST_RESIDUALS = 8
+"""Residuals are drawn for that many models, the best ones."""
+
+_BY_HORIZON = ("mae", "mse", "rmse", "mape", "smape", "mase", "rmsse")
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One entry of the index."""
+
+    name: str
+    kind: str
+    title: str
+    about: str
+    unique_id: str | None = None
+    model: str | None = None
+    role: str | None = None
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the plots of a run are drawn from."""
+
+    history: pd.DataFrame
+    cv: dict[str, pd.DataFrame]
+    predictions: dict[str, pd.DataFrame]
+    leaderboard: pd.DataFrame | None
+    settings: Mapping[str, Any]
+    models: list[str]
+    palette: Mapping[str, Look]
+    series: list[Chosen]
+
+    @property
+    def metric(self) -> str:
+        """The metric models are ranked by."""
+        return str(self.settings.get("sort_metric") or "mae")
+
+
+def write_all(
+    folder: str | Path,
+    history: pd.DataFrame,
+    cv: Frames | None,
+    predictions: Frames | None,
+    leaderboard: pd.DataFrame | None,
+    settings: Mapping[str, Any],
+) -> list[Path]:
+    """Write the plots of a run as PNG and SVG, with ``index.json`` and ``README.md``.
+
+    Parameters
+    ----------
+    folder
+        Where to; other files in it are left alone, plots of an earlier call that are no longer
+        drawn are removed.
+    history
+        ``unique_id, ds, y``, other columns are ignored.
+    cv, predictions
+        Per model, as the run's files hold them; empty frames (failed models) are passed over.
+    leaderboard
+        One row per model; decides the order of the models and with it their colours.
+    settings
+        The run's configuration: ``plot_series`` (how many series get plots, 12), ``season_length``,
+        ``sort_metric``, ``target_col``, ``time_col``.
+
+    Returns
+    -------
+    list of Path
+        Every PNG and SVG written, each whole or not at all.
+    """
+    inputs = _inputs(history, cv, predictions, leaderboard, settings)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    plots: list[Plot] = []
+    for plot, figure in _draw(inputs):
+        files = save(figure, folder, plot.name)
+        written += files
+        names = {path.suffix[1:]: path.name for path in files}
+        plots.append(Plot(**{**asdict(plot), "files": names}))
+    _remove_stale(folder, plots)
+    write_json(folder / INDEX, {
+        "plots": [asdict(plot) for plot in plots],
+        "series": [asdict(chosen) for chosen in inputs.series],
+        "colours": {m: look.colour for m, look in inputs.palette.items()},
+    })  # fmt: skip
+    write_text(folder / README, _readme(plots, inputs))
+    return written
+
+
+def _inputs(
+    history: pd.DataFrame,
+    cv: Frames | None,
+    predictions: Frames | None,
+    leaderboard: pd.DataFrame | None,
+    settings: Mapping[str, Any],
+) -> Inputs:
+    tested, future = by_model(cv), by_model(predictions)
+    models = order_models(leaderboard, tested, future)
+    ids = [str(value) for value in history["unique_id"].unique()]
+    wanted = settings.get("plot_series")
+    count = 12 if wanted is None else int(wanted)
+    judge = next((model for model in models if model in tested), None)
+    errors = pd.Series(dtype=float)
+    if judge is not None:
+        season = int(settings.get("season_length") or 1)
+        errors = series_errors(tested[judge], judge, history, season)
+    return Inputs(
+        history, tested, future, leaderboard, settings, models, looks(models),
+        choose_series(errors, ids, count),
+    )  # fmt: skip
+
+
+def _draw(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
+    """Draw one plot after the other; only one figure is in memory at a time."""
+    yield from _draw_overview(inputs)
+    yield from _draw_residuals(inputs)
+    yield from _draw_series(inputs)
+
+
+def _draw_overview(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
+    board, metric, look = inputs.leaderboard, inputs.metric, inputs.palette
+    if board is not None and len(board) and metric in board:
+        yield (
+            Plot("leaderboard", "leaderboard", "Leaderboard",
+                 f"Every model by its {metric.upper()} in cross-validation, the best at the top, "
+                 "with its skill against the seasonal naive forecast and what fitting it cost."),
+            leaderboard_plot(board, metric, palette=look, settings=inputs.settings),
+        )  # fmt: skip
+    tested = [model for model in inputs.models if model in inputs.cv]
+    if not tested:
+        return
+    by_step = metric if metric in _BY_HORIZON else "mae"
+    yield (
+        Plot("error_by_horizon", "error_by_horizon", "Error by step ahead",
+             f"How the {by_step.upper()} of each model grows with the steps ahead, over all series "
+             "and windows."),
+        error_by_horizon(inputs.cv, tested, by_step, palette=look, settings=inputs.settings,
+                         history=inputs.history if by_step in SCALED else None),
+    )  # fmt: skip
+    if any(intervals(inputs.cv[model], model) for model in tested):
+        yield (
+            Plot("calibration", "calibration", "Calibration of the prediction intervals",
+                 "How often the truth lay inside each model's intervals, against how often it "
+                 "should have."),
+            calibration(inputs.cv, models=tested, palette=look),
+        )  # fmt: skip
+
+
+def _draw_residuals(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
+    tested = [m for m in inputs.models if m in inputs.cv and m not in SPECIAL]
+    names = file_names(tested)
+    for model in tested[:MOST_RESIDUALS]:
+        plot = Plot(
+            f"residuals_{names[model]}", "residuals", f"Residuals of {model}",
+            "Actual minus forecast in cross-validation: distribution, by step ahead, over time, and "
+            "actual against forecast.", model=model,
+        )  # fmt: skip
+        yield plot, residuals(inputs.cv, model, palette=inputs.palette, settings=inputs.settings)
+
+
+def _draw_series(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
+    ids = [chosen.unique_id for chosen in inputs.series]
+    names = file_names(ids)
+    history = select(inputs.history, ids)
+    future = {model: select(frame, ids) for model, frame in inputs.predictions.items()}
+    tested = {model: select(frame, ids) for model, frame in inputs.cv.items()}
+    common: dict[str, Any] = {"palette": inputs.palette, "settings": inputs.settings}
+    for chosen in inputs.series:
+        of, name = chosen.unique_id, names[chosen.unique_id]
+        about: dict[str, Any] = {"unique_id": of, "role": chosen.role}
+        models = _with(future, inputs.models, of)
+        if models:
+            yield (
+                Plot(f"forecast_{name}", "forecast", f"Forecast of {of}",
+                     f"Every model's forecast ({chosen.role}).", **about),
+                forecast(history, future, of, models=models, note=chosen.role, **common),
+            )  # fmt: skip
+        models = _with(tested, inputs.models, of)
+        if models:
+            yield (
+                Plot(f"backtest_{name}", "backtest", f"Back-test of {of}",
+                     f"Cross-validation: what models forecast and what came ({chosen.role}).",
+                     **about),
+                backtest(history, tested, of, models=models, note=chosen.role, **common),
+            )  # fmt: skip
+
+
+def _with(frames: Mapping[str, pd.DataFrame], models: Sequence[str], unique_id: str) -> list[str]:
+    """Return the models that have a value for a series."""
+    return [
+        model for model in models
+        if model in frames
+        and frames[model].loc[frames[model]["unique_id"] == unique_id, model].notna().any()
+    ]  # fmt: skip
+
+
+def _remove_stale(folder: Path, plots: Sequence[Plot]) -> None:
+    """Remove plots an earlier call wrote that are not drawn any more."""
+    earlier = read_json(folder / INDEX)
+    kept = {name for plot in plots for name in plot.files.values()}
+    entries = earlier.get("plots", []) if isinstance(earlier, dict) else []
+    for name in {name for entry in entries for name in entry.get("files", {}).values()} - kept:
+        if Path(name).name == name:
+            (folder / name).unlink(missing_ok=True)
+
+
+_HEADINGS = {
+    "leaderboard": "The models", "error_by_horizon": "The models", "calibration": "The models",
+    "residuals": "Residuals", "forecast": "Series", "backtest": "Series",
+}  # fmt: skip
+
+
+def _readme(plots: Sequence[Plot], inputs: Inputs) -> str:
+    """Return the index as Markdown, with the pictures in it."""
+    total = inputs.history["unique_id"].nunique()
+    lines = [
+        "# Plots", "",
+        f"Each plot is here as PNG and as SVG. {plural(len(inputs.series), 'series')} of "
+        f"{total:,} were chosen by the error of the best model (relative to the seasonal naive "
+        "error): the best, the worst, and others spread between them (`plot_series` in the "
+        "configuration says how many). A model has the same colour in every plot; `index.json` "
+        "lists the same for programs.", "",
+    ]  # fmt: skip
+    heading = ""
+    for plot in plots:
+        if _HEADINGS[plot.kind] != heading:
+            heading = _HEADINGS[plot.kind]
+            lines += [f"## {heading}", ""]
+        title, about = _escape(plot.title), _escape(plot.about)
+        links = f"[PNG]({plot.files['png']}), [SVG]({plot.files['svg']})"
+        lines += [
+            f"### {title}",
+            "",
+            f"{about} {links}",
+            "",
+            f"![{title}]({plot.files['png']})",
+            "",
+        ]
+    if not plots:
+        lines += ["There was nothing to draw.", ""]
+    return "\n".join(lines)
+
+
+def _escape(text: str) -> str:
+    """Return text that Markdown shows as it is."""
+    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+!|$~" else letter
+                   for letter in clean(text))  # fmt: skip
+
+
+def write_plot(figure: Figure, folder: str | Path, kind: str, unique_id: object) -> list[Path]:
+    """Write one picture of a series as ``<kind>_<safe name>.png`` and ``.svg``."""
+    return save(figure, folder, f"{kind}_{file_name(unique_id)}")

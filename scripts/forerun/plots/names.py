@@ -1,0 +1,121 @@
+"""File names for series with any name, and the choice of the series that are drawn."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from forerun.plots.frames import seasonal_scale, select, values
+from forerun.plots.style import SPECIAL
+
+_LONGEST = 60
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def file_name(unique_id: object) -> str:
+    """Return a name that is safe in every file system, and different for every series.
+
+    Letters, digits, ``.``, ``_`` and ``-`` are kept, accents dropped. When anything had to be
+    changed or cut, eight digits of the name's sha256 are added. Two names that differ in nothing
+    but case come out so differing: :func:`file_names` tells them apart.
+    """
+    whole = str(unique_id)
+    plain = unicodedata.normalize("NFKD", whole).encode("ascii", "ignore").decode()
+    plain = _UNSAFE.sub("-", plain)[:_LONGEST].strip("-.")
+    return plain if plain == whole else f"{plain or 'series'}-{_digest(whole)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def file_names(unique_ids: Iterable[object]) -> dict[str, str]:
+    """Return a file name per series; no two are equal where case is ignored."""
+    names = {str(value): file_name(value) for value in unique_ids}
+    folded: dict[str, int] = {}
+    for name in names.values():
+        folded[name.casefold()] = folded.get(name.casefold(), 0) + 1
+    return {
+        whole: name if folded[name.casefold()] == 1 or name.endswith(f"-{_digest(whole)}")
+        else f"{name}-{_digest(whole)}"
+        for whole, name in names.items()
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A series that is drawn, and why."""
+
+    unique_id: str
+    role: str
+    error: float | None
+
+
+def series_errors(cv: pd.DataFrame, model: str, history: pd.DataFrame, season: int) -> pd.Series:
+    """Return per series the model's mean absolute error in units of the seasonal naive's.
+
+    So that series of any size can be put in one order. Sorted from the best to the worst.
+    """
+    error = np.abs(values(cv, "y") - values(cv, model))
+    ids = cv["unique_id"].astype(str)
+    per_series = pd.Series(error, index=ids.to_numpy()).groupby(level=0).mean().dropna()
+    ordered = select(history, per_series.index)[["unique_id", "ds", "y"]]
+    scale = seasonal_scale(ordered.sort_values(["unique_id", "ds"], kind="stable"), season)
+    result = per_series / scale.reindex(per_series.index).fillna(1.0)
+    return result.sort_index().sort_values(kind="stable")
+
+
+def choose_series(
+    errors: pd.Series, everything: Sequence[str], count: int, note: str = ""
+) -> list[Chosen]:
+    """Choose series to draw: the best, the worst, and others spread evenly between them.
+
+    Parameters
+    ----------
+    errors
+        Error per series, sorted from best to worst; may be empty (nothing validated).
+    everything
+        All series; those without an error come after the others.
+    count
+        How many at most. One: the series in the middle.
+    """
+    rest = sorted(set(map(str, everything)) - set(errors.index))
+    ranked = [*map(str, errors.index), *rest]
+    total = len(ranked)
+    count = max(0, min(count, total))
+    pool = len(errors) if len(errors) >= count else total
+    places = np.linspace(0, pool - 1, count).round().astype(int) if count > 1 else [pool // 2]
+    chosen = []
+    for place in list(dict.fromkeys(int(p) for p in places))[:count]:
+        name = ranked[place]
+        known = place < len(errors)
+        role = _role(place, len(errors)) if known else "not validated"
+        chosen.append(Chosen(name, role, float(errors.iloc[place]) if known else None))
+    return chosen
+
+
+def _role(place: int, total: int) -> str:
+    if total == 1:
+        return "the only series"
+    if place in (0, total - 1):
+        return f"{'best' if place == 0 else 'worst'} of {total:,} series"
+    return f"rank {place + 1:,} of {total:,} series by error"
+
+
+def order_models(leaderboard: pd.DataFrame | None, *frames: Mapping[str, object]) -> list[str]:
+    """Return all models: by rank on the leaderboard, ``ensemble`` and ``best`` at the end."""
+    ranked: list[str] = []
+    if leaderboard is not None and len(leaderboard):
+        board = leaderboard
+        if "rank" in board:
+            rank = pd.to_numeric(board["rank"], errors="coerce")
+            board = board.assign(_rank=rank).sort_values("_rank", kind="stable")
+        ranked = [str(model) for model in board["model"]]
+    known = list(dict.fromkeys([*ranked, *(model for part in frames for model in part)]))
+    return [m for m in known if m not in SPECIAL] + [m for m in SPECIAL if m in known]

@@ -1,0 +1,200 @@
+"""Picture of one model's residuals: bias, spread, and when they are large."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator, NullFormatter
+
+from forerun.errors import UserError
+from forerun.plots.axes import (
+    axis_names,
+    draw_line,
+    panel_title,
+    time_axis,
+    value_axis,
+    value_limits,
+)
+from forerun.plots.frames import Frames, by_model, values, with_step
+from forerun.plots.series import ALONE, Settings, fill_palette
+from forerun.plots.style import ACTUAL, Look, key_line, page, styled
+from forerun.plots.text import MINUS, Numbers, number, plural
+
+WIDTH, HEIGHT = 10.0, 6.2
+MOST_POINTS = 4000
+_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@styled
+def residuals(
+    cv: Frames,
+    model: str,
+    *,
+    palette: Mapping[str, Look] | None = None,
+    settings: Settings | None = None,
+) -> Figure:
+    """Draw the residuals (actual minus forecast) of one model over all series and windows.
+
+    Four panels: their distribution, by step ahead, over time, and actual against forecast. With
+    several series residuals are in per cent of each series' mean absolute value over the windows,
+    so that large series do not hide the others.
+
+    Parameters
+    ----------
+    cv
+        ``unique_id, ds, cutoff, y, <model>``, alone or in a mapping or wide frame of models.
+    model
+        The model.
+    palette, settings
+        As in :func:`forerun.plots.forecast`.
+
+    Raises
+    ------
+    UserError
+        When there are no results of the model.
+    """
+    frames = by_model(cv)
+    if model not in frames:
+        raise UserError(f"there are no cross-validation results of '{model}' to draw")
+    table, percent = _table(frames[model], model)
+    look = fill_palette(palette, [model])[model]
+    colour = ALONE.colour if look.faint or look.alpha < 1 else look.colour
+    figure = page(
+        f"Residuals · {model}", _subtitle(table, percent), size=(WIDTH, HEIGHT),
+        keys=[key_line("median", colour, 2.0),
+              Patch(facecolor=colour, alpha=0.42, label="middle half"),
+              Patch(facecolor=colour, alpha=0.18, label="5 % to 95 %")],
+        note=_note(table),
+    )  # fmt: skip
+    grid = figure.subplots(2, 2)
+    wide, high = WIDTH / 2 - 0.9, HEIGHT / 2 - 0.8
+    unit = "% of the series' level" if percent else axis_names(settings, table["ds"])[1]
+    name = f"Residual ({unit})"
+    limits = _limits(table["residual"].to_numpy())
+    _distribution(grid[0, 0], table, colour, limits, name)
+    _fan(grid[0, 1], table, "step", colour)
+    grid[0, 1].xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
+    _fan(grid[1, 0], table, "ds", colour)
+    time_axis(grid[1, 0], table["ds"], wide)
+    _scatter(grid[1, 1], table, model, colour)
+    titles = ("Distribution", "By step ahead", "Over time", "Actual against forecast")
+    labels = ((name, "Share"), ("Steps ahead", name),
+              (axis_names(settings, table["ds"])[0], name), ("Forecast", "Actual"))  # fmt: skip
+    for axes, title, (x, y) in zip(grid.flat, titles, labels, strict=True):
+        panel_title(axes, title, wide)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+    for axes in (grid[0, 1], grid[1, 0]):
+        value_axis(axes, high)
+    return figure
+
+
+def _table(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, bool]:
+    """Return ``unique_id, ds, step, y, forecast, residual`` and whether in per cent."""
+    table = with_step(frame)
+    table = table.assign(forecast=values(table, model), y=values(table, "y"))
+    table = table.dropna(subset=["y", "forecast"])
+    residual = table["y"] - table["forecast"]
+    percent = table["unique_id"].nunique() > 1
+    if percent:
+        level = table["y"].abs().groupby(table["unique_id"]).transform("mean")
+        residual = 100 * residual / level.where(level > 0)
+    return table.assign(residual=residual), percent
+
+
+def _subtitle(table: pd.DataFrame, percent: bool) -> str:
+    median = float(table["residual"].median())
+    middle = f"{median:+.2f} %".replace("-", MINUS) if percent else number(median)
+    extent = [
+        plural(table["unique_id"].nunique(), "series"),
+        plural(table["cutoff"].nunique(), "window"),
+        plural(len(table), "forecast value"),
+    ]
+    return " · ".join([
+        "Actual minus forecast: above zero the model was too low", f"median {middle}", *extent
+    ])  # fmt: skip
+
+
+def _limits(residual: np.ndarray) -> tuple[float, float]:
+    """Return symmetric limits: nearly all values, but not far more than their bulk needs."""
+    sizes = np.abs(residual[np.isfinite(residual)])
+    if not len(sizes):
+        return -1.0, 1.0
+    middle, most = float(np.quantile(sizes, 0.75)), float(np.quantile(sizes, 0.99))
+    reach = 1.1 * (min(most, 6 * middle) or most or 1.0)
+    return -reach, reach
+
+
+def _note(table: pd.DataFrame) -> str:
+    residual = table["residual"].to_numpy()
+    low, high = _limits(residual)
+    outside = int(((residual < low) | (residual > high)).sum())
+    unscaled = int(np.isnan(residual).sum())
+    return " ".join(filter(None, [
+        f"{plural(outside, 'extreme value')} outside the first panel." if outside else "",
+        f"{plural(unscaled, 'value')} of series that are zero throughout left out."
+        if unscaled else "",
+    ]))  # fmt: skip
+
+
+def _distribution(
+    axes: Axes, table: pd.DataFrame, colour: str, limits: tuple[float, float], name: str
+) -> None:
+    known = table["residual"].dropna().to_numpy()
+    bins = int(np.clip(np.sqrt(len(known)), 9, 41)) | 1  # odd: zero lies within a bar
+    share = np.full(len(known), 1 / max(1, len(known)))
+    axes.hist(known, bins=np.linspace(*limits, bins + 1).tolist(), weights=share, color=colour,
+              alpha=0.55, zorder=3, edgecolor="white", linewidth=0.5)  # fmt: skip
+    axes.axvline(0, color=ACTUAL, linewidth=1.2, zorder=4)
+    if len(known):
+        axes.axvline(float(np.median(known)), color=colour, linewidth=2, zorder=5)
+    axes.set_xlim(*limits)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
+    axes.xaxis.set_major_formatter(Numbers())
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
+    axes.yaxis.set_major_formatter(Numbers(percent=True))
+
+
+def _fan(axes: Axes, table: pd.DataFrame, by: str, colour: str) -> None:
+    """Draw median, middle half and middle nine tenths of the residuals over `by`."""
+    parts = table.groupby(by)["residual"].quantile(np.array(_QUANTILES)).unstack()
+    x = parts.index.to_numpy()
+    bands = {q: parts[q].to_numpy(dtype=float) for q in _QUANTILES}
+    axes.axhline(0, color=ACTUAL, linewidth=1.2, zorder=2)
+    axes.fill_between(x, bands[0.05], bands[0.95], color=colour, alpha=0.18, linewidth=0, zorder=2)
+    axes.fill_between(x, bands[0.25], bands[0.75], color=colour, alpha=0.3, linewidth=0, zorder=2)
+    draw_line(axes, x, bands[0.5], Look(colour), marker=len(x) <= 31)
+    low, high = value_limits([*bands.values(), np.zeros(1)], [])
+    axes.set_ylim(low, high)
+
+
+def _scatter(axes: Axes, table: pd.DataFrame, model: str, colour: str) -> None:
+    """Draw actual against forecast; on logarithmic axes where values span several decades."""
+    shown = table.sort_values(["unique_id", "cutoff", "ds"], kind="stable")
+    if len(shown) > MOST_POINTS:
+        shown = shown.iloc[np.linspace(0, len(shown) - 1, MOST_POINTS).round().astype(int)]
+    x, y = shown["forecast"].to_numpy(), shown["y"].to_numpy()
+    known = table["y"].to_numpy()
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    logarithmic = low > 0 and high / low > 30
+    if logarithmic:
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        edges = (low / 1.25, high * 1.25)
+    else:
+        pad = 0.06 * (high - low) or 0.1 * (abs(high) or 1.0)
+        edges = (low - pad, high + pad)
+    axes.plot(edges, edges, color=ACTUAL, linewidth=1.2, zorder=2)
+    axes.scatter(x, y, s=9, color=colour, alpha=0.35, linewidth=0, zorder=3, rasterized=True)
+    axes.set_xlim(*edges)
+    axes.set_ylim(*edges)
+    for axis in (axes.xaxis, axes.yaxis):
+        if not logarithmic:
+            axis.set_major_locator(MaxNLocator(nbins=5))
+        axis.set_major_formatter(Numbers())
+        axis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,182 @@
+"""What the pictures of single series share: the series' rows, its lines and its intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+
+from forerun.errors import UserError
+from forerun.plots.axes import axis_names, draw_line, time_axis, value_axis, value_limits
+from forerun.plots.frames import Frames, by_model, intervals, one_series, pick, values
+from forerun.plots.style import ACTUAL, BEST, INK, MUTED, SHADE, Look, looks
+
+Settings = Mapping[str, Any]
+Parts = Mapping[str, pd.DataFrame]
+"""The rows of one series per model."""
+
+OBSERVED = Look(ACTUAL, width=1.5, order=3.0)
+ALONE = Look("#4A7A96", width=1.9, order=4.0)
+CORE = Look(INK, width=1.2, order=2.8)
+BAND = 0.16
+"""Opacity of one interval; narrower ones lie on top of wider ones."""
+
+
+def shown_steps(horizon: int, season: int | None) -> int:
+    """Return how much history is shown before a forecast: a few horizons, or two seasons."""
+    return max(24, 3 * horizon, min(2 * (season or 1), 10 * horizon))
+
+
+def of_series(frames: Frames, models: Sequence[str] | None, unique_id: object) -> Parts:
+    """Return the rows of one series per model, in the order of the models."""
+    every = by_model(frames)
+    parts = {model: one_series(every[model], unique_id) for model in pick(models, every)}
+    parts = {model: part for model, part in parts.items() if part[model].notna().any()}
+    if not parts:
+        raise UserError(f"there are no forecasts of series '{unique_id}' to draw")
+    return parts
+
+
+def fill_palette(palette: Mapping[str, Look] | None, models: Sequence[str]) -> dict[str, Look]:
+    """Return the run's looks for these models; fresh ones where it has none."""
+    fresh = looks(models)
+    return fresh if palette is None else {name: palette.get(name, fresh[name]) for name in models}
+
+
+def display_name(model: str, part: pd.DataFrame) -> str:
+    """Return the text of a label; ``best`` says which model was chosen for the series."""
+    chosen = chosen_model(part) if model == BEST else None
+    return f"{BEST} = {chosen}" if chosen else model
+
+
+def chosen_model(part: pd.DataFrame) -> str | None:
+    """Return the model that ``best`` took for the series, if the table says so."""
+    known = list(part["chosen"].dropna()) if "chosen" in part else []
+    return str(known[0]) if known else None
+
+
+def draw_forecast(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, look: Look
+                  ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Draw one forecast, joined to the last row of `past`; return its times and values."""
+    times, numbers = part["ds"].to_numpy(), values(part, model)
+    last = past.iloc[-1:]
+    draw_line(
+        axes,
+        np.concatenate([last["ds"].to_numpy(), times]) if len(last) else times,
+        np.concatenate([values(last, "y"), numbers]),
+        look,
+    )
+    return times, numbers
+
+
+def draw_alone(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, look: Look) -> None:
+    """Draw a forecast where no other model's line can stand for it.
+
+    Grey models get a colour, and ``best``, elsewhere a highlighter over another line, a core.
+    """
+    if look.faint:
+        draw_forecast(axes, past, part, model, ALONE)
+        return
+    draw_forecast(axes, past, part, model, look)
+    if look.alpha < 1:
+        draw_forecast(axes, past, part, model, CORE)
+
+
+def focus_of(parts: Parts, asked: str | None) -> str | None:
+    """Choose the one model whose intervals are shown: bands of several would be mud."""
+    if asked is not None:
+        return asked if asked in parts and intervals(parts[asked], asked) else None
+    order = sorted(parts, key=lambda model: model != BEST)
+    return next((model for model in order if intervals(parts[model], model)), None)
+
+
+def band_colour(model: str, part: pd.DataFrame, palette: Mapping[str, Look]) -> str:
+    """Return the colour of a model's intervals; those of ``best`` have the chosen model's."""
+    look = palette[model]
+    if model == BEST:
+        look = palette.get(chosen_model(part) or model, look)
+    return ALONE.colour if look.faint or look.alpha < 1 else look.colour
+
+
+def draw_bands(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, colour: str) -> None:
+    """Shade a model's intervals, the widest first, opening from the last row of `past`."""
+    last = past.iloc[-1:]
+    start = values(last, "y")
+    times = part["ds"].to_numpy()
+    times = np.concatenate([last["ds"].to_numpy(), times]) if len(last) else times
+    for low, high in intervals(part, model).values():
+        axes.fill_between(
+            times, np.concatenate([start, values(part, low)]),
+            np.concatenate([start, values(part, high)]), color=colour, alpha=BAND, linewidth=0,
+            zorder=2.0,
+        )  # fmt: skip
+
+
+def band_keys(levels: Sequence[float], colour: str, name: str = "") -> list[Artist]:
+    """Return legend handles for intervals, with the opacity each has in the picture."""
+    of = f" of {name}" if name else ""
+    return [
+        Patch(facecolor=colour, alpha=1 - (1 - BAND) ** (rank + 1),
+              label=f"{level:g} % interval{of if not rank else ''}")
+        for rank, level in enumerate(levels)
+    ]  # fmt: skip
+
+
+def band_values(part: pd.DataFrame, model: str) -> list[np.ndarray]:
+    """Return the edges of all intervals of a model."""
+    return [values(part, side) for pair in intervals(part, model).values() for side in pair]
+
+
+def series_limits(past: pd.DataFrame, parts: Parts, banded: Iterable[str]) -> tuple[float, float]:
+    """Return limits of the value axis for history, forecasts, and intervals of some models.
+
+    Very wide intervals are cut off sooner than forecasts are.
+    """
+    core = [values(past, "y")]
+    low, high = value_limits(core, [values(part, model) for model, part in parts.items()])
+    edges = [edge for model in banded for edge in band_values(parts[model], model)]
+    if edges and len(past):
+        lower, upper = value_limits(core, edges, room=0.75)
+        low, high = min(low, lower), max(high, upper)
+    return low, high
+
+
+def shade_future(axes: Axes, past: pd.DataFrame, times: pd.Series) -> None:
+    """Shade the time after the last observation and set the limits of the time axis."""
+    start = past["ds"].iloc[-1] if len(past) else times.min()
+    first, last = (past["ds"].iloc[0] if len(past) else start), times.max()
+    axes.axvspan(start, last, color=SHADE, linewidth=0, zorder=0)
+    axes.axvline(start, color="#AEB7C2", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    axes.set_xlim(first - 0.01 * (last - first), last)
+
+
+def moment(value: object) -> str:
+    """Return a time as people write it."""
+    if isinstance(value, (pd.Timestamp, np.datetime64)):
+        stamp = pd.Timestamp(value)
+        return stamp.strftime("%Y-%m-%d" if stamp == stamp.normalize() else "%Y-%m-%d %H:%M")
+    return f"{value:,}" if isinstance(value, (int, np.integer)) else f"{value}"
+
+
+def finish_axes(
+    axes: Axes, settings: Settings | None, times: pd.Series, width: float, height: float
+) -> None:
+    """Name both axes and give them ticks for `width` and `height` inches.
+
+    In a grid of panels the names stand once, beside and below the whole grid.
+    """
+    time, value = axis_names(settings, times)
+    figure = axes.get_figure(root=True)
+    if figure is not None and len(figure.axes) > 1:
+        figure.supxlabel(time, fontsize=9.5, color=MUTED)
+        figure.supylabel(value, fontsize=9.5, color=MUTED)
+    else:
+        axes.set_xlabel(time)
+        axes.set_ylabel(value)
+    time_axis(axes, times, width)
+    value_axis(axes, height)

@@ -1,0 +1,148 @@
+"""Text that fits: measuring, shortening, wrapping, and numbers people can read."""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.backends.backend_agg import RendererAgg
+from matplotlib.font_manager import FontProperties
+from matplotlib.ticker import Formatter
+
+# DejaVu Sans comes with matplotlib; the others only fill in letters it does not have.
+_FALLBACK = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "WenQuanYi Zen Hei",
+    "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "PingFang SC", "Hiragino Sans",
+    "Arial Unicode MS", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Emoji",
+)  # fmt: skip
+MINUS, DASH = "\u2212", "\u2013"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+_UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
+
+
+def _fonts() -> tuple[str, ...]:
+    known = set(font_manager.get_font_names())
+    return ("DejaVu Sans", *(name for name in _FALLBACK if name in known))
+
+
+FONTS = _fonts()
+
+
+def clean(text: object) -> str:
+    """Return text in one line, without control characters."""
+    return _CONTROL.sub(" ", str(text)).strip() or " "
+
+
+@functools.cache
+def _renderer() -> RendererAgg:
+    return RendererAgg(8, 8, 72)
+
+
+@functools.lru_cache(maxsize=4096)
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Return the width of a line of text in inches; `size` is in points."""
+    font = FontProperties(family=list(FONTS), size=size, weight=weight)
+    width, _, _ = _renderer().get_text_width_height_descent(text, font, False)
+    return float(width) / 72
+
+
+def fit_text(text: object, width: float, size: float, weight: str = "normal") -> str:
+    """Shorten text in its middle until it is at most `width` inches wide.
+
+    Names of series and models often differ at their ends: both ends are kept.
+    """
+    whole = clean(text)
+    kept = len(whole)
+    if kept > 1000:
+        whole, kept = whole[:500] + whole[-500:], 1000
+    result = whole
+    while kept > 2 and text_width(result, size, weight) > width:
+        kept = min(kept - 1, math.ceil(kept * width / text_width(result, size, weight)))
+        kept = max(kept, 2)
+        head = (kept + 1) // 2
+        result = f"{whole[:head].rstrip()}…{whole[len(whole) - (kept - head) :].lstrip()}"
+    return result
+
+
+def wrap_text(text: str, width: float, size: float, lines: int) -> list[str]:
+    """Break text at spaces into at most `lines` lines of `width` inches; shorten the last one."""
+    result: list[str] = []
+    words = clean(text).split(" ")
+    while words and len(result) < lines:
+        take = 1
+        while take < len(words) and text_width(" ".join(words[: take + 1]), size) <= width:
+            take += 1
+        last = len(result) == lines - 1
+        result.append(fit_text(" ".join(words if last else words[:take]), width, size))
+        words = words[take:]
+    return result
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``"1 model"``, ``"12 models"``; series stay series."""
+    ending = "" if count == 1 or noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
+
+
+def number(value: float) -> str:
+    """Return a number with three to four meaningful digits: ``1,234``, ``12.3``, ``0.0123``."""
+    if value is None or not math.isfinite(value):
+        return DASH
+    size = abs(value)
+    if size >= 1e15 or 0 < size < 1e-4:
+        return f"{value:.2e}".replace("-", MINUS)
+    for unit, letter in _UNITS:
+        if size >= unit:
+            return f"{value / unit:,.2f} {letter}".replace("-", MINUS)
+    digits = 0 if size >= 1000 or size == 0 else max(0, 2 - math.floor(math.log10(size)))
+    return f"{value:,.{digits}f}".replace("-", MINUS)
+
+
+def duration(seconds: float) -> str:
+    """Return seconds as ``0.4 s``, ``18 s``, ``3 min 05 s`` or ``2 h 10 min``."""
+    if seconds is None or not math.isfinite(seconds):
+        return DASH
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Numbers(Formatter):
+    """Tick labels with thousands separators, or in millions, and no more digits than needed."""
+
+    def __init__(self, percent: bool = False) -> None:
+        self.percent = percent
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of one value."""
+        return f"{number(100 * x)} %" if self.percent else number(x)
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """Return the labels of all ticks of an axis, with the same number of digits."""
+        ticks = np.asarray(values, dtype=float) * (100 if self.percent else 1)
+        if not len(ticks):
+            return []
+        largest = float(np.abs(ticks).max())
+        step = float(np.diff(np.sort(ticks)).min()) if len(ticks) > 1 else largest
+        if largest >= 1e15 or (0 < step < 1e-6):
+            return [f"{tick:.3g}".replace("-", MINUS) for tick in ticks]
+        unit, letter = next((pair for pair in _UNITS if largest >= pair[0]), (1.0, ""))
+        step /= unit
+        digits = 0 if step == 0 else max(0, -math.floor(math.log10(step) + 1e-9))
+        if step > 0 and abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
+            digits += 1
+        end = f" {letter}" if letter else " %" if self.percent else ""
+        labels = [f"{tick / unit:,.{digits}f}" for tick in ticks]
+        zero = f"{0:.{digits}f}"
+        return [(zero if label == f"-{zero}" else label).replace("-", MINUS) + end
+                for label in labels]  # fmt: skip
