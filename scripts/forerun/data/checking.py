@@ -49,8 +49,10 @@ def tidy(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     """Return the table with text as column names and nothing useful left in its index."""
     if roles.id in frame.index.names and roles.id not in frame.columns:
         frame = frame.reset_index()
-    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
-    return frame.reset_index(drop=True)
+    frame = frame.copy(deep=False)
+    frame.columns = pd.Index([str(name) for name in frame.columns])
+    frame.index = pd.RangeIndex(len(frame))
+    return frame
 
 
 def check_columns(

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
@@ -194,11 +195,12 @@ def _weekdays_only(panel: Panel, steps: Ints) -> bool:
 
 def _months(panel: Panel) -> str | None:
     """Return a frequency of whole months if the time stamps are first or last days."""
-    stamps = panel.time.astype("datetime64[ns]")
+    place, distinct = pd.factorize(panel.time)  # all series share a few hundred months
+    stamps = distinct.astype("datetime64[ns]")
     month = stamps.astype("datetime64[M]").astype(np.int64)
-    spans = np.diff(month)[panel.code[1:] == panel.code[:-1]]
+    spans = np.diff(month[place])[panel.code[1:] == panel.code[:-1]]
     number = _usual(spans[spans > 0]) if (spans > 0).any() else 1
-    days = pd.DatetimeIndex(stamps.astype("datetime64[D]").astype("datetime64[ns]"))
+    days = stamps.astype("datetime64[D]")
     for base, fits in _month_ends(days).items():
         if fits.mean() >= MOST:
             anchors = np.unique(month[fits] % number)
@@ -208,10 +210,10 @@ def _months(panel: Panel) -> str | None:
     return None
 
 
-def _month_ends(days: pd.DatetimeIndex) -> dict[str, Bools]:
-    first = days.to_numpy().astype("datetime64[M]").astype("datetime64[D]")
+def _month_ends(day: npt.NDArray[np.datetime64]) -> dict[str, Bools]:
+    """Return which days are first or last (business) days of their months."""
+    first = day.astype("datetime64[M]").astype("datetime64[D]")
     last = (first.astype("datetime64[M]") + 1).astype("datetime64[D]") - 1
-    day = days.to_numpy().astype("datetime64[D]")
     return {
         "MS": day == first,
         "ME": day == last,

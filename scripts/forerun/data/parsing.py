@@ -98,12 +98,13 @@ def parse_times(column: pd.Series) -> Times:
 def _factorize(column: pd.Series) -> tuple[Ints, list[Any]]:
     """Return codes (-1 where missing) and the distinct values, whatever they are."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(dtype=np.int64), list(column.cat.categories)
+        codes = np.asarray(column.cat.codes)
+        return codes.astype(np.int64), list(column.cat.categories)
     try:
         codes, values = pd.factorize(column)
     except TypeError:  # lists and dictionaries cannot be hashed
         codes, values = pd.factorize(column.map(str))
-    return np.asarray(codes, dtype=np.int64), list(values)
+    return codes.astype("int64"), list(values)
 
 
 def _name(value: Any) -> str:

@@ -223,20 +223,20 @@ def _measure(
     """Decide on season and input size, and what happens to short series."""
     lengths = np.bincount(panel.code[~np.isnan(panel.y)], minlength=len(panel.labels))
     there = lengths[lengths > 0]
-    season = usual = settings.get("season_length")
-    if season is None:
-        usual = season_length(grid.freq)
+    usual: int = settings.get("season_length") or season_length(grid.freq)
+    season = usual
+    if settings.get("season_length") is None:
         season = whole_season(usual, there, test_length(settings))
         notes.append(f"season_length for freq {grid.freq}: {season}")
     size = settings.get("input_size")
     if size is None:
-        size = default_input_size(int(settings["horizon"]), int(usual), there, settings)
+        size = default_input_size(int(settings["horizon"]), usual, there, settings)
         notes.append(f"input_size was chosen: {size}")
-    panel, padded = check_lengths(panel, lengths, int(size), settings, problems, notes)
+    panel, padded = check_lengths(panel, lengths, size, settings, problems, notes)
     return {
         "panel": panel,
-        "season_length": int(season),
-        "input_size": int(size),
+        "season_length": season,
+        "input_size": size,
         "padded": padded,
     }
 
