@@ -15,7 +15,7 @@ LEAST = 2
 """Values that a padded series must have before the part that is held out."""
 
 
-def test_length(settings: Mapping[str, Any]) -> int:
+def held_out(settings: Mapping[str, Any]) -> int:
     """Return how many steps at the end of each series cross-validation holds out.
 
     ``test_size`` if given, otherwise ``horizon + step_size * (n_windows - 1)``; plus ``gap``.
@@ -34,7 +34,7 @@ def required_length(settings: Mapping[str, Any], input_size: int) -> int:
     ``input_size + horizon + val_size`` before the part that cross-validation holds out.
     """
     validation = int(settings.get("val_size") or 0)
-    return input_size + int(settings["horizon"]) + validation + test_length(settings)
+    return input_size + int(settings["horizon"]) + validation + held_out(settings)
 
 
 def whole_season(season: int, lengths: Ints, test: int) -> int:
@@ -84,7 +84,7 @@ def check_lengths(
         Whether a series that is kept is shorter than `required_length`.
     """
     need = required_length(settings, input_size)
-    least = test_length(settings) + LEAST
+    least = held_out(settings) + LEAST
     how = settings.get("on_short") or "error"
     there = np.zeros(len(lengths), dtype=bool)
     there[panel.code] = True
@@ -99,7 +99,7 @@ def check_lengths(
         parts = f"input_size {input_size} + horizon {settings['horizon']}"
         if settings.get("val_size"):
             parts += f" + val_size {settings['val_size']}"
-        reason += f" ({parts} + {test_length(settings)} held out)"
+        reason += f" ({parts} + {held_out(settings)} held out)"
     if how == "pad" and not len(wrong):
         notes.append(f"too short for training ({need} values), padded at the start: {said}")
         return panel, True

@@ -15,7 +15,7 @@ from forerun.data.grid import Grid, season_length
 from forerun.data.lengths import (
     check_lengths,
     default_input_size,
-    test_length,
+    held_out,
     whole_season,
 )
 from forerun.data.panel import Panel, in_order
@@ -226,7 +226,7 @@ def _measure(
     usual: int = settings.get("season_length") or season_length(grid.freq)
     season = usual
     if settings.get("season_length") is None:
-        season = whole_season(usual, there, test_length(settings))
+        season = whole_season(usual, there, held_out(settings))
         notes.append(f"season_length for freq {grid.freq}: {season}")
     size = settings.get("input_size")
     if size is None:

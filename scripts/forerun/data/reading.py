@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from forerun.data.problems import show
+from forerun.data.problems import count, show
 from forerun.errors import UserError
 
 SAMPLE_BYTES = 1 << 20
@@ -88,10 +88,10 @@ def read_table(
         else:
             table, header, notes = _read_csv(path, start, wanted, (id_col, time_col))
     except UnicodeError as error:
-        raise UserError(f"{show(path)} is no text in a known encoding (use UTF-8)") from error
+        raise UserError(f"{show(path, 200)} is no text in a known encoding (use UTF-8)") from error
     except (pa.ArrowException, OSError, EOFError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{show(path)} cannot be read as CSV or Parquet: {reason}") from error
+        raise UserError(f"{show(path, 200)} cannot be read as CSV or Parquet: {reason}") from error
     _refuse_duplicates(path, header, wanted)
     # The pandas metadata of a Parquet file would turn columns into an index.
     frame = table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
@@ -105,9 +105,11 @@ def _first_bytes(path: Path) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise UserError(f"{show(path)} is a folder; give the path of a CSV or Parquet file")
+            raise UserError(
+                f"{show(path, 200)} is a folder; give the path of a CSV or Parquet file"
+            )
         if not stat.S_ISREG(mode):
-            raise UserError(f"{show(path)} is not a regular file")
+            raise UserError(f"{show(path, 200)} is not a regular file")
         with path.open("rb") as file:
             start = file.read(8)
     except FileNotFoundError as error:
@@ -118,7 +120,9 @@ def _first_bytes(path: Path) -> bytes:
     if not start:
         raise UserError(f"the file {show(path, 200)} is empty")
     if start.startswith(b"PK\x03\x04"):
-        raise UserError(f"{show(path)} is an Excel file or a zip archive; save the table as CSV")
+        raise UserError(
+            f"{show(path, 200)} is an Excel file or a zip archive; save the table as CSV"
+        )
     return start
 
 
@@ -126,7 +130,7 @@ def _refuse_duplicates(path: Path, header: list[str], wanted: set[str] | None) -
     seen: set[str] = set()
     for name in header:
         if name in seen and (wanted is None or name in wanted) and name:
-            raise UserError(f"{show(path)} has two columns named {show(name)}; rename one")
+            raise UserError(f"{show(path, 200)} has two columns named {show(name)}; rename one")
         seen.add(name)
 
 
@@ -155,7 +159,7 @@ def _read_csv(
             if "invalid UTF8" not in str(error):
                 raise _explain(path, dialect, error) from error
     if table is None:
-        raise UserError(f"{show(path)} is no text in a known encoding (use UTF-8)")
+        raise UserError(f"{show(path, 200)} is no text in a known encoding (use UTF-8)")
     notes = []
     if dialect.encoding not in ("utf-8", "utf-8-sig"):
         notes.append(f"the file was read as {dialect.encoding}, it is not UTF-8")
@@ -173,7 +177,7 @@ def _sniff(path: Path, compression: str | None) -> Dialect:
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     elif re.search(rb"[\x00-\x08\x0e-\x1a]", sample):
-        raise UserError(f"{show(path)} is neither a CSV nor a Parquet file (binary content)")
+        raise UserError(f"{show(path, 200)} is neither a CSV nor a Parquet file (binary content)")
     try:
         content = codecs.getincrementaldecoder(encoding)().decode(sample, final=whole)
     except UnicodeDecodeError:
@@ -234,12 +238,18 @@ def _convert(path: Path, dialect: Dialect, wanted: set[str] | None) -> pa.Table:
 
 
 def _arrow(
-    path: Path, dialect: Dialect, chosen: list[str], types: dict[str, pa.DataType]
+    path: Path,
+    dialect: Dialect,
+    chosen: list[str],
+    types: dict[str, pa.DataType],
+    threads: bool = True,
 ) -> pa.Table:
     with pa.input_stream(str(path), compression=dialect.compression) as stream:
         return pacsv.read_csv(
             stream,
-            read_options=pacsv.ReadOptions(encoding=dialect.encoding, block_size=BLOCK_BYTES),
+            read_options=pacsv.ReadOptions(
+                encoding=dialect.encoding, block_size=BLOCK_BYTES, use_threads=threads
+            ),
             parse_options=pacsv.ParseOptions(
                 delimiter=dialect.separator, newlines_in_values=dialect.quoted
             ),
@@ -266,11 +276,17 @@ def _numbers(column: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
 
 def _explain(path: Path, dialect: Dialect, error: pa.ArrowInvalid) -> UserError:
     """Say in a user's words what the CSV reader stumbled over."""
+    try:  # only a single thread counts the lines
+        _arrow(path, dialect, list(dialect.header[:1]), {}, threads=False)
+    except pa.ArrowInvalid as again:
+        error = again
     text = " ".join(str(error).split())
-    found = re.search(r"Expected (\d+) columns, got (\d+): ?(.*)", text)
+    found = re.search(r"(?:Row #(\d+): )?Expected (\d+) columns?, got (\d+): ?(.*)", text)
     if not found:
-        return UserError(f"{show(path)} cannot be read as CSV: {text[:200]}")
+        return UserError(f"{show(path, 200)} cannot be read as CSV: {text[:200]}")
+    line = f"line {found[1]}" if found[1] else "a line"
+    fields = count(int(found[3]), "field")
     return UserError(
-        f"{show(path)}: a line has {found[2]} fields, the header has {found[1]} (fields are "
-        f"separated by {show(dialect.separator)}): {show(found[3])}"
+        f"{show(path, 200)}: {line} has {fields}, the header has {found[2]} (fields are "
+        f"separated by {show(dialect.separator)}): {show(found[4])}"
     )
