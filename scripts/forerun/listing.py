@@ -282,9 +282,9 @@ def order(rows: Iterable[Row], by: str = "created", reverse: bool = False) -> li
     """Sort rows: newest first by ``created``, otherwise upwards; rows without a value last."""
     column = _column(by.lower().lstrip("-"), "--sort")
     downwards = (column == "created") != (reverse or by.startswith("-"))
-    rows = sorted(rows, key=lambda row: row.run_id)
+    rows = list(rows)
     known = [row for row in rows if _value(row, column) is not None]
-    known.sort(key=lambda row: _value(row, column), reverse=downwards)
+    known.sort(key=lambda row: (_value(row, column), row.run_id), reverse=downwards)
     return known + [row for row in rows if _value(row, column) is None]
 
 

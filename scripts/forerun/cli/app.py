@@ -1,0 +1,126 @@
+"""All commands in one program, and how it ends: exit code 2 and one line for a user's mistake."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+import typer
+
+from forerun.errors import UserError
+
+#: Commands in the order of the help, and the module whose function ``command`` each is. A module
+#: that is not there is passed over.
+COMMANDS = {
+    "train": "train",
+    "predict": "predict",
+    "list-runs": "list_runs",
+    "show": "show",
+    "watch": "watch",
+    "compare": "compare",
+    "runs-page": "runs_page",
+    "verify": "verify",
+    "reproduce": "reproduce",
+    "rename": "rename",
+    "delete": "delete",
+    "export": "export_run",
+    "import": "import_run",
+    "migrate": "migrate",
+    "list-models": "list_models",
+    "generate-config": "generate_config",
+}
+#: Commands that pass on to Snakemake what stands after ``--``.
+PASSING_ON = ("train", "predict", "reproduce")
+
+_HELP = "Versioned forecasting runs: train, compare and use neural forecasting models."
+
+
+def load(name: str) -> ModuleType | None:
+    """Import the module of a command; None if it is not part of this installation."""
+    module = f"forerun.cli.{COMMANDS[name]}"
+    return importlib.import_module(module) if importlib.util.find_spec(module) else None
+
+
+def build(only: str | None = None) -> typer.Typer:
+    """Return the program with one command, or with all of them."""
+    app = typer.Typer(help=_HELP, add_completion=only is None, no_args_is_help=only is None)
+    for name in COMMANDS if only is None else [only]:
+        module = load(name)
+        if module is not None:
+            app.command(name)(module.command)
+    if only is None:
+        app.callback(invoke_without_command=True)(_version)
+    return app
+
+
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),
+) -> None:
+    if version:
+        from importlib.metadata import PackageNotFoundError
+        from importlib.metadata import version as installed
+
+        try:
+            print(f"forerun {installed('forerun')}")
+        except PackageNotFoundError:
+            print("forerun (not installed, used from its folder)")
+        raise typer.Exit(0)
+
+
+def run(arguments: Sequence[str], only: str | None = None) -> int:
+    """Run the program and return its exit code.
+
+    What stands after ``--`` is kept from the parser and given to the command as ``context.obj``.
+    """
+    own, extras = _divide(list(arguments))
+    program = only or "forerun"
+    try:
+        if extras is not None and (only or (own or [""])[0]) not in PASSING_ON:
+            raise UserError("nothing may follow '--' here: this command does not start Snakemake")
+        result = build(only)(own, prog_name=program, standalone_mode=False, obj=extras or [])
+    except UserError as error:
+        return refuse(str(error))
+    except typer.Abort:
+        print(f"{program}: ended without doing anything", file=sys.stderr)
+        return 1
+    except typer.TyperException as error:
+        return refuse(_sentence(error, program)) if error.format_message() else 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (PermissionError, OSError) as error:
+        return _system(error)
+    return result if isinstance(result, int) else 0
+
+
+def _divide(arguments: list[str]) -> tuple[list[str], list[str] | None]:
+    if "--" not in arguments:
+        return arguments, None
+    place = arguments.index("--")
+    return arguments[:place], arguments[place + 1 :]
+
+
+def refuse(message: str) -> int:
+    """Say what the user got wrong, one line for each thing; return the exit code."""
+    for line in message.splitlines():
+        print(f"forerun: error: {line}", file=sys.stderr)
+    return 2
+
+
+def _sentence(error: typer.TyperException, program: str) -> str:
+    text = " ".join(error.format_message().split()).rstrip(".")
+    return f"{text} (see '{program} --help')"
+
+
+def _system(error: OSError) -> int:
+    """Say what the machine refused: a full disk, a folder that may not be written to."""
+    if error.errno is None or os.environ.get("FORERUN_TRACEBACK"):
+        raise error
+    where = f" '{error.filename}'" if error.filename else ""
+    return refuse(f"{error.strerror}:{where or ' (no file name given)'}")

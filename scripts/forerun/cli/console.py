@@ -1,0 +1,112 @@
+"""Tables and questions on the terminal."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forerun.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+NARROWEST = 100
+
+
+def is_terminal() -> bool:
+    """Tell whether a person reads the output as it comes."""
+    return sys.stdout.isatty()
+
+
+def say(*lines: str) -> None:
+    """Print lines at once, as they are."""
+    for line in lines:
+        print(line, flush=True)
+
+
+def warn(line: str) -> None:
+    """Print a warning to standard error."""
+    print(f"forerun: warning: {line}", file=sys.stderr, flush=True)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> Table:
+    """Return a table; columns of numbers are set to the right. Nothing in it is markup."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = [[cell(value) for value in row] for row in rows]
+    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for number, name in enumerate(head):
+        numeric = all(_numeric(line[number]) for line in lines) and bool(lines)
+        made.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for line in lines:
+        made.add_row(*(Text(value) for value in line))
+    return made
+
+
+def show(made: Table) -> None:
+    """Print a table; without a terminal it is as wide as it needs to be."""
+    from rich.console import Console
+
+    width = None if is_terminal() else 1000
+    Console(width=width, highlight=False).print(made, crop=False, no_wrap=not is_terminal())
+
+
+def cell(value: Any) -> str:
+    """Return a value as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.4g}"
+    return str(value)
+
+
+def _numeric(text: str) -> bool:
+    try:
+        float(text.rstrip(" *%s") or "0")
+    except ValueError:
+        return False
+    return True
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a small CSV file; none if it is not there."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def leaderboard(path: Path, title: str | None = None) -> Table | None:
+    """Return a run's leaderboard as a table; None without one."""
+    rows = read_rows(path)
+    if not rows:
+        return None
+    failed = any(row.get("reason") for row in rows)
+    hidden = {"rank"} | (set() if failed else {"reason"})
+    head = [name for name in rows[0] if name not in hidden]
+    lines = [[_number(row[name]) for name in head] for row in rows]
+    return table([name.replace("_", " ") for name in head], lines, title)
+
+
+def _number(text: str | None) -> Any:
+    try:
+        return float(text or "")
+    except ValueError:
+        return text
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Ask before something is done that cannot be undone; end if the answer is no."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError(f"{question} Give --yes: there is no terminal to ask at")
+    import typer
+
+    typer.confirm(question, abort=True)

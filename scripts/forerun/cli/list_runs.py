@@ -1,0 +1,51 @@
+"""``list-runs``: the table of all runs."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Annotated
+
+import typer
+
+from forerun.cli.workspace import Directory, OutputDir, workspace
+
+
+def command(
+    output_dir: OutputDir = None,
+    sort: Annotated[
+        str, typer.Option("--sort", metavar="COLUMN", help="Order by this column, e.g. error.")
+    ] = "created",
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", "-n", min=0, help="Show at most so many runs.")
+    ] = None,
+    terms: Annotated[
+        str, typer.Option("--filter", metavar="TERMS", help="e.g. 'horizon=12 status=complete'")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    directory: Directory = None,
+) -> None:
+    """Print the table of all runs, newest first.
+
+    Duration is the time spent fitting, all models together.
+    """
+    from forerun import listing
+    from forerun.cli.console import is_terminal, say
+
+    work = workspace(output_dir, directory)
+    rows, stray = listing.scan(work.runs)
+    chosen = listing.order(listing.choose(rows, terms), sort, reverse)[:limit]
+    if as_json:
+        return say(listing.as_json(chosen))
+    if as_csv:
+        return say(listing.as_csv(chosen))
+    width = shutil.get_terminal_size().columns if is_terminal() else None
+    if chosen:
+        say(listing.table(chosen, width))
+    elif rows:
+        say(f"none of the {len(rows)} runs in {work.runs} is like that")
+    else:
+        say(listing.nothing(work.runs))
+    say(*listing.remarks(work.runs, stray))
+    return None

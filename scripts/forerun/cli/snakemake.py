@@ -1,0 +1,130 @@
+"""Building a Snakemake command, running it, and ending everything it started."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+import forerun
+from forerun.errors import UserError
+
+PROJECT = Path(forerun.__file__).parents[2]
+#: Seconds that what was started has for ending by itself.
+PATIENCE = 15.0
+
+
+class Ended(BaseException):
+    """A signal asked this process to end."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+
+def command(targets: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """Return the command that makes `targets`, run in the current folder."""
+    snakefile = PROJECT / "Snakefile"
+    if not snakefile.is_file():
+        raise UserError(
+            f"the workflow is not there: {snakefile} does not exist; install Forerun from a copy "
+            "of its repository (pip install -e .)"
+        )
+    return [
+        sys.executable, "-m", "snakemake", *targets, "--snakefile", str(snakefile), *arguments,
+    ]  # fmt: skip
+
+
+def shown(arguments: Sequence[str]) -> str:
+    """Return a command as it can be typed."""
+    short = ["snakemake", *arguments[3:]] if list(arguments[1:3]) == ["-m", "snakemake"] else arguments
+    return shlex.join(short)
+
+
+def run(arguments: Sequence[str], output: IO[Any] | None = None) -> int:
+    """Run a command to its end and return its exit code; whatever ends this ends the command."""
+    with _signals():
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT if output else None, start_new_session=True,
+        )  # fmt: skip
+        try:
+            code = process.wait()
+            return code if code >= 0 else 128 - code
+        except (KeyboardInterrupt, Ended) as ending:
+            end(process)
+            number = ending.number if isinstance(ending, Ended) else signal.SIGINT
+            return 128 + number
+        except BaseException:
+            end(process)
+            raise
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Turn the signals that end a process into exceptions."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        raise Ended(number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """End a process and everything it started: politely first, then surely."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # asked once is enough
+    started = _descendants(process.pid)
+    for number, patience in ((signal.SIGINT, PATIENCE), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+        started |= _descendants(process.pid)
+        if process.poll() is None:
+            _signal_group(process.pid, number)
+        else:
+            for survivor in started:
+                _signal_one(survivor, number)
+        until = time.monotonic() + patience
+        while time.monotonic() < until:
+            started |= _descendants(process.pid)
+            if process.poll() is not None and not any(one.is_running() for one in started):
+                return
+            if process.poll() is not None and number == signal.SIGINT:
+                break
+            time.sleep(0.05)
+
+
+def _descendants(pid: int) -> set[Any]:
+    import psutil
+
+    try:
+        return set(psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return set()
+
+
+def _signal_one(process: Any, number: int) -> None:
+    import psutil
+
+    try:
+        process.send_signal(number)  # psutil makes sure that it is still the same process
+    except psutil.Error:
+        pass
+
+
+def _signal_group(pid: int, number: int) -> None:
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        pass

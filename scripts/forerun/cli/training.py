@@ -1,0 +1,213 @@
+"""What ``train`` does: check everything, run Snakemake, show how it goes and what came out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from forerun import runs as run_folders
+from forerun.cli import snakemake
+from forerun.cli.asking import Asked
+from forerun.cli.console import is_terminal, leaderboard, say, show
+from forerun.cli.locks import held, refuse_if_busy
+from forerun.cli.workspace import Workspace, check_output_dir
+from forerun.config import differences, load_yaml, resolve
+from forerun.errors import UserError
+
+#: What a run consists of; the rule `all` makes the same.
+PARTS = ("predictions", "plots")
+_SHIPPED = snakemake.PROJECT / "data" / "us_employment_monthly.csv"
+
+
+def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
+    """Make or finish the run that was asked for; return Snakemake's exit code."""
+    work = _workspace(asked)
+    if asked.run_id is not None:
+        asked.options["run_id"] = run_folders.check_run_id(asked.run_id)
+    settings = _settings(asked, work)
+    if dry_run:
+        return _dry_run(asked, work, settings)
+    run_id = asked.run_id or run_folders.claim_run_id(work.runs)
+    asked.options["run_id"] = run_id
+    folder = work.runs / run_id
+    say(f"run {run_id}")
+    with _tidied(folder), held(folder):
+        return _run(asked, folder, verbose)
+
+
+def _workspace(asked: Asked) -> Workspace:
+    """Find where the runs lie; Snakemake is told the folder in the same words."""
+    layers = {**asked.base, **asked.in_files, **asked.options}
+    value = layers.get("output_dir")
+    output_dir = check_output_dir(None if value is None else str(value))
+    if value is not None:
+        asked.options["output_dir"] = output_dir
+    return Workspace(output_dir)
+
+
+@contextmanager
+def _tidied(folder: Path) -> Iterator[None]:
+    """Leave no folder behind of a run that never began."""
+    try:
+        yield
+    finally:
+        begun = run_folders.is_frozen(folder) or (folder / "logs" / "freeze_run.log").exists()
+        if folder.is_dir() and not begun:
+            run_folders.remove_if_never_begun(folder)
+
+
+def _settings(asked: Asked, work: Workspace) -> dict[str, Any]:
+    """Check everything before anything is written or started."""
+    run_id = asked.run_id
+    folder = work.runs / run_id if run_id else None
+    named = asked.named(run_id) if run_id else {**asked.in_files, **asked.options}
+    if folder is not None and run_folders.is_frozen(folder):
+        refuse_if_busy(folder)
+        frozen = load_yaml(folder / "config.yaml")
+        _refuse_contradictions(folder, frozen, named)
+        return frozen
+    settings = resolve({**asked.base, **named})
+    _check_data(settings)
+    return settings
+
+
+def _refuse_contradictions(folder: Path, frozen: dict[str, Any], named: dict[str, Any]) -> None:
+    found = differences(frozen, named, run_folders.same_table(folder))
+    if found:
+        listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in found)
+        raise UserError(
+            f"run '{folder.name}' exists with other settings: {listed}; choose another run id"
+        )
+
+
+def _check_data(settings: dict[str, Any]) -> None:
+    """Read and check the data as creating the run will."""
+    tables = {"data_file": settings["data_file"] or str(_SHIPPED)}
+    tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
+    for key, path in tables.items():
+        if not Path(path).is_file():
+            what = "is a folder" if Path(path).is_dir() else "does not exist"
+            raise UserError(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
+    from forerun.data import load
+
+    load(settings | tables)
+
+
+def _targets(folder: Path) -> list[str]:
+    return [f"{folder.as_posix()}/{part}" for part in PARTS]
+
+
+def _run(asked: Asked, folder: Path, verbose: bool) -> int:
+    from forerun.cli.progress import board
+
+    command = snakemake.command(_targets(folder), asked.arguments())
+    say(snakemake.shown(command))
+    log = folder / "logs" / "snakemake.log"
+    with log.open("ab+") as output:
+        start = output.tell()
+        output.write(f"$ {snakemake.shown(command)}\n".encode())
+        output.flush()
+        with nullcontext() if verbose else board(folder, plain=not is_terminal()):
+            code = snakemake.run(command, None if verbose else output)
+        output.seek(start)
+        text = output.read().decode("utf-8", "replace")
+    if code and not verbose:
+        say(*_relevant(text, log))
+    _conclude(folder, code)
+    return code
+
+
+def _relevant(text: str, log: Path) -> list[str]:
+    """Return what a user needs of Snakemake's output when something went wrong."""
+    lines = text.splitlines()[1:]
+    own = list(dict.fromkeys(line for line in lines if line.startswith("forerun:")))
+    if own:
+        return own
+    told = [line for line in lines if line.strip()]
+    return [*told[-20:], f"(all of it: {log})"]
+
+
+def _conclude(folder: Path, code: int) -> None:
+    """Show the leaderboard, where things are, and what to type next."""
+    run_id = folder.name
+    if code in (130, 143, 129):
+        say(f"ended; 'train --run-id {run_id}' goes on where it was")
+        return
+    table = leaderboard(folder / "leaderboard.csv")
+    if table is None:
+        return
+    show(table)
+    for part in ("plots", "predictions", "report.html"):
+        if (folder / part).exists():
+            say(f"{part.removesuffix('.html')}: {folder / part}{os.sep if '.' not in part else ''}")
+    if code == 0:
+        say(f"next: predict --run-id {run_id} --cherry-pick")
+    else:
+        say(f"next: train --run-id {run_id}   (tries again only what failed)")
+
+
+# -- The plan -----------------------------------------------------------------------------------
+
+
+def _dry_run(asked: Asked, work: Workspace, settings: dict[str, Any]) -> int:
+    """Show per model what would be done and why; Snakemake confirms that it can be."""
+    import tempfile
+
+    from forerun.cli.console import table
+
+    run_id = asked.run_id or run_folders.new_run_id(work.runs)
+    folder = work.runs / run_id
+    asked.options["run_id"] = run_id
+    exists = run_folders.is_frozen(folder)
+    say(f"run {run_id} ({'exists' if exists else 'would be new'})")
+    show(table(["model", "final fit", "cross-validation", "why"], list(plan(folder, settings))))
+    command = snakemake.command(_targets(folder), asked.arguments())
+    say(snakemake.shown(command))
+    with tempfile.TemporaryFile() as output:
+        code = snakemake.run([*command, "--dry-run", "--quiet", "progress", "rules"], output)
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace")
+    if code:
+        say(*_relevant("\n" + text, Path("snakemake --dry-run")))
+    return code
+
+
+def plan(folder: Path, settings: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield for each model what would be done with it and why."""
+    from forerun.models import specs
+    from forerun.windows import folds
+
+    sealed = run_folders.is_sealed(folder)
+    exists = run_folders.is_frozen(folder)
+    paths = run_folders.RunPaths(folder)
+    fits = len(folds(settings))
+    for spec in specs(settings):
+        if sealed:
+            yield spec.name, "nothing", "nothing", "the run is sealed"
+            continue
+        final = run_folders.outcome(paths.final(spec.name))
+        pieces = [run_folders.outcome(paths.fold(spec.name, fold)) for fold in range(fits)]
+        done = sum(piece.get("status") == "ok" for piece in pieces)
+        first = "nothing" if final.get("status") == "ok" else "train"
+        second = "nothing" if done == fits else _count(fits - done)
+        yield spec.name, first, second, _why(exists, final, pieces)
+
+
+def _count(number: int) -> str:
+    return "1 fit" if number == 1 else f"{number} fits"
+
+
+def _why(exists: bool, final: dict[str, Any], pieces: list[dict[str, Any]]) -> str:
+    every = [final, *pieces]
+    failed = [piece for piece in every if piece.get("status") == "failed"]
+    if failed:
+        message = (failed[0].get("error") or {}).get("message", "no reason given")
+        return f"failed before: {str(message)[:80]}"
+    if all(piece.get("status") == "ok" for piece in every):
+        return "done before"
+    if any(every):
+        return "interrupted before it was done"
+    return "not begun yet" if exists else "new run"

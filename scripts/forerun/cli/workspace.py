@@ -1,0 +1,110 @@
+"""Where the runs lie, and finding one of them by its name."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forerun import runs as run_folders
+from forerun.errors import UserError
+
+CONFIG = Path("config/config.yaml")
+
+OutputDir = Annotated[
+    str | None,
+    typer.Option(
+        "--output-dir", "-o", metavar="DIR", help="Folder that holds runs/. This folder if left out."
+    ),
+]
+Directory = Annotated[
+    Path | None,
+    typer.Option("--directory", metavar="DIR", help="Work in this folder instead of this one."),
+]
+RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder worked in is the current one; runs lie in ``<output_dir>/runs``."""
+
+    output_dir: str | None = None
+
+    @property
+    def runs(self) -> Path:
+        """Folder of all runs, as the workflow names it."""
+        return Path(f"{self.output_dir}/runs" if self.output_dir else "runs")
+
+    @property
+    def output(self) -> Path:
+        """Folder in which ``runs/`` lies."""
+        return Path(self.output_dir or ".")
+
+    def folder(self, run_id: str) -> Path:
+        """Return the folder of an existing run; refuse a name that is not there."""
+        run_folders.check_run_id(run_id)
+        folder = self.runs / run_id
+        if not folder.is_dir():
+            raise UserError(f"there is no run '{run_id}' in {self.runs}{self._nearest(run_id)}")
+        return folder
+
+    def frozen(self, run_id: str) -> Path:
+        """Return the folder of a run that has a configuration."""
+        folder = self.folder(run_id)
+        if not run_folders.is_frozen(folder):
+            raise UserError(f"run '{run_id}' has no config.yaml: it was never begun")
+        return folder
+
+    def _nearest(self, run_id: str) -> str:
+        known = [entry.name for entry in run_folders.run_folders(self.runs)]
+        if not known:
+            return " (there are no runs)"
+        near = difflib.get_close_matches(run_id, known, n=3, cutoff=0.4)
+        if not near:
+            near = sorted(known)[-3:]
+        return f"; the nearest: {', '.join(near)}" if near else ""
+
+
+def enter(directory: Path | None) -> None:
+    """Go to the folder that was asked for."""
+    if directory is not None:
+        if not directory.is_dir():
+            raise UserError(f"--directory: '{directory}' is not a folder")
+        os.chdir(directory)
+
+
+def workspace(output_dir: str | None = None, directory: Path | None = None) -> Workspace:
+    """Return the workspace: `output_dir` if given, else that of config/config.yaml."""
+    enter(directory)
+    return Workspace(check_output_dir(output_dir) or configured_output_dir())
+
+
+def check_output_dir(output_dir: str | None) -> str | None:
+    """Return the folder in its shortest form; refuse what cannot be one."""
+    if output_dir is None:
+        return None
+    if not output_dir.strip() or any(ord(letter) < 32 for letter in output_dir):
+        raise UserError(f"--output-dir: {output_dir!r} is not the name of a folder")
+    if os.path.exists(output_dir) and not os.path.isdir(output_dir):
+        raise UserError(f"--output-dir: '{output_dir}' is a file, not a folder")
+    short = os.path.normpath(output_dir)
+    return None if short == "." else short
+
+
+def configured_output_dir() -> str | None:
+    """Return ``output_dir`` of config/config.yaml."""
+    try:
+        text = CONFIG.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    if not re.search(r"^output_dir:(?!\s*(null|~)?\s*(#.*)?$)", text, re.MULTILINE):
+        return None  # the usual case, without parsing the file
+    from forerun.config import load_yaml
+
+    value = load_yaml(CONFIG).get("output_dir")
+    return check_output_dir(str(value)) if value else None
