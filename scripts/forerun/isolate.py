@@ -1,4 +1,4 @@
-"""Run one piece of training in a process of its own, and tell what came of it.
+"""Run one piece of work in a process of its own, and tell what came of it.
 
 A model that raises, is killed, or takes too long is an outcome, not an error: the job that asked
 goes on, and the run says "failed" with a reason a user can act on.
@@ -9,20 +9,21 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
+from forerun import benchmark_files, children
+from forerun.errors import UserError
 from forerun.files import read_json, write_json
 
 #: Seconds between two looks at the child, and between two lines about its progress.
-POLL, SPEAK = 0.1, 10.0
+POLL, SPEAK = 0.05, 10.0
 
 
 def now() -> str:
@@ -37,19 +38,22 @@ def run(
     log: str,
     progress: str,
     labels: dict[str, Any],
+    imports: list[str] | None = None,
     threads: int = 1,
     max_time: float | None = None,
     attempt: int = 1,
     log_file: str | None = None,
 ) -> dict[str, Any]:
-    """Run ``forerun.training.<function>(**arguments)`` in a child; write and return its outcome.
+    """Call ``function`` (``module:name``) in a child; write and return its outcome.
 
     Parameters
     ----------
+    arguments : what the function is called with, besides ``progress``
     outcome : path of the JSON file that says what happened (written last)
     log : everything the child prints; `log_file`, if given, gets the same
     progress : the child keeps its step and loss in this file while it trains
     labels : what the piece is called: ``run``, ``model``, ``stage``
+    imports : modules that the function needs
     threads : torch, BLAS and numba are held to this number
     max_time : seconds after which the child is ended
     attempt : how often this piece was tried, this time included
@@ -57,77 +61,118 @@ def run(
     Returns
     -------
     dict with ``status`` (ok or failed), ``stage``, ``error`` (``class`` and ``message``, or None),
-    ``seconds``, ``peak_memory_mb``, ``attempts``, ``log``, ``started_at``, ``finished_at``.
+    ``seconds``, ``cpu_seconds``, ``peak_memory_mb``, ``attempts``, ``log``, ``started_at``,
+    ``finished_at``, and ``usage`` where Snakemake could not measure the child.
     """
     started, started_at = time.time(), now()
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": labels}
-    task |= {"progress": progress, "parent": os.getpid()}
+    task |= {"progress": progress, "imports": imports or []}
     Path(progress).parent.mkdir(parents=True, exist_ok=True)
     Path(progress).unlink(missing_ok=True)
-    with _logs(log, log_file) as write:
-        child = _Child(task, threads, write)
-        result = child.wait(max_time, lambda: _speak(labels, progress))
+    result = _attempt(task, log, log_file, max_time, lambda: _speak(labels, progress))
     result |= {"stage": labels["stage"], "seconds": round(time.time() - started, 2)}
     result |= {"attempts": attempt, "log": log, "started_at": started_at, "finished_at": now()}
     write_json(outcome, result)
     return result
 
 
-class _Child:
-    """The process in which the piece runs."""
+def call(
+    function: str,
+    arguments: dict[str, Any],
+    log: str,
+    imports: list[str] | None = None,
+    threads: int = 1,
+    log_file: str | None = None,
+) -> None:
+    """Call ``function`` in a child that must succeed.
 
-    def __init__(self, task: dict[str, Any], threads: int, write: Any):
+    A user's mistake or another failure ends this process with one line and exit code 2 or 1.
+    """
+    task = {"function": function, "arguments": arguments, "threads": threads, "labels": {}}
+    result = _attempt(task | {"imports": imports or []}, log, log_file, None, lambda: None)
+    if result["status"] == "ok":
+        return
+    error = result["error"]
+    mistake = error["class"] == UserError.__name__
+    kind = "error" if mistake else error["class"]
+    line = f"forerun: {kind}: {error['message']}"
+    with _logs(None, log, log_file) as write:
+        write((line + "\n").encode())
+    print(line if mistake else f"{line} (see {log})", file=sys.stderr, flush=True)
+    sys.exit(2 if mistake else 1)
+
+
+def _attempt(
+    task: dict[str, Any],
+    log: str,
+    log_file: str | None,
+    max_time: float | None,
+    speak: Callable[[], None],
+) -> dict[str, Any]:
+    """Do the task in a child; in a fresh one if the preloaded process ends under it."""
+    task |= {"parent": os.getpid(), "benchmark": os.path.abspath(benchmark_files.of_log(log))}
+    with _logs(log, log_file) as write:
+        while True:
+            work = _Work(task, write)
+            try:
+                return work.wait(max_time, speak)
+            except children.Gone as error:
+                os.close(work.reader)
+                os.environ.pop(children.preload.VARIABLE, None)
+                write(f"note: {error}: starting again in a process of its own\n".encode())
+
+
+class _Work:
+    """A child that works on a task, and the pipes that lead to it."""
+
+    def __init__(self, task: dict[str, Any], write: Callable[[bytes], Any]):
+        read, out = os.pipe()
         self.reader, result = os.pipe()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "forerun.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=_environment(threads),
-            pass_fds=[result],
-        )
-        os.close(result)
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(json.dumps(task | {"result": result}).encode())
-        self.process.stdin.close()
-        self.copier = threading.Thread(target=_copy, args=(self.process.stdout, write), daemon=True)
+        try:
+            environment = children.environment(task["threads"])
+            self.child = children.start(task, environment, out, result)
+        finally:
+            os.close(out)
+            os.close(result)
+        self.copier = threading.Thread(target=_copy, args=(read, write), daemon=True)
         self.copier.start()
 
-    def wait(self, max_time: float | None, speak: Any) -> dict[str, Any]:
+    def wait(self, max_time: float | None, speak: Callable[[], None]) -> dict[str, Any]:
         """Wait for the end; end the child when it is too slow or when nobody waits for it."""
         parent, began, spoke, reason = os.getppid(), time.time(), time.time(), None
-        with _ending_with_signals(self.process):
-            while (ended := os.wait4(self.process.pid, os.WNOHANG))[0] == 0:
-                time.sleep(POLL)
+        pause = 0.005
+        with _ending_with_signals(self.child):
+            while (ended := self.child.poll()) is None:
+                time.sleep(pause := min(POLL, pause * 1.5))
                 if os.getppid() != parent:
-                    self.process.kill()
+                    self.child.kill()
                     sys.exit("the workflow that started this job has ended")
+                if not self.child.started():
+                    began = time.time()  # it waits for its process
                 if max_time and not reason and time.time() - began > max_time:
                     reason = f"it ran longer than max_time: {max_time:g} s and was ended"
-                    self.process.kill()
+                    self.child.kill()
                 if time.time() - spoke > SPEAK:
                     spoke = time.time()
                     speak()
-        _, status, usage = ended
-        self.process.returncode = os.waitstatus_to_exitcode(status)
         self.copier.join(timeout=5)
         with os.fdopen(self.reader) as pipe:
             text = pipe.read()
-        peak = round(usage.ru_maxrss / (1024 if sys.platform == "linux" else 1024**2), 1)
-        result = json.loads(text) if text and not reason else _dead(status, peak, reason)
-        return result | {"peak_memory_mb": peak}
+        result = json.loads(text) if text and not reason else _dead(ended, reason)
+        result |= {"peak_memory_mb": ended.peak_mb, "cpu_seconds": ended.cpu_seconds}
+        return result | ({"usage": ended.usage} if ended.usage else {})
 
 
-def _dead(status: int, peak: float, reason: str | None) -> dict[str, Any]:
+def _dead(ended: children.Ended, reason: str | None) -> dict[str, Any]:
     """Say in words why a child left no result."""
-    code = os.waitstatus_to_exitcode(status)
+    code = os.waitstatus_to_exitcode(ended.status)
     if reason:
         return {"status": "failed", "error": {"class": "TimeLimit", "message": reason}}
     if code >= 0:
         message = f"the training process ended with exit code {code} and no result; see its log"
         return {"status": "failed", "error": {"class": "ProcessDied", "message": message}}
     name = signal.Signals(-code).name
-    message = f"the training process was killed by {name} at {peak:g} MB"
+    message = f"the training process was killed by {name} at {ended.peak_mb:g} MB"
     if name == "SIGKILL":
         message += (
             "; most often the machine ran out of memory: give the job more, run fewer jobs at "
@@ -136,22 +181,12 @@ def _dead(status: int, peak: float, reason: str | None) -> dict[str, Any]:
     return {"status": "failed", "error": {"class": "ProcessKilled", "message": message}}
 
 
-def _environment(threads: int) -> dict[str, str]:
-    """The child's environment: this library first on the path, threads bound everywhere."""
-    names = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR", "VECLIB_MAXIMUM")
-    bound = {f"{name}_NUM_THREADS": str(threads) for name in names}
-    library = str(Path(__file__).parents[1])
-    path = os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")]))
-    fixed = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-    return os.environ | bound | fixed
-
-
 @contextmanager
-def _ending_with_signals(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _ending_with_signals(child: children.Child) -> Iterator[None]:
     """Let SIGTERM and SIGINT to this process end the child first."""
 
     def end(number: int, frame: Any) -> None:
-        process.kill()
+        child.kill()
         sys.exit(128 + number)
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -164,7 +199,7 @@ def _ending_with_signals(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 @contextmanager
 def _logs(*paths: str | None) -> Iterator[Any]:
-    """Open the logs; give a function that writes bytes to all of them."""
+    """Open the logs, the first one anew; give a function that writes bytes to all of them."""
     files: list[IO[bytes]] = []
     for number, path in enumerate(paths):
         if path:
@@ -177,9 +212,10 @@ def _logs(*paths: str | None) -> Iterator[Any]:
             file.close()
 
 
-def _copy(source: IO[bytes], write: Any) -> None:
-    for line in source:
-        write(line)
+def _copy(source: int, write: Callable[[bytes], Any]) -> None:
+    with os.fdopen(source, "rb") as pipe:
+        for line in pipe:
+            write(line)
 
 
 def _speak(labels: dict[str, Any], progress: str) -> None:

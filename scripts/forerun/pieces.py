@@ -9,6 +9,7 @@ from typing import Any
 
 from forerun import isolate
 from forerun.files import write_json
+from forerun.yaml_files import load_yaml
 
 #: How often a job that is killed as a whole (not only its child) is tried before it counts as
 #: failed. The rules' `retries` is the same number: the last retry only writes that down.
@@ -40,12 +41,13 @@ def perform(piece: Piece) -> dict[str, Any]:
         result = _killed(piece)
     else:
         result = isolate.run(
-            piece.function,
+            f"forerun.training:{piece.function}",
             piece.arguments,
             piece.outcome,
             piece.log,
             progress=piece.log.removesuffix(".log") + ".progress.json",
             labels=labels,
+            imports=["forerun.training", _engine(piece)],
             threads=piece.threads,
             max_time=piece.max_time,
             attempt=piece.failures + 1,
@@ -57,6 +59,15 @@ def perform(piece: Piece) -> dict[str, Any]:
         line = f"forerun: {piece.run} {piece.model} {piece.function} failed: {error['message']}"
         print(f"{line} (log: {piece.log})", file=sys.stderr, flush=True)
     return result
+
+
+def _engine(piece: Piece) -> str:
+    """The module of the model's engine: what the child has to import."""
+    from forerun.engines.base import MODULES
+
+    settings = load_yaml(piece.arguments["config"])
+    items = [*settings["baselines"], *settings["models"]]
+    return MODULES[next(item["engine"] for item in items if item["name"] == piece.model)]
 
 
 def _killed(piece: Piece) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""The child process in which one model trains: ``python -m forerun.worker``.
+"""The child process in which one piece of work is done: ``python -m forerun.worker``.
 
-It reads its task (JSON) from standard input: the function of :mod:`forerun.training` to call, its
-arguments, the progress file and the descriptor on which the result is reported. What it prints is
-the log. It dies with its parent, so nothing is left training when a job is killed.
+It reads its task (JSON) from standard input: the function to call, its arguments, the progress file
+and the descriptor on which the result is reported. What it prints is the log. It dies with its
+parent, so nothing is left training when a job is killed. :mod:`forerun.preload` forks children that
+do the same without starting an interpreter.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import time
 import traceback
 from typing import Any
 
+from forerun.errors import UserError
 from forerun.files import write_json
 
 
-def die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process when its parent ends (Linux only)."""
+def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """Ask the kernel to send this process a signal when its parent ends (Linux only)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(1, int(number))  # PR_SET_PDEATHSIG
     if os.getppid() != parent:
         sys.exit("the parent process has ended")
 
@@ -48,14 +50,17 @@ class ProgressFile:
 
 def perform(task: dict[str, Any]) -> dict[str, Any]:
     """Call the task's function; return its outcome, whatever happens."""
-    from forerun.errors import UserError
-
     try:
-        progress = ProgressFile(task["progress"], **task["labels"])
-        progress(0, 0, None)
-        work = getattr(importlib.import_module("forerun.training"), task["function"])
+        arguments = dict(task["arguments"])
+        if task.get("progress"):
+            arguments["progress"] = ProgressFile(task["progress"], **task["labels"])
+            arguments["progress"](0, 0, None)
+        for name in task.get("imports", []):
+            importlib.import_module(name)
+        module, _, function = task["function"].rpartition(":")
+        work = getattr(importlib.import_module(module), function)
         bind_threads(task["threads"])
-        work(**task["arguments"], progress=progress)
+        work(**arguments)
     except UserError as error:
         return {"status": "failed", "error": {"class": "UserError", "message": str(error)}}
     except MemoryError as error:
@@ -69,10 +74,16 @@ def perform(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def bind_threads(threads: int) -> None:
-    """Keep torch to the job's threads (BLAS and numba follow the environment)."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    """Keep torch, BLAS and numba to the job's threads, whatever they were loaded with."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
+    if "numba" in sys.modules:
+        numba = sys.modules["numba"]
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads, user_api="blas")
 
 
 def main() -> None:

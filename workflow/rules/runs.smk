@@ -4,7 +4,13 @@ REQUIRED INPUTS: none
 OUTPUTS: none (list-runs prints)
 """
 
-from forerun import session
+from forerun import preload, session
+
+#: Rules whose jobs import the forecasting libraries.
+FORECASTING = ("train_model", "cross_validate", "predict_run")
+
+#: The process that has imported them for all jobs of this call, if there is one.
+PRELOADED = []
 
 
 localrules:
@@ -20,6 +26,29 @@ rule list_runs:
         runs=RUNS,
     script:
         "../../scripts/list_runs.py"
+
+
+def start_preloaded():
+    """Import the forecasting libraries once for all jobs, if at least two of them run here."""
+    here = workflow.is_main_process and workflow.local_exec
+    if not here or workflow.deployment_settings.deployment_method:
+        return  # jobs run on other machines, or in other environments
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in FORECASTING]
+    engines = {engine for job in jobs for engine in get_engines(job)}
+    if len(jobs) > 1 and (preloaded := preload.start(engines)):
+        PRELOADED.append(preloaded)
+
+
+def get_engines(job):
+    """Return the engines that a job needs."""
+    if "model" in job.wildcards_dict:
+        return {get_engine_name(job.wildcards)}
+    return {spec.engine for spec in specs(get_settings(job.wildcards.run_id))}
+
+
+def stop_preloaded():
+    while PRELOADED:
+        PRELOADED.pop().stop()
 
 
 def close_sessions():
@@ -60,13 +89,16 @@ def end_with_refusals():
 onstart:
     for run_id in SESSION:
         session.begin(Path(RUNS) / run_id)
+    start_preloaded()
 
 
 onsuccess:
+    stop_preloaded()
     close_sessions()
     end_with_failures()
 
 
 onerror:
+    stop_preloaded()
     close_sessions()
     end_with_refusals()

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
     from forerun.models import ModelSpec
 
+#: The module of each engine.
+MODULES = {
+    "neuralforecast": "forerun.engines.neural",
+    "statsforecast": "forerun.engines.statistical",
+    "mlforecast": "forerun.engines.machine",
+}
+
 #: ``progress(step, max_steps, loss)`` is called as often as the engine likes.
 Progress = Callable[[int, int, float | None], None]
 
@@ -80,12 +87,7 @@ class Engine(Protocol):
 
 def get_engine(name: str) -> Engine:
     """Return the module of an engine; importing it may take seconds."""
-    modules = {
-        "neuralforecast": "forerun.engines.neural",
-        "statsforecast": "forerun.engines.statistical",
-        "mlforecast": "forerun.engines.machine",
-    }
-    return importlib.import_module(modules[name])  # type: ignore[return-value]
+    return importlib.import_module(MODULES[name])  # type: ignore[return-value]
 
 
 def tidy_columns(frame: pd.DataFrame, model: str) -> pd.DataFrame:
