@@ -4,4 +4,19 @@ Every training session is one folder of plain files, made by the Snakemake rules
 This package is the library behind those rules and the command line for people.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forerun.run import Run, open_run
+
 __version__ = "0.1.0"
+__all__ = ["Run", "__version__", "open_run"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs pandas only when it is asked for: the Snakefile does not."""
+    if name in ("Run", "open_run"):
+        from forerun import run
+
+        return getattr(run, name)
+    raise AttributeError(f"module 'forerun' has no attribute '{name}'")

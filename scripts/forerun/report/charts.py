@@ -1,0 +1,170 @@
+"""The charts of the pages, as plotly's plain data: drawn and coloured by the page's script.
+
+A chart is a dict: ``id``; ``variants``, each with a ``label`` and plotly traces as ``data``;
+``layout``; ``height`` in pixels. A trace says with ``m`` which model it is: the script gives it
+that model's colour and hides it with that model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.report.errors import Backtest
+
+Chart = dict[str, Any]
+
+#: Colours of the models on white (those of the plots) and on black; dashed after the last.
+LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7A2FA8", "#7A4A12")
+DARK = ("#4DA3E0", "#F07F3C", "#2FC79A", "#E59CC4", "#9AD4F5", "#F2BB4E", "#BC8AE6", "#C99B66")
+
+METRICS = {
+    "mae": "MAE",
+    "mse": "MSE",
+    "rmse": "RMSE",
+    "mape": "MAPE",
+    "smape": "sMAPE",
+    "mase": "MASE",
+    "rmsse": "RMSSE",
+}
+SCALES = {"scaled": "Scaled by each series' seasonal naive error", "mae": "In the data's units"}
+
+
+def metric_name(metric: str) -> str:
+    """Return a metric as it is written in text."""
+    return METRICS.get(metric, metric)
+
+
+def _digits(values: Any) -> list[float | None]:
+    """Return floats with five significant digits: what a chart can show."""
+    return [None if not np.isfinite(v) else float(f"{v:.5g}") for v in np.asarray(values, float)]
+
+
+def by_model(board: pd.DataFrame, metrics: Sequence[str], models: Mapping[str, int]) -> Chart:
+    """Bars of the mean error of each model, one variant per metric."""
+    variants = []
+    for metric in metrics:
+        rows = board[board[metric].notna()].sort_values(metric)
+        data = [
+            {"type": "bar", "orientation": "h", "m": models[model], "name": model}
+            | {"x": _digits([value]), "y": [model], "hovertemplate": "%{y}: %{x}<extra></extra>"}
+            for model, value in zip(rows["model"], rows[metric], strict=True)
+        ]
+        variants.append({"label": metric_name(metric), "data": data})
+    layout = {"yaxis": {"autorange": "reversed", "type": "category"}, "bargap": 0.35}
+    layout["xaxis"] = {"title": {"text": "mean error over all series"}, "rangemode": "tozero"}
+    return {"id": "by-model", "variants": variants, "layout": layout, "rows": len(board)}
+
+
+def _lines(
+    tests: Mapping[str, Backtest], part: str, names: Sequence[Any], models: Mapping[str, int]
+) -> list[dict[str, Any]]:
+    variants = []
+    for scale, label in SCALES.items():
+        data = []
+        for model, test in tests.items():
+            values = getattr(test, part)[scale]
+            shown = [names[number - 1] for number in values.index]
+            data.append(
+                {"type": "scatter", "mode": "lines+markers", "m": models[model], "name": model}
+                | {"x": shown, "y": _digits(values), "marker": {"size": 6}}
+            )
+        variants.append({"label": label, "data": data})
+    return variants
+
+
+def by_window(
+    tests: Mapping[str, Backtest], names: Sequence[str], models: Mapping[str, int]
+) -> Chart:
+    """Mean absolute error of each model in each back-test window."""
+    layout = {
+        "xaxis": {"type": "category", "title": {"text": "back-test window"}},
+        "yaxis": {"title": {"text": "mean absolute error"}, "rangemode": "tozero"},
+    }
+    return {
+        "id": "by-window",
+        "variants": _lines(tests, "by_window", names, models),
+        "layout": layout,
+    }
+
+
+def by_step(tests: Mapping[str, Backtest], gap: int, models: Mapping[str, int]) -> Chart:
+    """Mean absolute error of each model at each step of the horizon."""
+    most = max(len(test.by_step) for test in tests.values())
+    layout = {
+        "xaxis": {"title": {"text": "steps after the cutoff"}, "tickformat": "d"},
+        "yaxis": {"title": {"text": "mean absolute error"}, "rangemode": "tozero"},
+    }
+    names = [step + gap for step in range(1, most + 1)]
+    return {"id": "by-step", "variants": _lines(tests, "by_step", names, models), "layout": layout}
+
+
+def over_series(metrics: pd.DataFrame, wanted: Sequence[str], models: Mapping[str, int]) -> Chart:
+    """Boxes: how the errors of each model spread over the series. Whiskers: 5 % and 95 %."""
+    columns = [column for column in metrics.columns if column in models]
+    variants = []
+    for metric in wanted:
+        part = metrics[metrics["metric"] == metric]
+        order = part[columns].median().sort_values().index
+        data = []
+        for model in order:
+            values = part[model].dropna().to_numpy(dtype=float)
+            if not len(values):
+                continue
+            low, q1, median, q3, high = _digits(np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95]))
+            box = {"type": "box", "orientation": "h", "m": models[model], "name": model}
+            box |= {"y": [model], "q1": [q1], "median": [median], "q3": [q3]}
+            box |= {"lowerfence": [low], "upperfence": [high], "boxpoints": False}
+            data.append(box)
+        variants.append({"label": metric_name(metric), "data": data})
+    layout = {"yaxis": {"autorange": "reversed", "type": "category"}}
+    layout["xaxis"] = {"title": {"text": "error of one series"}, "rangemode": "tozero"}
+    return {"id": "over-series", "variants": variants, "layout": layout, "rows": len(columns)}
+
+
+def lengths(history: pd.DataFrame) -> Chart | None:
+    """Histogram of the lengths of the series; None if all are alike."""
+    sizes = history.groupby("unique_id", observed=True).size()
+    if sizes.nunique() < 2:
+        return None
+    counts, edges = np.histogram(sizes, bins=min(30, max(5, int(sizes.nunique()))))
+    middle = (edges[1:] + edges[:-1]) / 2
+    bar = {"type": "bar", "x": _digits(middle), "y": counts.tolist(), "name": "series"}
+    layout = {
+        "xaxis": {"title": {"text": "observations in a series"}},
+        "yaxis": {"title": {"text": "series"}},
+        "bargap": 0.05,
+    }
+    return {"id": "lengths", "variants": [{"label": "", "data": [bar]}], "layout": layout}
+
+
+def scatter(
+    pairs: Mapping[str, pd.DataFrame], first: str, second: str, number: int, name: str
+) -> Chart:
+    """Error of each series in one run against that in another, one variant per metric.
+
+    `pairs` holds for each metric a frame with columns ``first`` and ``second`` by ``unique_id``.
+    """
+    variants = []
+    for metric, frame in pairs.items():
+        both = frame.dropna()
+        both = both[(both > 0).all(axis=1)]
+        if both.empty:
+            continue
+        ends = [float(both.min().min()), float(both.max().max())]
+        dots = {"type": "scatter", "mode": "markers", "m": number, "name": name}
+        dots |= {"x": _digits(both["first"]), "y": _digits(both["second"]), "text": list(both.index)}
+        dots |= {"marker": {"size": 7, "opacity": 0.7}}
+        dots["hovertemplate"] = f"%{{text}}<br>{first} %{{x}}<br>{second} %{{y}}<extra></extra>"
+        line = {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "name": "equal"}
+        line |= {"hoverinfo": "skip", "neutral": True}
+        variants.append({"label": metric_name(metric), "data": [line, dots]})
+    axes = {"type": "log", "exponentformat": "none"}
+    layout = {
+        "xaxis": {**axes, "title": {"text": f"error of {first}"}},
+        "yaxis": {**axes, "title": {"text": f"error of {second}"}},
+    }
+    return {"id": f"scatter-{number}", "variants": variants, "layout": layout, "height": 460}

@@ -1,0 +1,70 @@
+"""What the back-tests of a model tell: errors by window and by step, coverage of intervals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from forerun.plots.frames import intervals, with_step
+
+
+@dataclass
+class Backtest:
+    """Means over all series of one model's absolute errors.
+
+    Attributes
+    ----------
+    by_window, by_step : DataFrame
+        Columns ``mae`` and ``scaled``; the index counts from 1.
+    coverage : dict
+        For each level of the intervals (80 for 80 %) the share of values inside.
+    """
+
+    by_window: pd.DataFrame
+    by_step: pd.DataFrame
+    coverage: dict[float, float] = field(default_factory=dict)
+
+
+def backtest(cv: pd.DataFrame, model: str, scale: pd.Series) -> Backtest:
+    """Summarise the back-tests of one model.
+
+    Parameters
+    ----------
+    cv : DataFrame
+        ``unique_id, ds, cutoff, y, <model>`` and intervals.
+    scale : Series
+        For each ``unique_id`` the in-sample error of the seasonal naive forecast.
+    """
+    frame = with_step(cv)
+    window = frame.groupby("unique_id", sort=False)["cutoff"].rank("dense").astype(int)
+    error = (frame["y"] - frame[model]).abs()
+    scaled = error / frame["unique_id"].map(scale).astype(float)
+    errors = pd.DataFrame({"mae": error, "scaled": scaled})
+    inside = {
+        level: float(np.mean((frame["y"] >= frame[low]) & (frame["y"] <= frame[high])))
+        for level, (low, high) in intervals(frame, model).items()
+    }
+    return Backtest(
+        by_window=errors.groupby(window.to_numpy()).mean(),
+        by_step=errors.groupby(frame["step"].to_numpy()).mean(),
+        coverage=dict(sorted(inside.items())),
+    )
+
+
+def window_names(cv: pd.DataFrame) -> list[str]:
+    """Return a name for each window: its cutoff where all series share it, else its number."""
+    first = cv.groupby("unique_id", sort=False)["cutoff"].nunique().max()
+    cutoffs = sorted(cv["cutoff"].unique())
+    if len(cutoffs) != first:
+        return [f"window {number}" for number in range(1, int(first) + 1)]
+    return [f"after {time_text(cutoff)}" for cutoff in cutoffs]
+
+
+def time_text(time: object) -> str:
+    """Return a time stamp as ISO text, without the time of day if it is midnight."""
+    if isinstance(time, (int, float, np.integer, np.floating)):
+        return f"{time:g}" if isinstance(time, (float, np.floating)) else str(time)
+    stamp = pd.Timestamp(time)  # type: ignore[arg-type]
+    return str(stamp.date()) if stamp == stamp.normalize() else stamp.isoformat(" ")

@@ -1,0 +1,183 @@
+"""Series for the interactive picture, packed small enough for a page.
+
+Each value becomes a whole number of steps of about a thousandth of its series' range (finer than a
+screen shows), and runs of values become differences: gzip makes little more than a byte of each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.plots.frames import intervals
+from forerun.report.errors import time_text
+from forerun.report.page import LARGEST_DATA, data_text
+
+HISTORY, WINDOW, FORECAST = range(3)
+#: Fewest and most observed steps that are kept of a series.
+FEWEST_STEPS, MOST_STEPS = 60, 3000
+#: About as many numbers fit into a page.
+MOST_NUMBERS = 1_200_000
+
+
+@dataclass
+class Line:
+    """A model as it is drawn: its back-tests and its forecasts, read when they are needed."""
+
+    name: str
+    column: str
+    cv_results: Callable[[], pd.DataFrame]
+    predictions: Callable[[], pd.DataFrame]
+
+
+def pack(
+    history: pd.DataFrame,
+    lines: Sequence[Line],
+    ids: Sequence[str],
+    room: int = LARGEST_DATA,
+    extra: dict[str, Any] | None = None,
+) -> tuple[str, dict[str, int]]:
+    """Return the compressed data of a page, with as many series as there is room for.
+
+    Parameters
+    ----------
+    history : DataFrame
+        ``unique_id, ds, y`` of all series.
+    ids : names
+        The series, the most important first: the last ones are left out if there is no room.
+    room : int
+        Bytes that the result may have.
+    extra : dict, optional
+        What else is in the data.
+
+    Returns
+    -------
+    tuple of str and dict
+        The data; how many ``series`` ``of`` how many, and at most how many ``steps`` of history are
+        in it (``cut``: fewer than there are).
+    """
+    ids = list(ids)
+    sizes = history.groupby("unique_id", observed=True).size()
+    longest = int(sizes.max()) if len(sizes) else 0
+    while True:
+        steps = min(longest, _steps(len(ids)))
+        packed = _pack(history, lines, ids, steps)
+        result = data_text({**(extra or {}), "explorer": packed})
+        if len(result) <= room or len(ids) <= 1:
+            size = {"series": len(ids), "of": len(sizes), "steps": steps, "cut": steps < longest}
+            return result, size
+        ids = ids[: max(1, int(0.93 * len(ids) * room / len(result)))]
+
+
+def _steps(series: int) -> int:
+    """Return how many observations of each of so many series a page has room for."""
+    return max(FEWEST_STEPS, min(MOST_STEPS, MOST_NUMBERS // 4 // max(series, 1)))
+
+
+def _pack(
+    history: pd.DataFrame, lines: Sequence[Line], ids: list[str], steps: int
+) -> dict[str, Any]:
+    code = {name: number for number, name in enumerate(ids)}
+    past = _of(history[["unique_id", "ds", "y"]], code)
+    past = past.groupby("code", sort=False).tail(steps)
+    frames = [_Values(past, ["y"], -1, HISTORY)]
+    for number, line in enumerate(lines):
+        for kind, read in ((WINDOW, line.cv_results), (FORECAST, line.predictions)):
+            frame = read()
+            if len(frame) and line.column in frame:
+                sides = list(intervals(frame, line.column).values())[-1:]
+                columns = [line.column, *(side for pair in sides for side in pair)]
+                keys = [key for key in ("unique_id", "ds", "cutoff") if key in frame]
+                frames.append(_Values(_of(frame[[*keys, *columns]], code), columns, number, kind))
+    times = _times(part.frame["ds"] for part in frames)
+    grid = _grid(past, len(ids))
+    series: list[dict[str, Any]] = [
+        {"n": name, "s": grid[0][i], "b": int(grid[1][i]), "v": []} for i, name in enumerate(ids)
+    ]
+    for part in frames:
+        for owner, segment in part.segments(times, *grid):
+            series[owner]["v"].append(segment)
+    return {"times": [time_text(time) for time in times], "series": series}
+
+
+def _of(frame: pd.DataFrame, code: dict[str, int]) -> pd.DataFrame:
+    """Return the rows of the series wanted, with their numbers, in order."""
+    numbers = frame["unique_id"].astype(object).map(code)
+    part = frame.assign(code=numbers)[numbers.notna().to_numpy()].astype({"code": int})
+    keys = ["code", "cutoff", "ds"] if "cutoff" in part else ["code", "ds"]
+    return part.sort_values(keys, ignore_index=True)
+
+
+def _times(columns: Iterable[pd.Series]) -> pd.Index:
+    kept = [column for column in columns if len(column)]
+    return pd.Index(pd.concat(kept).unique()).sort_values() if kept else pd.Index([])
+
+
+def _grid(past: pd.DataFrame, series: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each series the size of a step, and the number of steps to its lowest value."""
+    groups = past.groupby("code")["y"]
+    low = groups.min().reindex(range(series)).fillna(0).to_numpy(dtype=float)
+    high = groups.max().reindex(range(series)).fillna(1).to_numpy(dtype=float)
+    size = np.array([round_step(float(top - bottom), float(top)) for bottom, top in zip(low, high, strict=True)])
+    return size, np.round(low / size)
+
+
+def round_step(span: float, level: float = 1.0) -> float:
+    """Return 1, 2 or 5 times a power of ten, at most a thousandth of `span`."""
+    span = span if span > 0 else abs(level) if level else 1.0
+    power = 10.0 ** math.floor(math.log10(span / 1000))
+    factor = next(f for f in (5, 2, 1) if f * power <= span / 1000 or f == 1)
+    return float(f"{factor * power:.0e}")
+
+
+@dataclass
+class _Values:
+    """Rows of one line: history, back-tests or forecasts."""
+
+    frame: pd.DataFrame
+    columns: list[str]
+    line: int
+    kind: int
+
+    def segments(
+        self, times: pd.Index, size: np.ndarray, base: np.ndarray
+    ) -> Iterable[tuple[int, list[Any]]]:
+        """Yield each series' number and ``[line, kind, times, values, low, high]`` per window."""
+        if not len(self.frame):
+            return
+        code = self.frame["code"].to_numpy()
+        new = np.append(True, code[1:] != code[:-1])
+        if "cutoff" in self.frame:
+            cutoff = self.frame["cutoff"].to_numpy()
+            new[1:] |= cutoff[1:] != cutoff[:-1]
+        place = times.get_indexer(pd.Index(self.frame["ds"]))
+        steps = [self.frame[column].to_numpy(dtype=float) / size[code] for column in self.columns]
+        values = [_differences(steps[0] - base[code], new)]
+        # Whole numbers of both ends are rounded apart from the middle: an interval stays one.
+        values += [_differences(np.abs(side - steps[0]), new) for side in steps[1:]]
+        starts = np.flatnonzero(new)
+        for start, end in zip(starts, np.append(starts[1:], len(code)), strict=True):
+            where = place[start:end]
+            contiguous = where[-1] - where[0] == end - start - 1
+            when = int(where[0]) if contiguous else np.diff(where, prepend=0).tolist()
+            yield int(code[start]), [self.line, self.kind, when, *(v[start:end] for v in values)]
+
+
+def _differences(values: np.ndarray, new: np.ndarray) -> list[int | None]:
+    """Return whole differences to the value before, from zero at each start; None for no value."""
+    known = np.isfinite(values)
+    whole = np.where(known, np.round(np.where(known, values, 0)), 0).clip(-1e15, 1e15).astype(np.int64)
+    if not known.all():
+        # What is missing repeats the value before, so that the next difference counts from there.
+        last = np.maximum.accumulate(np.where(known | new, np.arange(len(whole)), 0))
+        whole = whole[last]
+    before = np.where(new, 0, np.append(0, whole[:-1]))
+    result: list[int | None] = (whole - before).tolist()
+    for position in np.flatnonzero(~known):
+        result[position] = None
+    return result

@@ -1,0 +1,270 @@
+"""``report.html`` of one run: everything it holds, on one page."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forerun import schema
+from forerun.plots.frames import seasonal_scale
+from forerun.report import charts, text
+from forerun.report.errors import Backtest, backtest, time_text, window_names
+from forerun.report.pack import Line, pack
+from forerun.report.page import write_page
+from forerun.run import COMBINED, Run
+
+#: Series in the tables of best and worst ones, and most in the picker before room is measured.
+EXTREMES, MOST_SERIES = 10, 2000
+
+
+def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
+    """Write the page of a run and return its path (``report.html`` in the run if not given).
+
+    A page holds at most 5 MB: of many series it shows a sample, and says so.
+    """
+    run = Run(folder)
+    path = run.paths.report if path is None else Path(path)
+    board = run.leaderboard
+    history = run.history
+    order = {str(model): number for number, model in enumerate(board["model"])}
+    tests, names = _backtests(run, history)
+    extremes = _extremes(run)
+    data, shown = _data(run, history, board, tests, names, order, extremes)
+    write_page(
+        path,
+        "report.html.j2",
+        data=data,
+        run=run,
+        summary=_summary(run, history, board),
+        columns=_columns(run),
+        board=_board(board, tests),
+        levels=sorted({level for test in tests.values() for level in test.coverage}),
+        tests=bool(tests),
+        failures=_failures(run),
+        extremes=extremes,
+        shown=shown,
+        overview=_overview(run, history),
+        settings=_settings(run.config),
+        experiment=run.run_id,
+        provenance=_provenance(run.provenance),
+    )
+    return path
+
+
+def _backtests(run: Run, history: pd.DataFrame) -> tuple[dict[str, Backtest], list[str]]:
+    """Summarise the models' back-tests, one model in memory at a time."""
+    scale = seasonal_scale(history, int(run.config["season_length"]))
+    tests: dict[str, Backtest] = {}
+    names: list[str] = []
+    for model in run.ranked:
+        cv = run.cv_results_of(model)
+        if len(cv) and model not in run.failed:
+            tests[model] = backtest(cv, model, scale)
+            names = names or window_names(cv)
+    return tests, names
+
+
+def _data(
+    run: Run,
+    history: pd.DataFrame,
+    board: pd.DataFrame,
+    tests: dict[str, Backtest],
+    names: list[str],
+    order: dict[str, int],
+    extremes: dict[str, Any] | None,
+) -> tuple[str, dict[str, int]]:
+    good = [model for model in order if model not in run.failed]
+    combined = [name for name in COMBINED if len(run.predictions_of(name))]
+    shown = [*good, *combined]
+    lines = [
+        Line(
+            model,
+            model,
+            functools.partial(run.cv_results_of, model),
+            functools.partial(run.predictions_of, model),
+        )
+        for model in shown
+    ]
+    metrics = run.config["metrics"]
+    places = {model: number for number, model in enumerate(shown)}
+    drawn = [charts.lengths(history)]
+    if tests:
+        drawn += [
+            charts.by_model(board, metrics, places),
+            charts.by_window(tests, names, places),
+            charts.by_step(tests, int(run.config["gap"]), places),
+            charts.over_series(run.metrics, metrics, places),
+        ]
+    extra = {
+        "models": shown,
+        "baselines": [item["name"] for item in run.config["baselines"]],
+        "colours": {"light": charts.LIGHT, "dark": charts.DARK},
+        "charts": [chart for chart in drawn if chart],
+    }
+    return pack(history, lines, _sample(history, extremes), extra=extra)
+
+
+def _sample(history: pd.DataFrame, extremes: dict[str, Any] | None) -> list[str]:
+    """Return the series for the picker: best and worst ones first, then evenly spread ones."""
+    every = [str(name) for name in history["unique_id"].unique()]
+    if not extremes:
+        first = []
+    else:
+        first = [row["unique_id"] for row in [*extremes["best"], *extremes["worst"]]]
+    stride = max(1, len(every) // MOST_SERIES)
+    # Later strides fill the gaps of earlier ones: any beginning of the list is spread evenly.
+    spread = [every[i] for i in _spread(len(every), stride)]
+    return list(dict.fromkeys([*first, *spread]))[:MOST_SERIES]
+
+
+def _spread(count: int, stride: int) -> list[int]:
+    """Return indices in an order in which every beginning is spread over all of them."""
+    order, step = [0], 1
+    while step < count:
+        step *= 2
+    while step >= 1:
+        order += range(step // 2, count, step) if step > 1 else []
+        step //= 2
+    seen = dict.fromkeys(order)
+    return [i for i in [*seen, *range(0, count, stride)] if i < count]
+
+
+def _summary(run: Run, history: pd.DataFrame, board: pd.DataFrame) -> dict[str, Any]:
+    metric = run.config["sort_metric"]
+    ranked = board[board["rank"].notna()] if "rank" in board else board
+    best = ranked.iloc[0] if len(ranked) else None
+    return {
+        "metric": charts.metric_name(metric),
+        "best": None if best is None else str(best["model"]),
+        "error": None if best is None or metric not in board else best[metric],
+        "skill": None if best is None else best["skill"],
+        "series": history["unique_id"].nunique(),
+        "rows": len(history),
+        "ok": int((board["status"] == "ok").sum()),
+        "of": len(board),
+        "seconds": board[["train_seconds", "cv_seconds"]].sum().sum(),
+    }
+
+
+def _columns(run: Run) -> list[dict[str, str]]:
+    described = schema.properties()["metrics"].get("description", "")
+    return [
+        {"key": metric, "name": charts.metric_name(metric), "about": described}
+        for metric in run.config["metrics"]
+    ]
+
+
+def _board(board: pd.DataFrame, tests: dict[str, Backtest]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = board.astype(object).where(board.notna(), None).to_dict("records")
+    for row in rows:
+        test = tests.get(row["model"])
+        row["coverage"] = test.coverage if test else {}
+    return rows
+
+
+def _failures(run: Run) -> list[dict[str, Any]]:
+    rows = []
+    for model, reason in run.failed.items():
+        state = run.status[model]
+        error = state.get("error") or {}
+        rows.append(
+            {
+                "model": model,
+                "stage": state.get("stage") or "",
+                "kind": error.get("class") or "",
+                "reason": reason,
+                "log": state.get("log") or "",
+                "attempts": state.get("attempts"),
+            }
+        )
+    return rows
+
+
+def _extremes(run: Run) -> dict[str, Any] | None:
+    """Return the series with the smallest and largest scaled error of the best model."""
+    ranked = [model for model in run.ranked if model in run.metrics and model not in run.failed]
+    if not ranked:
+        return None
+    metric = next((m for m in ("mase", "rmsse", "smape") if m in run.config["metrics"]), None)
+    metric = metric or run.config["sort_metric"]
+    table = run.metrics[run.metrics["metric"] == metric].set_index("unique_id")
+    errors = table[ranked[0]].dropna().sort_values()
+    if errors.empty:
+        return None
+    number = min(EXTREMES, max(1, len(errors) // 2))
+    wins = table[ranked].idxmin(axis=1) if len(ranked) > 1 else None
+
+    def rows(part: pd.Series) -> list[dict[str, Any]]:
+        return [
+            {"unique_id": str(name), "error": float(value)}
+            | {"winner": None if wins is None else str(wins[name])}
+            for name, value in part.items()
+        ]
+
+    return {
+        "model": ranked[0],
+        "metric": charts.metric_name(metric),
+        "best": rows(errors.head(number)),
+        "worst": rows(errors.tail(number)[::-1]) if len(errors) > 1 else [],
+    }
+
+
+def _overview(run: Run, history: pd.DataFrame) -> dict[str, Any]:
+    sizes = history.groupby("unique_id", observed=True).size()
+    y = history["y"]
+    notes = (run.provenance.get("data") or {}).get("notes") or []
+    return {
+        "start": time_text(history["ds"].min()),
+        "end": time_text(history["ds"].max()),
+        "shortest": int(sizes.min()),
+        "median": float(sizes.median()),
+        "longest": int(sizes.max()),
+        "low": float(y.min()),
+        "middle": float(y.median()),
+        "high": float(y.max()),
+        "zeros": float((y == 0).mean()),
+        "missing": int(y.isna().sum()),
+        "notes": [str(note) for note in notes],
+    }
+
+
+def _settings(config: dict[str, Any]) -> list[dict[str, Any]]:
+    known, defaults = schema.properties(), schema.defaults()
+    rows = []
+    for key, value in config.items():
+        shown = value
+        if key in ("models", "baselines"):
+            from forerun.models import brief
+
+            shown = brief(value)
+        rows.append(
+            {
+                "key": key,
+                "value": text.setting(shown),
+                "about": (known.get(key) or {}).get("description", ""),
+                "changed": shown != defaults.get(key),
+            }
+        )
+    return rows
+
+
+def _provenance(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    git, data = provenance.get("git") or {}, provenance.get("data") or {}
+    commit = git.get("commit")
+    dirty = " (with changes that were not committed)" if git.get("dirty") else ""
+    rows = [
+        ("Created", text.moment(provenance.get("created_at"))),
+        ("Created by", str(provenance.get("created_by") or text.MISSING)),
+        ("Git commit", f"{commit}{dirty}" if commit else text.MISSING),
+        ("Data file", str(data.get("file") or text.MISSING)),
+        ("sha256 of the data", str(data.get("sha256") or text.MISSING)),
+        ("Seed", str(provenance.get("seed", text.MISSING))),
+        ("Python", str(provenance.get("python") or text.MISSING)),
+        ("Platform", str(provenance.get("platform") or text.MISSING)),
+    ]
+    return rows + [(name, str(v)) for name, v in (provenance.get("versions") or {}).items()]
+
+
