@@ -17,7 +17,7 @@ PROJECT = Path(workflow.current_basedir).parent.parent
 sys.path.insert(0, str(PROJECT / "scripts"))
 
 from forerun import runs as run_folders
-from forerun.config import differences, resolve
+from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
 from forerun.models import specs
 from forerun.windows import folds
@@ -51,10 +51,12 @@ def refuse(error):
 
 
 def get_asked(run_id):
-    """Return what this call asks for beyond config/config.yaml: options and the experiment."""
-    asked = dict(workflow.config_settings.overwrite_config)
+    """Return what is asked for beyond config/config.yaml: files, the run's experiment, options."""
     experiment = Path("config/experiments") / f"{run_id}.yaml"
-    return asked | (load_yaml(experiment) if experiment.is_file() else {})
+    asked = {}
+    for path in [*workflow.config_settings.configfiles, *([experiment] if experiment.is_file() else [])]:
+        asked |= load_yaml(path)
+    return asked | dict(workflow.config_settings.config or {})
 
 
 @cache
@@ -65,7 +67,7 @@ def get_settings(run_id):
     try:
         if not run_folders.is_frozen(folder):
             return resolve({**config, **get_asked(run_id), "run_id": run_id})
-        frozen = load_yaml(folder / "config.yaml")
+        frozen = read_frozen(folder / "config.yaml")
         if workflow.is_main_process:
             refuse_contradictions(run_id, frozen)
         return frozen
@@ -138,3 +140,20 @@ FINISHED = {
 NOT_FROZEN = without(FROZEN)
 NOT_FINISHED = without(SEALED | FINISHED)
 NOT_SEALED = without(SEALED)
+
+
+# -- Targets ------------------------------------------------------------------------------------
+
+
+def check_targets():
+    """Refuse a target among the runs whose run id is none, before Snakemake wonders about it."""
+    for target in map(str, workflow.dag_settings.targets or ()):
+        if target.startswith(f"{RUNS}/"):
+            try:
+                run_folders.check_run_id(target.removeprefix(f"{RUNS}/").split("/")[0])
+            except UserError as error:
+                refuse(error)
+
+
+if workflow.is_main_process and workflow.dag_settings:
+    check_targets()

@@ -1,0 +1,76 @@
+"""Run the real `snakemake` command as a user does, in a folder of the test's own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+PROJECT = Path(__file__).parents[1]
+SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
+TEST_CONFIG = PROJECT / "config" / "test.yaml"
+
+
+def write_table(path: Path, series: int = 3, length: int = 60) -> Path:
+    """Write daily series with a weekly pattern, a trend and a little seeded noise as CSV."""
+    random = np.random.default_rng(7)
+    days = pd.date_range("2024-01-01", periods=length, freq="D")
+    frames = [
+        pd.DataFrame(
+            {
+                "unique_id": f"series_{number}",
+                "ds": days,
+                "y": 20
+                + 5 * number
+                + 3 * np.sin(2 * np.pi * np.arange(length) / 7)
+                + 0.05 * np.arange(length)
+                + random.normal(0, 0.3, length),
+            }
+        )
+        for number in range(series)
+    ]
+    pd.concat(frames).to_csv(path, index=False)
+    return path
+
+
+def snakemake(
+    folder: Path,
+    *arguments: str,
+    configfile: Path | None = TEST_CONFIG,
+    profile: str = "default",
+    env: dict[str, str] | None = None,
+    timeout: float = 900,
+) -> subprocess.CompletedProcess[str]:
+    """Run `snakemake <arguments>` in `folder`, on the project's Snakefile and profile."""
+    command = [SNAKEMAKE, "--snakefile", str(PROJECT / "Snakefile")]
+    command += ["--workflow-profile", str(PROJECT / "profiles" / profile), "--cores", "2"]
+    command += [*arguments]
+    if configfile:
+        command += ["--configfile", str(configfile)]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | (env or {}),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def files(folder: Path) -> dict[str, int]:
+    """Return every file below `folder` but Snakemake's own, with its time of change (ns)."""
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_mtime_ns
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and ".snakemake" not in path.as_posix()
+    }
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file below `folder` but Snakemake's own, with its content."""
+    return {name: (folder / name).read_bytes() for name in files(folder)}
