@@ -27,6 +27,10 @@ OUTPUT_DIR = config.get("output_dir")
 RUNS = f"{OUTPUT_DIR}/runs" if OUTPUT_DIR else "runs"
 PARTS_OF_A_RUN = ["predictions", "plots"]
 
+#: What may stand for a run id in a target. Wider than a run id, so that a wrong one is refused with
+#: a reason (get_settings) where Snakemake would say that there is no rule.
+ANY_NAME = "[^/]+"
+
 #: The runs that this call works on: those whose settings were asked for.
 SESSION = set()
 
@@ -36,7 +40,7 @@ pathvars:
 
 
 wildcard_constraints:
-    run_id=run_folders.RUN_ID,
+    run_id=ANY_NAME,
     model=run_folders.MODEL,
     fold=r"\d+",
 
@@ -63,8 +67,9 @@ def get_asked(run_id):
 def get_settings(run_id):
     """Return the settings of a run; refuse settings that contradict an existing one."""
     folder = Path(RUNS) / run_id
-    SESSION.add(run_id)
     try:
+        run_folders.check_run_id(run_id)
+        SESSION.add(run_id)
         if not run_folders.is_frozen(folder):
             return resolve({**config, **get_asked(run_id), "run_id": run_id})
         frozen = read_frozen(folder / "config.yaml")
@@ -124,8 +129,8 @@ def without(done):
     that one path (the look-ahead sees beyond the run id).
     """
     if not done:
-        return run_folders.RUN_ID
-    return rf"(?!(?:{'|'.join(map(re.escape, sorted(done)))})(?:/|$)){run_folders.RUN_ID}"
+        return ANY_NAME
+    return rf"(?!(?:{'|'.join(map(re.escape, sorted(done)))})(?:/|$)){ANY_NAME}"
 
 
 EXISTING = [entry.path for entry in run_folders.run_folders(RUNS)]
@@ -141,19 +146,3 @@ NOT_FROZEN = without(FROZEN)
 NOT_FINISHED = without(SEALED | FINISHED)
 NOT_SEALED = without(SEALED)
 
-
-# -- Targets ------------------------------------------------------------------------------------
-
-
-def check_targets():
-    """Refuse a target among the runs whose run id is none, before Snakemake wonders about it."""
-    for target in map(str, workflow.dag_settings.targets or ()):
-        if target.startswith(f"{RUNS}/"):
-            try:
-                run_folders.check_run_id(target.removeprefix(f"{RUNS}/").split("/")[0])
-            except UserError as error:
-                refuse(error)
-
-
-if workflow.is_main_process and workflow.dag_settings:
-    check_targets()
