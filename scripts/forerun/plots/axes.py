@@ -36,14 +36,15 @@ class Label:
 def draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look, marker: bool = False) -> None:
     """Draw a line with gaps at NaN; values that stand alone between gaps become dots."""
     style = look.line()
-    axes.plot(x, y, **style, marker="o" if marker else None, markersize=look.width + 2.2)
+    size = min(look.width, 2.4) + 2.2
+    axes.plot(x, y, **style, marker="o" if marker else None, markersize=size)
     known = np.isfinite(y)
     before = np.concatenate([[False], known[:-1]])
     after = np.concatenate([known[1:], [False]])
     alone = known & ~before & ~after
     if alone.any() and not marker:
         axes.plot(
-            x[alone], y[alone], linestyle="none", marker="o", markersize=look.width + 2.2,
+            x[alone], y[alone], linestyle="none", marker="o", markersize=size,
             color=look.colour, zorder=look.order,
         )  # fmt: skip
 
@@ -148,7 +149,7 @@ def _plain(value: object) -> float:
 def direct_labels(figure: Figure, axes: Axes, labels: Sequence[Label]) -> None:
     """Write names to the right of the axes, each joined to its line by a thin leader.
 
-    To be called after :func:`forerun.plots.style.settle`. Labels are moved apart, so that none
+    To be called when the axes have their place. Labels are moved apart, so that none
     covers another however close the lines end.
     """
     box = axes.get_position()
@@ -205,16 +206,6 @@ def panel_title(axes: Axes, name: str, width: float, detail: str = "", bold: boo
         move = ScaledTranslation(shift, 5 / 72, figure.dpi_scale_trans)
         axes.text(0, 1, detail, transform=axes.transAxes + move, fontsize=9, color=MUTED,
                   va="baseline", ha="left")  # fmt: skip
-
-
-def tidy_grid(grid: np.ndarray, count: int) -> None:
-    """Keep tick labels at the left and below each column's lowest panel; drop empty panels."""
-    columns = grid.shape[1]
-    for index, axes in enumerate(grid.flat):
-        if index >= count:
-            axes.remove()
-            continue
-        axes.tick_params(labelbottom=index + columns >= count, labelleft=index % columns == 0)
 
 
 def axis_names(settings: Mapping[str, object] | None, times: pd.Series) -> tuple[str, str]:

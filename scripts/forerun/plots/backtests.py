@@ -12,8 +12,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from forerun.plots.axes import draw_line, panel_title, tidy_grid
+from forerun.plots.axes import draw_line, panel_title
 from forerun.plots.frames import Frames, intervals, observed, values
+from forerun.plots.page import Page, key_line
 from forerun.plots.series import (
     OBSERVED,
     Parts,
@@ -29,7 +30,7 @@ from forerun.plots.series import (
     series_limits,
     shown_steps,
 )
-from forerun.plots.style import ACTUAL, SHADE, Look, key_line, page, styled
+from forerun.plots.style import ACTUAL, SHADE, Look, styled
 from forerun.plots.text import number, plural
 
 WIDTH = 10.0
@@ -75,25 +76,24 @@ def backtest(
     columns = 1 if len(shown) <= 3 else 2
     rows = -(-len(shown) // columns)
     high = {1: 3.6, 2: 2.5}.get(rows, 2.1)
-    figure = page(
+    page = Page(
         f"Back-test · {unique_id}",
         " · ".join(filter(None, [note, *_about(parts, windows)])),
         size=(WIDTH, high * rows + 0.4), keys=_keys(parts, shown, palette),
+        rows=rows, columns=columns, count=len(shown), share=True,
         note=_note(errors, shown),
     )  # fmt: skip
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     wide = (WIDTH - 1.2) / columns
-    for axes, model in zip(grid.flat, shown, strict=False):
+    for axes, model in zip(page.panels, shown, strict=True):
         _panel(axes, past, parts[model], model, palette, windows)
         detail = f"MAE {number(errors[model])}"
         panel_title(axes, display_name(model, parts[model]), wide - 0.2, detail)
     kept = {model: parts[model] for model in shown}
-    grid.flat[0].set_ylim(*series_limits(past, kept, shown))
+    page.panels[0].set_ylim(*series_limits(past, kept, shown))
     first, last = past["ds"].iloc[0], past["ds"].iloc[-1]
-    grid.flat[0].set_xlim(first - 0.01 * (last - first), last + 0.01 * (last - first))
-    finish_axes(grid.flat[0], settings, past["ds"], wide, high - 0.5)
-    tidy_grid(grid, len(shown))
-    return figure
+    page.panels[0].set_xlim(first - 0.01 * (last - first), last + 0.01 * (last - first))
+    finish_axes(page, settings, past["ds"], wide, high - 0.5)
+    return page.figure
 
 
 def _mae(part: pd.DataFrame, model: str) -> float:

@@ -12,8 +12,9 @@ from matplotlib.ticker import MaxNLocator
 
 from forerun.errors import UserError
 from forerun.plots.frames import Frames, by_model, intervals, pick, values
+from forerun.plots.page import Page, key_line
 from forerun.plots.series import ALONE, fill_palette
-from forerun.plots.style import ACTUAL, INK, MARGIN, Look, key_line, page, styled
+from forerun.plots.style import ACTUAL, INK, MARGIN, Look, styled
 from forerun.plots.text import Numbers, fit_text, plural
 
 WIDTH = 10.0
@@ -81,21 +82,23 @@ def calibration(
     palette = fill_palette(palette, names)
     hidden, names = len(names[MOST_MODELS:]), names[:MOST_MODELS]
     height = 0.75 + 0.27 * max(3, len(names))
-    figure = page(
+    page = Page(
         "Calibration of the prediction intervals",
         "Share of what really came that lay inside the interval. Left of the line: intervals too "
         f"narrow; right of it: too wide. {plural(int(table['count'].max()), 'observation')}",
-        size=(WIDTH, height), keys=[key_line("promised", ACTUAL, 1.4)],
+        size=(WIDTH, height), columns=len(wanted), keys=[key_line("promised", ACTUAL, 1.4)],
         note=f"{plural(hidden, 'more model')} not shown." if hidden else "",
     )  # fmt: skip
-    grid = figure.subplots(1, len(wanted), sharey=True, squeeze=False)[0]
     width = (WIDTH - 2 * MARGIN - 2.2) / len(wanted)
-    for axes, level in zip(grid, wanted, strict=True):
+    for axes, level in zip(page.panels, wanted, strict=True):
         part = table[table["level"] == level].set_index("model")["coverage"]
         _panel(axes, part, level, names, palette, width)
-    grid[0].set_yticks(range(len(names)), [fit_text(name, 2.2, 9) for name in names])
-    grid[0].set_ylim(len(names) - 0.4, -0.6)
-    return figure
+    page.panels[0].set_yticks(range(len(names)), [fit_text(name, 2.2, 9) for name in names])
+    for axes in page.panels:
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.tick_params(axis="y", length=0, labelcolor=INK, labelleft=axes is page.panels[0])
+    page.place()
+    return page.figure
 
 
 def _panel(
@@ -125,5 +128,3 @@ def _panel(
     axes.xaxis.set_major_locator(MaxNLocator(nbins=max(2, int(width / 0.7))))
     axes.xaxis.set_major_formatter(Numbers(percent=True))
     axes.grid(axis="y", visible=False)
-    axes.tick_params(axis="y", length=0)
-    axes.tick_params(axis="y", labelcolor=INK)

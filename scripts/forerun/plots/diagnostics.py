@@ -22,8 +22,9 @@ from forerun.plots.axes import (
     value_limits,
 )
 from forerun.plots.frames import Frames, by_model, pick, seasonal_scale, with_step
+from forerun.plots.page import Page
 from forerun.plots.series import Settings, fill_palette
-from forerun.plots.style import Look, page, settle, styled
+from forerun.plots.style import Look, styled
 from forerun.plots.text import plural
 
 WIDTH, HEIGHT = 10.0, 4.0
@@ -105,11 +106,11 @@ def error_by_horizon(
     coloured = [model for model in shown if not palette[model].faint]
     texts = [*coloured, *([others_text(len(faint))] if faint else [])]
     gutter = gutter_width(texts)
-    figure = page(
+    page = Page(
         "Error by step ahead", _extent(frames[shown[0]], NAMES[metric]), size=(WIDTH, HEIGHT),
         gutter=gutter, note=_far_note(curves, coloured, metric),
     )  # fmt: skip
-    axes = figure.add_subplot()
+    axes = page.panels[0]
     steps = max(int(curve.index.max()) for curve in curves.values())
     labels = _draw_curves(axes, curves, palette, marker=steps <= 31)
     if faint:
@@ -120,9 +121,9 @@ def error_by_horizon(
     axes.set_xlabel("Steps ahead")
     axes.set_ylabel(metric_label(metric, settings))
     value_axis(axes, HEIGHT, metric in PERCENT)
-    settle(figure)
-    direct_labels(figure, axes, labels)
-    return figure
+    page.place()
+    direct_labels(page.figure, axes, labels)
+    return page.figure
 
 
 def _extent(frame: pd.DataFrame, name: str) -> str:
@@ -147,7 +148,8 @@ def _by_step(
         factor = cv["unique_id"].astype(str).map(scale).fillna(1.0).to_numpy()
         cv = cv.assign(**{"y": cv["y"] / factor, model: cv[model] / factor})
     with np.errstate(all="ignore"):
-        found = _LOSSES[metric](cv.sort_values("step", kind="stable"), [model], id_col="step")
+        by_step = cv[["step", "y", model]].sort_values("step", kind="stable")
+        found = _LOSSES[metric](by_step, [model], id_col="step")
     return found.set_index("step")[model].sort_index()
 
 

@@ -19,9 +19,9 @@ from forerun.plots.axes import (
     last_point,
     others_text,
     panel_title,
-    tidy_grid,
 )
 from forerun.plots.frames import Frames, intervals, observed, values
+from forerun.plots.page import Page, grid_of, key_line
 from forerun.plots.series import (
     OBSERVED,
     Parts,
@@ -42,7 +42,7 @@ from forerun.plots.series import (
     shade_future,
     shown_steps,
 )
-from forerun.plots.style import BEST, OTHER, Look, key_line, page, settle, styled
+from forerun.plots.style import BEST, OTHER, Look, styled
 from forerun.plots.text import number, plural
 
 WIDTH, HEIGHT = 10.0, 4.2
@@ -98,22 +98,21 @@ def forecast(
     focus = focus_of(parts, bands)
     low, high = series_limits(past, parts, [focus] if focus else [])
     gutter = gutter_width(_label_texts(parts, palette))
-    figure = page(
+    page = Page(
         f"Forecast · {unique_id}",
         " · ".join(filter(None, [note, *_about(past, parts, times)])),
         size=(WIDTH, HEIGHT), gutter=gutter, keys=_keys(parts, focus, palette),
         note=_NOTE_OUTSIDE if _outside(parts, palette, low, high) else "",
     )  # fmt: skip
-    axes = figure.add_subplot()
+    axes = page.panels[0]
     labels = _paint(axes, past, parts, palette)
     if focus:
         draw_bands(axes, past, parts[focus], focus, band_colour(focus, parts[focus], palette))
     shade_future(axes, past, times)
     axes.set_ylim(low, high)
-    finish_axes(axes, settings, times, WIDTH - gutter - 1.2, HEIGHT)
-    settle(figure)
-    direct_labels(figure, axes, labels)
-    return figure
+    finish_axes(page, settings, times, WIDTH - gutter - 1.2, HEIGHT)
+    direct_labels(page.figure, axes, labels)
+    return page.figure
 
 
 def _past(
@@ -214,42 +213,32 @@ def comparison(
     palette = fill_palette(palette, list(parts))
     times = pd.concat([part["ds"] for part in parts.values()])
     past = _past(history, unique_id, times, settings, steps)
-    columns, rows = _grid(len(shown))
+    rows, columns = grid_of(len(shown))
     wide, high = (WIDTH - 1.0) / columns, {1: 4.0, 2: 2.9, 3: 2.2}.get(columns, 1.75)
     keys = [key_line("observed"), *([key_line("the other models", OTHER, 1.0)] * (len(parts) > 1))]
     hidden = len(parts) - len(shown)
-    figure = page(
+    page = Page(
         f"Models compared · {unique_id}",
         " · ".join(filter(None, [note, *_about(past, parts, times)])),
-        size=(WIDTH, high * rows + 0.5), keys=keys,
+        size=(WIDTH, high * rows + 0.5), keys=keys, rows=rows, columns=columns, count=len(shown),
+        share=True,
         note=f"{plural(hidden, 'more model')} not shown." if hidden else "",
     )  # fmt: skip
-    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     low, top = series_limits(past, parts, shown)
-    for axes, model in zip(grid.flat, shown, strict=False):
+    for axes, model in zip(page.panels, shown, strict=True):
         _comparison_panel(axes, past, parts, model, palette)
         shade_future(axes, past, times)
         error = _error(errors or {}, model)
         detail = f"{error_name} {number(error)}" if math.isfinite(error) else ""
         panel_title(axes, display_name(model, parts[model]), wide - 0.25, detail)
-    grid.flat[0].set_ylim(low, top)
-    finish_axes(grid.flat[0], settings, times, wide, high - 0.4)
-    tidy_grid(grid, len(shown))
-    return figure
+    page.panels[0].set_ylim(low, top)
+    finish_axes(page, settings, times, wide, high - 0.4)
+    return page.figure
 
 
 def _error(errors: Mapping[str, float], model: str) -> float:
     value = float(errors.get(model, math.inf))
     return value if math.isfinite(value) else math.inf
-
-
-def _grid(count: int) -> tuple[int, int]:
-    """Return columns and rows for a number of panels."""
-    if count <= 4:
-        columns = 1 if count == 1 else 2
-    else:  # as few empty places as can be
-        columns = min((3, 4) if count <= 12 else (4, 5), key=lambda wide: (-count % wide, wide))
-    return columns, math.ceil(count / columns)
 
 
 def _comparison_panel(

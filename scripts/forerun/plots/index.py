@@ -184,8 +184,8 @@ def _draw_residuals(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
     for model in tested[:MOST_RESIDUALS]:
         plot = Plot(
             f"residuals_{names[model]}", "residuals", f"Residuals of {model}",
-            "Actual minus forecast in cross-validation: distribution, by step ahead, over time, and "
-            "actual against forecast.", model=model,
+            "Actual minus forecast in cross-validation: distribution, by step ahead, over time "
+            "and actual against forecast.", model=model,
         )  # fmt: skip
         yield plot, residuals(inputs.cv, model, palette=inputs.palette, settings=inputs.settings)
 

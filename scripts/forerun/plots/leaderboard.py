@@ -13,8 +13,9 @@ from matplotlib.transforms import blended_transform_factory
 
 from forerun.errors import UserError
 from forerun.plots.diagnostics import NAMES, PERCENT, metric_label
+from forerun.plots.page import Page
 from forerun.plots.series import Settings, fill_palette
-from forerun.plots.style import GRID, INK, MUTED, Look, page, settle, styled
+from forerun.plots.style import GRID, INK, MUTED, Look, styled
 from forerun.plots.text import MINUS, Numbers, duration, fit_text, number, plural
 
 WIDTH, ROW = 10.0, 0.29
@@ -67,7 +68,7 @@ def leaderboard(
         "▸ marks a bar that goes on beyond the picture." if board["error"].max() > limit else "",
         f"{plural(hidden, 'more model')} not shown." if hidden else "",
     ]
-    figure = page(
+    page = Page(
         "Leaderboard",
         " · ".join(filter(None, [
             f"{NAMES.get(metric, metric)}, lower is better", plural(len(board) - failed, "model"),
@@ -76,13 +77,13 @@ def leaderboard(
         size=(WIDTH, 0.85 + ROW * (1 + max(2, len(board)))), gutter=gutter,
         note=" ".join(filter(None, notes)),
     )  # fmt: skip
-    axes = figure.add_subplot()
+    axes = page.panels[0]
     _bars(axes, board, palette, limit)
     axes.set_xlabel(metric_label(metric, settings))
     axes.xaxis.set_major_formatter(Numbers(metric in PERCENT))
-    settle(figure)
-    _table(figure, axes, board, columns)
-    return figure
+    page.place()
+    _table(page.figure, axes, board, columns)
+    return page.figure
 
 
 def _limit(errors: pd.Series) -> float:
@@ -133,7 +134,7 @@ def _columns(board: pd.DataFrame, metric: str) -> list[tuple[str, list[str]]]:
     if "skill" in board and board["skill"].notna().any():
         columns.append(("skill", [_share(value) for value in board["skill"]]))
     if "train_seconds" in board and board["train_seconds"].notna().any():
-        columns.append(("fit", [_or_blank(v, duration) for v in board["train_seconds"]]))
+        columns.append(("fit time", [_or_blank(v, duration) for v in board["train_seconds"]]))
     if "peak_memory_mb" in board and board["peak_memory_mb"].notna().any():
         columns.append(("memory", [_or_blank(v, _memory) for v in board["peak_memory_mb"]]))
     return columns

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from forerun.errors import UserError
 from forerun.plots.axes import (
@@ -21,8 +21,9 @@ from forerun.plots.axes import (
     value_limits,
 )
 from forerun.plots.frames import Frames, by_model, values, with_step
+from forerun.plots.page import Page, key_line
 from forerun.plots.series import ALONE, Settings, fill_palette
-from forerun.plots.style import ACTUAL, Look, key_line, page, styled
+from forerun.plots.style import ACTUAL, Look, styled
 from forerun.plots.text import MINUS, Numbers, number, plural
 
 WIDTH, HEIGHT = 10.0, 6.2
@@ -64,34 +65,34 @@ def residuals(
     table, percent = _table(frames[model], model)
     look = fill_palette(palette, [model])[model]
     colour = ALONE.colour if look.faint or look.alpha < 1 else look.colour
-    figure = page(
-        f"Residuals · {model}", _subtitle(table, percent), size=(WIDTH, HEIGHT),
+    page = Page(
+        f"Residuals · {model}", _subtitle(table, percent), size=(WIDTH, HEIGHT), rows=2, columns=2,
         keys=[key_line("median", colour, 2.0),
               Patch(facecolor=colour, alpha=0.42, label="middle half"),
               Patch(facecolor=colour, alpha=0.18, label="5 % to 95 %")],
         note=_note(table),
     )  # fmt: skip
-    grid = figure.subplots(2, 2)
+    spread, by_step, over_time, against = page.panels
     wide, high = WIDTH / 2 - 0.9, HEIGHT / 2 - 0.8
-    unit = "% of the series' level" if percent else axis_names(settings, table["ds"])[1]
-    name = f"Residual ({unit})"
+    name = "Residual (% of the series' level)" if percent else _residual_name(settings)
     limits = _limits(table["residual"].to_numpy())
-    _distribution(grid[0, 0], table, colour, limits, name)
-    _fan(grid[0, 1], table, "step", colour)
-    grid[0, 1].xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
-    _fan(grid[1, 0], table, "ds", colour)
-    time_axis(grid[1, 0], table["ds"], wide)
-    _scatter(grid[1, 1], table, model, colour)
+    _distribution(spread, table, colour, limits, name)
+    _fan(by_step, table, "step", colour)
+    by_step.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
+    _fan(over_time, table, "ds", colour)
+    time_axis(over_time, table["ds"], wide)
+    _scatter(against, table, model, colour)
     titles = ("Distribution", "By step ahead", "Over time", "Actual against forecast")
     labels = ((name, "Share"), ("Steps ahead", name),
               (axis_names(settings, table["ds"])[0], name), ("Forecast", "Actual"))  # fmt: skip
-    for axes, title, (x, y) in zip(grid.flat, titles, labels, strict=True):
+    for axes, title, (x, y) in zip(page.panels, titles, labels, strict=True):
         panel_title(axes, title, wide)
         axes.set_xlabel(x)
         axes.set_ylabel(y)
-    for axes in (grid[0, 1], grid[1, 0]):
+    for axes in (by_step, over_time):
         value_axis(axes, high)
-    return figure
+    page.place()
+    return page.figure
 
 
 def _table(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, bool]:
@@ -105,6 +106,11 @@ def _table(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, bool]:
         level = table["y"].abs().groupby(table["unique_id"]).transform("mean")
         residual = 100 * residual / level.where(level > 0)
     return table.assign(residual=residual), percent
+
+
+def _residual_name(settings: Settings | None) -> str:
+    target = str((settings or {}).get("target_col") or "y")
+    return "Residual (in units of y)" if target == "y" else f"Residual, {target}"
 
 
 def _subtitle(table: pd.DataFrame, percent: bool) -> str:
@@ -190,11 +196,16 @@ def _scatter(axes: Axes, table: pd.DataFrame, model: str, colour: str) -> None:
         pad = 0.06 * (high - low) or 0.1 * (abs(high) or 1.0)
         edges = (low - pad, high + pad)
     axes.plot(edges, edges, color=ACTUAL, linewidth=1.2, zorder=2)
-    axes.scatter(x, y, s=9, color=colour, alpha=0.35, linewidth=0, zorder=3, rasterized=True)
+    size = 9 if len(shown) > 300 else 18
+    axes.scatter(x, y, s=size, color=colour, alpha=0.35, linewidth=0, zorder=3, rasterized=True)
     axes.set_xlim(*edges)
     axes.set_ylim(*edges)
     for axis in (axes.xaxis, axes.yaxis):
-        if not logarithmic:
+        if logarithmic:
+            many = high / low > 300
+            axis.set_major_locator(LogLocator(subs=(1.0,) if many else (1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        else:
             axis.set_major_locator(MaxNLocator(nbins=5))
-        axis.set_major_formatter(Numbers())
+            axis.set_major_formatter(Numbers())
         axis.set_minor_formatter(NullFormatter())

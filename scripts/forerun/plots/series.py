@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,17 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from forerun.errors import UserError
-from forerun.plots.axes import axis_names, draw_line, time_axis, value_axis, value_limits
+from forerun.plots.axes import (
+    axis_names,
+    draw_line,
+    finite_range,
+    time_axis,
+    value_axis,
+    value_limits,
+)
 from forerun.plots.frames import Frames, by_model, intervals, one_series, pick, values
-from forerun.plots.style import ACTUAL, BEST, INK, MUTED, SHADE, Look, looks
+from forerun.plots.page import Page
+from forerun.plots.style import ACTUAL, BEST, INK, SHADE, Look, looks
 
 Settings = Mapping[str, Any]
 Parts = Mapping[str, pd.DataFrame]
@@ -82,7 +91,8 @@ def draw_alone(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, l
     if look.faint:
         draw_forecast(axes, past, part, model, ALONE)
         return
-    draw_forecast(axes, past, part, model, look)
+    wide = 5.5 if look.alpha < 1 else 2.2
+    draw_forecast(axes, past, part, model, replace(look, width=min(look.width, wide)))
     if look.alpha < 1:
         draw_forecast(axes, past, part, model, CORE)
 
@@ -132,18 +142,33 @@ def band_values(part: pd.DataFrame, model: str) -> list[np.ndarray]:
     return [values(part, side) for pair in intervals(part, model).values() for side in pair]
 
 
-def series_limits(past: pd.DataFrame, parts: Parts, banded: Iterable[str]) -> tuple[float, float]:
+def series_limits(
+    past: pd.DataFrame,
+    parts: Parts,
+    banded: Iterable[str],
+    faint: Iterable[str] = (),
+) -> tuple[float, float]:
     """Return limits of the value axis for history, forecasts, and intervals of some models.
 
-    Very wide intervals are cut off sooner than forecasts are.
+    Very wide intervals, and models drawn in grey, are cut off sooner than other forecasts are.
     """
-    core = [values(past, "y")]
-    low, high = value_limits(core, [values(part, model) for model, part in parts.items()])
+    core, faint = [values(past, "y")], set(faint)
+    main = [values(part, model) for model, part in parts.items() if model not in faint]
+    low, high = value_limits(core, main or [values(part, m) for m, part in parts.items()])
     edges = [edge for model in banded for edge in band_values(parts[model], model)]
-    if edges and len(past):
-        lower, upper = value_limits(core, edges, room=0.75)
+    edges += [values(parts[model], model) for model in sorted(faint)]
+    if edges and finite_range(core):
+        lower, upper = value_limits(core, edges, room=0.5)
         low, high = min(low, lower), max(high, upper)
     return low, high
+
+
+def leaves(part: pd.DataFrame, model: str, limits: tuple[float, float], room: float = 0.0) -> bool:
+    """Tell whether a forecast leaves the limits by more than `room` times their distance."""
+    low, high = limits
+    bounds = finite_range([values(part, model)]) or limits
+    reach = room * (high - low)
+    return bounds[0] < low - reach or bounds[1] > high + reach
 
 
 def shade_future(axes: Axes, past: pd.DataFrame, times: pd.Series) -> None:
@@ -164,19 +189,11 @@ def moment(value: object) -> str:
 
 
 def finish_axes(
-    axes: Axes, settings: Settings | None, times: pd.Series, width: float, height: float
+    page: Page, settings: Settings | None, times: pd.Series, width: float, height: float
 ) -> None:
-    """Name both axes and give them ticks for `width` and `height` inches.
-
-    In a grid of panels the names stand once, beside and below the whole grid.
-    """
-    time, value = axis_names(settings, times)
-    figure = axes.get_figure(root=True)
-    if figure is not None and len(figure.axes) > 1:
-        figure.supxlabel(time, fontsize=9.5, color=MUTED)
-        figure.supylabel(value, fontsize=9.5, color=MUTED)
-    else:
-        axes.set_xlabel(time)
-        axes.set_ylabel(value)
-    time_axis(axes, times, width)
-    value_axis(axes, height)
+    """Name the axes, give them ticks for panels of `width` and `height` inches; place them."""
+    page.name_axes(*axis_names(settings, times))
+    for axes in page.panels[:1] if page.share else page.panels:
+        time_axis(axes, times, width)
+        value_axis(axes, height)
+    page.place()

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
-from matplotlib.artist import Artist
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.lines import Line2D
 
 from forerun.files import replacing
-from forerun.plots.text import FONTS, fit_text, wrap_text
+from forerun.plots.text import FONTS
 
 ENSEMBLE, BEST = "ensemble", "best"
 SPECIAL = (ENSEMBLE, BEST)
@@ -165,78 +161,6 @@ def looks(models: Iterable[str]) -> dict[str, Look]:
         else:
             result[model] = _OTHERS
     return result
-
-
-def page(
-    title: str,
-    subtitle: str = "",
-    *,
-    size: tuple[float, float],
-    gutter: float = 0.0,
-    keys: Sequence[Artist] = (),
-    note: str = "",
-) -> Figure:
-    """Start a figure with its heading, and footnote, and leave the rest to the axes.
-
-    Parameters
-    ----------
-    title, subtitle, note
-        Heading in bold, a line below it, and a footnote; each is made to fit.
-    size
-        Width and height in inches of the part for the axes and the gutter; the figure becomes
-        higher by what its heading and footnote take.
-    gutter
-        Inches left free at the right of the axes, for direct labels.
-    keys
-        Handles of a legend between heading and axes: there it cannot cover any data.
-    """
-    width = size[0]
-    inside = width - 2 * MARGIN
-    below = wrap_text(subtitle, inside, 9.5, lines=2) if subtitle else []
-    feet = wrap_text(note, inside, 8.5, lines=3) if note else []
-    top = MARGIN + 0.30 + 0.19 * len(below) + (0.30 if keys else 0.0)
-    bottom = (0.16 * len(feet) + 0.12) if feet else 0.0
-    height = size[1] + top + bottom
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    x = MARGIN / width
-
-    def put(text: str, inches_down: float, **font: Any) -> None:
-        figure.text(x, 1 - inches_down / height, text, va="top", ha="left", **font)
-
-    title = fit_text(title, inside, 13.5, "bold")
-    put(title, MARGIN, fontsize=13.5, fontweight="bold", color=INK)
-    if below:
-        put("\n".join(below), MARGIN + 0.29, fontsize=9.5, color=MUTED, linespacing=1.3)
-    if keys:
-        legend = figure.legend(
-            handles=list(keys), loc="upper left", ncols=len(keys), frameon=False, fontsize=9,
-            bbox_to_anchor=(x, 1 - (top - 0.24) / height), borderpad=0, borderaxespad=0,
-            handlelength=1.9, handletextpad=0.6, columnspacing=1.8, labelcolor=MUTED,
-        )  # fmt: skip
-        legend.set_in_layout(False)
-    if feet:
-        figure.text(x, 0.1 / height, "\n".join(feet), va="bottom", ha="left", fontsize=8.5,
-                    color=MUTED, linespacing=1.25)  # fmt: skip
-    area = (x, bottom / height, (inside - gutter) / width, (height - top - bottom) / height)
-    for text in figure.texts:
-        text.set_in_layout(False)
-    figure.set_layout_engine(
-        ConstrainedLayoutEngine(rect=area, w_pad=0.02, h_pad=0.06, wspace=0.03, hspace=0.03)
-    )
-    figure.set_label(title)
-    return figure
-
-
-def settle(figure: Figure) -> None:
-    """Run the layout once and keep it, so that things can be placed by the axes' positions."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-
-
-def key_line(label: str, colour: str = ACTUAL, width: float = 1.5, dash: Any = "-") -> Line2D:
-    """Return a handle for the legend of a :func:`page`."""
-    return Line2D([], [], color=colour, linewidth=width, linestyle=dash, label=label)
 
 
 def save(figure: Figure, folder: str | Path, stem: str) -> list[Path]:

@@ -136,7 +136,8 @@ class Numbers(Formatter):
         step = float(np.diff(np.sort(ticks)).min()) if len(ticks) > 1 else largest
         if largest >= 1e15 or (0 < step < 1e-6):
             return [f"{tick:.3g}".replace("-", MINUS) for tick in ticks]
-        unit, letter = next((pair for pair in _UNITS if largest >= pair[0]), (1.0, ""))
+        fitting = (pair for pair in _UNITS if largest >= pair[0] and step >= pair[0] / 100)
+        unit, letter = next(fitting, (1.0, ""))
         step /= unit
         digits = 0 if step == 0 else max(0, -math.floor(math.log10(step) + 1e-9))
         if step > 0 and abs(step * 10**digits - round(step * 10**digits)) > 1e-6:
