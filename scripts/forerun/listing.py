@@ -152,7 +152,7 @@ def _read_config(row: Row, path: str) -> None:
         text = file.read()
     found = _fast(text) if _CANONICAL.fullmatch(text) else None
     if found is None:
-        from forerun.config import load_yaml
+        from forerun.yaml_files import load_yaml
 
         found = load_yaml(path)
     items = [*(found.get("baselines") or []), *(found.get("models") or [])]

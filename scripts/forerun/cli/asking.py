@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from forerun.cli.workspace import CONFIG
-from forerun.config import load_yaml
+from forerun.yaml_files import load_yaml
 from forerun.errors import UserError
 
 _BARE = re.compile(r"[A-Za-z./~][A-Za-z0-9_./~-]*")

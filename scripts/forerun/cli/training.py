@@ -14,8 +14,9 @@ from forerun.cli.asking import Asked
 from forerun.cli.console import is_terminal, leaderboard, say, show
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
-from forerun.config import differences, load_yaml, resolve
+from forerun.config import differences, resolve
 from forerun.errors import UserError
+from forerun.yaml_files import load_yaml
 
 #: What a run consists of; the rule `all` makes the same.
 PARTS = ("predictions", "plots")

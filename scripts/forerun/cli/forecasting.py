@@ -1,0 +1,267 @@
+"""What ``predict`` does: choose the run, check its models, forecast, write, draw."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forerun import inference, legacy, listing
+from forerun.cli import snakemake
+from forerun.cli.console import say, show, table, warn
+from forerun.cli.workspace import Workspace
+from forerun.errors import UserError
+from forerun.files import sha256
+from forerun.runs import RunPaths, is_sealed
+from forerun.yaml_files import load_yaml
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass
+class Wish:
+    """The options of ``predict``; see there."""
+
+    run_id: str | None = None
+    models: list[str] | None = None
+    unique_ids: list[str] = field(default_factory=list)
+    data_file: str | None = None
+    static_file: str | None = None
+    futr_file: str | None = None
+    name: str | None = None
+    cherry_pick: bool = False
+    seed: int | None = None
+    plot: bool = True
+    save: bool = True
+    verify: bool = True
+    trust: bool = False
+    extras: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the run's own predictions are wanted, all of them."""
+        chosen = self.models or self.unique_ids or self.data_file or self.cherry_pick
+        return not chosen and self.save
+
+
+def forecast(work: Workspace, wish: Wish) -> int:
+    """Do what was asked for; return the exit code."""
+    folder = _find(work, wish)
+    if folder is None or (folder / listing.IMPORTED).is_file():
+        return _from_old(folder or work.output, wish)
+    settings = load_yaml(folder / "config.yaml")
+    models = inference.usable_models(folder, settings, wish.models)
+    if wish.verify:
+        inference.refuse_damaged(folder, models)
+    if wish.whole and (is_sealed(folder) or (folder / "predictions").is_dir()):
+        return _own_predictions(folder, wish)
+    if wish.extras:
+        raise UserError("nothing may follow '--' here: these forecasts are made without Snakemake")
+    if wish.data_file:
+        return _from_data(folder, settings, models, wish, wish.data_file)
+    return _from_run(folder, settings, models, wish)
+
+
+def _find(work: Workspace, wish: Wish) -> Path | None:
+    """Return the run that is meant; None for an old folder without runs."""
+    if wish.run_id is not None:
+        return work.frozen(wish.run_id)
+    if (work.output / "models").is_dir():
+        warn(
+            f"using the unversioned models in {work.output / 'models'}; this is not recommended: "
+            "'forerun migrate' makes a run of them, --run-id names a run"
+        )
+        return None
+    rows = [row for row in listing.scan(work.runs)[0] if row.state == "complete"]
+    if not rows:
+        raise UserError(f"there is no complete run in {work.runs}; name one with --run-id")
+    say(f"run {rows[0].run_id} (the newest complete one)")
+    return work.runs / rows[0].run_id
+
+
+def _own_predictions(folder: Path, wish: Wish) -> int:
+    """Let the workflow make the run's predictions and plots, without training."""
+    if is_sealed(folder):
+        parts = ["predictions", *(["plots"] if wish.plot else [])]
+        targets = [f"{folder.as_posix()}/{part}" for part in parts]
+        output = folder.parent.parent.as_posix()
+        told = ["--config", f"output_dir={output}"] if output != "." else []
+        command = snakemake.command(targets, [*told, *wish.extras])
+        say(snakemake.shown(command))
+        code = snakemake.run([*command, *([] if wish.extras else ["--quiet", "all"])])
+        if code:
+            return code
+    _list_files(folder / "predictions")
+    if wish.plot and (folder / "plots").is_dir():
+        say(f"plots: {folder / 'plots'}/")
+    return 0
+
+
+def _list_files(folder: Path) -> None:
+    files = sorted(folder.glob("*.csv"))
+    show(table(["forecasts of", "file"], [(path.stem, path) for path in files]))
+
+
+def _from_run(
+    folder: Path, settings: dict[str, Any], models: Mapping[str, Path], wish: Wish
+) -> int:
+    """Forecast some series or models of the run's own data."""
+    note = ""
+    if wish.cherry_pick:
+        note = _pick(folder, wish)
+    frames = inference.run_forecasts(folder, settings, models)
+    if wish.unique_ids:
+        frames = inference.only_series(frames, wish.unique_ids)
+    _present(frames)
+    if wish.save:
+        wished = wish.name or _name(wish, "selection")
+        name = inference.free_name(folder, wished, sha256(RunPaths(folder).data))
+        target = inference.save(
+            folder, name, frames, RunPaths(folder).data, unique_ids=wish.unique_ids or None
+        )
+        say(f"predictions: {target}/")
+    if wish.plot and (wish.cherry_pick or wish.unique_ids):
+        history = _history(folder)
+        for unique_id in wish.unique_ids:
+            _draw(folder / "plots" / "comparison", folder, history, frames, unique_id, settings, note)
+    return 0
+
+
+def _pick(folder: Path, wish: Wish) -> str:
+    """Choose the series of ``--cherry-pick``; return why it was chosen."""
+    if wish.unique_ids:
+        if len(wish.unique_ids) > 1:
+            raise UserError("--cherry-pick shows one series, give --unique-id once")
+        return ""
+    unique_id, error, metric = inference.pick_series(folder / "metrics.csv", wish.seed)
+    wish.unique_ids = [unique_id]
+    how = f"picked with seed {wish.seed}" if wish.seed is not None else "lowest mean error"
+    note = f"{how}: mean {metric.upper()} over the models {error:.4g}"
+    say(f"series {unique_id} ({note})")
+    return note
+
+
+def _name(wish: Wish, other: str) -> str:
+    if len(wish.unique_ids) == 1:
+        from forerun.plots import file_name
+
+        kind = "cherry_pick" if wish.cherry_pick else "series"
+        return f"{kind}_{file_name(wish.unique_ids[0])}"
+    return other
+
+
+def _from_data(
+    folder: Path, settings: dict[str, Any], models: Mapping[str, Path], wish: Wish, file: str
+) -> int:
+    """Forecast from new observations."""
+    if wish.cherry_pick:
+        raise UserError("--cherry-pick looks at the run's own series: leave out --data-file")
+    name = wish.name or re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(file).stem).strip("-.") or "data"
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
+        raise UserError(f"--name: '{name}' cannot be a folder; use letters, digits, '_', '.', '-'")
+    data = inference.new_data(settings, file, wish.static_file, wish.futr_file)
+    digest = sha256(file)
+    free = inference.free_name(folder, name, digest)
+    if wish.name and free != name:
+        raise UserError(f"--name: inference/{name} holds forecasts from other data; choose another")
+    from forerun.predict import forecasts
+
+    frames = dict(forecasts(settings, data, dict(models)))
+    if wish.unique_ids:
+        frames = inference.only_series(frames, wish.unique_ids)
+    _present(frames)
+    target = folder / "inference" / free
+    if wish.save:
+        inference.save(folder, free, frames, file, unique_ids=wish.unique_ids or None)
+        say(f"predictions: {target}/")
+    if wish.plot and wish.save:
+        history = data.history[["unique_id", "ds", "y"]]
+        series = wish.unique_ids or list(history["unique_id"].unique())[: settings["plot_series"]]
+        for unique_id in series:
+            _draw(target / "plots", folder, history, frames, str(unique_id), settings, f"data {name}")
+    return 0
+
+
+def _from_old(output: Path, wish: Wish) -> int:
+    """Forecast with models of the unversioned structure."""
+    if wish.data_file:
+        raise UserError("old models forecast the data saved with them: leave out --data-file")
+    note = _pick(output, wish) if wish.cherry_pick else ""
+    frames, history = legacy.forecasts(output / "models", wish.trust)
+    if wish.models:
+        missing = [name for name in wish.models if name not in frames]
+        if missing:
+            raise UserError(f"there is no model '{missing[0]}' here, only {', '.join(frames)}")
+        frames = {name: frames[name] for name in wish.models}
+    if wish.unique_ids:
+        frames = inference.only_series(frames, wish.unique_ids)
+    _present(frames)
+    if wish.save:
+        mark = next(iter(sorted((output / "models").rglob("*.*"))))
+        target = inference.save(output, _name(wish, "forecasts"), frames, mark)
+        say(f"predictions: {target}/")
+    if wish.plot and wish.unique_ids:
+        place = output / "plots" / "comparison"
+        _draw(place, output, history, frames, wish.unique_ids[0], {}, note)
+    return 0
+
+
+def _present(frames: Mapping[str, pd.DataFrame]) -> None:
+    """Show the forecasts: all steps of a single series, otherwise what there is of each model."""
+    if not frames:
+        raise UserError("none of the models gave a forecast")
+    first = next(iter(frames.values()))
+    if first["unique_id"].nunique() == 1:
+        columns = [first["ds"].astype(str), *(frame[name] for name, frame in frames.items())]
+        show(table(["ds", *frames], list(zip(*columns, strict=False))))
+        return
+    rows = [
+        (name, frame["unique_id"].nunique(), len(frame), frame["ds"].min(), frame["ds"].max())
+        for name, frame in frames.items()
+    ]
+    show(table(["forecasts of", "series", "rows", "from", "to"], rows))
+
+
+def _history(folder: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    frame = pd.read_parquet(RunPaths(folder).data, columns=["unique_id", "ds", "y"])
+    return frame[frame["y"].notna()]
+
+
+def _draw(
+    place: Path,
+    folder: Path,
+    history: pd.DataFrame,
+    frames: Mapping[str, pd.DataFrame],
+    unique_id: str,
+    settings: Mapping[str, Any],
+    note: str,
+) -> None:
+    """Draw all models on one series as ``comparison_<unique_id>.png``."""
+    from forerun.plots import comparison, write_plot
+
+    figure = comparison(
+        history, dict(frames), unique_id, settings=settings, note=note,
+        errors=_errors(folder / "metrics.csv", unique_id, list(frames)),
+    )  # fmt: skip
+    written = write_plot(figure, place, "comparison", unique_id)
+    say(f"plot: {next(path for path in written if path.suffix == '.png')}")
+
+
+def _errors(metrics: Path, unique_id: str, models: Sequence[str]) -> dict[str, float] | None:
+    """Return each model's MAE on the series; None where the run has none."""
+    import csv
+
+    try:
+        with metrics.open(encoding="utf-8", newline="") as file:
+            rows = [
+                row for row in csv.DictReader(file)
+                if row["unique_id"] == unique_id and row["metric"] == "mae"
+            ]  # fmt: skip
+        return {m: float(rows[0][m]) for m in models if rows[0].get(m)} if rows else None
+    except (OSError, KeyError, ValueError):
+        return None

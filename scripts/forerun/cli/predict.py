@@ -1,0 +1,102 @@
+"""``predict``: forecast with the models of a run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from forerun.cli.workspace import Directory, OutputDir
+
+_WHAT = "What to forecast"
+_PICK = "One series, all models"
+
+
+def command(
+    context: typer.Context,
+    run_id: Annotated[
+        str | None,
+        typer.Option("--run-id", "-r", metavar="ID", help="The run; the newest complete one."),
+    ] = None,
+    output_dir: OutputDir = None,
+    models: Annotated[
+        str | None,
+        typer.Option("--models", "-m", metavar="A,B", help="Only these models.",
+                     rich_help_panel=_WHAT),
+    ] = None,
+    unique_id: Annotated[
+        list[str] | None,
+        typer.Option("--unique-id", "-u", metavar="X", help="Only this series; repeatable.",
+                     rich_help_panel=_WHAT),
+    ] = None,
+    data_file: Annotated[
+        str | None,
+        typer.Option("--data-file", "-d", metavar="FILE", help="New observations, same columns.",
+                     rich_help_panel=_WHAT),
+    ] = None,
+    static_file: Annotated[
+        str | None,
+        typer.Option("--static-file", metavar="FILE", help="Static features of the new data.",
+                     rich_help_panel=_WHAT),
+    ] = None,
+    futr_file: Annotated[
+        str | None,
+        typer.Option("--futr-file", metavar="FILE", help="Known future values of the new data.",
+                     rich_help_panel=_WHAT),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", help="Folder in inference/ to write to.", rich_help_panel=_WHAT),
+    ] = None,
+    cherry_pick: Annotated[
+        bool,
+        typer.Option("--cherry-pick", help="Pick one series and show all models on it.",
+                     rich_help_panel=_PICK),
+    ] = False,
+    best: Annotated[
+        bool,
+        typer.Option("--best", help="The one with the lowest mean MAE (default).",
+                     rich_help_panel=_PICK),
+    ] = False,
+    any_one: Annotated[
+        bool, typer.Option("--random", help="Any one.", rich_help_panel=_PICK)
+    ] = False,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Decides which one --random takes.", rich_help_panel=_PICK)
+    ] = 42,
+    no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw nothing.")] = False,
+    no_save: Annotated[
+        bool, typer.Option("--no-save-predictions", help="Show forecasts, write no tables.")
+    ] = False,
+    no_verify: Annotated[
+        bool, typer.Option("--no-verify", help="Use models even if they were changed.")
+    ] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Load old pickled models: they may run any code.")
+    ] = False,
+    directory: Directory = None,
+) -> int:
+    """Forecast with the models of any run, however old. Nothing is trained.
+
+    The run's own predictions are made by the workflow; forecasts of chosen series or models and of
+    new data are written to inference/ in the run's folder.
+    """
+    from forerun.cli.forecasting import Wish, forecast
+    from forerun.cli.workspace import workspace
+    from forerun.errors import UserError
+
+    if best and any_one:
+        raise UserError("--best and --random exclude each other")
+    if (best or any_one) and not cherry_pick:
+        raise UserError("--best and --random belong to --cherry-pick")
+    if data_file is None and (static_file or futr_file):
+        raise UserError("--static-file and --futr-file belong to --data-file")
+    wish = Wish(
+        run_id=run_id,
+        models=[part.strip() for part in models.split(",") if part.strip()] if models else None,
+        unique_ids=list(unique_id or []),
+        data_file=data_file, static_file=static_file, futr_file=futr_file, name=name,
+        cherry_pick=cherry_pick, seed=seed if any_one else None, plot=not no_plot,
+        save=not no_save, verify=not no_verify, trust=trust, extras=list(context.obj or []),
+    )  # fmt: skip
+    return forecast(workspace(output_dir, directory), wish)

@@ -1,0 +1,177 @@
+"""Forecasts from a run's models beyond its own predictions: chosen models and series, new data."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forerun import seal
+from forerun.errors import UserError, suggest
+from forerun.files import new_folder, read_json, sha256, write_csv, write_json
+from forerun.isolate import now
+from forerun.models import specs
+from forerun.runs import RunPaths, is_sealed, outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forerun.engines.base import Data
+
+Frames = dict[str, "pd.DataFrame"]
+
+
+def usable_models(
+    folder: Path, settings: Mapping[str, Any], asked: Sequence[str] | None = None
+) -> dict[str, Path]:
+    """Return the folder of each model that can forecast, in the configuration's order.
+
+    Raises
+    ------
+    UserError
+        A model that was asked for is not in the run, failed, or is not trained yet; or none is.
+    """
+    paths = RunPaths(folder)
+    known = [spec.name for spec in specs(settings)]
+    for name in asked or ():
+        if name not in known:
+            raise UserError(f"run '{folder.name}' has no model '{name}'{suggest(name, known)}")
+    chosen = {}
+    for name in known:
+        there = paths.model(name).is_dir() and any(paths.model(name).iterdir())
+        if there and (asked is None or name in asked):
+            chosen[name] = paths.model(name)
+        elif asked is not None and name in asked:
+            error = outcome(paths.status(name)).get("error") or {}
+            reason = f"failed: {error['message']}" if error.get("message") else "is not trained yet"
+            raise UserError(f"model '{name}' of run '{folder.name}' {reason}")
+    if not chosen:
+        raise UserError(f"run '{folder.name}' has no trained model; 'train' it first")
+    return chosen
+
+
+def refuse_damaged(folder: Path, models: Iterable[str]) -> None:
+    """Compare a sealed run's models, data and configuration with the seal before they are used."""
+    if not is_sealed(folder):
+        return
+    for what, prefix in [("", "config.yaml"), ("", "data.parquet")] + [
+        (name, f"models/{name}/") for name in models
+    ]:
+        found = seal.verify(folder, prefix)
+        wrong = [f"{kind} {file}" for kind, files in found.items() for file in files]
+        if wrong:
+            subject = f"model '{what}' of run '{folder.name}'" if what else f"run '{folder.name}'"
+            more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+            raise UserError(
+                f"{subject} is damaged ({'; '.join(wrong[:3])}{more}): not used to forecast; "
+                "'forerun verify' lists everything, --no-verify insists"
+            )
+
+
+def run_forecasts(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -> Frames:
+    """Return each model's forecasts for the run's own data: those saved, or else new ones."""
+    from forerun.run import read_results
+
+    saved = RunPaths(folder).predictions
+    files = {name: saved / f"{name}.csv" for name in models}
+    if is_sealed(folder) and all(path.is_file() for path in files.values()):
+        return {name: read_results(path) for name, path in files.items()}
+    from forerun.predict import forecasts
+    from forerun.training import read_run_data
+
+    data = read_run_data(RunPaths(folder).data, settings)
+    return dict(forecasts(settings, data, dict(models)))
+
+
+def new_data(
+    settings: Mapping[str, Any], file: str, static: str | None = None, futr: str | None = None
+) -> Data:
+    """Read and check new observations; they need the columns and the frequency of the run.
+
+    A series has to be as long as what a model looks at, not as long as for training.
+    """
+    from forerun.data import load, split
+    from forerun.engines.base import Data
+
+    needed = max(1, int(settings["input_size"]) - int(settings["horizon"]))
+    files = {"data_file": file, "static_file": static, "futr_file": futr}
+    windows = {"n_windows": 0, "test_size": None, "val_size": 0, "input_size": needed}
+    try:
+        prepared = load({**settings, **files, **windows})
+    except UserError as error:
+        raise UserError(f"--data-file '{file}': {error}") from error
+    return Data(*split(prepared.frame, settings))
+
+
+def pick_series(metrics: Path, seed: int | None = None) -> tuple[str, float, str]:
+    """Pick a series of ``metrics.csv``: that with the lowest mean MAE over the models, or any one.
+
+    Returns
+    -------
+    tuple
+        The series, its error (mean over the models), and the metric's name: ``mae``, or the first
+        one of the run if it has no MAE.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(metrics, dtype={"unique_id": str})
+    except (OSError, ValueError) as error:
+        raise UserError(f"{metrics}: cannot be read, a series cannot be picked ({error})") from None
+    if not {"unique_id", "metric"} <= set(table.columns) or len(table) == 0:
+        raise UserError(f"{metrics}: has no unique_id and metric columns, or no rows")
+    names = list(dict.fromkeys(table["metric"]))
+    metric = "mae" if "mae" in names else names[0]
+    rows = table[table["metric"] == metric].set_index("unique_id").drop(columns="metric")
+    errors = rows.mean(axis=1, numeric_only=True)
+    if seed is not None:
+        chosen = random.Random(seed).choice(sorted(errors.index))
+        return str(chosen), float(errors[chosen]), metric
+    if errors.notna().sum() == 0:
+        raise UserError(f"{metrics}: no model has a finite {metric}, give --unique-id")
+    return str(errors.idxmin()), float(errors.min()), metric
+
+
+def only_series(frames: Frames, unique_ids: Sequence[str]) -> Frames:
+    """Keep some series of the forecasts; refuse one that is not there."""
+    known = {str(name) for frame in frames.values() for name in frame["unique_id"].unique()}
+    for name in unique_ids:
+        if name not in known:
+            raise UserError(f"there is no series '{name}'{suggest(name, known)}")
+    return {
+        model: frame[frame["unique_id"].astype(str).isin(unique_ids)].reset_index(drop=True)
+        for model, frame in frames.items()
+    }
+
+
+def free_name(folder: Path, wished: str, digest: str) -> str:
+    """Return a name in ``inference/`` that is free or holds forecasts from the same data."""
+    name, number = wished, 1
+    while True:
+        record = read_json(folder / "inference" / name / "record.json")
+        taken = (folder / "inference" / name).exists()
+        if not taken or (isinstance(record, dict) and record.get("data", {}).get("sha256") == digest):
+            return name
+        number += 1
+        name = f"{wished}_{number}"
+
+
+def save(folder: Path, name: str, frames: Frames, data_file: str | Path, **told: Any) -> Path:
+    """Write forecasts and ``record.json`` as ``inference/<name>/``, whole or not at all."""
+    target = folder / "inference" / name
+    with new_folder(target) as temporary:
+        for model, frame in frames.items():
+            write_csv(temporary / f"{model}.csv", frame)
+        write_json(
+            temporary / "record.json",
+            {
+                "run_id": folder.name,
+                "created_at": now(),
+                "data": {"file": str(Path(data_file).absolute()), "sha256": sha256(data_file)},
+                "models": list(frames),
+                "series": len({u for frame in frames.values() for u in frame["unique_id"]}),
+                **told,
+            },
+        )
+    return target
