@@ -21,13 +21,18 @@ def old_files(output: Path) -> list[str]:
     Without ``models/``, ``metrics.csv`` or ``cv_results_*.csv`` there is no such structure.
     """
     certain = [*output.glob("metrics.csv"), *output.glob("cv_results_*.csv")]
-    if (output / "models").is_dir():
+    if has_models(output):
         certain.append(output / "models")
     if not certain:
         return []
     found = {path.name for pattern in _RESULTS for path in output.glob(pattern)}
     found |= {name for name in _FOLDERS if (output / name).is_dir()}
     return sorted(found)
+
+
+def has_models(output: Path) -> bool:
+    """Tell whether NeuralForecast has saved models directly in an output folder."""
+    return (output / "models").is_dir() and bool(model_folders(output / "models"))
 
 
 def model_folders(models: Path) -> list[Path]:

@@ -69,7 +69,7 @@ def _find(work: Workspace, wish: Wish) -> Path | None:
     """Return the run that is meant; None for an old folder without runs."""
     if wish.run_id is not None:
         return work.frozen(wish.run_id)
-    if (work.output / "models").is_dir():
+    if legacy.has_models(work.output):
         warn(
             f"using the unversioned models in {work.output / 'models'}; this is not recommended: "
             "'forerun migrate' makes a run of them, --run-id names a run"

@@ -1,0 +1,32 @@
+"""``export``: one file that another machine can import."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
+
+
+def command(
+    run: RunArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="The archive; <RUN>.tar.gz if left out."),
+    ] = None,
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> None:
+    """Write a run as one tar.gz that another machine can import, list and predict with."""
+    from forerun.archive import export_run
+    from forerun.cli.console import say
+    from forerun.cli.locks import refuse_if_busy
+
+    folder = workspace(output_dir, directory).frozen(run)
+    refuse_if_busy(folder)
+    target = output or Path(f"{run}.tar.gz")
+    number = export_run(folder, target)
+    say(f"{target}: {number} files, {target.stat().st_size / 1e6:.1f} MB")
+    say(f"next, elsewhere: forerun import {target.name}")

@@ -1,0 +1,28 @@
+"""``import``: take in a run that was exported elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forerun.cli.workspace import Directory, OutputDir, workspace
+
+
+def command(
+    archive: Annotated[Path, typer.Argument(metavar="FILE", help="What export has written.")],
+    run_id: Annotated[
+        str | None, typer.Option("--run-id", "-r", metavar="ID", help="Another name for it.")
+    ] = None,
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> None:
+    """Take in an exported run: checked entry by entry, whole or not at all."""
+    from forerun.archive import import_run
+    from forerun.cli.console import say
+
+    archive = archive.absolute()
+    work = workspace(output_dir, directory)
+    folder = import_run(archive, work.runs, run_id)
+    say(f"run {folder.name}: {folder}/", f"next: predict --run-id {folder.name}")

@@ -1,0 +1,47 @@
+"""``list-models``: what can be trained."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from forerun.errors import UserError
+
+
+def command(
+    engine: Annotated[
+        str, typer.Option("--engine", help="neuralforecast, statsforecast or mlforecast.")
+    ] = "neuralforecast",
+    family: Annotated[str | None, typer.Option("--family", help="Only this family.")] = None,
+    auto: Annotated[bool, typer.Option("--auto", help="Also the self-tuning Auto models.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List all models by family, with the kinds of exogenous columns each can use."""
+    import json
+
+    from forerun import catalog
+    from forerun.cli.console import say, show, table
+    from forerun.errors import suggest
+
+    if engine not in catalog.ENGINES:
+        known = ", ".join(catalog.ENGINES)
+        hint = suggest(engine, catalog.ENGINES)
+        raise UserError(f"--engine: there is no '{engine}'{hint}, only {known}")
+    found = [model for model in catalog.models(engine).values() if auto or not model.auto]
+    families = sorted({model.family for model in found})
+    if family is not None and family not in families:
+        raise UserError(f"--family: there is no '{family}', only {', '.join(families)}")
+    found = [model for model in found if family in (None, model.family)]
+    found.sort(key=lambda model: (model.family, model.name))
+    head = ["model", "family", "historic", "future", "static", "multivariate", "cannot be used"]
+    rows = [
+        (m.name, m.family, m.hist_exog, m.futr_exog, m.stat_exog, m.multivariate, m.unsupported)
+        for m in found
+    ]
+    if as_json:
+        return say(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=2))
+    shown = [["yes" if v is True else "" if v is False else v for v in row] for row in rows]
+    show(table(head, shown))
+    say(f"{len(rows)} models of {engine}; use one with: train --models {found[0].name}")
+    return None

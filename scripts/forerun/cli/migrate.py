@@ -1,0 +1,39 @@
+"""``migrate``: make a run of an old, unversioned output folder."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from forerun.cli.workspace import Directory, OutputDir, workspace
+
+
+def command(
+    output_dir: OutputDir = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done, do nothing.")
+    ] = False,
+    directory: Directory = None,
+) -> None:
+    """Move models/, metrics.csv and cv_results_*.csv of an old output folder into a run.
+
+    They are archived beside the folder first, and the archive is compared with the files. Nothing
+    is deleted. Interrupted, the same command goes on.
+    """
+    from forerun.cli.console import say
+    from forerun.migration import migrate, plan
+
+    work = workspace(output_dir, directory)
+    steps = plan(work.output)
+    if steps is None:
+        say(f"nothing to migrate: there are no unversioned results in {work.output.absolute()}")
+        return
+    resumed = steps.journal.is_file()
+    say(f"{'going on with' if resumed else 'found'}: {', '.join(steps.names)}")
+    say(f"archive: {steps.archive}", f"run: {steps.target}/")
+    if dry_run:
+        say("nothing was done (--dry-run)")
+        return
+    folder = migrate(steps)
+    say(f"done; next: predict --run-id {folder.name} --trust   (see docs/migration.md)")

@@ -1,0 +1,48 @@
+"""``rename``: give a run another name."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
+from forerun.errors import UserError
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Force = Annotated[bool, typer.Option("--force", help="Also if the run is sealed.")]
+
+
+def command(
+    run: RunArgument,
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The new id.")],
+    yes: Yes = False,
+    force: Force = False,
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> None:
+    """Give a run another name. What is frozen in it stays as it is, its old name included."""
+    from forerun.cli.console import confirm, say
+    from forerun.cli.locks import refuse_if_busy
+    from forerun.runs import check_run_id
+
+    work = workspace(output_dir, directory)
+    folder = work.folder(run)
+    target = work.runs / check_run_id(new)
+    if os.path.lexists(target):
+        raise UserError(f"run '{new}' exists, choose another name")
+    refuse_if_busy(folder)
+    refuse_sealed(folder, force, "renamed")
+    confirm(f"Rename run '{run}' to '{new}'?", yes)
+    os.rename(folder, target)
+    say(f"run {run} is now {new}")
+
+
+def refuse_sealed(folder: os.PathLike[str], force: bool, what: str) -> None:
+    """Refuse to change read-only history without ``--force``."""
+    from forerun.runs import is_sealed
+
+    if is_sealed(folder) and not force:
+        name = os.path.basename(folder)
+        raise UserError(f"run '{name}' is sealed; it is {what} only with --force")
