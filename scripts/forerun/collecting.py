@@ -6,8 +6,13 @@ from typing import Any
 
 import pandas as pd
 
+from forerun.benchmark_files import correct
+from forerun.cube import sorted_results
 from forerun.files import read_json, write_csv, write_json
-from forerun.metrics import KEYS, read_benchmark
+from forerun.intervals import complete_results
+from forerun.metrics import KEYS, means, read_benchmark, score
+from forerun.training import read_run_data
+from forerun.yaml_files import load_yaml
 
 
 def collect(
@@ -18,8 +23,13 @@ def collect(
     benchmarks: dict[str, list[str]],
     cv_results: str,
     status: str,
+    config: str,
+    data: str,
 ) -> dict[str, Any]:
     """Write ``cv_results_<model>.csv`` and ``status/<model>.json``; return the status.
+
+    The results get the intervals that the model does not give itself; the status gets the mean of
+    each metric, so that models can be ranked before all are done.
 
     Parameters
     ----------
@@ -28,10 +38,11 @@ def collect(
     benchmarks : Snakemake's benchmark files of the stages ``train_model``, ``cross_validate``
     """
     outcomes = [read_json(path) for path in [final, *folds]]
-    failures = [piece for piece in outcomes if piece["status"] == "failed"]
+    failures = [piece for piece in outcomes if piece["status"] != "ok"]
+    failures.sort(key=lambda piece: piece["status"] != "failed")  # rather failed than skipped
     state = {
         "model": model,
-        "status": "failed" if failures else "ok",
+        "status": failures[0]["status"] if failures else "ok",
         "stage": failures[0]["stage"] if failures else None,
         "error": failures[0]["error"] if failures else None,
         "log": failures[0]["log"] if failures else None,
@@ -43,8 +54,11 @@ def collect(
     if failures:
         frame = pd.DataFrame(columns=[*KEYS, model])
     else:
+        settings = load_yaml(config)
+        history = read_run_data(data, settings).history[["unique_id", "ds", "y"]]
         frame = pd.concat([pd.read_parquet(path) for path in results], ignore_index=True)
-        frame = frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True)
+        frame = complete_results(sorted_results(frame), model, history, settings)
+        state["scores"] = means(score(frame, model, history, settings), model)
     write_csv(cv_results, frame)
     write_json(status, state)
     return state
@@ -55,6 +69,10 @@ def _costs(
 ) -> dict[str, float | None]:
     """Seconds and memory from the benchmark files; from the outcomes where one is missing."""
     train, *cv = outcomes
+    paths = [*benchmarks.get("train_model", []), *benchmarks.get("cross_validate", [])]
+    for path, piece in zip(paths, outcomes, strict=False):
+        if piece.get("usage"):
+            correct(path, 0, piece["usage"])  # Snakemake did not see the process that worked
     measured = {stage: [read_benchmark(p) for p in paths] for stage, paths in benchmarks.items()}
     pairs = [
         (measured.get("train_model", [{}])[0], train),
