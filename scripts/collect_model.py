@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(model, final, folds, results, benchmarks, cv_results, status, log):
+def main(model, final, folds, results, benchmarks, cv_results, status, config, data, log):
     """Write ``cv_results_<model>.csv`` and ``status/<model>.json``."""
     with recording(log):
-        collect(model, final, folds, results, benchmarks, cv_results, status)
+        collect(model, final, folds, results, benchmarks, cv_results, status, config, data)
 
 
 if __name__ == "__main__":
@@ -27,5 +27,7 @@ if __name__ == "__main__":
         },
         cv_results=snakemake.output.cv_results,
         status=snakemake.output.status,
+        config=snakemake.input.config,
+        data=snakemake.input.data,
         log=snakemake.log[0],
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from forerun.yaml_files import load_yaml
 from forerun.files import new_folder, write_csv
-from forerun.predict import forecasts
+from forerun.predict import combinations, forecasts, points
 from forerun.recording import recording
 from forerun.training import read_run_data
 
@@ -14,12 +14,20 @@ if TYPE_CHECKING:
 
 
 def main(config, data, models, folder, log, log_file=None):
-    """Write ``<model>.csv`` into `folder` for each model folder of `models` that is not empty."""
+    """Write ``<model>.csv`` into `folder` for each model folder of `models` that is not empty.
+
+    ``best.csv`` and ``ensemble.csv`` combine them.
+    """
     with recording(log, log_file), new_folder(folder) as temporary:
         settings = load_yaml(config)
+        table = read_run_data(data, settings)
+        frames = {}
         folders = {Path(model).name: Path(model) for model in models}
-        for model, frame in forecasts(settings, read_run_data(data, settings), folders):
+        for model, frame in forecasts(settings, table, folders):
             write_csv(temporary / f"{model}.csv", frame)
+            frames[model] = points(frame, model, frames)
+        for name, frame in combinations(settings, table, Path(config).parent, frames):
+            write_csv(temporary / f"{name}.csv", frame)
 
 
 if __name__ == "__main__":

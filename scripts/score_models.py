@@ -1,19 +1,24 @@
-"""Compute the errors of all models of a run; rank them."""
+"""Compute the errors of all models of a run and of their combinations; rank them."""
 
 from typing import TYPE_CHECKING
 
 from forerun.yaml_files import load_yaml
-from forerun.files import read_json, write_csv
-from forerun.metrics import leaderboard, metrics_table
+from forerun.files import read_json, write_csv, write_json
+from forerun.metrics import leaderboard
 from forerun.recording import recording
+from forerun.scoring import score_all
 from forerun.training import read_run_data
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(config, data, models, cv_results, statuses, metrics, board, log, log_file=None):
-    """Write ``metrics.csv`` and ``leaderboard.csv``; `models` names the files' models in order."""
+def main(config, data, models, cv_results, statuses, outputs, log, log_file=None):
+    """Write the files `outputs`; `models` names the files' models in order.
+
+    `outputs` are the paths of ``metrics``, ``leaderboard``, ``ensemble`` (the weights) and of the
+    combinations' back-tests ``cv_best`` and ``cv_ensemble``.
+    """
     with recording(log, log_file):
         settings = load_yaml(config)
         history = read_run_data(data, settings).history[["unique_id", "ds", "y"]]
@@ -23,9 +28,13 @@ def main(config, data, models, cv_results, statuses, metrics, board, log, log_fi
             for model, path in zip(models, cv_results, strict=True)
             if states[model]["status"] == "ok"
         }
-        table = metrics_table(good, history, settings)
-        write_csv(metrics, table)
-        write_csv(board, leaderboard(table, states, settings))
+        scored = score_all(good, history, settings)
+        for name, frame in scored.results.items():
+            write_csv(outputs[f"cv_{name}"], frame)
+        write_json(outputs["ensemble"], scored.record)
+        write_csv(outputs["metrics"], scored.metrics)
+        table = leaderboard(scored.metrics, states | scored.states, settings)
+        write_csv(outputs["leaderboard"], table)
 
 
 if __name__ == "__main__":
@@ -35,8 +44,7 @@ if __name__ == "__main__":
         models=snakemake.params.models,
         cv_results=snakemake.input.cv_results,
         statuses=snakemake.input.statuses,
-        metrics=snakemake.output.metrics,
-        board=snakemake.output.leaderboard,
+        outputs=dict(snakemake.output.items()),
         log=snakemake.log[0],
         log_file=snakemake.params.log_file,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,14 @@ import pandas as pd
 import utilsforecast.losses as losses
 from utilsforecast.evaluation import evaluate
 
+from forerun.cube import sorted_results
+from forerun.intervals import columns
+
 KEYS = ["unique_id", "ds", "cutoff", "y"]
 #: Metrics that are scaled by the in-sample error of the seasonal naive forecast.
 SCALED = ("mase", "rmsse", "msse")
+#: Series that are scored at once: scaled errors need several copies of their history.
+GROUP = 5000
 
 
 def read_cv_results(path: str | Path) -> pd.DataFrame:
@@ -46,20 +52,89 @@ def functions(settings: dict[str, Any]) -> list[Any]:
     ]
 
 
-def score(cv: pd.DataFrame, model: str, history: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:
+def interval_metrics(settings: dict[str, Any]) -> list[str]:
+    """Return the names of the metrics that the run's ``levels`` add."""
+    levels = settings.get("levels") or []
+    names = [f"{name}_level{level:g}" for name in ("coverage", "width") for level in levels]
+    return [*names, "mqloss", "scaled_crps"] if levels else []
+
+
+def score(
+    cv: pd.DataFrame, model: str, history: pd.DataFrame, settings: dict[str, Any]
+) -> pd.DataFrame:
     """Return ``unique_id``, ``metric``, ``<model>``: the mean over windows of each metric.
 
     Scaled errors (MASE, RMSSE: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001)
-    are scaled per window, by the data up to that window's cutoff.
+    are scaled per window, by the data up to that window's cutoff. Where the run has levels and the
+    model intervals: their coverage and width, the mean quantile (pinball) loss and the scaled CRPS.
+
+    Series are scored in groups, so that memory does not grow with their number.
     """
-    scores = evaluate(
-        cv[[*KEYS, model]], metrics=functions(settings), models=[model], train_df=history
-    )
-    scores[model] = scores[model].replace([np.inf, -np.inf], np.nan)  # a constant series' scale is 0
-    order = {name: number for number, name in enumerate(settings["metrics"])}
+    parts = [
+        _score(cv.iloc[rows], model, history.iloc[train], settings)
+        for rows, train in _groups(cv["unique_id"], history["unique_id"])
+    ]
+    if not parts:
+        return pd.DataFrame(columns=["unique_id", "metric", model])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _groups(ids: pd.Series, train: pd.Series) -> Iterator[tuple[slice, slice]]:
+    """Yield the rows of at most :data:`GROUP` series in both columns, which are sorted alike."""
+    starts = np.flatnonzero(ids.ne(ids.shift()))
+    begin = train.drop_duplicates()
+    first = pd.Series(begin.index, index=begin)
+    for start in range(0, len(starts), GROUP):
+        stop = starts[start + GROUP] if start + GROUP < len(starts) else len(ids)
+        names = ids.iloc[starts[start : start + GROUP]]
+        last = first.index.get_loc(names.iloc[-1]) + 1
+        end = first.iloc[last] if last < len(first) else len(train)
+        yield slice(starts[start], stop), slice(first[names.iloc[0]], end)
+
+
+def _score(
+    cv: pd.DataFrame, model: str, history: pd.DataFrame, settings: dict[str, Any]
+) -> pd.DataFrame:
+    keys = [*KEYS, model]
+    scores = evaluate(cv[keys], metrics=functions(settings), models=[model], train_df=history)
+    levels = list(settings.get("levels") or [])
+    sides = {level: columns(model, level) for level in levels}
+    bounds = [name for pair in sides.values() for name in pair]
+    if levels and all(name in cv.columns and cv[name].notna().all() for name in bounds):
+        more = [losses.coverage, losses.mqloss, losses.scaled_crps]
+        scores = pd.concat(
+            [
+                scores,
+                evaluate(cv[[*keys, *bounds]], metrics=more, models=[model], level=levels),
+                *(_width(cv, model, level, *pair) for level, pair in sides.items()),
+            ],
+            ignore_index=True,
+        )
+    values = scores[model].astype(float)
+    scores[model] = values.replace([np.inf, -np.inf], np.nan)  # a constant series' scale is 0
     mean = scores.groupby(["unique_id", "metric"], observed=True)[model].mean().reset_index()
-    ranked = mean.assign(_order=mean["metric"].map(order))
+    return _ordered(mean, settings)
+
+
+def _width(cv: pd.DataFrame, model: str, level: float, lower: str, upper: str) -> pd.DataFrame:
+    """Mean width of the intervals of one level, as ``evaluate`` would give it."""
+    width = (cv[upper] - cv[lower]).rename(model)
+    mean = width.groupby([cv["unique_id"], cv["cutoff"]], observed=True).mean().reset_index()
+    return mean.assign(metric=f"width_level{level:g}")
+
+
+def _ordered(table: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:
+    """Sort by series, then metrics as configured, then those of the levels."""
+    names = [*settings["metrics"], *interval_metrics(settings)]
+    order = {name: number for number, name in enumerate(names)}
+    ranked = table.assign(_order=table["metric"].map(order))
     return ranked.sort_values(["unique_id", "_order"], ignore_index=True).drop(columns="_order")
+
+
+def means(scores: pd.DataFrame, model: str) -> dict[str, float | None]:
+    """Return the mean over series of each metric, in the order of `scores`."""
+    table = scores.groupby("metric", sort=False, observed=True)[model].mean()
+    return {str(name): None if pd.isna(value) else float(value) for name, value in table.items()}
 
 
 def metrics_table(
@@ -69,18 +144,21 @@ def metrics_table(
 
     Models are read one after the other, so memory does not grow with their number.
     """
-    table: pd.DataFrame | None = None
-    for model, path in paths.items():
-        scores = score(read_cv_results(path), model, history, settings)
-        table = scores if table is None else table.merge(scores, on=["unique_id", "metric"], how="outer")
-    if table is None:
-        return pd.DataFrame(columns=["unique_id", "metric"])
-    order = {name: number for number, name in enumerate(settings["metrics"])}
-    return (
-        table.assign(_order=table["metric"].map(order))
-        .sort_values(["unique_id", "_order"], ignore_index=True)
-        .drop(columns="_order")
+    scores = (
+        score(sorted_results(read_cv_results(path)), model, history, settings)
+        for model, path in paths.items()
     )
+    return side_by_side(scores, settings)
+
+
+def side_by_side(scores: Iterable[pd.DataFrame], settings: dict[str, Any]) -> pd.DataFrame:
+    """Return one table of the models' scores (see :func:`score`), a column for each."""
+    columns = [frame.set_index(["unique_id", "metric"]).iloc[:, 0] for frame in scores]
+    if not columns:
+        return pd.DataFrame(columns=["unique_id", "metric"])
+    if all(column.index.equals(columns[0].index) for column in columns):
+        return pd.concat(columns, axis=1).reset_index()
+    return _ordered(pd.concat(columns, axis=1).reset_index(), settings)
 
 
 def read_benchmark(path: str | Path) -> dict[str, float]:
@@ -98,25 +176,33 @@ def leaderboard(
     statuses: dict[str, dict[str, Any]],
     settings: dict[str, Any],
 ) -> pd.DataFrame:
-    """Return one row per model, best first by ``sort_metric``; failed models last.
+    """Return one row per model and combination, best first by ``sort_metric``; failed models last.
 
     Columns: ``model``, ``rank``, each metric (mean over series), ``skill`` (1 - error /
-    SeasonalNaive's error, in ``sort_metric``; empty without that baseline), ``train_seconds``,
-    ``cv_seconds``, ``peak_memory_mb``, ``status``, ``reason``.
+    SeasonalNaive's error, in ``sort_metric``; empty without that baseline), the metrics of the
+    levels, ``train_seconds``, ``cv_seconds``, ``peak_memory_mb``, ``status``, ``reason``.
+
+    Parameters
+    ----------
+    metrics : ``metrics.csv``
+    statuses : the status of each model, and of the combinations that are to have a row
     """
-    names = list(settings["metrics"])
-    models = [column for column in metrics.columns if column not in ("unique_id", "metric")]
-    means = metrics.groupby("metric")[models].mean().T.reindex(columns=names)
+    names, more = list(settings["metrics"]), interval_metrics(settings)
     rows = []
     for model, status in statuses.items():
-        errors = means.loc[model].to_dict() if model in means.index else dict.fromkeys(names)
+        errors: dict[str, Any] = dict.fromkeys([*names, *more])
+        if model in metrics.columns:
+            errors |= means(metrics, model)
         rows.append({"model": model, **errors, **_costs(status)})
     table = pd.DataFrame(rows)
+    numbers = [*names, *more, "train_seconds", "cv_seconds", "peak_memory_mb"]
+    table[numbers] = table[numbers].astype(float)
     sort_by = settings["sort_metric"] if settings["sort_metric"] in names else names[0]
     table = table.sort_values([sort_by, "model"], na_position="last", ignore_index=True)
     table.insert(1, "rank", pd.Series(range(1, len(table) + 1)).where(table[sort_by].notna()))
     table["rank"] = table["rank"].astype("Int64")
-    naive = table.loc[table["model"] == "SeasonalNaive", sort_by]
+    classes = {item["name"]: item["model"] for item in settings["baselines"]}
+    naive = table.loc[table["model"].map(classes) == "SeasonalNaive", sort_by]
     skill = 1 - table[sort_by] / naive.iloc[0] if len(naive) and naive.iloc[0] else np.nan
     table.insert(2 + len(names), "skill", skill)
     return table
@@ -131,4 +217,3 @@ def _costs(status: dict[str, Any]) -> dict[str, Any]:
         "status": status["status"],
         "reason": error.get("message"),
     }
-

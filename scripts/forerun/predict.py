@@ -1,16 +1,30 @@
-"""Forecasts of a run's models for the steps after each series' end."""
+"""Forecasts of a run's models, and of their combinations, for the steps after each series' end."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from forerun.combine import (
+    BEST,
+    COMBINATIONS,
+    ENSEMBLE,
+    best_forecasts,
+    chosen_models,
+    ensemble_forecasts,
+)
+from forerun.cube import sorted_results
 from forerun.engines.base import Data, get_engine
+from forerun.errors import UserError
+from forerun.files import read_json
+from forerun.intervals import complete_forecasts
+from forerun.metrics import read_cv_results
 from forerun.models import specs
+from forerun.runs import RunPaths
 from forerun.training import without_gap
 
 
@@ -21,8 +35,11 @@ def forecasts(
 
     Parameters
     ----------
-    models : the folder of each model to use; those whose folder is empty (failed) are left out
+    models : the folder of each model to use, inside its run; those whose folder is empty (failed)
+        are left out, and so are, if others remain, those that need future values nobody gave
     """
+    refused: list[str] = []
+    number = 0
     for spec in specs(settings):
         folder = models.get(spec.name)
         if folder is None or not any(folder.iterdir()):
@@ -30,6 +47,62 @@ def forecasts(
         print(f"{spec.name}: predicting", file=sys.stderr, flush=True)
         engine = get_engine(spec.engine)
         fitted = engine.load(spec, settings, folder)
-        frame = engine.predict(fitted, settings, data)
+        try:
+            frame = engine.predict(fitted, settings, data)
+        except UserError as error:
+            refused.append(str(error))
+            print(f"forerun: {error}", file=sys.stderr, flush=True)
+            continue
         frame = frame.sort_values(["unique_id", "ds"], ignore_index=True)
-        yield spec.name, without_gap(frame, settings, ["unique_id"])
+        frame = without_gap(frame, settings, ["unique_id"])
+        number += 1
+        yield spec.name, _complete(frame, spec.name, folder.parent.parent, data, settings)
+    if refused and not number:
+        raise UserError(refused[0])
+
+
+def _complete(
+    frame: pd.DataFrame, name: str, run: Path, data: Data, settings: dict[str, Any]
+) -> pd.DataFrame:
+    """Add the intervals that the model does not give itself, from its back-tests in `run`."""
+    path = RunPaths(run).cv_results(name)
+    wanted = bool(settings.get("levels")) and path.is_file()
+    results = sorted_results(read_cv_results(path)) if wanted else None
+    return complete_forecasts(frame, name, results, data.history, settings)
+
+
+def combinations(
+    settings: dict[str, Any], data: Data, run: Path, frames: dict[str, pd.DataFrame]
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield ``best`` and ``ensemble`` of the models' forecasts; nothing for a run without scores.
+
+    Parameters
+    ----------
+    run : its ``metrics.csv`` and ``ensemble.json`` say which models are taken
+    frames : the models' forecasts: ``unique_id``, ``ds``, ``<model>``, with the same rows
+    """
+    paths = RunPaths(run)
+    record = read_json(paths.folder / "ensemble.json")
+    if not frames or not record or not paths.metrics.is_file():
+        return
+    metrics = pd.read_csv(paths.metrics, dtype={"unique_id": str})
+    chosen, overall = chosen_models(metrics, record, list(frames), settings)
+    made = {
+        BEST: best_forecasts(frames, chosen, overall),
+        ENSEMBLE: ensemble_forecasts(frames, record["weights"]),
+    }
+    for name in COMBINATIONS:
+        frame = _complete(made[name], name, run, data, settings)
+        last = [column for column in ("chosen",) if column in frame.columns]
+        yield name, frame[[c for c in frame.columns if c not in last] + last]
+
+
+def points(
+    frame: pd.DataFrame, model: str, frames: dict[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """Return ``unique_id``, ``ds``, ``<model>`` for :func:`combinations`; keys are held once."""
+    keys = ["unique_id", "ds"]
+    first = next(iter(frames.values()), frame)[keys]
+    if len(first) == len(frame) and first["unique_id"].equals(frame["unique_id"]):
+        return first.assign(**{model: frame[model].to_numpy()})
+    return first.merge(frame[[*keys, model]], on=keys, how="left")

@@ -19,6 +19,7 @@ PARTS = (
     "status",
     "metrics.csv",
     "leaderboard.csv",
+    "ensemble.json",
 )
 #: Files that tools leave in folders and that say nothing about the run.
 IGNORED = (".snakemake_timestamp", ".DS_Store")

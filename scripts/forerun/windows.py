@@ -48,3 +48,14 @@ def folds(settings: Settings) -> list[range]:
     number, refit = n_windows(settings), settings.get("refit")
     size = number if refit in (None, False) else int(refit)
     return [range(start, min(start + size, number)) for start in range(0, number, size)]
+
+
+def others(settings: Settings, window: int, number: int) -> list[int]:
+    """The windows that may judge a model for `window`: all that share no time step with it.
+
+    Where every other window overlaps (a small ``step_size``), all others are taken; none is left
+    when `number`, the number of windows, is 1.
+    """
+    rest = [other for other in range(number) if other != window]
+    apart = [other for other in rest if abs(other - window) * step_size(settings) >= reach(settings)]
+    return apart or rest

@@ -110,11 +110,17 @@ def get_engine_name(wildcards):
     return next(s.engine for s in specs(get_settings(wildcards.run_id)) if s.name == wildcards.model)
 
 
+def get_operational(run_id, key):
+    """Return how this call wants the run carried out: as asked for now, else as frozen."""
+    asked = get_asked(run_id)
+    return resolve({key: asked[key]})[key] if key in asked else get_settings(run_id)[key]
+
+
 def get_setting(key):
     """Return a function of the wildcards that gives one setting of the run."""
 
     def setting(wildcards):
-        return get_settings(wildcards.run_id).get(key)
+        return get_operational(wildcards.run_id, key)
 
     return setting
 

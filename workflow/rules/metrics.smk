@@ -1,7 +1,8 @@
 """Score the models of a run, and seal the run when all of it is done.
 
 REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, cv_results_{model}.csv, status/{model}.json
-OUTPUTS: <runs>/{run_id}/metrics.csv, leaderboard.csv, SEALED
+OUTPUTS: <runs>/{run_id}/metrics.csv, leaderboard.csv, ensemble.json, cv_results_best.csv,
+    cv_results_ensemble.csv, SEALED
 """
 
 
@@ -19,7 +20,7 @@ def get_model_names(wildcards):
 
 
 checkpoint score_models:
-    """Compute the errors of all models; rank them."""
+    """Compute the errors of all models; choose, weight and rank them."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
@@ -28,6 +29,9 @@ checkpoint score_models:
     output:
         metrics="<runs>/{run_id}/metrics.csv",
         leaderboard="<runs>/{run_id}/leaderboard.csv",
+        ensemble="<runs>/{run_id}/ensemble.json",
+        cv_best="<runs>/{run_id}/cv_results_best.csv",
+        cv_ensemble="<runs>/{run_id}/cv_results_ensemble.csv",
     log:
         "<runs>/{run_id}/logs/score_models.log",
     benchmark:
@@ -59,6 +63,7 @@ rule seal_run:
         statuses=get_model_files("<runs>/{run_id}/status/{model}.json"),
         metrics="<runs>/{run_id}/metrics.csv",
         leaderboard="<runs>/{run_id}/leaderboard.csv",
+        ensemble="<runs>/{run_id}/ensemble.json",
     output:
         "<runs>/{run_id}/SEALED",
     log:

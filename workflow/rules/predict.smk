@@ -1,6 +1,7 @@
 """Forecast with the models of a run. Made from a sealed run at any time, without training.
 
-REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, models/{model}/, leaderboard.csv
+REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, models/{model}/, metrics.csv, leaderboard.csv,
+    ensemble.json, cv_results_{model}.csv
 OUTPUTS: <runs>/{run_id}/predictions/
 """
 
@@ -12,7 +13,7 @@ def get_seal(wildcards):
         return sealed
     scores = checkpoints.score_models.get(run_id=wildcards.run_id).output
     failed = run_folders.failed_models(scores.leaderboard)
-    return [] if failed and not accept_failures(wildcards.run_id) else sealed
+    return [] if failed and not get_operational(wildcards.run_id, "accept_failures") else sealed
 
 
 rule predict_run:

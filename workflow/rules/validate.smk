@@ -6,6 +6,10 @@ OUTPUTS: <runs>/{run_id}/parts/{model}/fold_{fold}.parquet and .json, cv_results
 """
 
 
+#: `best` and `ensemble` are made of models by another rule.
+NOT_COMBINED = rf"(?!(?:best|ensemble)\.){run_folders.MODEL}"
+
+
 def get_fold_failures(wildcards):
     """Return how often this fit has failed: a failed one is a new job, with other parameters."""
     folder = Path(RUNS) / wildcards.run_id
@@ -57,6 +61,8 @@ rule cross_validate:
 rule collect_model:
     """Put the pieces of one model together: its cross-validation results and its status."""
     input:
+        config="<runs>/{run_id}/config.yaml",
+        data="<runs>/{run_id}/data.parquet",
         final="<runs>/{run_id}/parts/{model}/final.json",
         folds=get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.json"),
         results=get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.parquet"),
@@ -67,6 +73,7 @@ rule collect_model:
         "<runs>/{run_id}/logs/collect_model/{model}.log",
     wildcard_constraints:
         run_id=NOT_SEALED,
+        model=NOT_COMBINED,
     conda:
         "../envs/forerun.yaml"
     resources:

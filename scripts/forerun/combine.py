@@ -1,0 +1,270 @@
+"""Choosing and combining models by their out-of-fold results: ``best`` and ``ensemble``.
+
+``best`` takes for each series the model with the lowest error over the windows. ``ensemble`` is a
+weighted mean of the models, its weights found by greedy forward selection with replacement (Caruana
+et al. 2004, doi:10.1145/1015330.1015432): 25 times that model is added which lowers the error of
+the mean most.
+
+Both are scored honestly: the forecasts of each window are made with choices and weights that come
+from the other windows. What predicts the future is chosen on all windows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forerun import windows
+from forerun.cube import Cube, Floats, Ints, naive_scales
+
+#: What the combinations are called: files, columns and rows of the leaderboard.
+BEST, ENSEMBLE = "best", "ensemble"
+COMBINATIONS = (BEST, ENSEMBLE)
+#: Windows without which one series' errors say too little to choose a model for it.
+MIN_WINDOWS = 2
+#: Forecast values that weights are found on; of larger data a seeded sample of the series is used.
+MOST_VALUES = 300_000
+
+
+@dataclass
+class Stack:
+    """The forecasts of all models for the same windows.
+
+    Attributes
+    ----------
+    keys : DataFrame with ``unique_id``, ``ds``, ``cutoff``, ``y``, sorted
+    forecasts : array, shape (models, series, windows, steps)
+    actual : array, shape (series, windows, steps)
+    scale : array, shape (series, windows): what scaled metrics divide by; ones for the others
+    """
+
+    models: list[str]
+    keys: pd.DataFrame
+    cube: Cube
+    forecasts: Floats
+    actual: Floats
+    scale: Floats
+
+
+def stack(
+    keys: pd.DataFrame,
+    columns: dict[str, npt.NDArray[Any]],
+    history: pd.DataFrame,
+    settings: dict[str, Any],
+) -> Stack:
+    """Put the models' forecasts (one value per row of `keys`) on top of each other."""
+    cube = Cube.of(keys)
+    array = np.empty((len(columns), *cube.shape))
+    for number, values in enumerate(columns.values()):
+        array[number] = cube.spread(values)
+    scale = np.ones(cube.shape[:2])
+    if settings["sort_metric"] in ("mase", "rmsse"):
+        number, step = cube.shape[1], windows.step_size(settings)
+        first = windows.reach(settings) + step * (number - 1)
+        stops = [first - step * window for window in range(number)]
+        power = 1 if settings["sort_metric"] == "mase" else 2
+        scale = naive_scales(history, cube.ids, stops, int(settings["season_length"]), power)
+        scale = np.where(scale > 0, scale, np.nan)
+    return Stack(list(columns), keys, cube, array, cube.spread(keys["y"]), scale)
+
+
+def errors(forecast: Floats, actual: Floats, scale: Floats, metric: str) -> Floats:
+    """Return the error of each series and window, as utilsforecast defines `metric`.
+
+    Parameters
+    ----------
+    forecast : array, shape (..., series, windows, steps)
+    """
+    wrong = np.abs(forecast - actual)
+    if metric == "mape":
+        size = np.abs(actual)
+        wrong = wrong / np.where(size > 0, size, np.nan)
+    elif metric == "smape":
+        size = np.abs(forecast) + np.abs(actual)
+        wrong = np.divide(wrong, size, out=np.zeros_like(wrong), where=size > 0)
+    elif metric in ("mse", "rmse", "rmsse"):
+        wrong = np.square(wrong, out=wrong)
+    mean = _mean(wrong, -1) / (scale if metric in ("mase", "rmsse") else 1.0)
+    return np.sqrt(mean) if metric in ("rmse", "rmsse") else mean
+
+
+def _mean(values: Floats, axis: int) -> Floats:
+    """Mean without NaN; NaN, and no warning, where nothing else is there."""
+    there = ~np.isnan(values)
+    if there.all():
+        return np.asarray(values.mean(axis=axis))
+    number = there.sum(axis=axis)
+    sums = np.where(there, values, 0.0).sum(axis=axis)
+    return np.asarray(np.where(number > 0, sums / np.maximum(number, 1), np.nan))
+
+
+def choose(by_window: Floats) -> tuple[Ints, int]:
+    """Return the number of the best model for each series, and overall.
+
+    Parameters
+    ----------
+    by_window : array, shape (models, series, windows)
+        Errors. With fewer than :data:`MIN_WINDOWS` windows, or where a series has no finite error,
+        the model that is best overall is taken.
+    """
+    by_series = _mean(by_window, 2)
+    overall = int(np.argmin(np.nan_to_num(_mean(by_series, 1), nan=np.inf)))
+    filled = np.nan_to_num(by_series, nan=np.inf)
+    best = np.argmin(filled, axis=0)
+    if by_window.shape[2] < MIN_WINDOWS:
+        best = np.full(len(best), overall)
+    return np.where(np.isfinite(filled.min(axis=0)), best, overall), overall
+
+
+def greedy(
+    forecasts: Floats, actual: Floats, scale: Floats, metric: str, size: int, seed: int = 1
+) -> Floats:
+    """Return weights, shape (models,), that sum to 1 (Caruana et al. 2004).
+
+    Of the means on the way that one is kept whose error is lowest.
+    """
+    models, series = forecasts.shape[:2]
+    most = max(1, MOST_VALUES // max(1, actual[0].size))
+    if series > most:
+        some = np.sort(np.random.default_rng(seed).choice(series, most, replace=False))
+        forecasts, actual, scale = forecasts[:, some], actual[some], scale[some]
+    total, counts = np.zeros_like(actual), np.zeros(models)
+    lowest, kept = np.inf, np.full(models, 1.0 / models)
+    for number in range(1, size + 1):
+        results = [
+            float(_mean(_mean(errors((total + one) / number, actual, scale, metric), 1), 0))
+            for one in forecasts
+        ]
+        pick = int(np.argmin(np.nan_to_num(results, nan=np.inf)))
+        total = total + forecasts[pick]
+        counts[pick] += 1
+        if results[pick] < lowest * (1 - 1e-12):
+            lowest, kept = results[pick], counts / number
+    return kept
+
+
+@dataclass
+class Combined:
+    """``best`` and ``ensemble`` of a run.
+
+    Attributes
+    ----------
+    results : the cross-validation results of each, made without looking at the window scored;
+        ``best`` has the column ``chosen`` besides
+    record : what ``ensemble.json`` holds
+    """
+
+    results: dict[str, pd.DataFrame]
+    record: dict[str, Any]
+
+
+def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
+    """Choose and weight the models of a run on its out-of-fold results."""
+    number, metric = stacked.cube.shape[1], settings["sort_metric"]
+    by_window = errors(stacked.forecasts, stacked.actual, stacked.scale, metric)
+    best = np.full(stacked.actual.shape, np.nan)
+    chosen = np.full(stacked.actual.shape[:2], -1)
+    mixed = np.full(stacked.actual.shape, np.nan)
+    weights = []
+    for window in range(number):
+        rest = windows.others(settings, window, number)
+        weights.append(_weights(stacked, rest, settings))
+        mixed[:, window] = np.tensordot(weights[-1], stacked.forecasts[:, :, window], axes=1)
+        if rest:
+            pick, _ = choose(by_window[:, :, rest])
+            chosen[:, window] = pick
+            best[:, window] = stacked.forecasts[pick, np.arange(len(pick)), window]
+    _, overall = choose(by_window)
+    record = _record(stacked, settings, weights, _weights(stacked, list(range(number)), settings))
+    record["best"] = {"overall": stacked.models[overall], "per_series": number >= MIN_WINDOWS}
+    rows = stacked.cube.rows
+    results = {ENSEMBLE: stacked.keys.assign(**{ENSEMBLE: rows(mixed)})}
+    names = np.array([*stacked.models, ""])[chosen[stacked.cube.series, stacked.cube.window]]
+    frame = stacked.keys.assign(**{BEST: rows(best), "chosen": names})
+    results[BEST] = frame if number > 1 else frame.iloc[:0]
+    return Combined(results, record)
+
+
+def _weights(stacked: Stack, chosen: list[int], settings: dict[str, Any]) -> Floats:
+    """Weights from the windows `chosen`; equal ones where fewer than two windows are there."""
+    models = len(stacked.models)
+    if not chosen or stacked.cube.shape[1] == 1:
+        return np.full(models, 1.0 / models)
+    return greedy(
+        stacked.forecasts[:, :, chosen],
+        stacked.actual[:, chosen],
+        stacked.scale[:, chosen],
+        settings["sort_metric"],
+        settings["ensemble_size"],
+        settings["seed"],
+    )
+
+
+def _record(
+    stacked: Stack, settings: dict[str, Any], by_window: list[Floats], final: Floats
+) -> dict[str, Any]:
+    def named(weights: Floats) -> dict[str, float]:
+        pairs = zip(stacked.models, weights.round(6).tolist(), strict=True)
+        return {model: weight for model, weight in pairs if weight > 0}
+
+    number = stacked.cube.shape[1]
+    note = "one window: equal weights, and no window is left to score best on"
+    return {
+        "metric": settings["sort_metric"],
+        "size": settings["ensemble_size"],
+        "windows": number,
+        "weights": named(final),
+        "weights_by_window": [named(weights) for weights in by_window],
+        "note": note if number == 1 else None,
+    }
+
+
+def chosen_models(
+    metrics: pd.DataFrame, record: dict[str, Any], models: list[str], settings: dict[str, Any]
+) -> tuple[pd.Series, str]:
+    """Return the model that ``best`` takes for each series, and for any other series.
+
+    Parameters
+    ----------
+    metrics : the run's ``metrics.csv``
+    models : those whose forecasts are there; others are not chosen
+    """
+    own = metrics[metrics["metric"] == settings["sort_metric"]].set_index("unique_id")[models]
+    overall = (record.get("best") or {}).get("overall")
+    if overall not in models:
+        overall = str(own.mean().fillna(np.inf).idxmin())
+    if not (record.get("best") or {}).get("per_series"):
+        return pd.Series(overall, index=own.index), overall
+    names = np.array(models)[np.argmin(own.fillna(np.inf).to_numpy(), axis=1)]
+    known = own.notna().any(axis=1).to_numpy()
+    return pd.Series(np.where(known, names, overall), index=own.index), overall
+
+
+def best_forecasts(
+    frames: dict[str, pd.DataFrame], chosen: pd.Series, overall: str
+) -> pd.DataFrame:
+    """Return ``unique_id``, ``ds``, ``best``, ``chosen``: for each series its model's forecasts."""
+    keys = next(iter(frames.values()))[["unique_id", "ds"]]
+    names = keys["unique_id"].map(chosen).fillna(overall)
+    values = np.full(len(keys), np.nan)
+    for model, frame in frames.items():
+        mine = (names == model).to_numpy()
+        values[mine] = frame[model].to_numpy()[mine]
+    return keys.assign(**{BEST: values, "chosen": names})
+
+
+def ensemble_forecasts(
+    frames: dict[str, pd.DataFrame], weights: dict[str, float]
+) -> pd.DataFrame:
+    """Return ``unique_id``, ``ds``, ``ensemble``; weights are shared out among those there."""
+    used = {model: weight for model, weight in weights.items() if model in frames}
+    if not used:
+        used = dict.fromkeys(frames, 1.0)
+    total = sum(used.values())
+    keys = next(iter(frames.values()))[["unique_id", "ds"]]
+    mixed = sum(frames[model][model].to_numpy() * (w / total) for model, w in used.items())
+    return keys.assign(**{ENSEMBLE: mixed})

@@ -1,0 +1,77 @@
+"""Score all models of a run, and the combinations of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+import pandas as pd
+
+from forerun.combine import BEST, COMBINATIONS, ENSEMBLE, combine, stack
+from forerun.cube import sorted_results
+from forerun.intervals import complete_results
+from forerun.metrics import KEYS, read_cv_results, score, side_by_side
+
+
+@dataclass
+class Scored:
+    """What is known about the models of a run together.
+
+    Attributes
+    ----------
+    metrics : ``unique_id``, ``metric``, a column for each model, ``best`` and ``ensemble``
+    results : the back-tests of ``best`` and ``ensemble``
+    record : how they are made (``ensemble.json``)
+    states : a status for each, as models have it
+    """
+
+    metrics: pd.DataFrame
+    results: dict[str, pd.DataFrame]
+    record: dict[str, Any]
+    states: dict[str, dict[str, Any]]
+
+
+def score_all(paths: dict[str, str], history: pd.DataFrame, settings: dict[str, Any]) -> Scored:
+    """Score the models whose back-tests lie at `paths`; choose, weight and score combinations.
+
+    Models are read one after the other; only their point forecasts are held together.
+    """
+    keys: list[pd.DataFrame] = []
+    columns: dict[str, npt.NDArray[Any]] = {}
+
+    def scores() -> Iterator[pd.DataFrame]:
+        for model, path in paths.items():
+            frame = sorted_results(read_cv_results(path))
+            keys[:] = keys or [frame[KEYS]]
+            columns[model] = _aligned(frame, model, keys[0])
+            yield score(frame, model, history, settings)
+
+    tables = list(scores())
+    if not tables:
+        results = {name: pd.DataFrame(columns=[*KEYS, name]) for name in COMBINATIONS}
+        return Scored(side_by_side([], settings), results, {}, {})
+    stacked = stack(keys[0], columns, history, settings)
+    combined = combine(stacked, settings)
+    results = {}
+    for name in COMBINATIONS:
+        frame = combined.results[name]
+        frame = complete_results(frame, name, history, settings) if len(frame) else frame
+        results[name] = frame
+        if len(frame):
+            tables.append(score(frame, name, history, settings))
+    note = combined.record["note"]
+    state = {"status": "ok", "error": {"message": note} if note else None}
+    states = {name: state for name in (BEST, ENSEMBLE)}
+    return Scored(side_by_side(tables, settings), results, combined.record, states)
+
+
+def _aligned(frame: pd.DataFrame, model: str, keys: pd.DataFrame) -> npt.NDArray[Any]:
+    """Return the model's forecasts for the rows of `keys`; NaN where it has none."""
+    same = len(frame) == len(keys) and all(
+        (frame[name].to_numpy() == keys[name].to_numpy()).all() for name in KEYS[:3]
+    )
+    if not same:
+        frame = keys.merge(frame[[*KEYS[:3], model]], on=KEYS[:3], how="left")
+    return frame[model].to_numpy()
