@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from utilsforecast.data import generate_series
 
-from forerun.data import held_out, load, prepare, required_length, split, summary
+from forerun.data import load, prepare, required_length, split, summary
 from forerun.errors import UserError
 
 NAN = float("nan")
@@ -178,12 +178,11 @@ def test_business_days_need_no_weekends() -> None:
 
 
 def test_lengths() -> None:
-    assert held_out(settings(horizon=12, n_windows=3)) == 36
-    assert held_out(settings(horizon=12, n_windows=3, step_size=6)) == 24
-    assert held_out(settings(horizon=12, n_windows=3, test_size=30)) == 30
-    assert held_out(settings(horizon=12, n_windows=3, gap=2)) == 38
-    assert held_out(settings(horizon=12, n_windows=0)) == 0
-    assert required_length(settings(horizon=12, n_windows=3, val_size=5), 48) == 48 + 12 + 5 + 36
+    three = settings(horizon=12, n_windows=3)
+    assert required_length(three, 48) == 48 + 12 + 36
+    assert required_length(three | {"val_size": 5, "step_size": 6}, 48) == 48 + 12 + 5 + 24
+    assert required_length(three | {"gap": 2}, 48) == 48 + 12 + 38
+    assert required_length(three, 48, training=False) == 48
 
 
 def test_short_series_by_choice() -> None:
@@ -203,6 +202,18 @@ def test_short_series_by_choice() -> None:
     assert padded.padded
     assert len(padded.frame) == 11
     assert not prepare(daily(), settings(on_short="pad")).padded
+
+
+def test_forecasting_needs_only_the_input() -> None:
+    table = pd.concat([daily("a", [1, 2, 3]), daily("b", [1])])
+    asked = settings(freq="D", season_length=7)
+    with pytest.raises(UserError, match=r"2 values are needed \(input_size 2\): series 'b' with 1"):
+        prepare(table, asked, training=False)
+    dropped = prepare(table, asked | {"on_short": "drop"}, training=False)
+    assert dropped.frame["y"].tolist() == [1, 2, 3]
+    padded = prepare(table, asked | {"on_short": "pad"}, training=False)
+    assert padded.padded
+    assert len(padded.frame) == 4
 
 
 def test_dropping_everything_is_refused() -> None:

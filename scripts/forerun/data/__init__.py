@@ -1,14 +1,13 @@
 """Tables of time series: read, checked, filled, and taken apart for the engines."""
 
 from forerun.data.grid import season_length
-from forerun.data.lengths import held_out, required_length
+from forerun.data.lengths import required_length
 from forerun.data.preparing import Prepared, load, prepare
 from forerun.data.reading import read_table
 from forerun.data.splitting import split, summary
 
 __all__ = [
     "Prepared",
-    "held_out",
     "load",
     "prepare",
     "read_table",

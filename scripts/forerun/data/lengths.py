@@ -10,31 +10,22 @@ import numpy as np
 from forerun.data.panel import Panel
 from forerun.data.parsing import Ints
 from forerun.data.problems import Problems, name_series
+from forerun.windows import held_out
 
 LEAST = 2
 """Values that a padded series must have before the part that is held out."""
 
 
-def held_out(settings: Mapping[str, Any]) -> int:
-    """Return how many steps at the end of each series cross-validation holds out.
-
-    ``test_size`` if given, otherwise ``horizon + step_size * (n_windows - 1)``; plus ``gap``.
-    """
-    horizon, gap = int(settings["horizon"]), int(settings.get("gap") or 0)
-    if settings.get("test_size") is not None:
-        return int(settings["test_size"]) + gap
-    windows = int(settings.get("n_windows") or 0)
-    step = int(settings.get("step_size") or horizon)
-    return horizon + step * (windows - 1) + gap if windows else 0
-
-
-def required_length(settings: Mapping[str, Any], input_size: int) -> int:
+def required_length(settings: Mapping[str, Any], input_size: int, training: bool = True) -> int:
     """Return the length that a series needs, so that one whole window is left for training.
 
-    ``input_size + horizon + val_size`` before the part that cross-validation holds out.
+    ``input_size + horizon + val_size`` before the part that cross-validation holds out; to forecast
+    with a model that is trained already, `input_size`.
     """
+    if not training:
+        return input_size
     validation = int(settings.get("val_size") or 0)
-    return input_size + int(settings["horizon"]) + validation + held_out(settings)
+    return input_size + int(settings["horizon"]) + validation + held_out(dict(settings))
 
 
 def whole_season(season: int, lengths: Ints, test: int) -> int:
@@ -71,6 +62,7 @@ def check_lengths(
     lengths: Ints,
     input_size: int,
     settings: Mapping[str, Any],
+    training: bool,
     problems: Problems,
     notes: list[str],
 ) -> tuple[Panel, bool]:
@@ -83,8 +75,8 @@ def check_lengths(
     padded : bool
         Whether a series that is kept is shorter than `required_length`.
     """
-    need = required_length(settings, input_size)
-    least = held_out(settings) + LEAST
+    need = required_length(settings, input_size, training)
+    least = held_out(dict(settings)) + LEAST if training else 1
     how = settings.get("on_short") or "error"
     there = np.zeros(len(lengths), dtype=bool)
     there[panel.code] = True
@@ -96,12 +88,9 @@ def check_lengths(
     said = f"{_shortest(panel, lengths, wrong if len(wrong) else np.flatnonzero(short))}"
     reason = f"{limit} values are needed"
     if how != "pad":
-        parts = f"input_size {input_size} + horizon {settings['horizon']}"
-        if settings.get("val_size"):
-            parts += f" + val_size {settings['val_size']}"
-        reason += f" ({parts} + {held_out(settings)} held out)"
+        reason += f" ({_parts(settings, input_size, training)})"
     if how == "pad" and not len(wrong):
-        notes.append(f"too short for training ({need} values), padded at the start: {said}")
+        notes.append(f"shorter than {need} values, padded at the start: {said}")
         return panel, True
     if how == "drop" and len(wrong) < there.sum():
         notes.append(f"dropped as too short, {reason}: {said}")
@@ -111,6 +100,16 @@ def check_lengths(
     advice = "" if how != "error" else "; on_short: drop or pad accepts them"
     problems.add(f"too short, {reason}: {said}{advice}")
     return panel, how == "pad"
+
+
+def _parts(settings: Mapping[str, Any], input_size: int, training: bool) -> str:
+    if not training:
+        return f"input_size {input_size}"
+    validation = f" + val_size {settings['val_size']}" if settings.get("val_size") else ""
+    return (
+        f"input_size {input_size} + horizon {settings['horizon']}{validation} + "
+        f"{held_out(dict(settings))} held out"
+    )
 
 
 def _shortest(panel: Panel, lengths: Ints, codes: Ints) -> str:

@@ -15,13 +15,13 @@ from forerun.data.grid import Grid, season_length
 from forerun.data.lengths import (
     check_lengths,
     default_input_size,
-    held_out,
     whole_season,
 )
 from forerun.data.panel import Panel, in_order
 from forerun.data.parsing import Ints, parse_times
 from forerun.data.problems import Problems
 from forerun.data.reading import read_table
+from forerun.windows import held_out
 
 
 @dataclass
@@ -77,6 +77,7 @@ def prepare(
     settings: Mapping[str, Any],
     static: pd.DataFrame | None = None,
     futr: pd.DataFrame | None = None,
+    training: bool = True,
 ) -> Prepared:
     """Check a user's table and bring it into the long format of a run.
 
@@ -90,6 +91,9 @@ def prepare(
         One row per series with the columns of ``stat_exog``; without it they are taken from `df`.
     futr : pandas.DataFrame, optional
         Future values of ``futr_exog``: columns ``id_col``, ``time_col`` and ``futr_exog``.
+    training : bool
+        Whether models are to be trained and cross-validated on the series. To forecast with trained
+        ones, series of `input_size` are long enough.
 
     Raises
     ------
@@ -117,7 +121,7 @@ def prepare(
         problems.check()
     features, panel = static_features.take(panel, roles, static, problems)
     panel = _complete(panel, position, grid, roles, settings, problems, notes)
-    prepared = _measure(panel, grid, settings, problems, notes)
+    prepared = _measure(panel, grid, settings, training, problems, notes)
     chosen = prepared.pop("panel")
     static_features.check(features, chosen, problems)
     problems.check()
@@ -217,6 +221,7 @@ def _measure(
     panel: Panel,
     grid: Grid,
     settings: Mapping[str, Any],
+    training: bool,
     problems: Problems,
     notes: list[str],
 ) -> dict[str, Any]:
@@ -226,13 +231,13 @@ def _measure(
     usual: int = settings.get("season_length") or season_length(grid.freq)
     season = usual
     if settings.get("season_length") is None:
-        season = whole_season(usual, there, held_out(settings))
+        season = whole_season(usual, there, held_out(dict(settings)))
         notes.append(f"season_length for freq {grid.freq}: {season}")
     size = settings.get("input_size")
     if size is None:
         size = default_input_size(int(settings["horizon"]), usual, there, settings)
         notes.append(f"input_size was chosen: {size}")
-    panel, padded = check_lengths(panel, lengths, size, settings, problems, notes)
+    panel, padded = check_lengths(panel, lengths, size, settings, training, problems, notes)
     return {
         "panel": panel,
         "season_length": season,
