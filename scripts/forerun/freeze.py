@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from forerun import config
-from forerun.data import prepare, read_table, summary
+from forerun.data import load, summary
 from forerun.files import sha256, write_json, write_parquet, write_text
 
 #: Packages whose version can change a result.
@@ -51,12 +51,7 @@ def freeze(
     UserError
         If the data cannot be used. Nothing is written then.
     """
-    prepared = prepare(
-        read_table(data_file, id_col=settings["id_col"]),
-        settings,
-        static=_optional(settings, "static_file"),
-        futr=_optional(settings, "futr_file"),
-    )
+    prepared = load(settings | {"data_file": data_file})
     frozen = settings | {
         "run_id": run_id,
         "data_file": str(Path(data_file).absolute()),
@@ -85,11 +80,6 @@ def freeze(
     )
     # Last: a run exists from the moment its configuration does.
     write_text(to["config"], config.dump(frozen))
-
-
-def _optional(settings: dict[str, Any], key: str) -> Any:
-    path = settings.get(key)
-    return None if path is None else read_table(path, id_col=settings["id_col"])
 
 
 def versions() -> dict[str, str]:

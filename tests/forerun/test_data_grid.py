@@ -136,8 +136,8 @@ def test_season_length(freq: str | int, season: int) -> None:
     [
         ("MS", True, "MS", ""),
         ("W", True, "W", ""),
-        ("M", True, "ME", ""),
-        ("H", True, "h", ""),
+        ("M", True, "M", ""),
+        ("H", True, "H", ""),
         ("3", False, 3, ""),
         (3, False, 3, ""),
         (3, True, 3, "time stamps, but freq is the number 3"),

@@ -177,6 +177,13 @@ def test_business_days_need_no_weekends() -> None:
     assert (prepared.freq, prepared.season_length) == ("B", 5)
 
 
+def test_the_spelling_of_freq_is_kept() -> None:
+    times = pd.date_range("2020-01-31", periods=30, freq="ME")
+    table = pd.DataFrame({"unique_id": "a", "ds": times, "y": range(30)})
+    prepared = prepare(table, settings(freq="M"))
+    assert (prepared.freq, prepared.season_length) == ("M", 12)
+
+
 def test_lengths() -> None:
     three = settings(horizon=12, n_windows=3)
     assert required_length(three, 48) == 48 + 12 + 36

@@ -224,8 +224,6 @@ def choose_grid(
             notes.append(f"freq was inferred from the data: {found}")
     else:
         found, trouble = check_freq(freq, panel.dated)
-        if not trouble and found != freq and isinstance(freq, str):
-            notes.append(f"freq {show(freq)} is written {found!r} today")
     if trouble or found is None:
         problems.add(trouble)
         return None

@@ -88,7 +88,10 @@ class Grid:
 
 
 def check_freq(freq: str | int, dated: bool) -> tuple[str | int, str]:
-    """Return a configured frequency in today's spelling, and what is wrong with it (or "")."""
+    """Return a configured frequency (a number as such), and what is wrong with it (or "").
+
+    It keeps its spelling, ``M`` too: a run that is asked for again must find what was asked.
+    """
     if isinstance(freq, str) and re.fullmatch(r"\s*\d{1,12}\s*", freq):
         freq = int(freq)
     if isinstance(freq, int):
@@ -102,12 +105,6 @@ def check_freq(freq: str | int, dated: bool) -> tuple[str | int, str]:
         return freq, f"freq {show(freq)} is no frequency that pandas knows{suggest(freq, KNOWN)}"
     if offset.n < 1 or isinstance(offset, pd.offsets.BusinessHour):
         return freq, f"freq {show(freq)} cannot be used here"
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            to_offset(freq)
-        except FutureWarning:  # 'M', 'H', 'Q' ... go away in the next pandas
-            return offset.freqstr, ""
     return freq, ""
 
 
