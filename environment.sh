@@ -82,7 +82,6 @@ install_with_uv() {
 }
 
 install_with_pip() {
-    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
     "$venv/bin/python" -m pip install -c "$lock" -e ".${extras:+[$extras]}"
 }
 
@@ -104,6 +103,8 @@ else
     rebuild "$reason"
 fi
 say "installing the versions of $lock into $venv (once; a minute or a few, depending on the network)"
+# uv makes environments without pip.
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
 install_with_uv || { say "installing with pip"; install_with_pip; }
 state "$extras" >"$venv/.ready"
 rm "$venv/.installing"
