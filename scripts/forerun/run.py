@@ -135,7 +135,7 @@ class Run:
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """Forecasts of all models, ``ensemble`` and ``best``: ``unique_id, ds``, columns of each."""
+        """Forecasts of all models, ``ensemble`` and ``best``: ``unique_id, ds``, columns."""
         frames = [self.predictions_of(name) for name in [*self.models, *COMBINED]]
         return _merge([f for f in frames if len(f)], ["unique_id", "ds"])
 
@@ -178,7 +178,7 @@ class Run:
         from forerun.predict import forecasts
 
         folders = {model: self.paths.model(model) for model in self._usable(models)}
-        prepared = prepare(df, self.config, static=static, futr=future)
+        prepared = prepare(df, self.config, static=static, futr=future, training=False)
         data = Data(*split(prepared.frame, self.config))
         frames = [frame for _, frame in forecasts(self.config, data, folders)]
         return _merge(frames, ["unique_id", "ds"])

@@ -1,3 +1,27 @@
 """Pages about runs: each is one HTML file that needs no network and no other file."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from forerun.report.comparison import write_comparison
+    from forerun.report.run_report import write_report
+    from forerun.report.runs_page import write_runs_page
+
+__all__ = ["write_comparison", "write_report", "write_runs_page"]
+
+_MODULES = {
+    "write_comparison": "comparison",
+    "write_report": "run_report",
+    "write_runs_page": "runs_page",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the page that is asked for, not all of them."""
+    if name not in _MODULES:
+        raise AttributeError(f"module 'forerun.report' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(f"forerun.report.{_MODULES[name]}"), name)

@@ -141,9 +141,7 @@ def lengths(history: pd.DataFrame) -> Chart | None:
     return {"id": "lengths", "variants": [{"label": "", "data": [bar]}], "layout": layout}
 
 
-def scatter(
-    pairs: Mapping[str, pd.DataFrame], first: str, second: str, number: int, name: str
-) -> Chart:
+def scatter(pairs: Mapping[str, pd.DataFrame], first: str, second: str, number: int) -> Chart:
     """Error of each series in one run against that in another, one variant per metric.
 
     `pairs` holds for each metric a frame with columns ``first`` and ``second`` by ``unique_id``.
@@ -155,8 +153,12 @@ def scatter(
         if both.empty:
             continue
         ends = [float(both.min().min()), float(both.max().max())]
-        dots = {"type": "scatter", "mode": "markers", "m": number, "name": name}
-        dots |= {"x": _digits(both["first"]), "y": _digits(both["second"]), "text": list(both.index)}
+        dots = {"type": "scatter", "mode": "markers", "name": second}
+        dots |= {
+            "x": _digits(both["first"]),
+            "y": _digits(both["second"]),
+            "text": list(both.index),
+        }
         dots |= {"marker": {"size": 7, "opacity": 0.7}}
         dots["hovertemplate"] = f"%{{text}}<br>{first} %{{x}}<br>{second} %{{y}}<extra></extra>"
         line = {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "name": "equal"}

@@ -123,7 +123,9 @@ def _grid(past: pd.DataFrame, series: int) -> tuple[np.ndarray, np.ndarray]:
     groups = past.groupby("code")["y"]
     low = groups.min().reindex(range(series)).fillna(0).to_numpy(dtype=float)
     high = groups.max().reindex(range(series)).fillna(1).to_numpy(dtype=float)
-    size = np.array([round_step(float(top - bottom), float(top)) for bottom, top in zip(low, high, strict=True)])
+    size = np.array(
+        [round_step(float(top - bottom), float(top)) for bottom, top in zip(low, high, strict=True)]
+    )
     return size, np.round(low / size)
 
 
@@ -171,7 +173,9 @@ class _Values:
 def _differences(values: np.ndarray, new: np.ndarray) -> list[int | None]:
     """Return whole differences to the value before, from zero at each start; None for no value."""
     known = np.isfinite(values)
-    whole = np.where(known, np.round(np.where(known, values, 0)), 0).clip(-1e15, 1e15).astype(np.int64)
+    whole = (
+        np.where(known, np.round(np.where(known, values, 0)), 0).clip(-1e15, 1e15).astype(np.int64)
+    )
     if not known.all():
         # What is missing repeats the value before, so that the next difference counts from there.
         last = np.maximum.accumulate(np.where(known | new, np.arange(len(whole)), 0))

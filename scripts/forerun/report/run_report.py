@@ -77,7 +77,7 @@ def _data(
     extremes: dict[str, Any] | None,
 ) -> tuple[str, dict[str, int]]:
     good = [model for model in order if model not in run.failed]
-    combined = [name for name in COMBINED if len(run.predictions_of(name))]
+    combined = [name for name in reversed(COMBINED) if len(run.predictions_of(name))]
     shown = [*good, *combined]
     lines = [
         Line(
@@ -266,5 +266,3 @@ def _provenance(provenance: dict[str, Any]) -> list[tuple[str, str]]:
         ("Platform", str(provenance.get("platform") or text.MISSING)),
     ]
     return rows + [(name, str(v)) for name, v in (provenance.get("versions") or {}).items()]
-
-

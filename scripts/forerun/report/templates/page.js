@@ -135,7 +135,7 @@ function ink() {
 
 function look(model) {
   const name = data.models[model];
-  if (name in COMBINED) return { colour: isDark() ? "#ffffff" : "#111827", dash: COMBINED[name], width: 2.6 };
+  if (name in COMBINED) return { colour: isDark() ? "#f2d34f" : "#a3267a", dash: COMBINED[name], width: 2.6 };
   const colours = data.colours[isDark() ? "dark" : "light"];
   return { colour: colours[model % colours.length], dash: dashes[Math.floor(model / colours.length) % dashes.length], width: 2 };
 }
@@ -188,7 +188,6 @@ function setUpChart(figure) {
     const names = new Set(traces.flatMap((trace) => (trace.orientation === "h" ? trace.y : [])));
     const height = chart.height || (chart.rows ? 90 + 30 * Math.max(names.size, 3) : 340);
     Plotly.react(plot, traces.map(paint), layoutOf({ ...chart.layout, barmode: "overlay", hovermode: chart.layout.hovermode || (chart.rows ? "closest" : "x unified") }, height), options);
-    if (chart.height) plot.on && plot.removeAllListeners("plotly_click");
     if (details && details.open) table();
   };
   const table = () => {
@@ -219,7 +218,8 @@ function setUpModels() {
   if (!box) { data.models.forEach((_, i) => visible.add(i)); return; }
   box.hidden = false;
   const baseline = data.models.indexOf("SeasonalNaive");
-  const best = () => { data.models.forEach((_, i) => { if (i < 5 || i === baseline) visible.add(i); }); };
+  const first = Number(box.dataset.first || 5);
+  const best = () => { data.models.forEach((name, i) => { if ((i < first && !(name in COMBINED)) || i === baseline) visible.add(i); }); };
   const wanted = { best, all: () => data.models.forEach((_, i) => visible.add(i)), none: () => {} };
   const swatches = [];
   best();
@@ -275,8 +275,6 @@ function seriesTraces(parts, shown) {
       traces.push({ type: "scatter", mode: "lines", x: [...part.x, ...[...part.x].reverse()], y: [...part.high, ...[...part.low].reverse()], fill: "toself", fillcolor: faded(look(line).colour, 0.18), line: { width: 0 }, hoverinfo: "skip" });
     }
   }
-  const history = parts.filter((p) => p.kind === KINDS.history);
-  traces.push({ type: "scatter", mode: "lines", name: "observed", x: history.flatMap((p) => p.x), y: history.flatMap((p) => p.y), line: { color: ink().muted, width: 2 } });
   for (const line of shown.lines) {
     const own = parts.filter((p) => p.line === line && shown.kinds.has(p.kind));
     if (!own.length) continue;
@@ -285,6 +283,8 @@ function seriesTraces(parts, shown) {
     const xs = own.flatMap((part, i) => (i ? [part.x[0], ...part.x] : part.x));
     traces.push({ type: "scatter", mode: "lines", name: plain(data.models[line]), x: xs, y: gap("y"), line: { color: colour, dash, width }, connectgaps: false });
   }
+  const history = parts.filter((p) => p.kind === KINDS.history);
+  traces.push({ type: "scatter", mode: "lines", name: "observed", x: history.flatMap((p) => p.x), y: history.flatMap((p) => p.y), line: { color: ink().ink, width: 2.2 } });
   return traces;
 }
 

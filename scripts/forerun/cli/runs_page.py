@@ -1,0 +1,28 @@
+"""``forerun runs-page``: one HTML page with all runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forerun.cli.workspace import Directory, OutputDir, workspace
+
+
+def command(
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Instead of runs/index.html.")
+    ] = None,
+) -> None:
+    """Write an overview page of all runs: search, sort, best error over time, links to reports."""
+    from forerun.cli.console import say
+    from forerun.errors import UserError
+    from forerun.report.runs_page import write_runs_page
+
+    runs = workspace(output_dir, directory).runs
+    if not runs.is_dir():
+        raise UserError(f"there is no folder {runs}; 'train' makes the first run")
+    say(str(write_runs_page(runs, to or runs / "index.html")))

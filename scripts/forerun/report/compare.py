@@ -1,0 +1,132 @@
+"""Are the errors of one run smaller than those of another by more than noise?
+
+Errors are compared series by series: the same series in both runs is a pair. The test is
+Wilcoxon's signed-rank test (two-sided, ties with Pratt's rule), which asks nothing of the errors'
+distribution and is not ruled by a few large series as a mean is. With several comparisons of one metric, p-values
+are raised by Holm's method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+#: Differences with a smaller (adjusted) p-value are called more than noise.
+LEVEL = 0.05
+#: With fewer series than this no outcome of the test can be below 5 %.
+FEWEST = 6
+
+
+@dataclass
+class Comparison:
+    """One metric of one model in two runs.
+
+    Attributes
+    ----------
+    first, second : float
+        Mean errors over the common series.
+    better : float
+        Share of the series on which the second run is better (ties count half).
+    p : float or None
+        Of Wilcoxon's test, adjusted; None with too few series.
+    """
+
+    metric: str
+    model_first: str
+    model_second: str
+    series: int
+    first: float
+    second: float
+    better: float
+    p: float | None = None
+
+    @property
+    def difference(self) -> float:
+        """Second minus first: negative if the second run is better."""
+        return self.second - self.first
+
+    @property
+    def relative(self) -> float | None:
+        """The difference as a share of the first."""
+        return self.difference / self.first if self.first else None
+
+    @property
+    def real(self) -> bool:
+        """Whether the difference is more than noise."""
+        return self.p is not None and self.p < LEVEL
+
+    @property
+    def favours_second(self) -> bool:
+        """Whom the test's outcome favours: who wins on most series, not who has the lower mean."""
+        return self.better > 0.5
+
+    def verdict(self, first: str, second: str) -> str:
+        """Return the outcome in words."""
+        if self.series == 0:
+            return "no series in common"
+        if self.p is None:
+            return f"too few series to tell ({self.series}; the test needs {FEWEST})"
+        if not self.real:
+            return "no more than noise"
+        winner = second if self.favours_second else first
+        mixed = self.favours_second != (self.difference < 0)
+        return f"{winner} is better" + (" on most series, not in the mean" if mixed else "")
+
+
+def paired(
+    first: pd.DataFrame, second: pd.DataFrame, metric: str, models: tuple[str, str]
+) -> tuple[Comparison, pd.DataFrame]:
+    """Compare two models of two runs in one metric.
+
+    Parameters
+    ----------
+    first, second : DataFrame
+        ``metrics.csv`` of both runs.
+    models : the model of each
+
+    Returns
+    -------
+    tuple
+        The comparison, and a frame ``first, second`` by ``unique_id`` of the common series.
+    """
+    columns = []
+    for metrics, model in zip((first, second), models, strict=True):
+        columns.append(metrics[metrics["metric"] == metric].set_index("unique_id")[model])
+    both = pd.concat(columns, axis=1, keys=["first", "second"], join="inner").dropna().astype(float)
+    change = (both["second"] - both["first"]).to_numpy()
+    better = float(np.mean((change < 0) + 0.5 * (change == 0))) if len(both) else float("nan")
+    comparison = Comparison(
+        metric,
+        *models,
+        series=len(both),
+        first=float(both["first"].mean()),
+        second=float(both["second"].mean()),
+        better=better,
+        p=signed_rank(change),
+    )
+    return comparison, both
+
+
+def signed_rank(change: np.ndarray) -> float | None:
+    """Return the p-value of Wilcoxon's signed-rank test; None with too few series."""
+    from scipy.stats import wilcoxon
+
+    if len(change) < FEWEST:
+        return None
+    if not np.any(change):
+        return 1.0
+    return float(wilcoxon(change, zero_method="pratt").pvalue)
+
+
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Adjust p-values for their number (Holm 1979): the smallest is multiplied by it, and so on."""
+    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    result: list[float | None] = [None] * len(p_values)
+    highest = 0.0
+    for rank, (p, i) in enumerate(known):
+        highest = max(highest, min(1.0, p * (len(known) - rank)))
+        result[i] = highest
+    return result

@@ -1,0 +1,76 @@
+"""One series of a run as a plotly figure, for notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from forerun.plots.frames import intervals
+from forerun.report.charts import LIGHT
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from forerun.run import Run
+
+INK = "#1F2933"
+
+
+def series_figure(run: Run, unique_id: str, models: Sequence[str]) -> go.Figure:
+    """Return history, back-tests and forecasts of one series; intervals of the first model."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    for number, model in enumerate(models):
+        colour = LIGHT[number % len(LIGHT)]
+        dash = ("solid", "dash", "dot")[number // len(LIGHT) % 3]
+        first = True
+        for part in _parts(run, unique_id, model):
+            if number == 0:
+                _add_interval(figure, part, model, colour)
+            line = {"color": colour, "dash": dash, "width": 2}
+            shared: dict[str, Any] = {"legendgroup": model, "showlegend": first, "name": model}
+            figure.add_scatter(x=part["ds"], y=part[model], mode="lines", line=line, **shared)
+            first = False
+    history = run.history[run.history["unique_id"] == unique_id]
+    line = {"color": INK, "width": 2}
+    figure.add_scatter(x=history["ds"], y=history["y"], mode="lines", name="observed", line=line)
+    figure.update_layout(
+        title={"text": f"{unique_id} in {run.run_id}"},
+        template="plotly_white",
+        hovermode="x unified",
+        legend={"orientation": "h", "y": -0.15},
+        margin={"l": 40, "r": 20, "t": 50, "b": 40},
+    )
+    return figure
+
+
+def _parts(run: Run, unique_id: str, model: str) -> list[pd.DataFrame]:
+    """Return one frame per back-test window, and one for the forecast."""
+    cv = run.cv_results_of(model)
+    own = cv[cv["unique_id"] == unique_id]
+    parts = [part for _, part in own.groupby("cutoff")] if len(own) else []
+    ahead = run.predictions_of(model)
+    ahead = ahead[ahead["unique_id"] == unique_id]
+    return [*parts, ahead] if len(ahead) else parts
+
+
+def _add_interval(figure: go.Figure, part: pd.DataFrame, model: str, colour: str) -> None:
+    pairs = intervals(part, model)
+    if not pairs:
+        return
+    level, (low, high) = next(iter(pairs.items()))
+    figure.add_scatter(
+        x=[*part["ds"], *part["ds"][::-1]],
+        y=[*part[high], *part[low][::-1]],
+        fill="toself",
+        fillcolor=colour,
+        opacity=0.15,
+        line={"width": 0},
+        hoverinfo="skip",
+        name=f"{model}, {level:g} %",
+        legendgroup=model,
+        showlegend=False,
+    )
