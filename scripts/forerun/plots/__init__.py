@@ -6,8 +6,9 @@ Every function takes plain pandas frames in the shapes of a run's files and retu
 
 from forerun.plots.backtests import backtest
 from forerun.plots.calibration import calibration, coverage
+from forerun.plots.comparisons import comparison
 from forerun.plots.diagnostics import error_by_horizon
-from forerun.plots.forecasts import comparison, forecast
+from forerun.plots.forecasts import forecast
 from forerun.plots.index import write_all, write_plot
 from forerun.plots.leaderboard import leaderboard
 from forerun.plots.names import file_name, file_names

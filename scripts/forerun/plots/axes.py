@@ -71,7 +71,10 @@ def value_limits(
     span = base[1] - base[0] or 0.2 * abs(base[0]) or 1.0
     low, high = finite_range([*others, np.array(base)]) or base
     low, high = max(low, base[0] - room * span), min(high, base[1] + room * span)
-    pad = 0.06 * (high - low) or 0.1 * (abs(high) or 1.0)
+    if base[0] == base[1]:  # a constant: do not blow up rounding errors around it
+        around = 0.1 * abs(base[0]) or 1.0
+        low, high = min(low, base[0] - around), max(high, base[0] + around)
+    pad = 0.06 * (high - low)
     return low - pad, high + pad
 
 
@@ -82,8 +85,9 @@ def time_axis(axes: Axes, times: pd.Series | np.ndarray, width: float) -> None:
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     else:
+        longest = text_width(f"{max(abs(value) for value in axes.get_xlim()):,.0f}", 9) + 0.35
         axes.xaxis.set_major_locator(
-            MaxNLocator(nbins=max(2, int(width / 0.95)), integer=True, min_n_ticks=1)
+            MaxNLocator(nbins=max(2, int(width / longest)), integer=True, min_n_ticks=1)
         )
         axes.xaxis.set_major_formatter(Numbers())
 

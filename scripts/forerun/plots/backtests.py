@@ -35,6 +35,7 @@ from forerun.plots.text import number, plural
 
 WIDTH = 10.0
 MOST_PANELS = 6
+MOST_WINDOWS = 24
 
 
 @styled
@@ -51,7 +52,8 @@ def backtest(
     """Draw the cross-validation of one series: a panel per model over what really happened.
 
     At most six models get a panel: the first ones of `models`, and among them always the one
-    that was best on this series. Each panel gives the model's mean absolute error.
+    that was best on this series. Each panel gives the model's mean absolute error over all its
+    windows, of which the last 24 are shown.
 
     Parameters
     ----------
@@ -71,14 +73,16 @@ def backtest(
     palette = fill_palette(palette, list(parts))
     errors = {model: _mae(part, model) for model, part in parts.items()}
     shown = _shown(errors)
-    windows = _windows(parts)
+    every = _windows(parts)
+    windows = every[-MOST_WINDOWS:]
+    parts = {m: part[part["cutoff"] >= windows[0][0]] for m, part in parts.items()}
     past = _actual(history, parts, unique_id, windows)
     columns = 1 if len(shown) <= 3 else 2
     rows = -(-len(shown) // columns)
     high = {1: 3.6, 2: 2.5}.get(rows, 2.1)
     page = Page(
         f"Back-test · {unique_id}",
-        " · ".join(filter(None, [note, *_about(parts, windows)])),
+        " · ".join(filter(None, [note, *_about(parts, every)])),
         size=(WIDTH, high * rows + 0.4), keys=_keys(parts, shown, palette),
         rows=rows, columns=columns, count=len(shown), share=True,
         note=_note(errors, shown),
@@ -131,7 +135,8 @@ def _actual(
 def _about(parts: Parts, windows: Sequence[tuple[Any, Any]]) -> list[str]:
     part = next(iter(parts.values()))
     steps = int(part.groupby("cutoff").size().max())
-    return [f"{plural(len(windows), 'window')} of {plural(steps, 'step')}",
+    last = f", the last {MOST_WINDOWS} shown" if len(windows) > MOST_WINDOWS else ""
+    return [f"{plural(len(windows), 'window')} of {plural(steps, 'step')}{last}",
             plural(len(parts), "model"), "dotted lines: where a forecast starts"]  # fmt: skip
 
 
@@ -139,7 +144,7 @@ def _keys(parts: Parts, shown: Sequence[str], palette: Mapping[str, Look]) -> li
     levels = sorted({level for m in shown for level in intervals(parts[m], m)}, reverse=True)
     one = shown[0] if len(shown) == 1 else None
     colour = band_colour(one, parts[one], palette) if one else ACTUAL
-    return [key_line("observed"), *band_keys(levels[:4], colour)]
+    return [key_line("observed"), *band_keys(levels[:6], colour)]
 
 
 def _note(errors: Mapping[str, float], shown: Sequence[str]) -> str:
@@ -159,7 +164,7 @@ def _panel(
     look = palette[model]
     draw_line(axes, past["ds"].to_numpy(), values(past, "y"), OBSERVED)
     overlap = any(end > cut for (_, end), (cut, _) in pairwise(windows))
-    for index, (cutoff, end) in enumerate(windows if len(windows) <= 40 else []):
+    for index, (cutoff, end) in enumerate(windows):
         if not overlap and index % 2 == 0:
             axes.axvspan(cutoff, end, color=SHADE, linewidth=0, zorder=0)
         axes.axvline(cutoff, color="#AEB7C2", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)

@@ -21,7 +21,15 @@ from forerun.plots.axes import (
     value_axis,
     value_limits,
 )
-from forerun.plots.frames import Frames, by_model, pick, seasonal_scale, with_step
+from forerun.plots.frames import (
+    Frames,
+    by_model,
+    count_windows,
+    pick,
+    same_time,
+    seasonal_scale,
+    with_step,
+)
 from forerun.plots.page import Page
 from forerun.plots.series import Settings, fill_palette
 from forerun.plots.style import Look, styled
@@ -47,12 +55,19 @@ NAMES = {
 }
 
 
+def short_name(metric: str) -> str:
+    """Return a metric's usual abbreviation."""
+    return "sMAPE" if metric == "smape" else metric.upper()
+
+
 def metric_label(metric: str, settings: Settings | None) -> str:
     """Return the label of an axis with a metric's values: its short name and unit."""
-    short = metric.upper() if metric != "smape" else "sMAPE"
+    short = short_name(metric)
     if metric in SCALED:
         return f"{short} (1 = seasonal naive in the past)"
     if metric in PERCENT:
+        return short
+    if metric not in NAMES:
         return short
     target = str((settings or {}).get("target_col") or "y")
     squared = " squared" if metric == "mse" else ""
@@ -116,7 +131,8 @@ def error_by_horizon(
     if faint:
         labels.append(Label(others_text(len(faint)), np.nan, np.nan, palette[faint[0]]))
     axes.set_ylim(*_curve_limits(curves, coloured, metric))
-    axes.set_xlim(1 - max(0.4, 0.015 * steps), steps + max(0.15, 0.01 * steps))
+    before, after = (0.8, 0.8) if steps == 1 else (0.4, 0.15)
+    axes.set_xlim(1 - max(before, 0.015 * steps), steps + max(after, 0.01 * steps))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
     axes.set_xlabel("Steps ahead")
     axes.set_ylabel(metric_label(metric, settings))
@@ -127,7 +143,7 @@ def error_by_horizon(
 
 
 def _extent(frame: pd.DataFrame, name: str) -> str:
-    series, windows = frame["unique_id"].nunique(), frame["cutoff"].nunique()
+    series, windows = frame["unique_id"].nunique(), count_windows(frame)
     return f"{name} over {plural(series, 'series')} and {plural(windows, 'window')} of each"
 
 
@@ -139,11 +155,13 @@ def _by_step(
     history: pd.DataFrame | None,
 ) -> pd.Series:
     """Return the metric per step ahead, over all series and windows."""
-    cv = with_step(frame.dropna(subset=["y"]))
+    needed = frame[["unique_id", "ds", "cutoff", "y", model]]
+    cv = with_step(needed.dropna(subset=["y"]))
     cv = cv[np.isfinite(cv[model].to_numpy(dtype=float, na_value=np.nan))]
     if metric in SCALED and history is not None:
         season = int((settings or {}).get("season_length") or 1)
-        known = history[history["ds"] <= cv["cutoff"].min()]
+        known = same_time(history[["unique_id", "ds", "y"]], None)
+        known = known[known["ds"] <= cv["cutoff"].min()].sort_values(["unique_id", "ds"])
         scale = seasonal_scale(known, season)
         factor = cv["unique_id"].astype(str).map(scale).fillna(1.0).to_numpy()
         cv = cv.assign(**{"y": cv["y"] / factor, model: cv[model] / factor})

@@ -51,7 +51,8 @@ def by_model(frames: Frames | None) -> dict[str, pd.DataFrame]:
         if model in frame.columns and len(frame) and frame[model].notna().any():
             sides = [column for pair in intervals(frame, model).values() for column in pair]
             kept = [key for key in KEYS if key in frame.columns]
-            result[model] = frame[[*kept, model, *sides]]
+            columns = [*kept, model, *sides]
+            result[model] = frame if set(frame.columns) == set(columns) else frame[columns]
     return result
 
 
@@ -112,6 +113,11 @@ def with_step(cv: pd.DataFrame) -> pd.DataFrame:
     """Return cross-validation results with ``step``: 1 for the first time after the cutoff."""
     cv = same_time(cv, None).sort_values(["unique_id", "cutoff", "ds"], kind="stable")
     return cv.assign(step=cv.groupby(["unique_id", "cutoff"], sort=False).cumcount() + 1)
+
+
+def count_windows(cv: pd.DataFrame) -> int:
+    """Return how many windows a series has: series may end, and so be cut, at different times."""
+    return int(cv.groupby("unique_id", observed=True)["cutoff"].nunique().max())
 
 
 def seasonal_scale(history: pd.DataFrame, season: int) -> pd.Series:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from forerun.files import read_json, write_json, write_text
 from forerun.plots.backtests import backtest
 from forerun.plots.calibration import calibration
-from forerun.plots.diagnostics import SCALED, error_by_horizon
+from forerun.plots.diagnostics import NAMES, SCALED, error_by_horizon, short_name
 from forerun.plots.forecasts import forecast
 from forerun.plots.frames import Frames, by_model, intervals, select
 from forerun.plots.leaderboard import leaderboard as leaderboard_plot
@@ -32,8 +32,6 @@ from forerun.plots.text import clean, plural
 INDEX, README = "index.json", "README.md"
 MOST_RESIDUALS = 8
 """Residuals are drawn for that many models, the best ones."""
-
-_BY_HORIZON = ("mae", "mse", "rmse", "mape", "smape", "mase", "rmsse")
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,12 @@ class Inputs:
 
     @property
     def metric(self) -> str:
-        """The metric models are ranked by."""
-        return str(self.settings.get("sort_metric") or "mae")
+        """The metric models are ranked by, or another one that the leaderboard has."""
+        wanted = str(self.settings.get("sort_metric") or "mae")
+        board = self.leaderboard
+        if board is None or wanted in board:
+            return wanted
+        return next((name for name in NAMES if name in board), wanted)
 
 
 def write_all(
@@ -154,18 +156,18 @@ def _draw_overview(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
     if board is not None and len(board) and metric in board:
         yield (
             Plot("leaderboard", "leaderboard", "Leaderboard",
-                 f"Every model by its {metric.upper()} in cross-validation, the best at the top, "
-                 "with its skill against the seasonal naive forecast and what fitting it cost."),
+                 f"Every model by its {short_name(metric)} in cross-validation, the best at the "
+                 "top, with its skill against the seasonal naive forecast and what fitting cost."),
             leaderboard_plot(board, metric, palette=look, settings=inputs.settings),
         )  # fmt: skip
     tested = [model for model in inputs.models if model in inputs.cv]
     if not tested:
         return
-    by_step = metric if metric in _BY_HORIZON else "mae"
+    by_step = metric if metric in NAMES else "mae"
     yield (
         Plot("error_by_horizon", "error_by_horizon", "Error by step ahead",
-             f"How the {by_step.upper()} of each model grows with the steps ahead, over all series "
-             "and windows."),
+             f"How the {short_name(by_step)} of each model grows with the steps ahead, over all "
+             "series and windows."),
         error_by_horizon(inputs.cv, tested, by_step, palette=look, settings=inputs.settings,
                          history=inputs.history if by_step in SCALED else None),
     )  # fmt: skip

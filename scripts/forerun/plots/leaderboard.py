@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
 from forerun.errors import UserError
-from forerun.plots.diagnostics import NAMES, PERCENT, metric_label
+from forerun.plots.diagnostics import NAMES, PERCENT, metric_label, short_name
 from forerun.plots.page import Page
 from forerun.plots.series import Settings, fill_palette
 from forerun.plots.style import GRID, INK, MUTED, Look, styled
-from forerun.plots.text import MINUS, Numbers, duration, fit_text, number, plural
+from forerun.plots.text import MINUS, Numbers, duration, fit_text, number, plural, text_width
 
 WIDTH, ROW = 10.0, 0.29
 MOST_MODELS = 80
@@ -71,7 +72,8 @@ def leaderboard(
     page = Page(
         "Leaderboard",
         " · ".join(filter(None, [
-            f"{NAMES.get(metric, metric)}, lower is better", plural(len(board) - failed, "model"),
+            f"{NAMES.get(metric, short_name(metric))}, lower is better",
+            plural(len(board) - failed, "model"),
             f"{failed} without a result" if failed else "",
         ])),
         size=(WIDTH, 0.85 + ROW * (1 + max(2, len(board)))), gutter=gutter,
@@ -80,7 +82,10 @@ def leaderboard(
     axes = page.panels[0]
     _bars(axes, board, palette, limit)
     axes.set_xlabel(metric_label(metric, settings))
-    axes.xaxis.set_major_formatter(Numbers(metric in PERCENT))
+    ticks = Numbers(metric in PERCENT)
+    longest = text_width(ticks.format_ticks([0.0, limit])[-1], 9) + 0.3
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=max(2, min(8, int(3.3 / longest)))))
+    axes.xaxis.set_major_formatter(ticks)
     page.place()
     _table(page.figure, axes, board, columns)
     return page.figure
@@ -130,7 +135,7 @@ def _columns(board: pd.DataFrame, metric: str) -> list[tuple[str, list[str]]]:
     percent = metric in PERCENT
     cells = ["" if math.isnan(v) else f"{number(100 * v)} %" if percent else number(v)
              for v in board["error"]]  # fmt: skip
-    columns = [(metric.upper(), cells)]
+    columns = [(short_name(metric), cells)]
     if "skill" in board and board["skill"].notna().any():
         columns.append(("skill", [_share(value) for value in board["skill"]]))
     if "train_seconds" in board and board["train_seconds"].notna().any():

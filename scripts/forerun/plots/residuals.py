@@ -20,7 +20,7 @@ from forerun.plots.axes import (
     value_axis,
     value_limits,
 )
-from forerun.plots.frames import Frames, by_model, values, with_step
+from forerun.plots.frames import Frames, by_model, count_windows, values, with_step
 from forerun.plots.page import Page, key_line
 from forerun.plots.series import ALONE, Settings, fill_palette
 from forerun.plots.style import ACTUAL, Look, styled
@@ -97,7 +97,7 @@ def residuals(
 
 def _table(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, bool]:
     """Return ``unique_id, ds, step, y, forecast, residual`` and whether in per cent."""
-    table = with_step(frame)
+    table = with_step(frame[["unique_id", "ds", "cutoff", "y", model]])
     table = table.assign(forecast=values(table, model), y=values(table, "y"))
     table = table.dropna(subset=["y", "forecast"])
     residual = table["y"] - table["forecast"]
@@ -118,7 +118,7 @@ def _subtitle(table: pd.DataFrame, percent: bool) -> str:
     middle = f"{median:+.2f} %".replace("-", MINUS) if percent else number(median)
     extent = [
         plural(table["unique_id"].nunique(), "series"),
-        plural(table["cutoff"].nunique(), "window"),
+        plural(count_windows(table), "window"),
         plural(len(table), "forecast value"),
     ]
     return " · ".join([
@@ -187,7 +187,9 @@ def _scatter(axes: Axes, table: pd.DataFrame, model: str, colour: str) -> None:
     x, y = shown["forecast"].to_numpy(), shown["y"].to_numpy()
     known = table["y"].to_numpy()
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    logarithmic = low > 0 and high / low > 30
+    bottom, top = np.quantile(known, [0.02, 0.98]) if len(known) else (0.0, 1.0)
+    logarithmic = low > 0 and top / bottom > 30
+    low = max(low, float(bottom) / 3) if logarithmic else low
     if logarithmic:
         axes.set_xscale("log")
         axes.set_yscale("log")

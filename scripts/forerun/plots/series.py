@@ -21,9 +21,10 @@ from forerun.plots.axes import (
     value_axis,
     value_limits,
 )
-from forerun.plots.frames import Frames, by_model, intervals, one_series, pick, values
+from forerun.plots.frames import Frames, by_model, intervals, observed, one_series, pick, values
 from forerun.plots.page import Page
 from forerun.plots.style import ACTUAL, BEST, INK, SHADE, Look, looks
+from forerun.plots.text import fit_text, plural
 
 Settings = Mapping[str, Any]
 Parts = Mapping[str, pd.DataFrame]
@@ -129,10 +130,10 @@ def draw_bands(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, c
 
 def band_keys(levels: Sequence[float], colour: str, name: str = "") -> list[Artist]:
     """Return legend handles for intervals, with the opacity each has in the picture."""
-    of = f" of {name}" if name else ""
+    of = f" of {fit_text(name, 2.0, 9)}" if name else ""
     return [
         Patch(facecolor=colour, alpha=1 - (1 - BAND) ** (rank + 1),
-              label=f"{level:g} % interval{of if not rank else ''}")
+              label=f"{level:g} %{'' if rank else ' interval' + of}")
         for rank, level in enumerate(levels)
     ]  # fmt: skip
 
@@ -169,6 +170,25 @@ def leaves(part: pd.DataFrame, model: str, limits: tuple[float, float], room: fl
     bounds = finite_range([values(part, model)]) or limits
     reach = room * (high - low)
     return bounds[0] < low - reach or bounds[1] > high + reach
+
+
+def recent(
+    history: pd.DataFrame,
+    unique_id: object,
+    times: pd.Series,
+    settings: Settings | None,
+    steps: int | None,
+) -> pd.DataFrame:
+    """Return the part of a series that is shown before forecasts for `times`."""
+    season = (settings or {}).get("season_length")
+    return observed(history, unique_id).tail(steps or shown_steps(times.nunique(), season))
+
+
+def about(past: pd.DataFrame, parts: Parts, times: pd.Series) -> list[str]:
+    """Return what a picture shows, in words."""
+    shown = f"last {plural(len(past), 'observation')} shown" if len(past) else "no history"
+    ahead = f"{plural(times.nunique(), 'step')} ahead from {moment(times.min())}"
+    return [ahead, plural(len(parts), "model"), shown]
 
 
 def shade_future(axes: Axes, past: pd.DataFrame, times: pd.Series) -> None:
