@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 
 # snakefmt looks for its shell formatter on the PATH.
-WITH_PATH := PATH="$(CURDIR)/$(BIN):$$PATH"
+WITH_PATH := PATH="$$(cd $(BIN) && pwd):$$PATH"
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lock env env-test clean-env

@@ -85,6 +85,14 @@ install_with_pip() {
     "$venv/bin/python" -m pip install -c "$lock" -e ".${extras:+[$extras]}"
 }
 
+case $venv in
+    /*) full=$venv ;;
+    *) full=$(pwd -P)/$venv ;;
+esac
+case $full in
+    *[[:space:]]*) fail "Snakemake cannot start a Python from a folder with a space in its path ($full): move the clone, or name another folder for the environment: make VENV=/path/without/spaces" ;;
+esac
+
 # One at a time. A file system that cannot lock is no reason to stop.
 if command -v flock >/dev/null 2>&1; then
     exec 9<"$lock"

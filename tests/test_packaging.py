@@ -208,7 +208,7 @@ class TestEnvironment:
 
     @pytest.fixture
     def folder(self, tmp_path):
-        folder = tmp_path / "a project"
+        folder = tmp_path / "project"
         folder.mkdir()
         for name in ("Makefile", "environment.sh"):
             (folder / name).write_text((ROOT / name).read_text())
@@ -343,6 +343,13 @@ class TestEnvironment:
         self.make(folder)
         assert (folder / ".venv").is_symlink()
         assert (tmp_path / "scratch/.ready").exists()
+
+    def test_a_path_with_a_space_is_refused_before_anything_is_made(self, folder):
+        moved = folder.rename(folder.with_name("my project"))
+        done = self.make(moved)
+        assert done.returncode != 0
+        assert "space in its path" in done.stderr
+        assert not (moved / ".venv").exists()
 
     def test_without_a_python_the_message_says_what_to_do(self, folder):
         done = self.make(folder, PYTHON="/nowhere/python3")
