@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from forerun.listing import report
+from forerun.run_table import report
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

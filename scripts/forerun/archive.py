@@ -159,6 +159,4 @@ def _check_run(folder: Path, archive: Path) -> None:
         wrong = [f"{kind} {name}" for kind, names in seal.verify(folder).items() for name in names]
         if wrong:
             more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-            raise UserError(
-                f"'{archive}' is refused: it is damaged ({'; '.join(wrong[:3])}{more})"
-            )
+            raise UserError(f"'{archive}' is refused: it is damaged ({'; '.join(wrong[:3])}{more})")

@@ -61,7 +61,9 @@ def compare(folders: Sequence[Path]) -> Compared:
     found = Compared([folder.name for folder in folders])
     found.settings = _differing(configs)
     found.reasons = _reasons(folders, configs)
-    metrics = [m for m in _LOWER_IS_BETTER if any(m in row for board in boards for row in board.values())]
+    metrics = [
+        m for m in _LOWER_IS_BETTER if any(m in row for board in boards for row in board.values())
+    ]
     every = list(dict.fromkeys(model for board in boards for model in board))
     for metric in metrics:
         found.scores[metric] = {
@@ -138,7 +140,8 @@ def draw(compared: Compared, metric: str) -> Figure:
     colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
     marks = "osD^vPX"
     for number, name in enumerate(compared.names):
-        points = [(v[number], place) for place, v in enumerate(rows.values()) if v[number] is not None]
+        errors = [values[number] for values in rows.values()]
+        points = [(error, place) for place, error in enumerate(errors) if error is not None]
         axes.plot(
             [x for x, _ in points], [y for _, y in points], marks[number % len(marks)],
             color=colours[number % len(colours)], label=name, markersize=7, alpha=0.85,

@@ -151,7 +151,9 @@ def free_name(folder: Path, wished: str, digest: str) -> str:
     while True:
         record = read_json(folder / "inference" / name / "record.json")
         taken = (folder / "inference" / name).exists()
-        if not taken or (isinstance(record, dict) and record.get("data", {}).get("sha256") == digest):
+        if not taken or (
+            isinstance(record, dict) and record.get("data", {}).get("sha256") == digest
+        ):
             return name
         number += 1
         name = f"{wished}_{number}"

@@ -1,4 +1,4 @@
-"""Old, unversioned output folders: ``models/``, ``metrics.csv``, ``cv_results_*.csv`` directly in them."""
+"""Old output folders without runs: ``models/``, ``metrics.csv``... lie directly in them."""
 
 from __future__ import annotations
 

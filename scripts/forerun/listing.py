@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import csv
-import fnmatch
-import io
 import json
-import operator
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, timezone
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from forerun import runs as run_folders
 from forerun import session
-from forerun.errors import UserError, suggest
+from forerun.errors import UserError
 
 #: What a run's folder is looked at for, in the order of the table.
 PARTS = {
@@ -30,6 +27,8 @@ PARTS = {
 }
 #: Marks a run that was not trained here but taken over from an old, unversioned folder.
 IMPORTED = "imported.json"
+#: The page of all runs lies beside them.
+OVERVIEW = "index.html"
 
 # A configuration as Forerun writes it has its keys at the start of lines and block lists of models
 # below them. Reading that with patterns takes a hundredth of the time of a YAML parser; any other
@@ -91,7 +90,7 @@ def scan(runs: str | Path) -> tuple[list[Row], list[str]]:
         every = os.listdir(runs)
     except OSError:
         every = []
-    stray = sorted(name for name in every if name not in entries and not name.startswith("."))
+    stray = sorted(n for n in every if n not in entries and n[0] != "." and n != OVERVIEW)
     rows = [read_run(path, name) for name, path in entries.items()]
     rows.sort(key=lambda row: (row.created or "", row.run_id), reverse=True)
     return rows, stray
@@ -144,7 +143,7 @@ def _created(folder: str, there: set[str]) -> str | None:
         changed = os.stat(folder).st_mtime
     except OSError:
         return None
-    return datetime.fromtimestamp(changed, timezone.utc).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")
 
 
 def _read_config(row: Row, path: str) -> None:
@@ -214,177 +213,3 @@ def _failed_pieces(folder: str) -> int:
     """Count the models of an unfinished run of which a piece has failed."""
     pieces = Path(folder).glob("parts/*/*.json")
     return len({p.parent.name for p in pieces if run_folders.outcome(p).get("status") == "failed"})
-
-
-# -- Choosing and ordering ----------------------------------------------------------------------
-
-#: Columns that can be filtered and sorted by.
-COLUMNS = (
-    "run_id", "models", "horizon", "steps", "status", "created", "best", "error", "failed",
-    "duration",
-)  # fmt: skip
-_ALIASES = {"max_steps": "steps", "state": "status", "mae": "error", "best_model": "best"}
-_COMPARE = {
-    "=": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt,
-    "<=": operator.le, ">=": operator.ge,
-}  # fmt: skip
-_TERM = re.compile(r"([A-Za-z_]+)(<=|>=|!=|=|<|>)(.*)")
-
-
-def _column(name: str, what: str) -> str:
-    known = _ALIASES.get(name, name)
-    if known not in COLUMNS:
-        raise UserError(
-            f"{what}: there is no column '{name}'{suggest(name, COLUMNS)}; "
-            f"known are {', '.join(COLUMNS)}"
-        )
-    return known
-
-
-def _value(row: Row, column: str) -> Any:
-    return row.state if column == "status" else getattr(row, column)
-
-
-def choose(rows: Iterable[Row], terms: str) -> list[Row]:
-    """Return the rows for which all `terms` hold, such as ``horizon=12 status=complete``.
-
-    Texts may have the wildcards ``*`` and ``?``; ``models=NHITS`` asks whether the run has it.
-    """
-    chosen = list(rows)
-    for term in terms.split():
-        match = _TERM.fullmatch(term)
-        if not match:
-            raise UserError(f"--filter: '{term}' is no condition such as horizon=12")
-        column, sign, wanted = _column(match[1].lower(), "--filter"), match[2], match[3]
-        chosen = [row for row in chosen if _holds(_value(row, column), sign, wanted, term)]
-    return chosen
-
-
-def _holds(value: Any, sign: str, wanted: str, term: str) -> bool:
-    if isinstance(value, list):
-        there = any(fnmatch.fnmatchcase(item.lower(), wanted.lower()) for item in value)
-        if sign not in ("=", "!="):
-            raise UserError(f"--filter: '{term}': only = and != go with a list")
-        return there == (sign == "=")
-    if value is None:
-        return sign == "!="
-    if isinstance(value, str):
-        if sign in ("=", "!="):
-            return fnmatch.fnmatchcase(value.lower(), wanted.lower()) == (sign == "=")
-        return bool(_COMPARE[sign](value, wanted))
-    try:
-        return bool(_COMPARE[sign](value, float(wanted)))
-    except ValueError:
-        raise UserError(f"--filter: '{term}' compares a number with a text") from None
-
-
-def order(rows: Iterable[Row], by: str = "created", reverse: bool = False) -> list[Row]:
-    """Sort rows: newest first by ``created``, otherwise upwards; rows without a value last."""
-    column = _column(by.lower().lstrip("-"), "--sort")
-    downwards = (column == "created") != (reverse or by.startswith("-"))
-    rows = list(rows)
-    known = [row for row in rows if _value(row, column) is not None]
-    known.sort(key=lambda row: (_value(row, column), row.run_id), reverse=downwards)
-    return known + [row for row in rows if _value(row, column) is None]
-
-
-# -- Writing the table --------------------------------------------------------------------------
-
-
-def table(rows: Sequence[Row], width: int | None = None) -> str:
-    """Return the table as text; `width` limits its lines (the list of models is cut first)."""
-    metrics = {row.metric for row in rows if row.error is not None}
-    own = next(iter(metrics)).upper() if len(metrics) == 1 else "Error"  # type: ignore[union-attr]
-    head = ["Run ID", "Models", "Horizon", "Steps", "Created", "Best model", own, "Duration", "Status"]
-    lines = [_cells(row, len(metrics) > 1) for row in rows]
-    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
-    if width is not None:
-        spare = width - sum(widths) - 2 * (len(widths) - 1)
-        widths[1] = max(14, widths[1] + min(0, spare))
-    text = [_line(head, widths), "  ".join("-" * size for size in widths)]
-    return "\n".join([*text, *(_line(line, widths) for line in lines)])
-
-
-_RIGHT = {2, 3, 6, 7}
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    parts = []
-    for number, (cell, size) in enumerate(zip(cells, widths, strict=True)):
-        cell = cell if len(cell) <= size else cell[: size - 3] + "..."
-        parts.append(cell.rjust(size) if number in _RIGHT else cell.ljust(size))
-    return "  ".join(parts).rstrip()
-
-
-def _cells(row: Row, name_metric: bool) -> list[str]:
-    error = "" if row.error is None else f"{row.error:.4g}"
-    if error and name_metric:
-        error += f" {row.metric}"
-    return [
-        row.run_id,
-        ",".join(row.models),
-        "" if row.horizon is None else str(row.horizon),
-        "" if row.steps is None else str(row.steps),
-        local_time(row.created),
-        row.best or "",
-        error,
-        "" if row.duration is None else duration(row.duration),
-        row.status,
-    ]
-
-
-def local_time(created: str | None) -> str:
-    """Return a UTC time stamp as local date and minute."""
-    if not created:
-        return ""
-    try:
-        return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
-    except (ValueError, OverflowError):
-        return created[:16]
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as ``12 s``, ``3:05 min`` or ``2:10 h``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
-
-
-def as_json(rows: Sequence[Row]) -> str:
-    """Return the rows as a JSON list of mappings."""
-    return json.dumps([asdict(row) for row in rows], indent=2)
-
-
-def as_csv(rows: Sequence[Row]) -> str:
-    """Return the rows as CSV; lists are separated by spaces."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [item.name for item in fields(Row)], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        flat = {key: " ".join(v) if isinstance(v, list) else v for key, v in asdict(row).items()}
-        writer.writerow(flat)
-    return text.getvalue().rstrip("\n")
-
-
-def report(runs: str | Path, width: int | None = None) -> str:
-    """Return the whole table with its remarks: what ``list-runs`` prints."""
-    rows, stray = scan(runs)
-    return "\n".join([table(rows, width) if rows else nothing(runs), *remarks(runs, stray)])
-
-
-def nothing(runs: str | Path) -> str:
-    """Return what to say when there are no runs."""
-    where = "is empty" if os.path.isdir(runs) else "does not exist"
-    return f"no runs yet: the folder {runs} {where}; 'train' makes the first one"
-
-
-def remarks(runs: str | Path, stray: Sequence[str]) -> list[str]:
-    """Return what to say about names in the folder of runs that are no runs."""
-    if not stray:
-        return []
-    shown = ", ".join(repr(name) for name in stray[:5])
-    more = f" and {len(stray) - 5} more" if len(stray) > 5 else ""
-    return [f"not runs, left out: {shown}{more} in {runs}"]

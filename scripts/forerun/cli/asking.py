@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from forerun.cli.workspace import CONFIG
-from forerun.yaml_files import load_yaml
 from forerun.errors import UserError
+from forerun.yaml_files import load_yaml
 
 _BARE = re.compile(r"[A-Za-z./~][A-Za-z0-9_./~-]*")
 _WORDS = {"true": True, "false": False, "null": None, "none": None, "": None}
@@ -48,7 +48,7 @@ class Asked:
         """Return what is asked for beyond config/config.yaml."""
         experiment = CONFIG.parent / "experiments" / f"{run_id}.yaml"
         own = load_yaml(experiment) if experiment.is_file() else {}
-        return {**own, **self.in_files, **self.options}
+        return {**self.in_files, **own, **self.options}
 
     def arguments(self) -> list[str]:
         """Return the arguments that tell Snakemake."""
@@ -74,7 +74,7 @@ def gather(file: Path | None, options: Mapping[str, Any], extras: Sequence[str])
 
 
 def _sort_extras(extras: Sequence[str], pairs: list[str], asked: Asked) -> None:
-    """Take Snakemake's own ``--config`` and ``--configfile`` out: given twice, one would be lost."""
+    """Take ``--config`` and ``--configfile`` out: Snakemake keeps only the last of each."""
     target = asked.rest
     for item in extras:
         name, sign, value = item.partition("=")
@@ -105,7 +105,7 @@ def assignment(pair: str) -> tuple[str, Any]:
         except ValueError:
             continue
     try:
-        value = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506, texts only
+        value = yaml.load(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError:
         return key, text
     if isinstance(value, dict) or (isinstance(value, list) and any(map(_nested, value))):

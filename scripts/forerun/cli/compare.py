@@ -75,11 +75,7 @@ def _rows(found: Any, metric: str) -> list[list[str]]:
 
 
 def _page(folders: list[Path], output: Path) -> None:
-    """Write ``comparison.html`` where that part is installed."""
     from forerun.cli.console import say
+    from forerun.report.comparison import write_comparison
 
-    try:
-        from forerun.report import write_comparison  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return
     say(f"page: {write_comparison(folders, output / 'comparison.html')}")

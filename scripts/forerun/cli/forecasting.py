@@ -126,7 +126,9 @@ def _from_run(
     if wish.plot and (wish.cherry_pick or wish.unique_ids):
         history = _history(folder)
         for unique_id in wish.unique_ids:
-            _draw(folder / "plots" / "comparison", folder, history, frames, unique_id, settings, note)
+            _draw(
+                folder / "plots" / "comparison", folder, history, frames, unique_id, settings, note
+            )
     return 0
 
 
@@ -181,7 +183,9 @@ def _from_data(
         history = data.history[["unique_id", "ds", "y"]]
         series = wish.unique_ids or list(history["unique_id"].unique())[: settings["plot_series"]]
         for unique_id in series:
-            _draw(target / "plots", folder, history, frames, str(unique_id), settings, f"data {name}")
+            _draw(
+                target / "plots", folder, history, frames, str(unique_id), settings, f"data {name}"
+            )
     return 0
 
 

@@ -12,9 +12,9 @@ from forerun.errors import UserError
 
 
 def command(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where to.")
-    ] = Path("config/config.yaml"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")] = Path(
+        "config/config.yaml"
+    ),
 ) -> None:
     """Write a configuration with every key, its meaning and its default. Overwrites nothing."""
     from forerun.cli.console import say

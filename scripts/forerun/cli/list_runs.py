@@ -30,22 +30,22 @@ def command(
 
     Duration is the time spent fitting, all models together.
     """
-    from forerun import listing
+    from forerun import listing, run_table
     from forerun.cli.console import is_terminal, say
 
     work = workspace(output_dir, directory)
     rows, stray = listing.scan(work.runs)
-    chosen = listing.order(listing.choose(rows, terms), sort, reverse)[:limit]
+    chosen = run_table.order(run_table.choose(rows, terms), sort, reverse)[:limit]
     if as_json:
-        return say(listing.as_json(chosen))
+        return say(run_table.as_json(chosen))
     if as_csv:
-        return say(listing.as_csv(chosen))
+        return say(run_table.as_csv(chosen))
     width = shutil.get_terminal_size().columns if is_terminal() else None
     if chosen:
-        say(listing.table(chosen, width))
+        say(run_table.table(chosen, width))
     elif rows:
         say(f"none of the {len(rows)} runs in {work.runs} is like that")
     else:
-        say(listing.nothing(work.runs))
-    say(*listing.remarks(work.runs, stray))
+        say(run_table.nothing(work.runs))
+    say(*run_table.remarks(work.runs, stray))
     return None

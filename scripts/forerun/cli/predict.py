@@ -21,28 +21,47 @@ def command(
     output_dir: OutputDir = None,
     models: Annotated[
         str | None,
-        typer.Option("--models", "-m", metavar="A,B", help="Only these models.",
-                     rich_help_panel=_WHAT),
+        typer.Option(
+            "--models", "-m", metavar="A,B", help="Only these models.", rich_help_panel=_WHAT
+        ),
     ] = None,
     unique_id: Annotated[
         list[str] | None,
-        typer.Option("--unique-id", "-u", metavar="X", help="Only this series; repeatable.",
-                     rich_help_panel=_WHAT),
+        typer.Option(
+            "--unique-id",
+            "-u",
+            metavar="X",
+            help="Only this series; repeatable.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     data_file: Annotated[
         str | None,
-        typer.Option("--data-file", "-d", metavar="FILE", help="New observations, same columns.",
-                     rich_help_panel=_WHAT),
+        typer.Option(
+            "--data-file",
+            "-d",
+            metavar="FILE",
+            help="New observations, same columns.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     static_file: Annotated[
         str | None,
-        typer.Option("--static-file", metavar="FILE", help="Static features of the new data.",
-                     rich_help_panel=_WHAT),
+        typer.Option(
+            "--static-file",
+            metavar="FILE",
+            help="Static features of the new data.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     futr_file: Annotated[
         str | None,
-        typer.Option("--futr-file", metavar="FILE", help="Known future values of the new data.",
-                     rich_help_panel=_WHAT),
+        typer.Option(
+            "--futr-file",
+            metavar="FILE",
+            help="Known future values of the new data.",
+            rich_help_panel=_WHAT,
+        ),
     ] = None,
     name: Annotated[
         str | None,
@@ -50,13 +69,17 @@ def command(
     ] = None,
     cherry_pick: Annotated[
         bool,
-        typer.Option("--cherry-pick", help="Pick one series and show all models on it.",
-                     rich_help_panel=_PICK),
+        typer.Option(
+            "--cherry-pick",
+            help="Pick one series and show all models on it.",
+            rich_help_panel=_PICK,
+        ),
     ] = False,
     best: Annotated[
         bool,
-        typer.Option("--best", help="The one with the lowest mean MAE (default).",
-                     rich_help_panel=_PICK),
+        typer.Option(
+            "--best", help="The one with the lowest mean MAE (default).", rich_help_panel=_PICK
+        ),
     ] = False,
     any_one: Annotated[
         bool, typer.Option("--random", help="Any one.", rich_help_panel=_PICK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -39,10 +40,9 @@ def command(
     say(f"run {run} is now {new}")
 
 
-def refuse_sealed(folder: os.PathLike[str], force: bool, what: str) -> None:
+def refuse_sealed(folder: Path, force: bool, what: str) -> None:
     """Refuse to change read-only history without ``--force``."""
     from forerun.runs import is_sealed
 
     if is_sealed(folder) and not force:
-        name = os.path.basename(folder)
-        raise UserError(f"run '{name}' is sealed; it is {what} only with --force")
+        raise UserError(f"run '{folder.name}' is sealed; it is {what} only with --force")

@@ -14,7 +14,10 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
     to: Annotated[
-        Path | None, typer.Option("--to", metavar="FILE", help="Instead of runs/index.html.")
+        Path | None,
+        typer.Option(
+            "--to", metavar="FILE", help="The page; runs.html beside the folder runs/ if left out."
+        ),
     ] = None,
 ) -> None:
     """Write an overview page of all runs: search, sort, best error over time, links to reports."""
@@ -22,7 +25,8 @@ def command(
     from forerun.errors import UserError
     from forerun.report.runs_page import write_runs_page
 
-    runs = workspace(output_dir, directory).runs
+    work = workspace(output_dir, directory)
+    runs = work.runs
     if not runs.is_dir():
         raise UserError(f"there is no folder {runs}; 'train' makes the first run")
-    say(str(write_runs_page(runs, to or runs / "index.html")))
+    say(str(write_runs_page(runs, to or work.output / "runs.html")))

@@ -10,7 +10,7 @@ from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
 
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> None:
     """Show a run: its settings, data, models with status and time, and where its files are."""
-    from forerun import listing
+    from forerun import listing, run_table
     from forerun.cli.console import leaderboard, say, show
     from forerun.cli.console import table as make
     from forerun.errors import UserError
@@ -19,7 +19,7 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     row = listing.read_run(folder, run)
     if row.state == "broken":
         raise UserError(f"run '{run}' is broken: {row.problem}")
-    say(f"run {run}: {row.status}", f"created {listing.local_time(row.created)}")
+    say(f"run {run}: {row.status}", f"created {run_table.local_time(row.created)}")
     settings = _settings(folder)
     show(make(["setting", "value"], settings.items(), "Settings that differ from the defaults"))
     say(*_data(folder))

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -44,7 +44,9 @@ def command(targets: Sequence[str], arguments: Sequence[str]) -> list[str]:
 
 def shown(arguments: Sequence[str]) -> str:
     """Return a command as it can be typed."""
-    short = ["snakemake", *arguments[3:]] if list(arguments[1:3]) == ["-m", "snakemake"] else arguments
+    short = (
+        ["snakemake", *arguments[3:]] if list(arguments[1:3]) == ["-m", "snakemake"] else arguments
+    )
     return shlex.join(short)
 
 
@@ -88,7 +90,11 @@ def end(process: subprocess.Popen[Any]) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # asked once is enough
     started = _descendants(process.pid)
-    for number, patience in ((signal.SIGINT, PATIENCE), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
+    for number, patience in (
+        (signal.SIGINT, PATIENCE),
+        (signal.SIGTERM, 5.0),
+        (signal.SIGKILL, 5.0),
+    ):
         started |= _descendants(process.pid)
         if process.poll() is None:
             _signal_group(process.pid, number)
@@ -117,14 +123,10 @@ def _descendants(pid: int) -> set[Any]:
 def _signal_one(process: Any, number: int) -> None:
     import psutil
 
-    try:
+    with suppress(psutil.Error):
         process.send_signal(number)  # psutil makes sure that it is still the same process
-    except psutil.Error:
-        pass
 
 
 def _signal_group(pid: int, number: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(pid, number)
-    except ProcessLookupError:
-        pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,29 +18,46 @@ def command(
     context: typer.Context,
     run_id: Annotated[
         str | None,
-        typer.Option("--run-id", "-r", metavar="ID", help="Name of the run; automatic if left out.",
-                     rich_help_panel=_RUN),
+        typer.Option(
+            "--run-id",
+            "-r",
+            metavar="ID",
+            help="Name of the run; automatic if left out.",
+            rich_help_panel=_RUN,
+        ),
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", metavar="FILE", help="YAML file with settings.",
-                     rich_help_panel=_RUN),
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="YAML file with settings.", rich_help_panel=_RUN
+        ),
     ] = None,
     output_dir: OutputDir = None,
     log_file: Annotated[
         str | None,
-        typer.Option("--log-file", "-l", metavar="FILE", help="Append everything logged here too.",
-                     rich_help_panel=_RUN),
+        typer.Option(
+            "--log-file",
+            "-l",
+            metavar="FILE",
+            help="Append everything logged here too.",
+            rich_help_panel=_RUN,
+        ),
     ] = None,
     data_file: Annotated[
         str | None,
-        typer.Option("--data-file", "-d", metavar="FILE", help="CSV or Parquet, long format.",
-                     rich_help_panel=_DATA),
+        typer.Option(
+            "--data-file",
+            "-d",
+            metavar="FILE",
+            help="CSV or Parquet, long format.",
+            rich_help_panel=_DATA,
+        ),
     ] = None,
     freq: Annotated[
         str | None,
-        typer.Option("--freq", help="Frequency; found in the data if left out.",
-                     rich_help_panel=_DATA),
+        typer.Option(
+            "--freq", help="Frequency; found in the data if left out.", rich_help_panel=_DATA
+        ),
     ] = None,
     horizon: Annotated[
         int | None,
@@ -48,8 +65,9 @@ def command(
     ] = None,
     input_size: Annotated[
         int | None,
-        typer.Option("--input-size", "-i", help="Past steps a network sees.",
-                     rich_help_panel=_MODEL),
+        typer.Option(
+            "--input-size", "-i", help="Past steps a network sees.", rich_help_panel=_MODEL
+        ),
     ] = None,
     max_steps: Annotated[
         int | None,
@@ -57,23 +75,35 @@ def command(
     ] = None,
     models: Annotated[
         str | None,
-        typer.Option("--models", "-m", metavar="A,B,C", help="Models; see forerun list-models.",
-                     rich_help_panel=_MODEL),
+        typer.Option(
+            "--models",
+            "-m",
+            metavar="A,B,C",
+            help="Models; see forerun list-models.",
+            rich_help_panel=_MODEL,
+        ),
     ] = None,
     baselines: Annotated[
         str | None,
-        typer.Option("--baselines", metavar="A,B", help="Fast models to compare with.",
-                     rich_help_panel=_MODEL),
+        typer.Option(
+            "--baselines",
+            metavar="A,B",
+            help="Fast models to compare with.",
+            rich_help_panel=_MODEL,
+        ),
     ] = None,
     n_windows: Annotated[
         int | None,
-        typer.Option("--n-windows", "-n", help="Cross-validation windows.",
-                     rich_help_panel=_MODEL),
+        typer.Option("--n-windows", "-n", help="Cross-validation windows.", rich_help_panel=_MODEL),
     ] = None,
     test_size: Annotated[
         int | None,
-        typer.Option("--test-size", "-t", help="Steps held out, instead of --n-windows.",
-                     rich_help_panel=_MODEL),
+        typer.Option(
+            "--test-size",
+            "-t",
+            help="Steps held out, instead of --n-windows.",
+            rich_help_panel=_MODEL,
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -81,8 +111,12 @@ def command(
     ] = None,
     levels: Annotated[
         str | None,
-        typer.Option("--levels", metavar="80,95", help="Prediction intervals, in percent.",
-                     rich_help_panel=_MODEL),
+        typer.Option(
+            "--levels",
+            metavar="80,95",
+            help="Prediction intervals, in percent.",
+            rich_help_panel=_MODEL,
+        ),
     ] = None,
     accelerator: Annotated[
         str | None,
@@ -94,18 +128,24 @@ def command(
     ] = None,
     accept_failures: Annotated[
         bool | None,
-        typer.Option("--accept-failures", help="Seal the run although models failed.",
-                     rich_help_panel=_RUN),
+        typer.Option(
+            "--accept-failures", help="Seal the run although models failed.", rich_help_panel=_RUN
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; repeatable.",
-                     rich_help_panel=_RUN),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any other setting; repeatable.",
+            rich_help_panel=_RUN,
+        ),
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option("--dry-run", help="Show what would be done, do nothing.",
-                     rich_help_panel=_RUN),
+        typer.Option(
+            "--dry-run", help="Show what would be done, do nothing.", rich_help_panel=_RUN
+        ),
     ] = False,
     verbose: Annotated[
         bool,
@@ -123,7 +163,7 @@ def command(
     from forerun.cli.training import train
 
     enter(directory)
-    options = {
+    options: dict[str, Any] = {
         "run_id": run_id, "output_dir": output_dir, "log_file": log_file, "data_file": data_file,
         "freq": freq, "horizon": horizon, "input_size": input_size, "max_steps": max_steps,
         "models": models, "baselines": baselines, "n_windows": n_windows, "test_size": test_size,

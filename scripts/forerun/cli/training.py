@@ -102,7 +102,7 @@ def _targets(folder: Path) -> list[str]:
 
 
 def _run(asked: Asked, folder: Path, verbose: bool) -> int:
-    from forerun.cli.progress import board
+    from forerun.board import Board
 
     command = snakemake.command(_targets(folder), asked.arguments())
     say(snakemake.shown(command))
@@ -111,7 +111,7 @@ def _run(asked: Asked, folder: Path, verbose: bool) -> int:
         start = output.tell()
         output.write(f"$ {snakemake.shown(command)}\n".encode())
         output.flush()
-        with nullcontext() if verbose else board(folder, plain=not is_terminal()):
+        with nullcontext() if verbose else Board(folder, plain=not is_terminal()):
             code = snakemake.run(command, None if verbose else output)
         output.seek(start)
         text = output.read().decode("utf-8", "replace")

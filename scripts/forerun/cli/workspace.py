@@ -19,7 +19,10 @@ CONFIG = Path("config/config.yaml")
 OutputDir = Annotated[
     str | None,
     typer.Option(
-        "--output-dir", "-o", metavar="DIR", help="Folder that holds runs/. This folder if left out."
+        "--output-dir",
+        "-o",
+        metavar="DIR",
+        help="Folder that holds runs/. This folder if left out.",
     ),
 ]
 Directory = Annotated[
