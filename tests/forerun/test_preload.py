@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from forerun import isolate, preload
 from forerun.benchmark_files import correct, of_log
 
@@ -238,7 +239,7 @@ def test_the_benchmark_file_is_corrected(server):
     run("sleep", {"seconds": 1, "mark": "mark"})
     path = Path("benchmarks/train_model/m.tsv")
     path.parent.mkdir(parents=True)
-    columns = "s h:m:s max_rss max_vms max_uss max_pss io_in io_out mean_load cpu_time".split()
+    columns = ["s", "h:m:s", "max_rss", "max_vms", "max_uss", "max_pss", "io_in", "io_out", "mean_load", "cpu_time"]
     values = ["2.0", "0:00:02", "1.00", "2.00", "NA", "0.50", "0.00", "0.00", "0.00", "0.01"]
     path.write_text("\t".join(columns) + "\n" + "\t".join(values) + "\n")
 
@@ -285,7 +286,7 @@ def test_threads_are_bound_whatever_the_process_was_started_with(server, count):
 
 
 def content(path):
-    """Bytes of a file; of safetensors without the order of the header's entries, which is random."""
+    """Bytes of a file; of safetensors without the (random) order of its header."""
     data = path.read_bytes()
     if path.suffix != ".safetensors":
         return data

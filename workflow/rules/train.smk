@@ -60,6 +60,7 @@ rule train_model:
         failures=get_final_failures,
         max_time=get_setting("max_time"),
         log_file=get_setting("log_file"),
+        reuse=get_setting("reuse"),
     message:
         "{wildcards.run_id}: training {wildcards.model}"
     script:

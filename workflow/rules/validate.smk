@@ -52,6 +52,7 @@ rule cross_validate:
         failures=get_fold_failures,
         max_time=get_setting("max_time"),
         log_file=get_setting("log_file"),
+        reuse=get_setting("reuse"),
     message:
         "{wildcards.run_id}: cross-validating {wildcards.model} (fit {wildcards.fold})"
     script:

@@ -1,0 +1,463 @@
+"""The commands that need no training, on run folders made for the purpose."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from forerun.cli.app import run
+from forerun.cli.asking import encode
+from forerun.files import write_json
+from running import PROJECT, contents, write_table
+from synthetic import make_run
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with two finished runs and a failed one."""
+    monkeypatch.chdir(tmp_path)
+    make_run("runs", "exp1", models=2, series=3, horizon=6)
+    make_run("runs", "exp2", models=2, series=3, horizon=6, noise=0.5)
+    make_run("runs", "part", models=2, series=2, failed=["NHITS"], sealed=False)
+    return tmp_path
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run ``forerun <arguments>``; return exit code, output and messages."""
+    capsys.readouterr()
+    code = run(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def program(*arguments: str, folder: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "forerun.cli", *arguments], cwd=folder, text=True, timeout=timeout,
+        capture_output=True, stdin=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "scripts")},
+    )  # fmt: skip
+
+
+# -- Help, and what is imported -----------------------------------------------------------------
+
+
+def test_help_is_light(tmp_path: Path) -> None:
+    code = (
+        "import sys, resource; from forerun.cli.app import run; run(['train', '--help']);"
+        "heavy = {'torch', 'pandas', 'numpy', 'neuralforecast', 'snakemake', 'matplotlib'};"
+        "used = resource.getrusage(resource.RUSAGE_SELF);"
+        "print(sorted(heavy & set(sys.modules)), used.ru_utime + used.ru_stime, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "scripts")},
+    )  # fmt: skip
+    loaded, _, seconds = done.stderr.strip().rpartition(" ")
+    assert loaded == "[]"
+    assert float(seconds) < 0.8
+    assert "--max-steps" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("-r", "--run-id"), ("-c", "--config"), ("-d", "--data-file"), ("-o", "--output-dir"),
+        ("-i", "--input-size"), ("-s", "--max-steps"), ("-m", "--models"), ("-n", "--n-windows"),
+        ("-t", "--test-size"), ("-l", "--log-file"),
+    ],
+)  # fmt: skip
+def test_short_forms(capsys: pytest.CaptureFixture[str], short: str, long: str) -> None:
+    _, out, _ = call(capsys, "train", "--help")
+    assert any(short in line.split() and long in line.split() for line in out.splitlines())
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    from forerun.cli.app import COMMANDS, load
+
+    for name in COMMANDS:
+        if load(name) is not None:
+            code, out, _ = call(capsys, name, "--help")
+            assert (code, "Usage" in out) == (0, True), name
+
+
+# -- What users get wrong -----------------------------------------------------------------------
+
+WRONG = {
+    "unknown command": (["trian"], "No such command"),
+    "unknown option": (["train", "--horizn", "3"], "No such option"),
+    "stray word": (["train", "NHITS"], "unexpected extra argument"),
+    "run id with slash": (["train", "--run-id", "a/b"], "run id 'a/b' is not possible"),
+    "run id with dots": (["train", "--run-id", "../x"], "not possible"),
+    "run id with space": (["train", "--run-id", "a b"], "not possible"),
+    "absolute run id": (["train", "--run-id", "/tmp/x"], "not possible"),
+    "empty run id": (["train", "--run-id", ""], "not possible"),
+    "horizon 0": (["train", "--horizon", "0"], "horizon is 0, it must be an integer from 1"),
+    "horizon text": (["train", "--horizon", "x"], "valid integer"),
+    "model misspelt": (["train", "--models", "NHIT"], "did you mean 'NHITS'?"),
+    "no data file": (["train", "-d", "nope.csv"], "data_file: 'nope.csv' does not exist"),
+    "data file a folder": (["train", "-d", "runs"], "data_file: 'runs' is a folder"),
+    "data file empty": (["train", "-d", "empty.csv"], "is empty"),
+    "data without columns": (["train", "-d", "other.csv"], "unique_id"),
+    "no configuration": (["train", "-c", "nope.yaml"], "--config: 'nope.yaml' does not exist"),
+    "broken configuration": (["train", "-c", "broken.yaml"], "broken.yaml"),
+    "unknown key": (["train", "--set", "horizn=3"], "did you mean 'horizon'?"),
+    "no key": (["train", "--set", "horizon"], "not of the form key=value"),
+    "output folder a file": (["train", "-o", "empty.csv"], "is a file, not a folder"),
+    "no such directory": (["list-runs", "--directory", "nope"], "is not a folder"),
+    "contradiction": (["train", "-r", "exp1", "--max-steps", "5000"], "max_steps is 50, asked for"),
+    "passing on": (["list-runs", "--", "-n"], "nothing may follow '--' here"),
+    "sort": (["list-runs", "--sort", "colour"], "there is no column 'colour'"),
+    "no such run": (["predict", "-r", "exp3"], "there is no run 'exp3' in runs; the nearest: exp"),
+    "run of predict": (["predict", "-r", "../exp1"], "not possible"),
+    "no such model": (["predict", "-r", "exp1", "-m", "NHIT"], "did you mean 'NHITS'?"),
+    "failed model": (["predict", "-r", "part", "-m", "NHITS"], "failed: NHITS could not be"),
+    "no such series": (["predict", "-r", "exp1", "-u", "x"], "there is no series 'x'"),
+    "best and random": (["predict", "--cherry-pick", "--best", "--random"], "exclude each other"),
+    "new data missing": (["predict", "-r", "exp1", "-d", "nope.csv"], "does not exist"),
+    "new data a folder": (["predict", "-r", "exp1", "-d", "runs"], "is a folder"),
+    "new data without columns": (["predict", "-r", "exp1", "-d", "other.csv"], "unique_id"),
+    "show": (["show", "exp"], "the nearest: exp"),
+    "compare one": (["compare", "exp1"], "needs two different runs"),
+    "compare itself": (["compare", "exp1", "exp1"], "needs two different runs"),
+    "rename onto": (["rename", "exp1", "exp2", "--yes", "--force"], "run 'exp2' exists"),
+    "rename badly": (["rename", "exp1", "a/b", "--yes", "--force"], "not possible"),
+    "rename sealed": (["rename", "exp1", "exp9", "--yes"], "only with --force"),
+    "delete sealed": (["delete", "exp1", "--yes"], "only with --force"),
+    "delete unasked": (["delete", "part"], "--yes"),
+    "delete outside": (["delete", "..", "--yes", "--force"], "not possible"),
+    "import nothing": (["import", "nope.tar.gz"], "does not exist"),
+    "import no archive": (["import", "other.csv"], "cannot be read as a tar.gz"),
+    "verify unsealed": (["verify", "part"], "is not sealed"),
+    "engine": (["list-models", "--engine", "neural"], "did you mean 'neuralforecast'?"),
+    "overwriting": (["generate-config", "other.csv"], "exists and is not overwritten"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_mistakes_get_one_line(
+    home: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    (home / "empty.csv").touch()
+    (home / "other.csv").write_text("a,b\n1,2\n")
+    (home / "broken.yaml").write_text("horizon: [")
+    before = contents(home)
+    arguments, said = WRONG[case]
+    code, out, err = call(capsys, *arguments)
+    assert code == 2
+    assert said in err
+    assert len(err.splitlines()) == 1, err
+    assert err.startswith("forerun: error: ")
+    assert "Traceback" not in out + err
+    assert contents(home) == before, "something was written"
+
+
+# -- list-runs ----------------------------------------------------------------------------------
+
+
+def test_list_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "list-runs")
+    assert code == 0
+    assert {line.split()[0] for line in out.splitlines()[2:]} == {"exp1", "exp2", "part"}
+    assert "partial (1 failed)" in out
+    _, out, _ = call(capsys, "list-runs", "--filter", "status=complete horizon=6", "--json")
+    assert {row["run_id"] for row in json.loads(out)} == {"exp1", "exp2"}
+    _, out, _ = call(capsys, "list-runs", "--limit", "1", "--csv", "--sort", "error")
+    assert out.splitlines()[1].startswith("exp2,")
+    _, out, _ = call(capsys, "list-runs", "--filter", "horizon=99")
+    assert out == "none of the 3 runs in runs is like that\n"
+
+
+def test_list_runs_elsewhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "list-runs", "--output-dir", "nothing/here")
+    assert (code, out.split(":")[0]) == (0, "no runs yet")
+    shutil.move("runs", home / "results" / "runs") if (home / "results").mkdir() is None else None
+    _, out, _ = call(capsys, "list-runs", "-o", "results/")
+    assert "exp1" in out
+    (home / "config").mkdir()
+    (home / "config" / "config.yaml").write_text("output_dir: results\n")
+    _, out, _ = call(capsys, "list-runs")
+    assert "exp1" in out
+
+
+def test_a_reader_that_has_had_enough(home: Path) -> None:
+    make_run(home / "runs", "x" * 60, models=1, series=1)
+    command = f"{sys.executable} -m forerun.cli list-runs --json | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=home, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(PROJECT / "scripts")},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.slow
+def test_ten_thousand_runs(home: Path) -> None:
+    for number in range(10_000):
+        folder = home / "many" / "runs" / f"run_{number:05}"
+        folder.mkdir(parents=True)
+        for name in ("config.yaml", "leaderboard.csv", "provenance.json", "SEALED"):
+            os.link(home / "runs" / "exp1" / name, folder / name)
+    began = time.monotonic()
+    done = program("list-runs", "-o", "many", folder=home)
+    seconds = time.monotonic() - began
+    assert done.stdout.count("complete") == 10_000
+    assert seconds < 3 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)), f"{seconds:.2f} s"
+
+
+# -- train, as far as it does not train ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 5, 0.25, "text", "007", "1e5", "true", "a b", "it's; $(x) `y`", "ä", "{a: b}"]
+)
+def test_snakemake_reads_back_what_is_told(value: object) -> None:
+    from snakemake.cli import parse_config
+
+    assert parse_config([f"key={encode(value)}"]) == {"key": value}
+
+
+@pytest.mark.parametrize("value", [["NHITS", "NBEATS"], ["a b", "c"], []])
+def test_snakemake_reads_back_lists(value: list[str]) -> None:
+    from snakemake.cli import parse_config
+
+    read = parse_config([f"key={encode(value)}"])["key"]
+    assert (read.split(",") if isinstance(read, str) else read) == value
+
+
+def test_a_run_somebody_works_on_is_respected(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import socket
+
+    import psutil
+
+    me = {"pid": os.getpid(), "create_time": psutil.Process().create_time()}
+    me |= {"host": socket.gethostname(), "user": "ada", "started_at": "2026-01-01T00:00:00+00:00"}
+    write_json(home / "runs/part/logs/session.json", me)
+    for arguments in (["train", "-r", "part"], ["rename", "part", "x", "--yes"],
+                      ["delete", "part", "--yes"], ["export", "part"]):  # fmt: skip
+        code, _, err = call(capsys, *arguments)
+        assert code == 2
+        assert f"run 'part' is being worked on by ada (process {os.getpid()} on" in err
+
+
+def test_stale_locks_of_this_run_only_are_cleared(home: Path) -> None:
+    from forerun.cli.locks import held
+
+    locks = home / ".snakemake" / "locks"
+    locks.mkdir(parents=True)
+    (locks / "0.output.lock").write_text("runs/part/metrics.csv\n")
+    (locks / "1.output.lock").write_text("runs/partial/metrics.csv\nruns/exp1/x\n")
+    with held(Path("runs/part")):
+        assert [path.name for path in locks.iterdir()] == ["1.output.lock"]
+
+
+def test_the_same_run_twice_is_refused(home: Path) -> None:
+    from forerun.cli.locks import held
+    from forerun.errors import UserError
+
+    with (
+        held(Path("runs/part")),
+        pytest.raises(UserError, match=f"worked on by process {os.getpid()}"),
+        held(Path("runs/part")),
+    ):
+        pass
+    with held(Path("runs/part")):
+        pass
+
+
+# -- predict from what is there ------------------------------------------------------------------
+
+
+def test_cherry_pick_takes_the_easiest_series(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pandas as pd
+
+    before = contents(home / "runs/exp1/predictions")
+    metrics = pd.read_csv(home / "runs/exp1/metrics.csv")
+    mae = metrics[metrics["metric"] == "mae"].set_index("unique_id").drop(columns="metric")
+    easiest = mae.mean(axis=1).idxmin()
+    code, out, err = call(capsys, "predict", "-r", "exp1", "--cherry-pick")
+    assert code == 0, err
+    assert f"series {easiest} (lowest mean error" in out
+    picture = home / f"runs/exp1/plots/comparison/comparison_{easiest}.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    saved = home / f"runs/exp1/inference/cherry_pick_{easiest}"
+    assert {path.stem for path in saved.glob("*.csv")} == set(mae.columns)
+    table = pd.read_csv(saved / "NHITS.csv")
+    assert set(table["unique_id"]) == {easiest}
+    assert len(table) == 6
+    assert contents(home / "runs/exp1/predictions") == before
+
+
+def test_cherry_pick_at_random_is_repeatable(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["predict", "-r", "exp1", "--cherry-pick", "--random", "--no-plot"]
+    options.append("--no-save-predictions")
+    first = call(capsys, *options, "--seed", "1")[1]
+    assert call(capsys, *options, "--seed", "1")[1] == first
+    lines = {call(capsys, *options, "--seed", str(seed))[1].splitlines()[0] for seed in range(8)}
+    assert len(lines) > 1
+    assert not (home / "runs/exp1/inference").exists()
+    assert not (home / "runs/exp1/plots").exists()
+
+
+def test_predict_chosen_series_and_models(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(
+        capsys, "predict", "-r", "exp1", "-m", "NHITS", "-u", "series_0000", "-u", "series_0002",
+        "--no-plot",
+    )  # fmt: skip
+    assert code == 0
+    record = json.loads((home / "runs/exp1/inference/selection/record.json").read_text())
+    assert (record["models"], record["series"]) == (["NHITS"], 2)
+    assert len(record["data"]["sha256"]) == 64
+    assert "inference/selection" in out
+
+
+def test_predict_takes_the_newest_complete_run(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run_id, year in (("exp1", 2028), ("exp2", 2027), ("part", 2029)):
+        path = home / "runs" / run_id / "provenance.json"
+        write_json(path, json.loads(path.read_text()) | {"created_at": f"{year}-01-01T00:00:00+00:00"})
+    code, out, _ = call(capsys, "predict", "-u", "series_0000", "--no-plot")
+    assert (code, out.splitlines()[0]) == (0, "run exp1 (the newest complete one)")
+
+
+def test_a_damaged_model_is_refused_by_name(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = home / "runs/exp1/models/NHITS/model.json"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    code, _, err = call(capsys, "predict", "-r", "exp1", "--cherry-pick")
+    assert code == 2
+    assert "model 'NHITS' of run 'exp1' is damaged (changed models/NHITS/model.json)" in err
+    assert call(capsys, "predict", "-r", "exp1", "-m", "NBEATS", "--no-plot")[0] == 0
+    assert call(capsys, "predict", "-r", "exp1", "--cherry-pick", "--no-verify")[0] == 0
+    code, out, _ = call(capsys, "verify", "exp1")
+    assert (code, out.splitlines()[0]) == (1, "changed: models/NHITS/model.json")
+    assert call(capsys, "verify", "exp2")[0] == 0
+
+
+def test_old_models_are_used_with_a_warning(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / "models").mkdir()
+    (home / "models" / "NHITS_0.ckpt").write_bytes(b"pickle")
+    code, _, err = call(capsys, "predict")
+    assert code == 2
+    assert "not recommended" in err.splitlines()[0]
+    assert "runs whatever code is in it" in err.splitlines()[1]
+    code, _, err = call(capsys, "predict", "--trust")
+    assert code == 2
+    assert "cannot load what an older version saved" in err
+
+
+# -- Everything else ----------------------------------------------------------------------------
+
+
+def test_compare(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = call(capsys, "compare", "exp1", "exp2", "--metric", "mae")
+    assert code == 0, err
+    marked = [line.split() for line in out.splitlines() if " *" in line]
+    assert marked
+    for line in marked:  # the mark stands at the lower error
+        values = [float(word) for word in line if word[0].isdigit()]
+        assert line[line.index("*") - 1] == min(line[-3:], key=lambda w: float(w) if w != "*" else 9e9)
+        assert len(values) == 2
+    assert (home / "comparison.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_compare_does_not_rank_what_is_not_comparable(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_run("runs", "far", models=2, series=3, horizon=12)
+    code, out, _ = call(capsys, "compare", "exp1", "far", "--no-plot")
+    assert code == 0
+    assert "not comparable, so not ranked: horizon differs (6, 12)" in out
+    assert " *" not in out
+
+
+def test_show(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "show", "part")
+    assert code == 0
+    assert "run part: partial (1 failed)" in out
+    assert "NHITS could not be trained: loss is NaN" in out
+    assert "runs/part/leaderboard.csv" in out
+    (home / "runs/part/config.yaml").write_text("horizon: [")
+    assert call(capsys, "show", "part")[0] == 2
+
+
+def test_rename_and_delete(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents(home / "runs/exp1")
+    assert call(capsys, "rename", "exp1", "exp9", "--yes", "--force")[0] == 0
+    assert contents(home / "runs/exp9") == before
+    assert call(capsys, "verify", "exp9")[0] == 0
+    assert call(capsys, "delete", "exp9", "--yes", "--force")[0] == 0
+    assert call(capsys, "delete", "part", "--yes")[0] == 0
+    assert [path.name for path in (home / "runs").iterdir()] == ["exp2"]
+
+
+def test_export_then_import_then_predict(
+    home: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert call(capsys, "export", "exp1")[0] == 0
+    other = tmp_path / "other"
+    other.mkdir()
+    assert call(capsys, "import", "exp1.tar.gz", "--directory", str(other))[0] == 0
+    assert "exp1" in call(capsys, "list-runs")[1]  # --directory has changed the folder
+    assert Path.cwd() == other
+    assert call(capsys, "predict", "--cherry-pick", "--no-plot")[0] == 0
+
+
+def test_list_models(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "list-models", "--json")
+    models = {item["model"]: item for item in json.loads(out)}
+    assert code == 0
+    assert models["NHITS"] | {"historic": True, "future": True, "static": True} == models["NHITS"]
+    assert not models["DLinear"]["historic"]
+    _, out, _ = call(capsys, "list-models", "--family", "recurrent")
+    assert "LSTM" in out
+    assert "NHITS" not in out
+
+
+def test_generate_config_can_be_used(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from forerun.config import load_yaml, resolve
+
+    assert call(capsys, "generate-config", "mine/first.yaml")[0] == 0
+    text = (home / "mine/first.yaml").read_text()
+    assert resolve(load_yaml(home / "mine/first.yaml")) == resolve({})
+    assert text.count("#") > 40
+
+
+def test_migrate(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = home / "data" / "output"
+    (output / "models").mkdir(parents=True)
+    (output / "models" / "NHITS_0.ckpt").write_bytes(b"pickle")
+    (output / "metrics.csv").write_text("unique_id,metric,NHITS\na,mae,2.0\n")
+    before = contents(home)
+    code, out, _ = call(capsys, "migrate", "-o", "data/output", "--dry-run")
+    assert (code, contents(home)) == (0, before)
+    assert "archive: data/old_output_backup_" in out
+    assert call(capsys, "migrate", "-o", "data/output")[0] == 0
+    assert [path.name for path in output.iterdir()] == ["runs"]
+    assert len(list((home / "data").glob("old_output_backup_*.tar.gz"))) == 1
+    _, out, _ = call(capsys, "list-runs", "-o", "data/output")
+    assert "imported: config models metrics" in out
+    code, out, _ = call(capsys, "migrate", "-o", "data/output")
+    assert (code, out.split(":")[0]) == (0, "nothing to migrate")
+
+
+def test_a_read_only_folder_gets_one_line(home: Path) -> None:
+    table = write_table(home / "table.csv")
+    (home / "locked").mkdir()
+    (home / "locked").chmod(0o555)
+    if os.access(home / "locked", os.W_OK):
+        pytest.skip("this user may write everywhere")
+    done = program("train", "-d", str(table), "-o", "locked", folder=home)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)

@@ -1,0 +1,42 @@
+"""One page about the run: a single HTML file that needs no network.
+
+REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, provenance.json, cv_results_{model}.csv,
+    status/{model}.json, metrics.csv, leaderboard.csv, predictions/
+OUTPUTS: <runs>/{run_id}/report.html
+"""
+
+
+rule report_run:
+    """Write the page of the run."""
+    input:
+        config="<runs>/{run_id}/config.yaml",
+        data="<runs>/{run_id}/data.parquet",
+        provenance="<runs>/{run_id}/provenance.json",
+        cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
+        statuses=get_model_files("<runs>/{run_id}/status/{model}.json"),
+        metrics="<runs>/{run_id}/metrics.csv",
+        leaderboard="<runs>/{run_id}/leaderboard.csv",
+        predictions="<runs>/{run_id}/predictions",
+    output:
+        report(
+            "<runs>/{run_id}/report.html",
+            caption="../report/report_run.rst",
+            category="{run_id}",
+            subcategory="Page",
+            labels={"what": "page of the run"},
+        ),
+    log:
+        "<runs>/{run_id}/logs/report_run.log",
+    benchmark:
+        "<runs>/{run_id}/benchmarks/report_run.tsv"
+    conda:
+        "../envs/forerun.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        log_file=get_setting("log_file"),
+    message:
+        "{wildcards.run_id}: writing the report"
+    script:
+        "../../scripts/report_run.py"
