@@ -27,6 +27,7 @@ if __name__ == "__main__":
         threads=snakemake.threads,
         max_time=snakemake.params.max_time,
         log_file=snakemake.params.log_file,
+        reuse=snakemake.params.reuse,
         failures=snakemake.params.failures,
         tries=snakemake.resources.tries,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import platform
 import subprocess
 from datetime import datetime, timezone
@@ -70,6 +71,7 @@ def freeze(
             "git": git_state(project),
             "data": {"file": frozen["data_file"], "sha256": sha256(data_file)}
             | {"frozen_sha256": sha256(to["data"])}
+            | {"columns_sha256": columns_sha256(prepared.frame)}
             | summary(prepared.frame)
             | {"notes": prepared.notes},
             "seed": settings["seed"],
@@ -80,6 +82,19 @@ def freeze(
     )
     # Last: a run exists from the moment its configuration does.
     write_text(to["config"], config.dump(frozen))
+
+
+def columns_sha256(frame: Any) -> dict[str, str]:
+    """Identify each column by its values and their order: what a model sees decides what it is."""
+    from pandas.util import hash_pandas_object
+
+    return {
+        name: hashlib.sha256(
+            str(frame[name].dtype).encode()
+            + hash_pandas_object(frame[name], index=False).to_numpy().tobytes()
+        ).hexdigest()
+        for name in map(str, frame.columns)
+    }
 
 
 def versions() -> dict[str, str]:

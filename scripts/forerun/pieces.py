@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forerun import isolate
-from forerun.files import write_json
+from forerun import identity, isolate, store
+from forerun.engines.base import MODULES
+from forerun.files import TEMPORARY, write_json
+from forerun.models import ModelSpec
+from forerun.models import spec as find
 from forerun.yaml_files import load_yaml
 
 #: How often a job that is killed as a whole (not only its child) is tried before it counts as
@@ -32,27 +38,26 @@ class Piece:
     log_file: str | None = None
     failures: int = 0
     tries: int = 1
+    reuse: bool = True
 
 
 def perform(piece: Piece) -> dict[str, Any]:
     """Do the piece. Whatever happens, the outcome is written; a failure leaves an empty product."""
-    labels = {"run": piece.run, "model": piece.model, "stage": piece.function}
+    _clear(piece.product)
+    settings = load_yaml(piece.arguments["config"])
+    spec = find(settings, piece.model)
+    what = _identity(piece, settings, spec)
+    result: dict[str, Any] | None = None
     if piece.tries > TRIES:
         result = _killed(piece)
-    else:
-        result = isolate.run(
-            f"forerun.training:{piece.function}",
-            piece.arguments,
-            piece.outcome,
-            piece.log,
-            progress=piece.log.removesuffix(".log") + ".progress.json",
-            labels=labels,
-            imports=["forerun.training", _engine(piece)],
-            threads=piece.threads,
-            max_time=piece.max_time,
-            attempt=piece.failures + 1,
-            log_file=piece.log_file,
-        )
+    elif what and (entry := store.find(_store(piece), identity.key(what))):
+        with suppress(OSError):  # pruned in between
+            result = _reused(piece, entry)
+    if result is None:
+        result = _trained(piece, MODULES[spec.engine])
+        if result["status"] == "ok" and what:
+            with suppress(OSError):  # no room for the store is no failure of the model
+                store.put(_store(piece), what, piece.product, piece.run, result["seconds"])
     if result["status"] == "failed":
         _placeholder(piece.product)
         error = result["error"]
@@ -61,13 +66,67 @@ def perform(piece: Piece) -> dict[str, Any]:
     return result
 
 
-def _engine(piece: Piece) -> str:
-    """The module of the model's engine: what the child has to import."""
-    from forerun.engines.base import MODULES
+def _trained(piece: Piece, engine: str) -> dict[str, Any]:
+    """Do the piece in a child process."""
+    return isolate.run(
+        f"forerun.training:{piece.function}",
+        piece.arguments,
+        piece.outcome,
+        piece.log,
+        progress=piece.log.removesuffix(".log") + ".progress.json",
+        labels={"run": piece.run, "model": piece.model, "stage": piece.function},
+        imports=["forerun.training", engine],
+        threads=piece.threads,
+        max_time=piece.max_time,
+        attempt=piece.failures + 1,
+        log_file=piece.log_file,
+    )
 
-    settings = load_yaml(piece.arguments["config"])
-    items = [*settings["baselines"], *settings["models"]]
-    return MODULES[next(item["engine"] for item in items if item["name"] == piece.model)]
+
+def _identity(piece: Piece, settings: dict[str, Any], spec: ModelSpec) -> dict[str, Any] | None:
+    """What determines the piece's product; None if it is not to be shared."""
+    if not piece.reuse:
+        return None
+    arguments = piece.arguments
+    fold = arguments.get("fold")
+    return identity.ingredients(settings, spec, arguments["data"], fold, piece.threads)
+
+
+def _store(piece: Piece) -> Path:
+    """The store of the runs among which this one lies."""
+    return store.of_run(Path(piece.arguments["config"]).parent)
+
+
+def _reused(piece: Piece, entry: store.Entry) -> dict[str, Any]:
+    """Take the product from another run and write the outcome."""
+    started = time.time()
+    at = isolate.now()
+    store.take(entry, piece.product)
+    source = entry.info["run_id"]
+    log = Path(piece.log)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(f"reused from run {source} (store entry {entry.key})\n", encoding="utf-8")
+    result = {
+        "status": "ok",
+        "error": None,
+        "peak_memory_mb": None,
+        "stage": piece.function,
+        "seconds": round(time.time() - started, 2),
+        "attempts": piece.failures + 1,
+        "log": piece.log,
+        "started_at": at,
+        "finished_at": isolate.now(),
+        "reused_from": source,
+    }
+    write_json(piece.outcome, result)
+    return result
+
+
+def _clear(product: str) -> None:
+    """Remove what an earlier try left half-written when it was killed."""
+    path = Path(product)
+    for left in path.parent.glob(f"{TEMPORARY}*-{path.name}"):
+        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def _killed(piece: Piece) -> dict[str, Any]:

@@ -1,0 +1,112 @@
+"""What determines the product of a fit, as one sha256: the same identity, the same product.
+
+Left out is what cannot change it: names of files and columns (the rows themselves count), metrics,
+the other models, how the run is carried out, and, for the final fit, everything about windows. A
+new setting counts until it is listed here: training once too often is the smaller mistake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from forerun import schema, windows
+from forerun.files import read_json, sha256
+from forerun.models import ModelSpec, exogenous_columns
+
+#: Settings that a fit does not see, or that stand in the identity in another form.
+NOT_SEEN = {
+    *("data_file", "static_file", "futr_file", "id_col", "time_col", "target_col", "on_gaps"),
+    *("models", "baselines", "exogenous", "hist_exog", "futr_exog", "stat_exog"),
+    *("metrics", "sort_metric", "ensemble_size"),
+    *("n_windows", "test_size", "step_size", "refit"),
+}
+#: Settings that statistical and machine learning models do not see.
+NEURAL = {
+    *("input_size", "max_steps", "scaler_type", "windows_batch_size", "batch_size"),
+    *("learning_rate", "early_stop_patience_steps", "val_size", "accelerator", "precision"),
+}
+_COMMON = ("numpy", "pandas", "pyarrow", "utilsforecast", "coreforecast")
+PACKAGES = {
+    "neuralforecast": ("neuralforecast", "torch", "pytorch-lightning", "optuna", "ray", *_COMMON),
+    "statsforecast": ("statsforecast", "scipy", *_COMMON),
+    "mlforecast": ("mlforecast", "lightgbm", "scikit-learn", *_COMMON),
+}
+#: Modules of this library that stand between the frozen table and a fitted model.
+CODE = ("training.py", "windows.py", "engines/*.py", "data/splitting.py", "data/panel.py")
+
+
+@cache
+def code() -> str:
+    """The sha256 of the code that trains."""
+    here, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(path for pattern in CODE for path in here.glob(pattern)):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def versions(engine: str) -> dict[str, str]:
+    """Versions of Python and of the packages behind an engine."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES[engine]:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def rows(data: str | Path, columns: list[str]) -> dict[str, str]:
+    """What identifies the rows of a run's ``data.parquet``: a sha256 for each column that is used.
+
+    They are noted in ``provenance.json`` when the run is created, and hold as long as the file is
+    the one that was written then; otherwise the whole file counts.
+    """
+    found = sha256(data)
+    noted = (read_json(Path(data).with_name("provenance.json")) or {}).get("data", {})
+    each = noted.get("columns_sha256") or {}
+    if noted.get("frozen_sha256") == found and all(name in each for name in columns):
+        return {name: each[name] for name in columns}
+    return {"file": found}
+
+
+def ingredients(
+    settings: dict[str, Any], spec: ModelSpec, data: str | Path, fold: int | None, threads: int
+) -> dict[str, Any]:
+    """Return all that determines a fit: the final one, or that of cross-validation fold `fold`."""
+    unseen = NOT_SEEN | schema.marked("x-operational") | (set() if _neural(spec) else NEURAL)
+    unseen |= set() if spec.info.auto else {"num_samples"}
+    exogenous = exogenous_columns(spec, settings)
+    columns = ["unique_id", "ds", "y", *(name for names in exogenous.values() for name in names)]
+    what: dict[str, Any] = {
+        "stage": "train_model" if fold is None else "cross_validate",
+        "model": spec.as_dict(),
+        "exogenous": exogenous,
+        "settings": {key: value for key, value in settings.items() if key not in unseen},
+        "rows": rows(data, list(dict.fromkeys(columns))),
+        "threads": threads,
+        "versions": versions(spec.engine),
+        "code": code(),
+    }
+    if fold is not None:
+        folds = windows.folds(settings)
+        step = windows.step_size(settings)
+        what["windows"] = {"number": len(folds[fold]), "step_size": step}
+        what["rows_left_out"] = (folds[-1].stop - folds[fold].stop) * step
+    return what
+
+
+def key(ingredients: dict[str, Any]) -> str:
+    """Return the identity: the sha256 of the ingredients."""
+    text = json.dumps(ingredients, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _neural(spec: ModelSpec) -> bool:
+    return spec.engine == "neuralforecast"

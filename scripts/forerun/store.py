@@ -1,0 +1,178 @@
+"""Fitted pieces that other runs may use again: ``<runs>/.store/``, plain folders, no index.
+
+``<runs>/.store/<key>/`` is one product of training, named by what determines it
+(:mod:`forerun.identity`): ``entry.json`` says what it is, where it comes from and the sha256 of
+each file; ``files/`` holds them. They are hard links to the files of the run that trained them
+(copies where the file system has no links), and read-only. An entry appears whole, by a rename; two
+runs that make the same one at once both keep what they have, and the first stays.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forerun import identity
+from forerun.files import TEMPORARY, new_folder, read_json, replacing, sha256, write_json
+from forerun.isolate import now
+
+#: The folder beside the runs; no run can have this name.
+FOLDER = ".store"
+#: Seconds after which an unfinished entry was left by a process that was killed.
+STALE = 24 * 3600
+
+
+@dataclass
+class Entry:
+    """One product in the store."""
+
+    folder: Path
+    info: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        return self.folder.name
+
+    @property
+    def size(self) -> int:
+        """Bytes on the disk that no run shares: those of files that have no other name."""
+        found = [path.stat() for path in self.folder.rglob("*") if path.is_file()]
+        return sum(state.st_size for state in found if state.st_nlink == 1)
+
+    def damaged(self) -> bool:
+        """Tell whether a file is missing, or is not the one that was stored."""
+        known = self.info.get("files")
+        if not isinstance(known, dict) or not known:
+            return True
+        if any(Path(name).is_absolute() or ".." in Path(name).parts for name in known):
+            return True
+        try:
+            return any(sha256(self.folder / "files" / name) != known[name] for name in known)
+        except OSError:
+            return True
+
+
+def of_run(folder: str | Path) -> Path:
+    """The store that the run `folder` shares with its siblings."""
+    return Path(folder).absolute().parent / FOLDER
+
+
+def entries(store: Path) -> Iterator[Entry]:
+    """Yield all entries, sorted by key; a damaged description is an empty one."""
+    for folder in sorted(store.glob("*")):
+        if re.fullmatch(r"[0-9a-f]{64}", folder.name):
+            info = read_json(folder / "entry.json")
+            yield Entry(folder, info if isinstance(info, dict) else {})
+
+
+def find(store: Path, key: str) -> Entry | None:
+    """Return the entry of that key if it is whole; a damaged one is removed."""
+    folder = store / key
+    if not folder.is_dir():
+        return None
+    info = read_json(folder / "entry.json")
+    entry = Entry(folder, info if isinstance(info, dict) else {})
+    if entry.damaged():
+        remove(entry)
+        return None
+    return entry
+
+
+def take(entry: Entry, product: str | Path) -> None:
+    """Make `product` (a folder; a file if it has a suffix) from an entry, whole or not at all."""
+    source = entry.folder / "files"
+    if Path(product).suffix:
+        with replacing(product) as temporary:
+            _link(source / next(iter(entry.info["files"])), temporary)
+        return
+    with new_folder(product) as folder:
+        for name in entry.info["files"]:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            _link(source / name, folder / name)
+
+
+def put(store: Path, what: dict[str, Any], product: str | Path, run: str, seconds: float) -> None:
+    """Store a product under the key of its ingredients `what`; do nothing if one is there."""
+    key, product = identity.key(what), Path(product)
+    if (store / key).exists():
+        return
+    whole = {product.name: product}
+    if product.is_dir():
+        files = [path for path in product.rglob("*") if path.is_file()]
+        hidden = (".snakemake_timestamp",)
+        whole = {str(p.relative_to(product)): p for p in files if p.name not in hidden}
+    temporary = store / f"{TEMPORARY}{os.getpid()}-{time.time_ns()}"
+    temporary.mkdir(parents=True)
+    try:
+        for name, path in whole.items():
+            (temporary / "files" / name).parent.mkdir(parents=True, exist_ok=True)
+            _link(path, temporary / "files" / name)
+        write_json(
+            temporary / "entry.json",
+            {
+                "run_id": run,
+                "model": what["model"]["name"],
+                "stage": what["stage"],
+                "seconds": seconds,
+                "stored_at": now(),
+                "files": {name: sha256(temporary / "files" / name) for name in sorted(whole)},
+                "determined_by": what,
+            },
+        )
+        os.rename(temporary, store / key)
+    except FileExistsError:
+        pass  # another run was faster
+    except OSError as error:
+        if not (store / key).is_dir():
+            raise error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove(entry: Entry) -> None:
+    """Remove an entry; runs that use its files keep them."""
+    grave = entry.folder.with_name(f"{TEMPORARY}{os.getpid()}-{time.time_ns()}")
+    try:
+        os.rename(entry.folder, grave)  # at once: nobody finds half an entry
+    except FileNotFoundError:
+        return
+    shutil.rmtree(grave, ignore_errors=True)
+
+
+def prune(store: Path, older_than: float = 0, unused: bool = False) -> list[Entry]:
+    """Remove entries stored more than `older_than` seconds ago, and what killed processes left.
+
+    With `unused`, only entries whose files no run has any more.
+    """
+    before, removed = time.time() - older_than, []
+    for entry in list(entries(store)):
+        age = entry.folder.stat().st_mtime
+        if age <= before and (not unused or not _used(entry) or entry.damaged()):
+            remove(entry)
+            removed.append(entry)
+    for left in store.glob(f"{TEMPORARY}*"):
+        if left.stat().st_mtime < time.time() - STALE:
+            shutil.rmtree(left, ignore_errors=True)
+    return removed
+
+
+def _used(entry: Entry) -> bool:
+    files = [path for path in (entry.folder / "files").rglob("*") if path.is_file()]
+    return any(path.stat().st_nlink > 1 for path in files)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Give a file a second name, or copy it; either way nobody writes to it any more."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+    mode = os.stat(target).st_mode
+    if mode & 0o222:
+        os.chmod(target, mode & 0o7777 & ~0o222)

@@ -1,0 +1,340 @@
+"""Fitted pieces are used again exactly when what determines them is the same."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forerun import freeze, identity, isolate, models, store
+from forerun.config import resolve
+from forerun.pieces import Piece, perform
+from forerun.yaml_files import load_yaml
+
+WHAT = {"stage": "train_model", "model": {"name": "NHITS"}, "seed": 1}
+
+
+def write_table(path, shift=0.0, **columns):
+    days = pd.date_range("2024-01-01", periods=60, freq="D")
+    wave = 20 + 3 * np.sin(2 * np.pi * np.arange(60) / 7)
+    table = {"unique_id": "a", "ds": days, "y": wave + shift} | columns
+    pd.DataFrame(table).to_csv(path, index=False)
+
+
+def make_run(run_id, table="table.csv", **settings):
+    """Freeze a run and return the ingredients of NHITS and SeasonalNaive: final fit and fold 0."""
+    asked = {"data_file": table, "horizon": 4, "input_size": 8, "n_windows": 2}
+    asked |= {"models": ["NHITS"], "baselines": ["SeasonalNaive"]} | settings
+    names = {"data": "data.parquet", "provenance": "provenance.json", "config": "config.yaml"}
+    to = {name: f"runs/{run_id}/{file}" for name, file in names.items()}
+    freeze.freeze(resolve(asked), table, to, run_id)
+    return Path("runs") / run_id
+
+
+def keys(run, model="NHITS", threads=1):
+    settings = load_yaml(run / "config.yaml")
+    spec = models.spec(settings, model)
+    return [
+        identity.key(identity.ingredients(settings, spec, run / "data.parquet", fold, threads))
+        for fold in (None, 0)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_table("table.csv")
+
+
+@pytest.fixture
+def product():
+    folder = Path("runs/exp1/models/NHITS")
+    folder.mkdir(parents=True)
+    (folder / "weights.bin").write_bytes(b"1234")
+    (folder / "configuration.json").write_text("{}")
+    return folder
+
+
+# -- What determines a fit ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "final_same", "fold_same"),
+    [
+        ({}, True, True),
+        ({"metrics": ["mae", "rmse"], "sort_metric": "rmse"}, True, True),
+        ({"plot_series": 3, "max_time": 99, "accept_failures": True}, True, True),
+        ({"models": ["NHITS", "MLP"]}, True, True),
+        ({"n_windows": 3}, True, False),
+        ({"n_windows": 2, "refit": True}, True, False),
+        ({"step_size": 2}, True, False),
+        ({"max_steps": 7}, False, False),
+        ({"seed": 2}, False, False),
+        ({"horizon": 5}, False, False),
+        ({"scaler_type": "standard"}, False, False),
+        ({"models": [{"name": "NHITS", "params": {"batch_size": 8}}]}, False, False),
+        ({"precision": "64"}, False, False),
+    ],
+)
+def test_what_changes_the_identity_of_a_fit(changed, final_same, fold_same):
+    before, after = keys(make_run("a")), keys(make_run("b", **changed))
+    assert (before[0] == after[0], before[1] == after[1]) == (final_same, fold_same)
+    assert before[0] != before[1]
+
+
+def test_another_value_of_one_row_is_another_fit():
+    write_table("other.csv", shift=0.001)
+    assert keys(make_run("a"))[0] != keys(make_run("b", table="other.csv"))[0]
+
+
+def test_the_same_rows_in_another_file_are_the_same_fit():
+    table = pd.read_csv("table.csv", dtype=str).rename(columns={"y": "sales"})
+    table.sample(frac=1, random_state=1).to_csv("other.csv", index=False)
+    assert keys(make_run("a")) == keys(make_run("b", table="other.csv", target_col="sales"))
+
+
+def test_a_column_that_the_model_does_not_use_does_not_count():
+    write_table("other.csv", price=np.arange(60.0))
+    more = make_run("b", table="other.csv", hist_exog=["price"])
+    plain = make_run("a")
+    assert keys(plain, "SeasonalNaive") == keys(more, "SeasonalNaive")
+    assert keys(plain)[0] != keys(more)[0]
+
+
+def test_a_neural_setting_does_not_count_for_a_statistical_model():
+    runs = make_run("a"), make_run("b", max_steps=7, learning_rate=0.1)
+    assert keys(runs[0], "SeasonalNaive") == keys(runs[1], "SeasonalNaive")
+
+
+def test_versions_code_and_threads_count(monkeypatch):
+    run = make_run("a")
+    before = keys(run)[0]
+    assert keys(run, threads=2)[0] != before
+    with monkeypatch.context() as patch:
+        patch.setattr(identity, "code", lambda: "changed")
+        assert keys(run)[0] != before
+    monkeypatch.setattr(identity, "versions", lambda engine: {engine: "99"})
+    assert keys(run)[0] != before
+
+
+def test_a_table_edited_after_freezing_is_not_believed():
+    run = make_run("a")
+    before = keys(run)[0]
+    frame = pd.read_parquet(run / "data.parquet").assign(y=1.0)
+    frame.to_parquet(run / "data.parquet", index=False)
+    assert keys(run)[0] != before
+
+
+# -- The folders --------------------------------------------------------------------------------
+
+
+def put(product, run="exp1", what=WHAT):
+    place = store.of_run("runs/exp1")
+    store.put(place, what, product, run, 12.5)
+    return place
+
+
+def test_a_folder_comes_back_with_the_same_content_under_the_same_inode(product):
+    place = put(product)
+    entry = store.find(place, identity.key(WHAT))
+    assert entry.info["run_id"] == "exp1"
+    store.take(entry, "runs/exp2/models/NHITS")
+    taken = Path("runs/exp2/models/NHITS")
+    assert {p.name: p.read_bytes() for p in taken.iterdir()} == {
+        "weights.bin": b"1234",
+        "configuration.json": b"{}",
+    }
+    assert os.stat(taken / "weights.bin").st_ino == os.stat(product / "weights.bin").st_ino
+    assert not any(path.is_symlink() for path in Path("runs").rglob("*"))
+    for path in [taken / "weights.bin", product / "weights.bin"]:
+        assert os.stat(path).st_mode & 0o222 == 0
+
+
+def test_a_file_comes_back(tmp_path):
+    table = tmp_path / "runs/exp1/parts/NHITS/fold_0.parquet"
+    table.parent.mkdir(parents=True)
+    table.write_bytes(b"table")
+    place = put(table)
+    store.take(store.find(place, identity.key(WHAT)), "runs/exp2/fold_0.parquet")
+    assert Path("runs/exp2/fold_0.parquet").read_bytes() == b"table"
+
+
+def test_without_links_files_are_copied(product, monkeypatch):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    place = put(product)
+    store.take(store.find(place, identity.key(WHAT)), "runs/exp2/models/NHITS")
+    copy = Path("runs/exp2/models/NHITS/weights.bin")
+    assert copy.read_bytes() == b"1234"
+    assert os.stat(copy).st_nlink == 1
+    assert os.stat(copy).st_mode & 0o222 == 0
+
+
+@pytest.mark.parametrize("damage", ["content", "file", "entry", "path"])
+def test_a_damaged_entry_is_noticed_and_removed(product, damage):
+    place = put(product)
+    folder = place / identity.key(WHAT)
+    weights = folder / "files" / "weights.bin"
+    if damage == "content":
+        weights.chmod(0o644)
+        weights.write_bytes(b"1235")
+    elif damage == "file":
+        weights.unlink()
+    elif damage == "entry":
+        (folder / "entry.json").write_text('{"run_id": "exp')
+    else:
+        info = json.loads((folder / "entry.json").read_text())
+        info["files"] = {"../../../table.csv": "0"}
+        (folder / "entry.json").write_text(json.dumps(info))
+    assert store.find(place, identity.key(WHAT)) is None
+    assert list(place.iterdir()) == []
+
+
+def test_removing_a_run_or_an_entry_leaves_the_other(product):
+    place = put(product)
+    entry = store.find(place, identity.key(WHAT))
+    shutil.rmtree("runs/exp1")
+    assert not entry.damaged()
+    store.take(entry, "runs/exp2/models/NHITS")
+    assert [gone.key for gone in store.prune(place)] == [entry.key]
+    assert Path("runs/exp2/models/NHITS/weights.bin").read_bytes() == b"1234"
+    assert list(place.iterdir()) == []
+
+
+def test_pruning_what_no_run_has_any_more(product):
+    place = put(product)
+    assert store.prune(place, unused=True) == []
+    assert next(store.entries(place)).size < 4000
+    shutil.rmtree("runs/exp1")
+    assert len(store.prune(place, unused=True)) == 1
+
+
+def test_pruning_by_age_and_what_killed_processes_left(product):
+    place = put(product)
+    assert store.prune(place, older_than=3600) == []
+    fresh, old = place / ".tmp-1-1", place / ".tmp-1-2"
+    for folder in (fresh, old):
+        (folder / "files").mkdir(parents=True)
+    past = time.time() - 2 * store.STALE
+    os.utime(old, (past, past))
+    store.prune(place, older_than=3600)
+    assert fresh.exists()
+    assert not old.exists()
+
+
+def _put_and_take(number):
+    product = Path(f"runs/r{number}/models/NHITS")
+    product.mkdir(parents=True)
+    (product / "weights.bin").write_bytes(b"1234" * 1000)
+    place = store.of_run(f"runs/r{number}")
+    for _ in range(20):
+        store.put(place, WHAT, product, f"r{number}", 1.0)
+        if entry := store.find(place, identity.key(WHAT)):
+            try:
+                store.take(entry, f"runs/r{number}/taken")
+            except FileNotFoundError:
+                continue  # pruned by the other in between
+            assert Path(f"runs/r{number}/taken/weights.bin").read_bytes() == b"1234" * 1000
+            if number:
+                store.remove(entry)
+    return True
+
+
+def test_several_processes_at_once():
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        assert pool.map(_put_and_take, range(3)) == [True] * 3
+    assert not list(Path("runs/.store").glob(".tmp-*"))
+
+
+# -- Jobs ---------------------------------------------------------------------------------------
+
+
+def train(run, reuse=True, function="train_model"):
+    """Do one job as its script does."""
+    model, where = "SeasonalNaive", f"runs/{run.name}"
+    arguments = {"config": f"{where}/config.yaml", "data": f"{where}/data.parquet", "model": model}
+    product = f"{where}/models/{model}"
+    if function == "train_model":
+        arguments |= {"folder": product}
+    else:
+        product = f"{where}/parts/{model}/fold_0.parquet"
+        arguments |= {"fold": 0, "output": product}
+    piece = Piece(
+        function,
+        arguments,
+        product=product,
+        run=run.name,
+        model=model,
+        outcome=f"{where}/parts/{model}/{function}.json",
+        log=f"{where}/logs/{function}/{model}.log",
+        reuse=reuse,
+    )
+    return perform(piece)
+
+
+@pytest.fixture
+def children(monkeypatch):
+    """Count the processes that train."""
+    started = []
+    start = isolate.children.start
+
+    def counting(*arguments):
+        started.append(arguments)
+        return start(*arguments)
+
+    monkeypatch.setattr(isolate.children, "start", counting)
+    return started
+
+
+@pytest.mark.slow
+def test_a_second_run_takes_what_the_first_has_trained(children):
+    first, second = make_run("exp1"), make_run("exp2", n_windows=3)
+    assert train(first)["status"] == "ok"
+    assert len(children) == 1
+    outcome = train(second)
+    assert len(children) == 1
+    assert (outcome["status"], outcome["reused_from"]) == ("ok", "exp1")
+    assert json.loads((second / "parts/SeasonalNaive/train_model.json").read_text()) == outcome
+    assert "reused from run exp1" in (second / "logs/train_model/SeasonalNaive.log").read_text()
+    models_of = [{p.name: p.read_bytes() for p in r.glob("models/*/*")} for r in (first, second)]
+    assert models_of[0] == models_of[1] != {}
+    assert train(make_run("exp3"), reuse=False).get("reused_from") is None
+    assert len(children) == 2
+
+
+@pytest.mark.slow
+def test_a_damaged_entry_is_trained_anew(children):
+    first, second = make_run("exp1"), make_run("exp2")
+    train(first, function="cross_validate")
+    stored = next(Path("runs/.store").glob("*/files/*"))
+    whole = stored.read_bytes()
+    stored.chmod(0o644)
+    stored.write_bytes(b"damaged")
+    outcome = train(second, function="cross_validate")
+    assert (outcome["status"], outcome.get("reused_from"), len(children)) == ("ok", None, 2)
+    assert (second / "parts/SeasonalNaive/fold_0.parquet").read_bytes() == whole
+
+
+@pytest.mark.slow
+def test_what_failed_is_not_stored(children):
+    run = make_run("exp1", baselines=[{"name": "SeasonalNaive", "params": {"season_length": 0}}])
+    assert train(run)["status"] == "failed"
+    assert not Path("runs/.store").exists()
+
+
+@pytest.mark.slow
+def test_what_a_killed_try_left_is_cleared(children):
+    run = make_run("exp1")
+    left = run / "models/.tmp-0123456789ab-SeasonalNaive"
+    left.mkdir(parents=True)
+    train(run)
+    assert [path.name for path in (run / "models").iterdir()] == ["SeasonalNaive"]
