@@ -209,11 +209,13 @@ def leaderboard(
 
 
 def _costs(status: dict[str, Any]) -> dict[str, Any]:
-    error = status.get("error") or {}
+    reason = (status.get("error") or {}).get("message")
+    if not reason and status.get("reused_from"):
+        reason = f"reused from {status['reused_from']}"
     return {
         "train_seconds": status.get("train_seconds"),
         "cv_seconds": status.get("cv_seconds"),
         "peak_memory_mb": status.get("peak_memory_mb"),
         "status": status["status"],
-        "reason": error.get("message"),
+        "reason": reason,
     }

@@ -30,6 +30,7 @@ COMMANDS = {
     "export": "export_run",
     "import": "import_run",
     "migrate": "migrate",
+    "store": "store",
     "list-models": "list_models",
     "generate-config": "generate_config",
 }

@@ -1,0 +1,60 @@
+"""``store``: the fitted models that runs share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forerun.cli.workspace import Directory, OutputDir, workspace
+
+if TYPE_CHECKING:
+    from forerun.store import Entry
+
+
+class Action(str, Enum):
+    """What to do with the store."""
+
+    list = "list"
+    prune = "prune"
+
+
+def command(
+    action: Annotated[
+        Action, typer.Argument(help="list: print the table of entries. prune: remove entries.")
+    ] = Action.list,
+    older_than: Annotated[
+        float, typer.Option("--older-than", metavar="DAYS", min=0, help="prune: entries of before.")
+    ] = 0,
+    unused: Annotated[
+        bool, typer.Option("--unused", help="prune: only entries whose files no run has any more.")
+    ] = False,
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> None:
+    """List or remove the fitted models that new runs may use again. No run loses anything."""
+    from forerun import store
+    from forerun.cli.console import say
+
+    place = workspace(output_dir, directory).runs / store.FOLDER
+    if action is Action.prune:
+        removed = store.prune(place, older_than * 86400, unused)
+        say(f"removed {len(removed)} entries of {place}; runs keep their files")
+        return
+    lines = [_line(entry) for entry in store.entries(place)]
+    if lines:
+        say(f"{'key':12}  {'stage':14}  {'model':20}  {'trained by':24}  {'seconds':>9}  stored at")
+    say(*(lines or [f"no entries in {place}"]))
+
+
+def _line(entry: Entry) -> str:
+    """One line of the table."""
+    info = entry.info
+    if not info:
+        return f"{entry.key[:12]}  damaged: it will not be used, and removed when it is asked for"
+    seconds = float(info.get("seconds") or 0)
+    words = (str(info.get(name, "?")) for name in ("stage", "model", "run_id"))
+    stage, model, run = words
+    at = info.get("stored_at", "?")
+    return f"{entry.key[:12]}  {stage:14}  {model:20}  {run:24}  {seconds:9.1f}  {at}"
