@@ -86,4 +86,3 @@ def _costs(
         "cv_seconds": round(sum(seconds[1:]), 2),
         "peak_memory_mb": max(known) if known else None,
     }
-

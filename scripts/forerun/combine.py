@@ -257,9 +257,7 @@ def best_forecasts(
     return keys.assign(**{BEST: values, "chosen": names})
 
 
-def ensemble_forecasts(
-    frames: dict[str, pd.DataFrame], weights: dict[str, float]
-) -> pd.DataFrame:
+def ensemble_forecasts(frames: dict[str, pd.DataFrame], weights: dict[str, float]) -> pd.DataFrame:
     """Return ``unique_id``, ``ds``, ``ensemble``; weights are shared out among those there."""
     used = {model: weight for model, weight in weights.items() if model in frames}
     if not used:

@@ -97,9 +97,7 @@ def combinations(
         yield name, frame[[c for c in frame.columns if c not in last] + last]
 
 
-def points(
-    frame: pd.DataFrame, model: str, frames: dict[str, pd.DataFrame]
-) -> pd.DataFrame:
+def points(frame: pd.DataFrame, model: str, frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Return ``unique_id``, ``ds``, ``<model>`` for :func:`combinations`; keys are held once."""
     keys = ["unique_id", "ds"]
     first = next(iter(frames.values()), frame)[keys]

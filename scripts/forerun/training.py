@@ -14,7 +14,7 @@ import pandas as pd
 from forerun.yaml_files import load_yaml
 from forerun.data import split
 from forerun.engines.base import Data, Progress, get_engine
-from forerun.files import new_folder, write_parquet
+from forerun.files import new_folder, write_csv, write_parquet
 from forerun.models import ModelSpec, specs
 from forerun.windows import folds, step_size
 
@@ -45,12 +45,20 @@ def without_gap(frame: pd.DataFrame, settings: dict[str, Any], by: list[str]) ->
     return frame[step >= settings["gap"]].reset_index(drop=True)
 
 
+def keep(data: Data, piece: Path) -> None:
+    """Write what an engine wants kept beside its outcome: ``parts/<model>/final_trials.csv``."""
+    for name, table in data.kept.items():
+        write_csv(piece.with_name(f"{piece.name}_{name}.csv"), table)
+
+
 def train_model(config: str, data: str, model: str, folder: str, progress: Progress) -> None:
     """Fit a model to all data of the run and save it as `folder`."""
     settings = load_yaml(config)
     spec = find_spec(settings, model)
     engine = get_engine(spec.engine)
-    fitted = engine.fit(spec, settings, read_run_data(data, settings), progress)
+    seen = read_run_data(data, settings)
+    fitted = engine.fit(spec, settings, seen, progress)
+    keep(seen, Path(config).parent / "parts" / model / "final")
     with new_folder(folder) as temporary:
         engine.save(fitted, temporary)
 
@@ -72,5 +80,6 @@ def cross_validate(
     seen.history = without_last(seen.history, later)
     engine = get_engine(spec.engine)
     frame = engine.cross_validate(spec, settings, seen, len(covered), progress)
+    keep(seen, Path(output).with_suffix(""))
     frame = frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True)
     write_parquet(output, without_gap(frame, settings, ["unique_id", "cutoff"]))

@@ -10,9 +10,11 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from forerun.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,19 +48,20 @@ class Data:
         ``unique_id``, ``ds`` and the columns of ``futr_exog`` after each series' end.
     static : DataFrame or None
         ``unique_id`` and the columns of ``stat_exog``, one row per series.
+    kept : dict
+        Tables that an engine wants kept beside its result: ``trials`` of an automatic model.
     """
 
     history: pd.DataFrame
     future: pd.DataFrame | None = None
     static: pd.DataFrame | None = None
+    kept: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
 class Engine(Protocol):
     """What an engine module offers."""
 
-    def fit(
-        self, spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress
-    ) -> Any:
+    def fit(self, spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Any:
         """Return the model fitted to all of `data`."""
 
     def cross_validate(
@@ -91,16 +94,51 @@ def get_engine(name: str) -> Engine:
 
 
 def tidy_columns(frame: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Give forecast columns one form: ``m``, ``m-lo-90``, ``m-hi-90`` (``m-median`` is the point)."""
-    names = {}
+    """Give forecast columns one form: ``m``, ``m-lo-90``, ``m-hi-90``; drop all others.
+
+    The point forecast is the median where there is one, or else the only quantile. Distribution
+    parameters (``m-loc``...) are left out.
+    """
+    keys = [c for c in ("unique_id", "ds", "cutoff", "y") if c in frame.columns]
+    point = f"{model}-median" if f"{model}-median" in frame.columns else model
+    if point not in frame.columns:  # QuantileLoss and the like: m_ql0.5
+        point = next(c for c in frame.columns if str(c).startswith(f"{model}_q"))
+    names = {point: model}
     for column in frame.columns:
-        if column == f"{model}-median":
-            names[column] = model
-        elif match := re.fullmatch(rf"{re.escape(model)}-(lo|hi)-(\d+)(\.0*)?", str(column)):
-            names[column] = f"{model}-{match[1]}-{match[2]}"
-    if f"{model}-median" in names and model in frame.columns:
-        frame = frame.drop(columns=model)  # the mean of a distribution: its median is the point
-    return frame.rename(columns=names)
+        if match := re.fullmatch(rf"{re.escape(model)}-(lo|hi)-(\d+(?:\.\d+)?)", str(column)):
+            names[column] = f"{model}-{match[1]}-{float(match[2]):g}"
+    return frame[[*keys, *names]].rename(columns=names)
+
+
+def future_values(
+    data: Data, columns: list[str], model: str, settings: dict[str, Any]
+) -> pd.DataFrame | None:
+    """Return the known future values of `columns`; None if there are no columns.
+
+    Raises
+    ------
+    UserError
+        If they are needed and not there; names the columns and the first series without them.
+    """
+    if not columns:
+        return None
+    from forerun.windows import reach
+
+    steps = reach(settings)
+    where = "give them as later rows of data_file (without a target) or in futr_file"
+    of = (
+        f"{model} needs the values of {', '.join(columns)} for {steps} steps after each series' end"
+    )
+    if data.future is None:
+        raise UserError(f"{of}, none are there; {where}")
+    values = data.future[["unique_id", "ds", *columns]]
+    rows = values.dropna().groupby("unique_id", observed=True).size()
+    rows = rows.reindex(data.history["unique_id"].unique(), fill_value=0)
+    if (rows < steps).any():
+        short = rows.index[rows < steps]
+        first = f"series '{short[0]}' has {rows[short[0]]}"
+        raise UserError(f"{of}, {len(short)} series have fewer ({first}); {where}")
+    return values.groupby("unique_id", observed=True, sort=False).head(steps)
 
 
 def check_finite(frame: pd.DataFrame, model: str) -> pd.DataFrame:

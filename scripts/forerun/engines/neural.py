@@ -6,6 +6,7 @@ import inspect
 import logging
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,17 @@ import torch
 from neuralforecast import NeuralForecast
 
 from forerun import windows
-from forerun.engines.base import Data, ForecastError, Progress, check_finite, tidy_columns
+from forerun.engines import automatic
+from forerun.engines.base import (
+    Data,
+    ForecastError,
+    Progress,
+    check_finite,
+    future_values,
+    tidy_columns,
+)
+from forerun.errors import UserError
+from forerun.models import exogenous_columns
 
 if TYPE_CHECKING:
     from forerun.models import ModelSpec
@@ -37,11 +48,24 @@ SHARED = (
 )
 
 
-class _Report(lightning.Callback):
-    """Tells the step and the loss while the model trains; stops at once when the loss is NaN."""
+#: Series that are forecast at once by models that treat each on its own: bounds the memory.
+GROUP = 20_000
 
-    def __init__(self, progress: Progress):
-        self.progress = progress
+
+class _Report(lightning.Callback):
+    """Tells the step and the loss while the model trains; stops at once when the loss is NaN.
+
+    An automatic model trains `rounds` times, one after the other.
+    """
+
+    def __init__(self, progress: Progress, rounds: int = 1):
+        self.progress, self.rounds, self.round = progress, rounds, 0
+
+    def __deepcopy__(self, memo: Any) -> _Report:
+        return self  # automatic models copy what each trial is built with
+
+    def on_train_start(self, trainer, module) -> None:  # type: ignore[no-untyped-def]
+        self.round = min(self.round + 1, self.rounds)
 
     def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:  # type: ignore[no-untyped-def]
         loss = float(outputs["loss"].detach()) if isinstance(outputs, dict) else None
@@ -50,20 +74,28 @@ class _Report(lightning.Callback):
                 f"the training loss is {loss} at step {trainer.global_step}; try a smaller "
                 "learning_rate, another scaler_type, or look at the data"
             )
-        self.progress(trainer.global_step, trainer.max_steps, loss)
+        done = (self.round - 1) * trainer.max_steps + trainer.global_step
+        self.progress(done, self.rounds * trainer.max_steps, loss)
 
 
-def _loss(value: Any) -> Any:
-    """Build a loss from ``MAE`` or ``{name: MQLoss, level: [80, 95]}``."""
+def _loss(value: Any, settings: dict[str, Any]) -> Any:
+    """Build a loss from ``MAE`` or ``{name: MQLoss, level: [80, 95]}``.
+
+    A loss that takes levels and was given none gets those of the run.
+    """
     if not isinstance(value, str | dict):
         return value
     arguments = {"name": value} if isinstance(value, str) else dict(value)
-    return getattr(losses, arguments.pop("name"))(**arguments)
+    loss = getattr(losses, arguments.pop("name"))
+    known = inspect.signature(loss.__init__).parameters
+    if "level" in known and settings.get("levels") and not {"level", "quantiles"} & set(arguments):
+        arguments["level"] = list(settings["levels"])
+    return loss(**arguments)
 
 
 def _arguments(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[str, Any]:
     """Gather what the model's class is called with: the run's settings, then its own params."""
-    known = inspect.signature(getattr(model_classes, spec.model).__init__).parameters
+    known = inspect.signature(_class(spec).__init__).parameters
     arguments: dict[str, Any] = {
         name: settings[name] for name in SHARED if name in known and settings.get(name) is not None
     }
@@ -73,23 +105,26 @@ def _arguments(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[st
         arguments["start_padding_enabled"] = settings["on_short"] == "pad"
     if "n_series" in known:
         arguments["n_series"] = data.history["unique_id"].nunique()
-    if spec.exogenous:
-        arguments |= {
-            f"{kind}_list": list(settings[kind])
-            for kind in ("hist_exog", "futr_exog", "stat_exog")
-            if settings.get(kind) and f"{kind}_list" in known
-        }
+    for kind, columns in exogenous_columns(spec, settings).items():
+        if columns and f"{kind}_list" in known:
+            arguments[f"{kind}_list"] = columns
     arguments |= spec.params
     for name in ("loss", "valid_loss"):
         if name in arguments:
-            arguments[name] = _loss(arguments[name])
+            arguments[name] = _loss(arguments[name], settings)
     return arguments
+
+
+def _class(spec: ModelSpec) -> Any:
+    """The class of the network; of an automatic model that which it tunes."""
+    return getattr(model_classes, spec.info.base or spec.model)
 
 
 def _build(
     spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress
 ) -> NeuralForecast:
     """Make the untrained model; nothing it does writes anywhere but to a scratch folder."""
+    rounds = 1 + settings["num_samples"] if spec.info.auto else 1
     trainer = {
         "accelerator": settings["accelerator"],
         "devices": 1,
@@ -99,39 +134,53 @@ def _build(
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "default_root_dir": tempfile.gettempdir(),
-        "callbacks": [_Report(progress)],
+        "callbacks": [_Report(progress, rounds)],
     }
-    model = getattr(model_classes, spec.model)(**trainer | _arguments(spec, settings, data))
+    arguments = trainer | _arguments(spec, settings, data)
+    if spec.info.auto:
+        model = automatic.build(spec, settings, arguments)
+    else:
+        model = _class(spec)(**arguments)
     return NeuralForecast(models=[model], freq=settings["freq"])
 
 
-def _narrow(nf: NeuralForecast, data: Data) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Keep the columns that the model uses."""
-    model = nf.models[0]
-    columns = dict.fromkeys([*(model.hist_exog_list or ()), *(model.futr_exog_list or ())])
+def _narrow(used: dict[str, list[str]], data: Data) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Keep the columns that the model uses: ``hist_exog``, ``futr_exog``, ``stat_exog``."""
     static = None
-    if model.stat_exog_list and data.static is not None:
-        static = data.static[["unique_id", *model.stat_exog_list]]
+    if used["stat_exog"] and data.static is not None:
+        static = data.static[["unique_id", *used["stat_exog"]]]
+    columns = dict.fromkeys([*used["hist_exog"], *used["futr_exog"]])
     return data.history[["unique_id", "ds", "y", *columns]], static
 
 
-def _float32(frame: pd.DataFrame, model: str) -> pd.DataFrame:
-    columns = [c for c in frame.columns if c == model or str(c).startswith(f"{model}-")]
-    return frame.astype(dict.fromkeys(columns, "float64"))
+def _float64(frame: pd.DataFrame) -> pd.DataFrame:
+    forecasts = [c for c in frame.columns if c not in ("unique_id", "ds", "cutoff", "y")]
+    return frame.astype(dict.fromkeys(forecasts, "float64"))
 
 
-def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> NeuralForecast:
+def fit(
+    spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress
+) -> NeuralForecast:
     """See :meth:`forerun.engines.base.Engine.fit`."""
     nf = _build(spec, settings, data, progress)
-    history, static = _narrow(nf, data)
+    history, static = _narrow(exogenous_columns(spec, settings), data)
     nf.fit(df=history, static_df=static, val_size=settings["val_size"])
+    _keep_tuned(nf, data)
     _check_weights(nf)
     return nf
 
 
+def _keep_tuned(nf: NeuralForecast, data: Data) -> None:
+    """Put the network that an automatic model has chosen in its place; keep the trials."""
+    model = nf.models[0]
+    if getattr(model, "results", None) is not None:
+        data.kept["trials"] = automatic.trials(model.results)
+        nf.models = [model.model]
+
+
 def _check_weights(nf: NeuralForecast) -> None:
-    for name, tensor in nf.models[0].state_dict().items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+    for name, tensor in nf.models[0].named_parameters():  # buffers may hold masks of -inf
+        if not torch.isfinite(tensor).all():
             raise ForecastError(
                 f"training ended with NaN or infinite weights ('{name}'); try a smaller "
                 "learning_rate or another scaler_type"
@@ -139,36 +188,55 @@ def _check_weights(nf: NeuralForecast) -> None:
 
 
 def cross_validate(
-    spec: ModelSpec, settings: dict[str, Any], data: Data, windows: int, progress: Progress
+    spec: ModelSpec, settings: dict[str, Any], data: Data, number: int, progress: Progress
 ) -> pd.DataFrame:
     """See :meth:`forerun.engines.base.Engine.cross_validate`."""
-    from forerun.windows import step_size
-
     nf = _build(spec, settings, data, progress)
-    history, static = _narrow(nf, data)
+    history, static = _narrow(exogenous_columns(spec, settings), data)
     frame = nf.cross_validation(
         df=history,
         static_df=static,
-        n_windows=windows,
-        step_size=step_size(settings),
+        n_windows=number,
+        step_size=windows.step_size(settings),
         val_size=settings["val_size"],
         refit=False,
     )
-    frame = _float32(tidy_columns(frame, spec.name), spec.name)
-    forecasts = [c for c in frame.columns if c not in ("unique_id", "ds", "cutoff", "y")]
-    return check_finite(frame[["unique_id", "ds", "cutoff", "y", *forecasts]], spec.name)
+    _keep_tuned(nf, data)
+    return check_finite(_float64(tidy_columns(frame, spec.name)), spec.name)
 
 
 def predict(fitted: NeuralForecast, settings: dict[str, Any], data: Data) -> pd.DataFrame:
     """See :meth:`forerun.engines.base.Engine.predict`."""
-    model = fitted.models[0]
-    history, static = _narrow(fitted, data)
-    future = None
-    if model.futr_exog_list and data.future is not None:
-        future = data.future[["unique_id", "ds", *model.futr_exog_list]]
-    frame = fitted.predict(df=history, static_df=static, futr_df=future)
-    name = str(model.alias)
-    return check_finite(_float32(tidy_columns(frame, name), name), name)
+    model, name = fitted.models[0], str(fitted.models[0].alias)
+    used = {k: list(getattr(model, f"{k}_list") or ()) for k in ("hist_exog", "stat_exog")}
+    used["futr_exog"] = list(model.futr_exog_list or ())
+    future = future_values(data, used["futr_exog"], name, settings)
+    history, static = _narrow(used, data)
+    series = history["unique_id"].nunique()
+    if model.MULTIVARIATE and series != model.n_series:
+        raise UserError(
+            f"{name} forecasts its {model.n_series} series together, it cannot forecast {series}"
+        )
+    frames = []
+    torch.manual_seed(settings["seed"])  # some models sample their forecasts
+    for ids in _groups(history["unique_id"], series if model.MULTIVARIATE else GROUP):
+        tables = [
+            t if ids is None or t is None else t[t["unique_id"].isin(ids)]
+            for t in (history, static, future)
+        ]
+        frames.append(fitted.predict(df=tables[0], static_df=tables[1], futr_df=tables[2]))
+    frame = pd.concat(frames, ignore_index=True)
+    return check_finite(_float64(tidy_columns(frame, name)), name)
+
+
+def _groups(ids: pd.Series, size: int) -> Iterator[Any]:
+    """Yield the names of at most `size` series at a time; None where that is all of them."""
+    names = ids.unique()
+    if len(names) <= size:
+        yield None
+        return
+    for start in range(0, len(names), size):
+        yield names[start : start + size]
 
 
 def save(fitted: NeuralForecast, folder: Path) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+import sys
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,11 +16,15 @@ import pandas as pd
 import statsforecast.models as model_classes
 from statsforecast import StatsForecast
 
-from forerun.engines.base import Data, Progress, check_finite, tidy_columns
+from forerun.engines.base import Data, Progress, check_finite, future_values, tidy_columns
+from forerun.models import exogenous_columns
 from forerun.windows import reach, step_size
 
 if TYPE_CHECKING:
     from forerun.models import ModelSpec
+
+#: Series that are tried one by one when a model fails for all of them together.
+TRIED = 3
 
 
 @dataclass
@@ -28,22 +36,67 @@ class Fitted:
     ends: pd.DataFrame
 
 
-def _build(spec: ModelSpec, settings: dict[str, Any]) -> StatsForecast:
+def gives_levels(model: str) -> bool:
+    """Tell whether a class has prediction intervals of its own; some raise when asked for them."""
+    source = inspect.getsource(getattr(model_classes, model).forecast)
+    return not re.search(r"(must pass|instantiate the class with) `prediction_intervals`", source)
+
+
+def _build(spec: ModelSpec, settings: dict[str, Any], fallback: bool) -> StatsForecast:
     model = getattr(model_classes, spec.model)
     known = inspect.signature(model.__init__).parameters
-    arguments: dict[str, Any] = {"alias": spec.name} if "alias" in known else {}
-    if "season_length" in known:
-        arguments["season_length"] = settings["season_length"]
+    given: dict[str, Any] = {
+        "alias": spec.name,
+        "season_length": settings["season_length"],
+        "test_size": reach(settings),
+    }
+    arguments = {name: value for name, value in given.items() if name in known} | spec.params
+    built = model(**arguments)
+    built.alias = spec.name  # some classes make up another one
     return StatsForecast(
-        models=[model(**arguments | spec.params)],
+        models=[built],
         freq=settings["freq"],
         n_jobs=1,
-        fallback_model=model_classes.Naive(),
+        fallback_model=model_classes.Naive() if fallback else None,
     )
 
 
-def _plain(data: Data) -> pd.DataFrame:
-    return data.history[["unique_id", "ds", "y"]]
+def _working(
+    spec: ModelSpec,
+    settings: dict[str, Any],
+    history: pd.DataFrame,
+    work: Callable[[StatsForecast, pd.DataFrame], pd.DataFrame],
+) -> pd.DataFrame:
+    """Do the work; where it fails for some series only, the naive forecast stands in for them.
+
+    A model that fails for each of the first series is a failed model, not a naive one.
+    """
+    try:
+        return work(_build(spec, settings, fallback=False), history)
+    except Exception as error:
+        ids = history["unique_id"].unique()
+        for name in ids[:TRIED] if len(ids) > 1 else []:
+            with suppress(Exception):
+                some = history[history["unique_id"] == name]
+                work(_build(spec, settings, fallback=False), some)
+                break
+        else:
+            raise error
+        print(f"{spec.name}: {error}; series that fail get the naive forecast", file=sys.stderr)
+        return work(_build(spec, settings, fallback=True), history)
+
+
+def _columns(spec: ModelSpec, settings: dict[str, Any]) -> list[str]:
+    return exogenous_columns(spec, settings)["futr_exog"]
+
+
+def _levels(spec: ModelSpec, settings: dict[str, Any]) -> list[float] | None:
+    levels = settings.get("levels")
+    return list(levels) if levels and gives_levels(spec.model) else None
+
+
+def _narrow(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataFrame:
+    return data.history[["unique_id", "ds", "y", *_columns(spec, settings)]]
 
 
 def _ends(data: Data) -> pd.DataFrame:
@@ -53,15 +106,28 @@ def _ends(data: Data) -> pd.DataFrame:
 
 
 def _forecast(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataFrame:
-    frame = _build(spec, settings).forecast(
-        h=reach(settings), df=_plain(data), level=settings.get("levels") or None
-    )
+    future = future_values(data, _columns(spec, settings), spec.name, settings)
+
+    def work(library: StatsForecast, history: pd.DataFrame) -> pd.DataFrame:
+        known = None
+        if future is not None:
+            known = future[future["unique_id"].isin(history["unique_id"].unique())]
+        return library.forecast(
+            h=reach(settings), df=history, X_df=known, level=_levels(spec, settings)
+        )
+
+    frame = _working(spec, settings, _narrow(spec, settings, data), work)
     return check_finite(tidy_columns(frame, spec.name), spec.name)
 
 
 def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Fitted:
-    """See :meth:`forerun.engines.base.Engine.fit`."""
+    """See :meth:`forerun.engines.base.Engine.fit`.
+
+    A model with exogenous variables forecasts when it is asked to: only then are they known.
+    """
     progress(0, 1, None)
+    if _columns(spec, settings):
+        return Fitted(spec, pd.DataFrame(columns=["unique_id", "ds", spec.name]), _ends(data))
     return Fitted(spec, _forecast(spec, settings, data), _ends(data))
 
 
@@ -70,22 +136,24 @@ def cross_validate(
 ) -> pd.DataFrame:
     """See :meth:`forerun.engines.base.Engine.cross_validate`; each window is a fit of its own."""
     progress(0, 1, None)
-    frame = _build(spec, settings).cross_validation(
-        h=reach(settings),
-        df=_plain(data),
-        n_windows=windows,
-        step_size=step_size(settings),
-        level=settings.get("levels") or None,
-        refit=True,
-    )
-    frame = tidy_columns(frame, spec.name)
-    forecasts = [c for c in frame.columns if c not in ("unique_id", "ds", "cutoff", "y")]
-    return check_finite(frame[["unique_id", "ds", "cutoff", "y", *forecasts]], spec.name)
+
+    def work(library: StatsForecast, history: pd.DataFrame) -> pd.DataFrame:
+        return library.cross_validation(
+            h=reach(settings),
+            df=history,
+            n_windows=windows,
+            step_size=step_size(settings),
+            level=_levels(spec, settings),
+            refit=True,
+        )
+
+    frame = _working(spec, settings, _narrow(spec, settings, data), work)
+    return check_finite(tidy_columns(frame, spec.name), spec.name)
 
 
 def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFrame:
     """See :meth:`forerun.engines.base.Engine.predict`; other data than the run's is fitted anew."""
-    if _ends(data).equals(fitted.ends):
+    if len(fitted.forecasts) and _ends(data).equals(fitted.ends):
         return fitted.forecasts
     return _forecast(fitted.spec, settings, data)
 
