@@ -71,12 +71,12 @@ def refuse_damaged(folder: Path, models: Iterable[str]) -> None:
 
 def run_forecasts(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -> Frames:
     """Return each model's forecasts for the run's own data: those saved, or else new ones."""
-    from forerun.run import read_results
+    from forerun.metrics import read_predictions
 
     saved = RunPaths(folder).predictions
     files = {name: saved / f"{name}.csv" for name in models}
     if is_sealed(folder) and all(path.is_file() for path in files.values()):
-        return {name: read_results(path) for name, path in files.items()}
+        return {name: read_predictions(path) for name, path in files.items()}
     from forerun.predict import forecasts
     from forerun.training import read_run_data
 

@@ -125,7 +125,8 @@ def encode(value: Any) -> str:
         return str(value)
     if isinstance(value, str):
         bare = _BARE.fullmatch(value) and value.lower() not in (*_WORDS, "inf", "nan", "infinity")
-        return value if bare else json.dumps(value, ensure_ascii=False)
+        # Snakemake takes quotes off both ends before it parses: the tag and the space keep them.
+        return value if bare else f"!!str {json.dumps(value, ensure_ascii=False)} "
     if isinstance(value, list) and all(isinstance(v, str) and _BARE.fullmatch(v) for v in value):
         return ",".join(value) if value else "[]"
     return json.dumps(value, ensure_ascii=False)
