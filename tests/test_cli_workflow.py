@@ -1,0 +1,200 @@
+"""The commands that start Snakemake, as a user types them: one small run, made once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from running import PROJECT, contents, snakemake, write_table
+
+from forerun.files import sha256
+
+pytestmark = pytest.mark.slow
+
+CONFIG = """\
+horizon: 3
+input_size: 6
+n_windows: 2
+models: []
+baselines: [SeasonalNaive]
+plot_series: 1
+"""
+
+
+def forerun(
+    folder: Path, *arguments: str, timeout: float = 600
+) -> subprocess.CompletedProcess[str]:
+    """Run ``forerun <arguments>`` in `folder`."""
+    return subprocess.run(
+        command(*arguments), cwd=folder, capture_output=True, text=True, timeout=timeout,
+        stdin=subprocess.DEVNULL, env=environment(),
+    )  # fmt: skip
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "forerun.cli", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(PROJECT / "scripts")}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a table, a configuration file, and the run `small` made by ``train``."""
+    folder = tmp_path_factory.mktemp("home")
+    write_table(folder / "table.csv", series=2, length=40)
+    (folder / "small.yaml").write_text(CONFIG)
+    done = forerun(folder, *TRAIN, "--", "--cores", "1")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (folder / "output.txt").write_text(done.stdout)
+    return folder
+
+
+TRAIN = ["train", "--run-id", "small", "-c", "small.yaml", "-d", "table.csv"]
+
+
+def test_train_says_what_it_does(home: Path) -> None:
+    lines = (home / "output.txt").read_text().splitlines()
+    assert lines[0] == "run small"
+    assert lines[1].startswith("snakemake runs/small/predictions runs/small/plots --snakefile ")
+    assert lines[1].endswith("--config run_id=small data_file=table.csv --cores 1")
+    assert any(line.startswith("SeasonalNaive: final fit") for line in lines)
+    assert any(line.split()[:1] == ["SeasonalNaive"] and line.endswith("ok ") for line in lines)
+    assert lines[-1] == "next: predict --run-id small --cherry-pick"
+    assert not any("\x1b" in line for line in lines), "control characters without a terminal"
+    assert "snakemake runs/small" in (home / "runs/small/logs/snakemake.log").read_text()
+    assert (home / "runs/small/SEALED").is_file()
+
+
+def test_the_same_command_again_changes_nothing(home: Path) -> None:
+    seal = sha256(home / "runs/small/SEALED")
+    done = forerun(home, *TRAIN)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sha256(home / "runs/small/SEALED") == seal
+    assert forerun(home, "verify", "small").returncode == 0
+
+
+def test_contradictions_are_refused_whatever_way_they_come(home: Path) -> None:
+    before = contents(home / "runs")
+    for more in (["--horizon", "5"], ["--set", "horizon=5"], ["--", "--config", "horizon=5"]):
+        done = forerun(home, "train", "--run-id", "small", *more)
+        assert done.returncode == 2
+        assert "horizon is 3, asked for 5; choose another run id" in done.stderr
+    assert contents(home / "runs") == before
+
+
+def test_dry_run_shows_the_plan_and_writes_nothing(home: Path) -> None:
+    before = contents(home)
+    done = forerun(home, *TRAIN, "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the run is sealed" in done.stdout
+    done = forerun(home, "train", "-c", "small.yaml", "-d", "table.csv", "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("run run_20")
+    assert "new run" in done.stdout
+    assert contents(home) == before
+
+
+def test_snakemake_prints_the_same_table(home: Path) -> None:
+    own = forerun(home, "list-runs").stdout
+    assert "complete: config models metrics predictions plots" in own
+    done = snakemake(home, "list-runs", configfile=None)
+    assert done.returncode == 0, done.stderr
+    assert own.strip() in done.stdout
+
+
+def test_predictions_are_made_again_without_training(home: Path) -> None:
+    import shutil
+
+    before = contents(home / "runs/small/predictions")
+    models = contents(home / "runs/small/models")
+    shutil.rmtree(home / "runs/small/predictions")
+    done = forerun(home, "predict", "--run-id", "small", "--no-plot")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert contents(home / "runs/small/predictions") == before
+    assert contents(home / "runs/small/models") == models
+
+
+def test_new_data_with_a_series_never_seen(home: Path) -> None:
+    before = contents(home / "runs/small/predictions")
+    write_table(home / "new data.csv", series=4, length=30)
+    done = forerun(home, "predict", "-r", "small", "-d", "new data.csv")
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = home / "runs/small/inference/new-data"
+    record = json.loads((folder / "record.json").read_text())
+    assert record["data"]["sha256"] == sha256(home / "new data.csv")
+    lines = (folder / "SeasonalNaive.csv").read_text().splitlines()
+    assert len(lines) == 1 + 4 * 3
+    assert "series_3,2024-01-31" in (folder / "SeasonalNaive.csv").read_text()
+    assert (folder / "plots" / "comparison_series_0.png").is_file()
+    assert contents(home / "runs/small/predictions") == before
+
+
+def test_a_refused_run_leaves_nothing_behind(home: Path) -> None:
+    write_table(home / "short.csv", series=1, length=5)
+    done = forerun(home, "train", "-r", "never", "-c", "small.yaml", "-d", "short.csv")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert not (home / "runs/never").exists()
+
+
+def test_a_failed_model_is_named_and_the_command_ends_non_zero(home: Path) -> None:
+    arguments = ["train", "-r", "part", "-c", "small.yaml", "-d", "table.csv"]
+    done = forerun(home, *arguments, "-m", "DLinear", "--max-time", "0.5")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "DLinear failed" in done.stdout
+    assert "max_time" in done.stdout
+    assert "train --run-id part" in done.stdout.splitlines()[-1]
+    listed = forerun(home, "list-runs", "--filter", "run_id=part").stdout
+    assert "failed)" in listed
+    assert forerun(home, "predict", "-r", "part", "-m", "DLinear").returncode == 2
+
+
+def working_in(folder: Path) -> list[psutil.Process]:
+    """Return the processes whose current folder is `folder`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == str(folder) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_everything_and_the_run_can_go_on(
+    home: Path, tmp_path: Path, number: int
+) -> None:
+    write_table(tmp_path / "table.csv", series=2, length=40)
+    (tmp_path / "small.yaml").write_text(CONFIG)
+    process = subprocess.Popen(
+        command(*TRAIN, "-m", "DLinear", "-s", "1000000"), cwd=tmp_path, env=environment(),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    folder = tmp_path / "runs" / "small"
+    until = time.monotonic() + 240
+    while not list(folder.glob("logs/*/DLinear*.progress.json")):
+        assert process.poll() is None, process.stdout.read()  # type: ignore[union-attr]
+        assert time.monotonic() < until, "training did not begin"
+        time.sleep(0.2)
+    assert len(working_in(tmp_path)) > 1
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, output
+    assert "goes on where it was" in output
+    until = time.monotonic() + 5
+    while working_in(tmp_path) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert working_in(tmp_path) == []
+    planned = forerun(tmp_path, "train", "--run-id", "small", "--dry-run")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert "interrupted" in forerun(tmp_path, "list-runs").stdout
