@@ -59,7 +59,7 @@ def make_run(
     names : names of the series
     settings : other keys of the configuration (``horizon=6``, ``n_windows=2``...)
     """
-    names = list(names or (f"series_{number:04d}" for number in range(series)))
+    names = sorted(names or (f"series_{number:04d}" for number in range(series)))
     resolved = _settings(run_id, models, list(levels), freq, settings)
     paths = RunPaths.of(runs, run_id)
     rng = np.random.default_rng(seed)

@@ -12,6 +12,7 @@ import pandas as pd
 from forerun.errors import UserError, suggest
 from forerun.files import read_json
 from forerun.listing import read_run
+from forerun.metrics import read_cv_results, read_predictions
 from forerun.models import specs
 from forerun.runs import RunPaths, is_frozen
 from forerun.yaml_files import load_yaml
@@ -43,15 +44,6 @@ def open_run(path: str | Path) -> Run:
         hint = suggest(folder.name, known)
         raise UserError(f"'{folder}' is no run: it {what}{hint}; give a folder such as runs/exp1")
     return Run(folder)
-
-
-def read_results(path: str | Path) -> pd.DataFrame:
-    """Read a table of forecasts: ids are text, times are time stamps or stay whole numbers."""
-    frame = pd.read_csv(path, dtype={"unique_id": str}, float_precision="round_trip")
-    for column in {"ds", "cutoff"} & set(frame.columns):
-        if not pd.api.types.is_integer_dtype(frame[column]):
-            frame[column] = pd.to_datetime(frame[column])
-    return frame
 
 
 class Run:
@@ -143,12 +135,14 @@ class Run:
         """Return the back-tests of one model; no rows if there are none."""
         path = self.paths.cv_results(model)
         keys = ["unique_id", "ds", "cutoff", "y", model]
-        return read_results(path) if path.is_file() else pd.DataFrame(columns=keys)
+        return read_cv_results(path) if path.is_file() else pd.DataFrame(columns=keys)
 
     def predictions_of(self, model: str) -> pd.DataFrame:
         """Return the forecasts of one model, of ``best`` or ``ensemble``; no rows if none."""
         path = self.paths.predictions / f"{model}.csv"
-        return read_results(path) if path.is_file() else pd.DataFrame(columns=["unique_id", "ds"])
+        return (
+            read_predictions(path) if path.is_file() else pd.DataFrame(columns=["unique_id", "ds"])
+        )
 
     def predict(
         self,

@@ -25,7 +25,7 @@ from forerun.yaml_files import load_yaml
 
 OUTPUT_DIR = config.get("output_dir")
 RUNS = f"{OUTPUT_DIR}/runs" if OUTPUT_DIR else "runs"
-PARTS_OF_A_RUN = ["predictions", "plots"]
+PARTS_OF_A_RUN = ["predictions", "plots", "report.html"]
 
 #: What may stand for a run id in a target. Wider than a run id, so that a wrong one is refused with
 #: a reason (get_settings) where Snakemake would say that there is no rule.

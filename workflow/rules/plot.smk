@@ -15,7 +15,14 @@ rule plot_run:
         leaderboard="<runs>/{run_id}/leaderboard.csv",
         predictions="<runs>/{run_id}/predictions",
     output:
-        directory("<runs>/{run_id}/plots"),
+        report(
+            directory("<runs>/{run_id}/plots"),
+            patterns=["{name}.svg"],
+            caption="../report/plots.rst",
+            category="{run_id}",
+            subcategory="Plots",
+            labels={"what": "{name}"},
+        ),
     log:
         "<runs>/{run_id}/logs/plot_run.log",
     benchmark:

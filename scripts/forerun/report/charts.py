@@ -29,6 +29,17 @@ METRICS = {
     "smape": "sMAPE",
     "mase": "MASE",
     "rmsse": "RMSSE",
+    "scaled_crps": "CRPS",
+}
+ABOUT = {
+    "mae": "Mean absolute error",
+    "mse": "Mean squared error",
+    "rmse": "Root of the mean squared error",
+    "mape": "Mean absolute percentage error",
+    "smape": "Symmetric mean absolute percentage error",
+    "mase": "Mean absolute error, scaled by that of the seasonal naive forecast in-sample",
+    "rmsse": "Root mean squared error, scaled by that of the seasonal naive forecast in-sample",
+    "scaled_crps": "Continuous ranked probability score of the intervals, scaled by the values",
 }
 SCALES = {"scaled": "Scaled by each series' seasonal naive error", "mae": "In the data's units"}
 

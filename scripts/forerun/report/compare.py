@@ -2,8 +2,8 @@
 
 Errors are compared series by series: the same series in both runs is a pair. The test is
 Wilcoxon's signed-rank test (two-sided, ties with Pratt's rule), which asks nothing of the errors'
-distribution and is not ruled by a few large series as a mean is. With several comparisons of one metric, p-values
-are raised by Holm's method.
+distribution and is not ruled by a few large series as a mean is. With several comparisons of one
+metric, p-values are raised by Holm's method.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
         data=data,
         run=run,
         summary=_summary(run, history, board),
-        columns=_columns(run),
+        columns=_columns(run, board),
         board=_board(board, tests),
         levels=sorted({level for test in tests.values() for level in test.coverage}),
         tests=bool(tests),
@@ -77,8 +77,8 @@ def _data(
     extremes: dict[str, Any] | None,
 ) -> tuple[str, dict[str, int]]:
     good = [model for model in order if model not in run.failed]
-    combined = [name for name in reversed(COMBINED) if len(run.predictions_of(name))]
-    shown = [*good, *combined]
+    more = [name for name in reversed(COMBINED) if name not in order]
+    shown = good + [name for name in more if len(run.predictions_of(name))]
     lines = [
         Line(
             model,
@@ -149,11 +149,11 @@ def _summary(run: Run, history: pd.DataFrame, board: pd.DataFrame) -> dict[str, 
     }
 
 
-def _columns(run: Run) -> list[dict[str, str]]:
-    described = schema.properties()["metrics"].get("description", "")
+def _columns(run: Run, board: pd.DataFrame) -> list[dict[str, str]]:
+    wanted = [*run.config["metrics"], *(m for m in ("scaled_crps",) if m in board)]
     return [
-        {"key": metric, "name": charts.metric_name(metric), "about": described}
-        for metric in run.config["metrics"]
+        {"key": metric, "name": charts.metric_name(metric), "about": charts.ABOUT.get(metric, "")}
+        for metric in wanted
     ]
 
 
@@ -195,12 +195,13 @@ def _extremes(run: Run) -> dict[str, Any] | None:
     if errors.empty:
         return None
     number = min(EXTREMES, max(1, len(errors) // 2))
-    wins = table[ranked].idxmin(axis=1) if len(ranked) > 1 else None
+    single = [model for model in ranked if model not in COMBINED]
+    wins = table[single].dropna(how="all").idxmin(axis=1) if len(single) > 1 else None
 
     def rows(part: pd.Series) -> list[dict[str, Any]]:
         return [
             {"unique_id": str(name), "error": float(value)}
-            | {"winner": None if wins is None else str(wins[name])}
+            | {"winner": None if wins is None else str(wins.get(name))}
             for name, value in part.items()
         ]
 

@@ -1,0 +1,25 @@
+"""Write the page of a run: one HTML file with everything it holds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forerun.recording import recording
+from forerun.report import write_report
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(folder, report, log, log_file=None):
+    """Write `report` about the run in `folder`."""
+    with recording(log, log_file):
+        write_report(folder, report)
+
+
+if __name__ == "__main__":
+    main(
+        folder=Path(snakemake.input.config).parent,
+        report=snakemake.output[0],
+        log=snakemake.log[0],
+        log_file=snakemake.params.log_file,
+    )

@@ -1,0 +1,235 @@
+"""The pages in a real browser: no errors, sorting, the picker, themes, phones, keyboard, print.
+
+Needs Chromium (Debian: `apt-get install chromium`); skipped where it is not installed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synthetic import make_run
+
+from forerun.report import write_comparison, write_report, write_runs_page
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP = {"viewport": {"width": 1280, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+NAMES = ["</script><b>bold", "a & b", "x" * 60, "plain", "Ünï¢ode 数", "last one"]
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A report, a comparison and the page of all runs."""
+    home = tmp_path_factory.mktemp("pages")
+    runs = home / "runs"
+    a = make_run(runs, "a", names=NAMES, failed=["LSTM"], levels=[80, 95])
+    b = make_run(runs, "b", names=NAMES, models=4, noise=1.5)
+    return {
+        "report": write_report(a),
+        "comparison": write_comparison([a, b], home / "comparison.html"),
+        "runs": write_runs_page(runs, home / "runs.html"),
+    }
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def show(browser: Any, pages: dict[str, Path]) -> Iterator[Any]:
+    """Give a function that opens a page; whatever the page complained about fails the test."""
+    troubles: list[str] = []
+    contexts = []
+
+    def opened(name: str, **options: Any) -> Any:
+        context = browser.new_context(**(DESKTOP | options), offline=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: troubles.append(m.text) if m.type != "log" else None)
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        own = ("file:", "data:", "blob:")
+        page.on("request", lambda r: None if r.url.startswith(own) else troubles.append(r.url))
+        page.goto(pages[name].as_uri())
+        page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def column(page: Any, table: str, number: int) -> list[str]:
+    """Return the texts of one column, top to bottom."""
+    cells = f"#{table} tbody tr > :nth-child({number})"
+    return [str(text) for text in page.locator(cells).all_inner_texts()]
+
+
+def traces(page: Any, selector: str) -> list[dict[str, Any]]:
+    """Return name, first values and colour of each line that a chart draws."""
+    found = page.evaluate(
+        """selector => document.querySelector(selector + ' .plot').data.map(
+            t => ({name: t.name, y: t.y, x: t.x, fill: t.fill, colour: t.line && t.line.color}))""",
+        selector,
+    )
+    return list(found)
+
+
+@pytest.mark.parametrize("name", ["report", "comparison", "runs"])
+@pytest.mark.parametrize("options", [{}, PHONE, {"color_scheme": "dark"}])
+def test_pages_open_without_errors_and_fit(show: Any, name: str, options: dict[str, Any]) -> None:
+    page = show(name, **options)
+    over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(over) <= 0
+    assert not page.locator("#trouble").is_visible()
+
+
+def test_leaderboard_sorts_by_mouse_and_keyboard(show: Any) -> None:
+    page = show("report")
+    errors = [float(v) for v in column(page, "leaderboard-table", 3)[:-1]]
+    assert errors == sorted(errors)
+    heading = page.locator("#leaderboard-table th", has=page.get_by_text("MAE", exact=True))
+    button = heading.get_by_role("button")
+    button.click()
+    assert heading.get_attribute("aria-sort") == "ascending"
+    button.focus()
+    page.keyboard.press("Enter")
+    assert heading.get_attribute("aria-sort") == "descending"
+    again = column(page, "leaderboard-table", 3)
+    assert [float(v) for v in again[:-1]] == errors[::-1]
+    assert column(page, "leaderboard-table", 1)[-1] == "LSTM"  # without a value: always last
+    assert "descending" in page.locator("#announce").inner_text()
+
+
+def test_picker_shows_the_series_that_is_named(show: Any) -> None:
+    page = show("report")
+    shown = traces(page, "[data-explorer]")
+    assert any(trace["fill"] == "toself" for trace in shown)  # intervals of the best model
+    first = next(trace for trace in shown if trace["name"] == "observed")["y"]
+    page.fill("#series", "last")
+    page.keyboard.press("Enter")
+    assert page.input_value("#series") == "last one"
+    other = next(t for t in traces(page, "[data-explorer]") if t["name"] == "observed")["y"]
+    assert other != first
+    assert len(other) == 72
+    assert "last one" in page.locator("#announce").inner_text()
+    page.click("#next")
+    assert page.input_value("#series") != "last one"
+    page.fill("#series", "nothing like it")
+    page.keyboard.press("Enter")
+    assert page.locator("#announce").inner_text() == "No series called nothing like it"
+
+
+def test_worst_series_lead_to_the_picker(show: Any) -> None:
+    page = show("report")
+    button = page.locator("[data-series]").last
+    button.click()
+    assert page.input_value("#series") == button.get_attribute("data-series")
+
+
+def test_models_can_be_hidden_everywhere(show: Any) -> None:
+    page = show("report")
+    page.get_by_label("NHITS").uncheck()
+    for chart in ("[data-chart=by-model]", "[data-chart=by-step]", "[data-explorer]"):
+        assert "NHITS" not in [trace["name"] for trace in traces(page, chart)]
+    page.get_by_role("button", name="None").click()
+    assert [trace["name"] for trace in traces(page, "[data-explorer]")] == ["observed"]
+    page.get_by_role("button", name="All").click()
+    assert "ensemble" in [trace["name"] for trace in traces(page, "[data-explorer]")]
+
+
+def test_charts_have_a_table_and_other_measures(show: Any) -> None:
+    page = show("report")
+    figure = page.locator("[data-chart=by-model]")
+    figure.locator("summary").click()
+    assert figure.locator("tbody tr").count() == 4
+    assert "MAE" in figure.locator("caption").inner_text()
+    figure.locator("select").select_option(label="RMSE")
+    assert "RMSE" in figure.locator("caption").inner_text()
+    forecasts = page.locator("[data-explorer] details")
+    forecasts.locator("summary").click()
+    assert forecasts.locator("tbody tr").count() == 12
+    assert forecasts.locator("tbody th").first.inner_text() == "2021-01-01"
+
+
+def test_theme_changes_charts_and_page(show: Any) -> None:
+    page = show("report")
+    back = "getComputedStyle(document.body).backgroundColor"
+    light, before = page.evaluate(back), traces(page, "[data-chart=by-step]")[0]["colour"]
+    page.click("#theme")
+    assert page.evaluate(back) != light
+    assert traces(page, "[data-chart=by-step]")[0]["colour"] != before
+    assert page.locator("#theme").get_attribute("aria-pressed") == "true"
+
+
+def test_print_is_light_and_holds_the_charts(show: Any, tmp_path: Path) -> None:
+    page = show("report", color_scheme="dark")
+    page.pdf(path=tmp_path / "report.pdf", format="A4")
+    assert (tmp_path / "report.pdf").stat().st_size > 50_000
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.locator("nav.top").is_visible()
+
+
+def test_everything_has_a_name_for_screen_readers(show: Any) -> None:
+    page = show("report")
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll('button, input, select, [role=region], [role=img]')]
+            .filter(e => !(e.innerText || e.getAttribute('aria-label') || e.labels?.length))
+            .map(e => e.outerHTML)"""
+    )
+    assert nameless == []
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(e => +e.tagName[1])")
+    assert levels[0] == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+
+
+def test_names_are_shown_as_they_are(show: Any) -> None:
+    page = show("report")
+    assert "</script><b>bold" in page.locator("[data-series]").all_inner_texts()
+    assert page.locator("main b").count() == 0
+
+
+def test_comparison_chooses_a_metric_and_lays_forecasts_over_each_other(show: Any) -> None:
+    page = show("comparison")
+    shown = page.locator("#difference-table tbody tr:visible")
+    assert set(shown.locator("td:nth-child(3)").all_inner_texts()) == {"mae"}
+    page.locator("select[data-only]").select_option("rmse")
+    assert set(shown.locator("td:nth-child(3)").all_inner_texts()) == {"rmse"}
+    names = {trace["name"] for trace in traces(page, "[data-explorer]") if trace["name"]}
+    assert {name.split(" ")[0] for name in names} == {"a", "b", "observed"}
+
+
+def test_runs_page_filters_and_sorts(show: Any) -> None:
+    page = show("runs")
+    page.get_by_label("Search").fill("TFT")
+    assert page.locator("#runs-table tbody tr:visible").count() == 1
+    assert page.locator("#runs-table-count").inner_text() == "1 of 2 shown"
+    page.get_by_label("Search").fill("")
+    page.get_by_role("button", name="Error").click()
+    errors = [float(v) for v in column(page, "runs-table", 5)]
+    assert errors == sorted(errors)
