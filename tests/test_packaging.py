@@ -174,6 +174,14 @@ class TestTrackedFiles:
         assert "requirements.lock" in names
         assert names.isdisjoint({"uv.lock", "poetry.lock", "pylock.toml", "Pipfile.lock"})
 
+    @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "data/README.md"])
+    def test_links_lead_somewhere(self, name):
+        path = ROOT / name
+        links = re.findall(r"\]\(([^)#]+)", path.read_text())
+        local = [link for link in links if not link.startswith("https:")]
+        assert [link for link in local if not (path.parent / link).exists()] == []
+        assert local or name != "README.md"
+
     def test_every_data_file_is_described_with_its_licence(self):
         sections = (ROOT / "data/README.md").read_text().split("\n## ")
         shipped = {path for path in tracked() if path.parent == ROOT / "data"}
