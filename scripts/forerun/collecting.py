@@ -78,7 +78,11 @@ def _costs(
         (measured.get("train_model", [{}])[0], train),
         *zip(measured.get("cross_validate", [{}] * len(cv)), cv, strict=True),
     ]
-    seconds = [bench.get("seconds", piece["seconds"]) for bench, piece in pairs]
+    # A job whose child was forked for it may have waited for that: the child's seconds count.
+    seconds = [
+        piece["seconds"] if piece.get("usage") else bench.get("seconds", piece["seconds"])
+        for bench, piece in pairs
+    ]
     memory = [bench.get("peak_memory_mb", piece["peak_memory_mb"]) for bench, piece in pairs]
     known = [value for value in memory if value is not None]
     return {

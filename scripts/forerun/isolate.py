@@ -61,16 +61,16 @@ def run(
     Returns
     -------
     dict with ``status`` (ok or failed), ``stage``, ``error`` (``class`` and ``message``, or None),
-    ``seconds``, ``cpu_seconds``, ``peak_memory_mb``, ``attempts``, ``log``, ``started_at``,
+    ``seconds`` (the child's, without waiting for it), ``cpu_seconds``, ``peak_memory_mb``, ``attempts``, ``log``, ``started_at``,
     ``finished_at``, and ``usage`` where Snakemake could not measure the child.
     """
-    started, started_at = time.time(), now()
+    started_at = now()
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": labels}
     task |= {"progress": progress, "imports": imports or []}
     Path(progress).parent.mkdir(parents=True, exist_ok=True)
     Path(progress).unlink(missing_ok=True)
     result = _attempt(task, log, log_file, max_time, lambda: _speak(labels, progress))
-    result |= {"stage": labels["stage"], "seconds": round(time.time() - started, 2)}
+    result |= {"stage": labels["stage"]}
     result |= {"attempts": attempt, "log": log, "started_at": started_at, "finished_at": now()}
     write_json(outcome, result)
     return result
@@ -155,11 +155,13 @@ class _Work:
                 if time.time() - spoke > SPEAK:
                     spoke = time.time()
                     speak()
+        seconds = round(time.time() - began, 2)
         self.copier.join(timeout=5)
         with os.fdopen(self.reader) as pipe:
             text = pipe.read()
         result = json.loads(text) if text and not reason else _dead(ended, reason)
-        result |= {"peak_memory_mb": ended.peak_mb, "cpu_seconds": ended.cpu_seconds}
+        result |= {"seconds": seconds, "cpu_seconds": ended.cpu_seconds}
+        result |= {"peak_memory_mb": ended.peak_mb}
         return result | ({"usage": ended.usage} if ended.usage else {})
 
 
