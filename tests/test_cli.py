@@ -11,12 +11,12 @@ import time
 from pathlib import Path
 
 import pytest
+from running import PROJECT, contents, write_table
+from synthetic import make_run
 
 from forerun.cli.app import run
 from forerun.cli.asking import encode
 from forerun.files import write_json
-from running import PROJECT, contents, write_table
-from synthetic import make_run
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     return code, captured.out, captured.err
 
 
-def program(*arguments: str, folder: Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def program(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "forerun.cli", *arguments], cwd=folder, text=True, timeout=timeout,
+        [sys.executable, "-m", "forerun.cli", *arguments], cwd=folder, text=True, timeout=120,
         capture_output=True, stdin=subprocess.DEVNULL,
         env=os.environ | {"PYTHONPATH": str(PROJECT / "scripts")},
     )  # fmt: skip
@@ -120,6 +120,7 @@ WRONG = {
     "no such model": (["predict", "-r", "exp1", "-m", "NHIT"], "did you mean 'NHITS'?"),
     "failed model": (["predict", "-r", "part", "-m", "NHITS"], "failed: NHITS could not be"),
     "no such series": (["predict", "-r", "exp1", "-u", "x"], "there is no series 'x'"),
+    "name outside": (["predict", "-r", "exp1", "-u", "x", "--name", "../x"], "cannot name a folder"),
     "best and random": (["predict", "--cherry-pick", "--best", "--random"], "exclude each other"),
     "new data missing": (["predict", "-r", "exp1", "-d", "nope.csv"], "does not exist"),
     "new data a folder": (["predict", "-r", "exp1", "-d", "runs"], "is a folder"),
@@ -142,9 +143,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_mistakes_get_one_line(
-    home: Path, capsys: pytest.CaptureFixture[str], case: str
-) -> None:
+def test_mistakes_get_one_line(home: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
     (home / "empty.csv").touch()
     (home / "other.csv").write_text("a,b\n1,2\n")
     (home / "broken.yaml").write_text("horizon: [")
@@ -215,7 +214,8 @@ def test_ten_thousand_runs(home: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [None, True, 5, 0.25, "text", "007", "1e5", "true", "a b", "it's; $(x) `y`", "ä", "{a: b}"]
+    "value",
+    [None, True, 5, 0.25, "text", "007", "1e5", "true", "a b", "it's; $(x) `y`", "ä", "{a: b}"],
 )
 def test_snakemake_reads_back_what_is_told(value: object) -> None:
     from snakemake.cli import parse_config
@@ -328,7 +328,9 @@ def test_predict_takes_the_newest_complete_run(
 ) -> None:
     for run_id, year in (("exp1", 2028), ("exp2", 2027), ("part", 2029)):
         path = home / "runs" / run_id / "provenance.json"
-        write_json(path, json.loads(path.read_text()) | {"created_at": f"{year}-01-01T00:00:00+00:00"})
+        write_json(
+            path, json.loads(path.read_text()) | {"created_at": f"{year}-01-01T00:00:00+00:00"}
+        )
     code, out, _ = call(capsys, "predict", "-u", "series_0000", "--no-plot")
     assert (code, out.splitlines()[0]) == (0, "run exp1 (the newest complete one)")
 
@@ -368,7 +370,9 @@ def test_compare(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert marked
     for line in marked:  # the mark stands at the lower error
         values = [float(word) for word in line if word[0].isdigit()]
-        assert line[line.index("*") - 1] == min(line[-3:], key=lambda w: float(w) if w != "*" else 9e9)
+        assert line[line.index("*") - 1] == min(
+            line[-3:], key=lambda w: float(w) if w != "*" else 9e9
+        )
         assert len(values) == 2
     assert (home / "comparison.png").read_bytes().startswith(b"\x89PNG")
 

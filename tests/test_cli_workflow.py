@@ -28,12 +28,10 @@ plot_series: 1
 """
 
 
-def forerun(
-    folder: Path, *arguments: str, timeout: float = 600
-) -> subprocess.CompletedProcess[str]:
+def forerun(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run ``forerun <arguments>`` in `folder`."""
     return subprocess.run(
-        command(*arguments), cwd=folder, capture_output=True, text=True, timeout=timeout,
+        command(*arguments), cwd=folder, capture_output=True, text=True, timeout=600,
         stdin=subprocess.DEVNULL, env=environment(),
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 
 
 @dataclass
@@ -49,6 +52,10 @@ class Wish:
 
 def forecast(work: Workspace, wish: Wish) -> int:
     """Do what was asked for; return the exit code."""
+    if wish.name is not None and not re.fullmatch(_NAME, wish.name):
+        raise UserError(
+            f"--name: '{wish.name}' cannot name a folder; use letters, digits, '_', '.' and '-'"
+        )
     folder = _find(work, wish)
     if folder is None or (folder / listing.IMPORTED).is_file():
         return _from_old(folder or work.output, wish)
@@ -91,6 +98,8 @@ def _own_predictions(folder: Path, wish: Wish) -> int:
         told = ["--config", f"output_dir={output}"] if output != "." else []
         command = snakemake.command(targets, [*told, *wish.extras])
         say(snakemake.shown(command))
+        if not wish.verify:
+            os.environ[inference.UNVERIFIED] = "1"  # the jobs of this call inherit it
         code = snakemake.run([*command, *([] if wish.extras else ["--quiet", "all"])])
         if code:
             return code
@@ -161,9 +170,8 @@ def _from_data(
     """Forecast from new observations."""
     if wish.cherry_pick:
         raise UserError("--cherry-pick looks at the run's own series: leave out --data-file")
-    name = wish.name or re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(file).stem).strip("-.") or "data"
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", name):
-        raise UserError(f"--name: '{name}' cannot be a folder; use letters, digits, '_', '.', '-'")
+    stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(file).stem).strip("-.")[:80]
+    name = wish.name or stem or "data"
     data = inference.new_data(settings, file, wish.static_file, wish.futr_file)
     digest = sha256(file)
     free = inference.free_name(folder, name, digest)
@@ -205,7 +213,7 @@ def _from_old(output: Path, wish: Wish) -> int:
     _present(frames)
     if wish.save:
         mark = next(iter(sorted((output / "models").rglob("*.*"))))
-        target = inference.save(output, _name(wish, "forecasts"), frames, mark)
+        target = inference.save(output, wish.name or _name(wish, "forecasts"), frames, mark)
         say(f"predictions: {target}/")
     if wish.plot and wish.unique_ids:
         place = output / "plots" / "comparison"
