@@ -28,6 +28,7 @@ from forerun.plots.frames import (
     pick,
     same_time,
     seasonal_scale,
+    values,
     with_step,
 )
 from forerun.plots.page import Page
@@ -156,8 +157,8 @@ def _by_step(
 ) -> pd.Series:
     """Return the metric per step ahead, over all series and windows."""
     needed = frame[["unique_id", "ds", "cutoff", "y", model]]
-    cv = with_step(needed.dropna(subset=["y"]))
-    cv = cv[np.isfinite(cv[model].to_numpy(dtype=float, na_value=np.nan))]
+    cv = with_step(needed)  # first of all: a missing value must not move the steps after it
+    cv = cv[np.isfinite(values(cv, "y")) & np.isfinite(values(cv, model))]
     if metric in SCALED and history is not None:
         season = int((settings or {}).get("season_length") or 1)
         known = same_time(history[["unique_id", "ds", "y"]], None)

@@ -164,13 +164,14 @@ def _draw_overview(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
     if not tested:
         return
     by_step = metric if metric in NAMES else "mae"
-    yield (
-        Plot("error_by_horizon", "error_by_horizon", "Error by step ahead",
-             f"How the {short_name(by_step)} of each model grows with the steps ahead, over all "
-             "series and windows."),
-        error_by_horizon(inputs.cv, tested, by_step, palette=look, settings=inputs.settings,
-                         history=inputs.history if by_step in SCALED else None),
-    )  # fmt: skip
+    if _steps(inputs.cv[tested[0]]) > 1:  # one step is in the leaderboard
+        yield (
+            Plot("error_by_horizon", "error_by_horizon", "Error by step ahead",
+                 f"How the {short_name(by_step)} of each model grows with the steps ahead, over "
+                 "all series and windows."),
+            error_by_horizon(inputs.cv, tested, by_step, palette=look, settings=inputs.settings,
+                             history=inputs.history if by_step in SCALED else None),
+        )  # fmt: skip
     if any(intervals(inputs.cv[model], model) for model in tested):
         yield (
             Plot("calibration", "calibration", "Calibration of the prediction intervals",
@@ -178,6 +179,10 @@ def _draw_overview(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
                  "should have."),
             calibration(inputs.cv, models=tested, palette=look),
         )  # fmt: skip
+
+
+def _steps(cv: pd.DataFrame) -> int:
+    return int(cv.groupby(["unique_id", "cutoff"], observed=True).size().max())
 
 
 def _draw_residuals(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:

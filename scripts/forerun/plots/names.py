@@ -28,7 +28,7 @@ def file_name(unique_id: object) -> str:
     whole = str(unique_id)
     plain = unicodedata.normalize("NFKD", whole).encode("ascii", "ignore").decode()
     plain = _UNSAFE.sub("-", plain)[:_LONGEST].strip("-.")
-    return plain if plain == whole else f"{plain or 'series'}-{_digest(whole)}"
+    return plain if plain and plain == whole else f"{plain or 'series'}-{_digest(whole)}"
 
 
 def _digest(text: str) -> str:

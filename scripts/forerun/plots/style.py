@@ -27,7 +27,7 @@ SPECIAL = (ENSEMBLE, BEST)
 # Okabe and Ito's colours without black and yellow, which mean something else here, plus two that
 # stay apart from them under every common kind of colour blindness (a test computes it).
 COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7A2FA8", "#7A4A12",
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7C1FD8", "#6E290B",
 )  # fmt: skip
 INK, MUTED, GRID, SHADE = "#1F2933", "#5F6B7A", "#E6E9ED", "#F3F5F8"
 ACTUAL, OTHER, HIGHLIGHT = "#4A5460", "#B4BCC6", "#F0E442"
