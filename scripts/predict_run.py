@@ -1,13 +1,16 @@
 """Forecast the steps after each series' end with every model of a run that did not fail."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.yaml_files import load_yaml
+from forerun.errors import UserError
 from forerun.files import new_folder, write_csv
+from forerun.inference import UNVERIFIED, refuse_damaged
 from forerun.predict import combinations, forecasts, points
 from forerun.recording import recording
 from forerun.training import read_run_data
+from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -20,12 +23,16 @@ def main(config, data, models, folder, log, log_file=None):
     """
     with recording(log, log_file), new_folder(folder) as temporary:
         settings = load_yaml(config)
+        folders = {Path(model).name: Path(model) for model in models}
+        if not os.environ.get(UNVERIFIED):
+            refuse_damaged(Path(config).parent, folders)
         table = read_run_data(data, settings)
         frames = {}
-        folders = {Path(model).name: Path(model) for model in models}
         for model, frame in forecasts(settings, table, folders):
             write_csv(temporary / f"{model}.csv", frame)
             frames[model] = points(frame, model, frames)
+        if not frames:
+            raise UserError("every model failed, nothing can forecast; status/ says why")
         for name, frame in combinations(settings, table, Path(config).parent, frames):
             write_csv(temporary / f"{name}.csv", frame)
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forerun.errors import UserError
 from forerun.recording import recording
 from forerun.runs import failed_models
 from forerun.seal import seal
@@ -11,10 +12,16 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(folder, leaderboard, sealed, log):
+def main(folder, leaderboard, sealed, models, accept_failures, log):
     """Write ``SEALED`` into the run's `folder`."""
     with recording(log):
-        seal(folder, sealed, failed=list(failed_models(leaderboard)))
+        failed = failed_models(leaderboard)
+        if failed and not accept_failures:
+            named = "; ".join(f"{model}: {reason}" for model, reason in failed.items())
+            raise UserError(f"not sealed, models failed ({named}); accept_failures=true seals it so")
+        if set(models) <= set(failed):
+            raise UserError("not sealed: every model failed")
+        seal(folder, sealed, failed=list(failed))
 
 
 if __name__ == "__main__":
@@ -22,5 +29,7 @@ if __name__ == "__main__":
         folder=str(Path(snakemake.input.config).parent),
         leaderboard=snakemake.input.leaderboard,
         sealed=snakemake.output[0],
+        models=snakemake.params.models,
+        accept_failures=snakemake.params.accept_failures,
         log=snakemake.log[0],
     )

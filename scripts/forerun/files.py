@@ -59,7 +59,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        for file in sorted(temporary.rglob("*")):
+        for file in [*sorted(temporary.rglob("*")), temporary]:
             _flush(file)
         if path.exists():
             old = _temporary(path)

@@ -12,12 +12,15 @@ from forerun.errors import UserError, suggest
 from forerun.files import new_folder, read_json, sha256, write_csv, write_json
 from forerun.isolate import now
 from forerun.models import specs
-from forerun.runs import RunPaths, is_sealed, outcome
+from forerun.runs import RunPaths, has_model, is_sealed, outcome
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forerun.engines.base import Data
+
+#: The environment variable that lets the workflow use damaged models: ``predict --no-verify``.
+UNVERIFIED = "FORERUN_UNVERIFIED"
 
 Frames = dict[str, "pd.DataFrame"]
 
@@ -39,7 +42,7 @@ def usable_models(
             raise UserError(f"run '{folder.name}' has no model '{name}'{suggest(name, known)}")
     chosen = {}
     for name in known:
-        there = paths.model(name).is_dir() and any(paths.model(name).iterdir())
+        there = has_model(paths.model(name))
         if there and (asked is None or name in asked):
             chosen[name] = paths.model(name)
         elif asked is not None and name in asked:
@@ -124,6 +127,7 @@ def pick_series(metrics: Path, seed: int | None = None) -> tuple[str, float, str
     names = list(dict.fromkeys(table["metric"]))
     metric = "mae" if "mae" in names else names[0]
     rows = table[table["metric"] == metric].set_index("unique_id").drop(columns="metric")
+    rows = rows.drop(columns=["best", "ensemble"], errors="ignore")  # made of the models
     errors = rows.mean(axis=1, numeric_only=True)
     if seed is not None:
         chosen = random.Random(seed).choice(sorted(errors.index))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forerun import identity, isolate, store
+from forerun import identity, isolate, session, store
 from forerun.engines.base import MODULES
 from forerun.files import TEMPORARY, write_json
 from forerun.models import ModelSpec
@@ -43,6 +43,8 @@ class Piece:
 
 def perform(piece: Piece) -> dict[str, Any]:
     """Do the piece. Whatever happens, the outcome is written; a failure leaves an empty product."""
+    if session.is_orphaned(Path(piece.arguments["config"]).parent):
+        sys.exit("the workflow that started this job has ended")
     _clear(piece.product)
     settings = load_yaml(piece.arguments["config"])
     spec = find(settings, piece.model)

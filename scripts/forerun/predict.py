@@ -24,7 +24,7 @@ from forerun.files import read_json
 from forerun.intervals import complete_forecasts
 from forerun.metrics import read_cv_results
 from forerun.models import specs
-from forerun.runs import RunPaths
+from forerun.runs import RunPaths, has_model
 from forerun.training import without_gap
 
 
@@ -42,7 +42,7 @@ def forecasts(
     number = 0
     for spec in specs(settings):
         folder = models.get(spec.name)
-        if folder is None or not any(folder.iterdir()):
+        if folder is None or not has_model(folder):
             continue
         print(f"{spec.name}: predicting", file=sys.stderr, flush=True)
         engine = get_engine(spec.engine)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from forerun.errors import UserError
 
@@ -24,21 +27,48 @@ class _Tee(io.TextIOBase):
 
     def write(self, text: str) -> int:
         for file in self.files:
-            file.write(text)
+            with suppress(OSError):  # a full disk must not hide the error that is being told
+                file.write(text)
         return len(text)
 
     def flush(self) -> None:
         for file in self.files:
-            if not file.closed:
-                file.flush()
+            with suppress(OSError):
+                if not file.closed:
+                    file.flush()
+
+
+#: What the machine refuses and a user can mend: no space, no permission, too many open files.
+_SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
+
+
+@contextmanager
+def ending_with_parent() -> Iterator[None]:
+    """End this process at once when the one that started it has died.
+
+    A job whose Snakemake was killed must not write beside the jobs of the call that resumes.
+    """
+    parent, done = os.getppid(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            if os.getppid() != parent:
+                os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
 
 
 @contextmanager
 def recording(log: str, log_file: str | None = None) -> Iterator[None]:
     """Send standard output and error to `log` (and `log_file`, which is appended to).
 
-    A :class:`UserError` becomes one line ``forerun: error: ...`` and exit code 2; any other error
-    leaves its traceback in the log and one line, with the log's path, on the terminal.
+    A :class:`UserError` becomes one line ``forerun: error: ...`` and exit code 2, and so does what
+    the machine refuses (a full disk); any other error leaves its traceback in the log and one line,
+    with the log's path, on the terminal.
     """
     terminal: Any = sys.stderr
     paths = [(log, "w"), (log_file, "a")] if log_file else [(log, "w")]
@@ -48,18 +78,35 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
         files.append(open(str(path), mode, encoding="utf-8", buffering=1))
     tee: Any = _Tee(files)
     try:
-        with redirect_stdout(tee), redirect_stderr(tee), warnings.catch_warnings():
+        with (
+            ending_with_parent(),
+            redirect_stdout(tee),
+            redirect_stderr(tee),
+            warnings.catch_warnings(),
+        ):
             try:
                 yield
             except UserError as error:
-                print(f"forerun: error: {error}", file=tee)
-                print(f"forerun: error: {error}", file=terminal, flush=True)
-                sys.exit(2)
+                _refuse(str(error), tee, terminal)
             except Exception as error:
+                if isinstance(error, OSError) and error.errno in _SYSTEM:
+                    where = f" '{error.filename}'" if error.filename else ""
+                    reason = (
+                        f"{os.strerror(error.errno)}{where}; mend that and give the same command"
+                    )
+                    _refuse(reason, tee, terminal)
                 traceback.print_exc()
                 kind = type(error).__name__
                 print(f"forerun: {kind}: {error} (see {log})", file=terminal, flush=True)
                 sys.exit(1)
     finally:
         for file in files:
-            file.close()
+            with suppress(OSError):
+                file.close()
+
+
+def _refuse(message: str, *places: Any) -> NoReturn:
+    for line in message.splitlines():
+        for place in places:
+            print(f"forerun: error: {line}", file=place, flush=True)
+    sys.exit(2)

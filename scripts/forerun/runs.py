@@ -18,6 +18,9 @@ from forerun.files import read_json, sha256
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 MODEL = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
+#: A note of what failed when the last call ended; removed when nothing has.
+FAILURES = "logs/failures.json"
+
 #: What the frozen part of a run consists of (folders are sealed with everything in them).
 FROZEN = ("config.yaml", "data.parquet", "provenance.json")
 
@@ -164,6 +167,17 @@ def outcome(path: str | Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def has_model(folder: str | Path) -> bool:
+    """Tell whether a model's folder holds one; that of a failed model is empty.
+
+    Snakemake keeps the time of a folder in a hidden file in it.
+    """
+    try:
+        return any(not name.startswith(".") for name in os.listdir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def finished_pieces(folder: str | Path) -> list[str]:
     """List the outputs (relative to the run) of the training jobs that succeeded.
 
@@ -176,23 +190,57 @@ def finished_pieces(folder: str | Path) -> list[str]:
             continue
         name = path.parent.name
         product = f"models/{name}" if path.stem == "final" else f"parts/{name}/{path.stem}.parquet"
-        if (folder / product).exists():
+        whole = has_model(folder / product) if path.stem == "final" else None
+        if whole or (whole is None and (folder / product).is_file()):
             done += [f"parts/{name}/{path.name}", product]
     return done
 
 
 def failed_models(leaderboard: str | Path) -> dict[str, str]:
     """Return the models of a ``leaderboard.csv`` that failed, each with its reason."""
-    with open(leaderboard, encoding="utf-8", newline="") as file:
-        return {
-            row["model"]: row["reason"] for row in csv.DictReader(file) if row["status"] == "failed"
-        }
+    try:
+        with open(leaderboard, encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            return {row["model"]: row["reason"] for row in rows if row["status"] == "failed"}
+    except (OSError, ValueError, KeyError, csv.Error):
+        raise UserError(
+            f"{leaderboard}: is damaged; restore it, or remove it to have it made again"
+        ) from None
 
 
 def failures(folder: str | Path, model: str, piece: str) -> int:
     """Return how often a piece (``final``, ``fold_0``...) of a model has failed in a row so far."""
     known = outcome(Path(folder) / "parts" / model / f"{piece}.json")
-    return int(known.get("attempts", 1)) if known.get("status") == "failed" else 0
+    attempts = known.get("attempts")
+    if known.get("status") != "failed":
+        return 0
+    return attempts if isinstance(attempts, int) else 1
+
+
+def failed_pieces(folder: str | Path, since: float = 0) -> dict[str, str]:
+    """Return the models with a fit that failed, each with its reason.
+
+    `since` leaves out what failed before (seconds since 1970).
+    """
+    found = {}
+    for path in sorted(Path(folder).glob("parts/*/*.json")):
+        known = outcome(path)
+        if known.get("status") == "failed" and path.stat().st_mtime >= since:
+            message = (known.get("error") or {}).get("message", "no reason given")
+            found.setdefault(path.parent.name, str(message))
+    return found
+
+
+def missing_files(folder: str | Path) -> list[str]:
+    """List what an existing run should hold and does not: it was damaged from outside.
+
+    Of a sealed run that is every file its seal names; of another one what is frozen at first.
+    """
+    folder = Path(folder)
+    known = read_json(folder / "SEALED")
+    named = known.get("sha256") if isinstance(known, dict) else None
+    names = [*FROZEN, *(named if isinstance(named, dict) else {})]
+    return [name for name in dict.fromkeys(names) if not os.path.isfile(folder / name)]
 
 
 def remove_if_never_begun(folder: str | Path) -> None:

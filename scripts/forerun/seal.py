@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,13 +34,27 @@ def frozen_files(folder: str | Path) -> Iterator[str]:
         path
         for root in roots
         for path in ([root] if root.is_file() else root.rglob("*"))
-        if path.is_file() and path.name not in IGNORED and TEMPORARY not in path.name
+        if path.is_file() and path.name not in IGNORED and not _is_temporary(path, folder)
     ]
     yield from sorted(path.relative_to(folder).as_posix() for path in found)
 
 
+def _is_temporary(path: Path, folder: Path) -> bool:
+    """Tell whether a path is what a killed process left of a file or folder it was writing."""
+    return any(part.startswith(TEMPORARY) for part in path.relative_to(folder).parts)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written among the frozen files."""
+    places = [folder, *(path for part in PARTS for path in folder.glob(f"{part}/**/"))]
+    for place in places:
+        for left in place.glob(f"{TEMPORARY}*"):
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+
+
 def seal(folder: str | Path, sealed: str | Path, failed: list[str]) -> None:
     """Write ``SEALED``: when, the models that were accepted as failed, and each file's sha256."""
+    _sweep(Path(folder))
     files = {name: sha256(Path(folder) / name) for name in frozen_files(folder)}
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     write_json(sealed, {"sealed_at": at, "accepted_failures": failed, "sha256": files})

@@ -11,6 +11,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from forerun.errors import UserError
 from forerun.files import read_json, write_json
 from forerun.isolate import now
 from forerun.runs import RunPaths
@@ -48,6 +49,30 @@ def holder(folder: str | Path) -> dict[str, Any] | None:
     if not isinstance(session, dict) or "pid" not in session:
         return None
     return session if session.get("host") != socket.gethostname() or _alive(session) else None
+
+
+def refuse_if_busy(folder: str | Path) -> None:
+    """Refuse to touch a run that somebody else works on; say who."""
+    busy = holder(folder)
+    if busy is None or busy["pid"] == os.getpid():
+        return
+    host = busy.get("host", "an unknown machine")
+    advice = "wait for it, or end it"
+    if host != socket.gethostname():
+        advice += f"; if it has died there, remove {RunPaths(Path(folder)).session}"
+    raise UserError(
+        f"run '{Path(folder).name}' is being worked on by {busy.get('user', 'somebody')} "
+        f"(process {busy['pid']} on {host}, since {busy.get('started_at', 'an unknown time')}); "
+        f"{advice}"
+    )
+
+
+def is_orphaned(folder: str | Path) -> bool:
+    """Tell whether the call that a job of this machine belongs to has died."""
+    session = read_json(RunPaths(Path(folder)).session)
+    if not isinstance(session, dict) or session.get("host") != socket.gethostname():
+        return False
+    return not _alive(session)
 
 
 def _alive(session: dict[str, Any]) -> bool:

@@ -74,10 +74,17 @@ def get_settings(run_id):
             return resolve({**config, **get_asked(run_id), "run_id": run_id})
         frozen = read_frozen(folder / "config.yaml")
         if workflow.is_main_process:
+            refuse_damage(run_id)
             refuse_contradictions(run_id, frozen)
         return frozen
     except UserError as error:
         refuse(error)
+
+
+def refuse_damage(run_id):
+    if missing := run_folders.missing_files(Path(RUNS) / run_id):
+        listed = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")
+        raise UserError(f"run '{run_id}' is damaged, {listed} missing; restore what was removed")
 
 
 def refuse_contradictions(run_id, frozen):

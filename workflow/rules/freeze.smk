@@ -27,9 +27,11 @@ rule freeze_run:
     input:
         unpack(get_tables),
     output:
+        # First what is written last: Snakemake removes in this order when the job fails, and a run
+        # exists as long as its configuration does.
+        config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
         provenance="<runs>/{run_id}/provenance.json",
-        config="<runs>/{run_id}/config.yaml",
     log:
         "<runs>/{run_id}/logs/freeze_run.log",
     benchmark:

@@ -99,6 +99,9 @@ rule seal_run:
     resources:
         mem_mb=500,
         runtime=30,
+    params:
+        models=get_model_names,
+        accept_failures=get_setting("accept_failures"),
     message:
         "{wildcards.run_id}: sealing"
     script:

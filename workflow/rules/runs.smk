@@ -4,10 +4,16 @@ REQUIRED INPUTS: none
 OUTPUTS: none (list-runs prints)
 """
 
+import time
+
 from forerun import preload, session
+from forerun.files import write_json
 
 #: Rules whose jobs import the forecasting libraries.
 FORECASTING = ("train_model", "cross_validate", "predict_run")
+
+#: When this call began, in seconds since 1970.
+BEGAN = time.time()
 
 #: The process that has imported them for all jobs of this call, if there is one.
 PRELOADED = []
@@ -51,19 +57,46 @@ def stop_preloaded():
         PRELOADED.pop().stop()
 
 
+def open_sessions():
+    """Say which runs this call works on; refuse a run that somebody else works on."""
+    folders = [Path(RUNS) / run_id for run_id in sorted(SESSION)]
+    try:
+        for folder in folders:
+            session.refuse_if_busy(folder)
+    except UserError as error:
+        refuse(error)
+    for folder in folders:
+        session.begin(folder)
+
+
 def close_sessions():
+    """Say that this call is over; leave a note of what failed, which makes Snakemake try again.
+
+    The note is newer than what failed and an input of it, so that this rests neither on Snakemake's
+    memory nor on a profile.
+    """
     for run_id in SESSION:
-        session.end(Path(RUNS) / run_id)
+        folder = Path(RUNS) / run_id
+        session.end(folder)
+        failed = run_folders.failed_pieces(folder)
+        note = folder / run_folders.FAILURES
+        if failed and not run_folders.is_sealed(folder):
+            write_json(note, failed)
+        else:
+            note.unlink(missing_ok=True)
 
 
 def end_with_failures():
     """End the call with exit code 1 if a run has failed models that nobody has accepted."""
     lines = []
     for run_id in sorted(SESSION):
-        leaderboard = Path(RUNS) / run_id / "leaderboard.csv"
-        if run_folders.is_sealed(leaderboard.parent) or not leaderboard.is_file():
+        folder = Path(RUNS) / run_id
+        if run_folders.is_sealed(folder):
             continue
-        for model, reason in run_folders.failed_models(leaderboard).items():
+        failed = run_folders.failed_pieces(folder, since=BEGAN)
+        if (leaderboard := folder / "leaderboard.csv").is_file():
+            failed |= run_folders.failed_models(leaderboard)
+        for model, reason in failed.items():
             lines.append(f"forerun: run '{run_id}': {model} failed: {reason}")
     if lines and not workflow.dryrun:
         advice = "the same command tries again what failed; accept_failures=true keeps it so"
@@ -87,8 +120,7 @@ def end_with_refusals():
 
 
 onstart:
-    for run_id in SESSION:
-        session.begin(Path(RUNS) / run_id)
+    open_sessions()
     start_preloaded()
 
 
@@ -102,3 +134,4 @@ onerror:
     stop_preloaded()
     close_sessions()
     end_with_refusals()
+    end_with_failures()

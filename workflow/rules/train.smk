@@ -33,11 +33,20 @@ def get_final_failures(wildcards):
     return run_folders.failures(Path(RUNS) / wildcards.run_id, wildcards.model, "final")
 
 
+def get_failure_note(wildcards):
+    """Return the note of what failed if this fit did: it is newer, so the fit is done again."""
+    note = f"{RUNS}/{wildcards.run_id}/{run_folders.FAILURES}"
+    piece = f"fold_{wildcards.fold}" if hasattr(wildcards, "fold") else "final"
+    failed = run_folders.failures(Path(RUNS) / wildcards.run_id, wildcards.model, piece)
+    return [note] if failed and os.path.isfile(note) else []
+
+
 rule train_model:
     """Fit one model in a process of its own; if it fails, say so and let the others go on."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
+        failure=get_failure_note,
     output:
         model=directory("<runs>/{run_id}/models/{model}"),
         outcome="<runs>/{run_id}/parts/{model}/final.json",

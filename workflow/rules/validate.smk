@@ -30,6 +30,7 @@ rule cross_validate:
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
+        failure=get_failure_note,
     output:
         results="<runs>/{run_id}/parts/{model}/fold_{fold}.parquet",
         outcome="<runs>/{run_id}/parts/{model}/fold_{fold}.json",

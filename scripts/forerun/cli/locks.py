@@ -6,56 +6,65 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from forerun import runs as run_folders
 from forerun import session
 from forerun.errors import UserError
+from forerun.session import refuse_if_busy
 
 _LOCKS = Path(".snakemake/locks")
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def held(folder: Path) -> Iterator[int]:
     """Hold a run for one call of the command line: a second call for it is refused.
 
-    The machine lets go of the file's lock when this process ends, however it ends.
+    Gives the descriptor of the lock. A process that inherits it holds the run too; the machine lets
+    go when the last of them ends, however it ends.
     """
     refuse_if_busy(folder)
     path = folder / "logs" / "command.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise UserError(
-                f"run '{folder.name}' is being worked on by process {file.read().strip() or '?'}; "
-                "wait for it, or end it"
-            ) from None
-        except OSError:  # a file system without locks: the session file has to do
-            pass
+    file = _locked(path, folder.name)
+    try:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
+        clear_stale(folder)
+        yield file.fileno()
+    finally:
+        path.unlink(missing_ok=True)  # before it is let go: whoever waits makes a new one
+        file.close()
+        for empty in (path.parent, folder):
+            with suppress(OSError):
+                empty.rmdir()
+
+
+def _locked(path: Path, run_id: str) -> IO[str]:
+    """Open the file and lock it; refuse if another process has."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
         try:
-            clear_stale(folder)
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-
-
-def refuse_if_busy(folder: Path) -> None:
-    """Refuse to touch a run that somebody works on; say who."""
-    holder = session.holder(folder)
-    if holder:
-        raise UserError(
-            f"run '{folder.name}' is being worked on by {holder.get('user', 'somebody')} "
-            f"(process {holder['pid']} on {holder.get('host', 'an unknown machine')}, since "
-            f"{holder.get('started_at', 'an unknown time')}); wait for it, or end it"
-        )
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # It may have been removed by its last holder after it was opened here.
+            if os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                return file
+        except BlockingIOError:
+            file.seek(0)
+            by = file.read().strip() or "?"
+            file.close()
+            raise UserError(
+                f"run '{run_id}' is being worked on by process {by}, or by the Snakemake that it "
+                "started; wait for it, or end it"
+            ) from None
+        except FileNotFoundError:
+            pass
+        except OSError:  # a file system without locks: the session file has to do
+            return file
+        file.close()
 
 
 def clear_stale(folder: Path) -> list[str]:

@@ -50,12 +50,15 @@ def shown(arguments: Sequence[str]) -> str:
     return shlex.join(short)
 
 
-def run(arguments: Sequence[str], output: IO[Any] | None = None) -> int:
-    """Run a command to its end and return its exit code; whatever ends this ends the command."""
+def run(arguments: Sequence[str], output: IO[Any] | None = None, keep: Sequence[int] = ()) -> int:
+    """Run a command to its end and return its exit code; whatever ends this ends the command.
+
+    `keep` are descriptors that the command inherits: locks that hold as long as it lives.
+    """
     with _signals():
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=output,
-            stderr=subprocess.STDOUT if output else None, start_new_session=True,
+            stderr=subprocess.STDOUT if output else None, start_new_session=True, pass_fds=keep,
         )  # fmt: skip
         try:
             code = process.wait()

@@ -19,7 +19,7 @@ from forerun.errors import UserError
 from forerun.yaml_files import load_yaml
 
 #: What a run consists of; the rule `all` makes the same.
-PARTS = ("predictions", "plots")
+PARTS = ("predictions", "plots", "report.html")
 _SHIPPED = snakemake.PROJECT / "data" / "us_employment_monthly.csv"
 
 
@@ -35,8 +35,8 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
     asked.options["run_id"] = run_id
     folder = work.runs / run_id
     say(f"run {run_id}")
-    with _tidied(folder), held(folder):
-        return _run(asked, folder, verbose)
+    with held(folder) as lock, _tidied(folder):
+        return _run(asked, folder, verbose, lock)
 
 
 def _workspace(asked: Asked) -> Workspace:
@@ -101,7 +101,7 @@ def _targets(folder: Path) -> list[str]:
     return [f"{folder.as_posix()}/{part}" for part in PARTS]
 
 
-def _run(asked: Asked, folder: Path, verbose: bool) -> int:
+def _run(asked: Asked, folder: Path, verbose: bool, lock: int) -> int:
     from forerun.board import Board
 
     command = snakemake.command(_targets(folder), asked.arguments())
@@ -112,7 +112,7 @@ def _run(asked: Asked, folder: Path, verbose: bool) -> int:
         output.write(f"$ {snakemake.shown(command)}\n".encode())
         output.flush()
         with nullcontext() if verbose else Board(folder, plain=not is_terminal()):
-            code = snakemake.run(command, None if verbose else output)
+            code = snakemake.run(command, None if verbose else output, keep=[lock])
         output.seek(start)
         text = output.read().decode("utf-8", "replace")
     if code and not verbose:
