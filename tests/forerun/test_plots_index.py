@@ -13,6 +13,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from plot_samples import Sample, sample
 
 from forerun import plots
@@ -158,10 +159,20 @@ def test_one_step_has_no_curve(tmp_path: Path) -> None:
     assert any(name.startswith("backtest_series-") for name in names)
 
 
-def test_residuals_of_a_bounded_number_of_models(tmp_path: Path) -> None:
-    names = {path.stem for path in write(tmp_path, sample(10), plot_series=0)}
-    residuals = sum(name.startswith("residuals_") for name in names)
-    assert residuals == index.MOST_RESIDUALS == 8
+def test_residuals_of_a_bounded_number_of_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def instead(_: object, model: str, **__: object) -> Figure:
+        drawn.append(model)
+        return Figure((1, 1))
+
+    monkeypatch.setattr(index, "residuals", instead)
+    data = sample(10)
+    write(tmp_path, data, plot_series=0)
+    assert drawn == list(data.leaderboard["model"][: index.MOST_RESIDUALS])
+    assert len(drawn) == 8
 
 
 def test_names_that_differ_in_case_only_make_two_files(tmp_path: Path) -> None:
