@@ -120,7 +120,7 @@ WRONG = {
     "no such model": (["predict", "-r", "exp1", "-m", "NHIT"], "did you mean 'NHITS'?"),
     "failed model": (["predict", "-r", "part", "-m", "NHITS"], "failed: NHITS could not be"),
     "no such series": (["predict", "-r", "exp1", "-u", "x"], "there is no series 'x'"),
-    "name outside": (["predict", "-r", "exp1", "-u", "x", "--name", "../x"], "cannot name a folder"),
+    "name outside": (["predict", "-r", "exp1", "--name", "../x"], "cannot name a folder"),
     "best and random": (["predict", "--cherry-pick", "--best", "--random"], "exclude each other"),
     "new data missing": (["predict", "-r", "exp1", "-d", "nope.csv"], "does not exist"),
     "new data a folder": (["predict", "-r", "exp1", "-d", "runs"], "is a folder"),
