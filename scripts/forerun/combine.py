@@ -19,7 +19,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from forerun import windows
-from forerun.cube import Cube, Floats, Ints, naive_scales
+from forerun.cube import Cube, Floats, Ints, mean
+from forerun.losses import errors, scales
 
 #: What the combinations are called: files, columns and rows of the leaderboard.
 BEST, ENSEMBLE = "best", "ensemble"
@@ -61,45 +62,9 @@ def stack(
     array = np.empty((len(columns), *cube.shape))
     for number, values in enumerate(columns.values()):
         array[number] = cube.spread(values)
-    scale = np.ones(cube.shape[:2])
-    if settings["sort_metric"] in ("mase", "rmsse"):
-        number, step = cube.shape[1], windows.step_size(settings)
-        first = windows.reach(settings) + step * (number - 1)
-        stops = [first - step * window for window in range(number)]
-        power = 1 if settings["sort_metric"] == "mase" else 2
-        scale = naive_scales(history, cube.ids, stops, int(settings["season_length"]), power)
-        scale = np.where(scale > 0, scale, np.nan)
+    scale = scales(cube, history, settings, settings["sort_metric"])
+    scale = np.ones(cube.shape[:2]) if scale is None else scale
     return Stack(list(columns), keys, cube, array, cube.spread(keys["y"]), scale)
-
-
-def errors(forecast: Floats, actual: Floats, scale: Floats, metric: str) -> Floats:
-    """Return the error of each series and window, as utilsforecast defines `metric`.
-
-    Parameters
-    ----------
-    forecast : array, shape (..., series, windows, steps)
-    """
-    wrong = np.abs(forecast - actual)
-    if metric == "mape":
-        size = np.abs(actual)
-        wrong = wrong / np.where(size > 0, size, np.nan)
-    elif metric == "smape":
-        size = np.abs(forecast) + np.abs(actual)
-        wrong = np.divide(wrong, size, out=np.zeros_like(wrong), where=size > 0)
-    elif metric in ("mse", "rmse", "rmsse"):
-        wrong = np.square(wrong, out=wrong)
-    mean = _mean(wrong, -1) / (scale if metric in ("mase", "rmsse") else 1.0)
-    return np.sqrt(mean) if metric in ("rmse", "rmsse") else mean
-
-
-def _mean(values: Floats, axis: int) -> Floats:
-    """Mean without NaN; NaN, and no warning, where nothing else is there."""
-    there = ~np.isnan(values)
-    if there.all():
-        return np.asarray(values.mean(axis=axis))
-    number = there.sum(axis=axis)
-    sums = np.where(there, values, 0.0).sum(axis=axis)
-    return np.asarray(np.where(number > 0, sums / np.maximum(number, 1), np.nan))
 
 
 def choose(by_window: Floats) -> tuple[Ints, int]:
@@ -111,8 +76,8 @@ def choose(by_window: Floats) -> tuple[Ints, int]:
         Errors. With fewer than :data:`MIN_WINDOWS` windows, or where a series has no finite error,
         the model that is best overall is taken.
     """
-    by_series = _mean(by_window, 2)
-    overall = int(np.argmin(np.nan_to_num(_mean(by_series, 1), nan=np.inf)))
+    by_series = mean(by_window, 2)
+    overall = int(np.argmin(np.nan_to_num(mean(by_series, 1), nan=np.inf)))
     filled = np.nan_to_num(by_series, nan=np.inf)
     best = np.argmin(filled, axis=0)
     if by_window.shape[2] < MIN_WINDOWS:
@@ -136,7 +101,7 @@ def greedy(
     lowest, kept = np.inf, np.full(models, 1.0 / models)
     for number in range(1, size + 1):
         results = [
-            float(_mean(_mean(errors((total + one) / number, actual, scale, metric), 1), 0))
+            float(mean(mean(errors((total + one) / number, actual, metric, scale), 1), 0))
             for one in forecasts
         ]
         pick = int(np.argmin(np.nan_to_num(results, nan=np.inf)))
@@ -165,7 +130,7 @@ class Combined:
 def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
     """Choose and weight the models of a run on its out-of-fold results."""
     number, metric = stacked.cube.shape[1], settings["sort_metric"]
-    by_window = errors(stacked.forecasts, stacked.actual, stacked.scale, metric)
+    by_window = errors(stacked.forecasts, stacked.actual, metric, stacked.scale)
     best = np.full(stacked.actual.shape, np.nan)
     chosen = np.full(stacked.actual.shape[:2], -1)
     mixed = np.full(stacked.actual.shape, np.nan)
@@ -264,5 +229,7 @@ def ensemble_forecasts(frames: dict[str, pd.DataFrame], weights: dict[str, float
         used = dict.fromkeys(frames, 1.0)
     total = sum(used.values())
     keys = next(iter(frames.values()))[["unique_id", "ds"]]
-    mixed = sum(frames[model][model].to_numpy() * (w / total) for model, w in used.items())
+    mixed = np.zeros(len(keys))
+    for model, weight in used.items():
+        mixed += frames[model][model].to_numpy(dtype=float) * (weight / total)
     return keys.assign(**{ENSEMBLE: mixed})

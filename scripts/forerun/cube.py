@@ -66,6 +66,16 @@ class Cube:
         return self.shape == other.shape and np.array_equal(self.ids, other.ids)
 
 
+def mean(values: Floats, axis: int) -> Floats:
+    """Mean without NaN; NaN, and no warning, where nothing else is there."""
+    there = ~np.isnan(values)
+    if there.all():
+        return np.asarray(values.mean(axis=axis))
+    number = there.sum(axis=axis)
+    sums = np.where(there, values, 0.0).sum(axis=axis)
+    return np.asarray(np.where(number > 0, sums / np.maximum(number, 1), np.nan))
+
+
 def sorted_results(frame: pd.DataFrame) -> pd.DataFrame:
     """Return cross-validation results in the order that :class:`Cube` needs."""
     return frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True, kind="stable")

@@ -226,7 +226,7 @@ def complete_forecasts(
         series, ids = pd.factorize(frame["unique_id"])
         place = pd.Index(cube.ids).get_indexer(ids)
         naive = naive_scale(history, np.asarray(ids), season)
-        at_calibration = np.full(len(cube.ids), np.median(naive))
+        at_calibration = naive_scale(results, cube.ids, season)  # of series not forecast now
         at_calibration[place[place >= 0]] = naive[place >= 0]
         widths = calibrate(cube.spread(results["y"] - results[model]), at_calibration, levels)
         step = frame.groupby("unique_id", observed=True, sort=False).cumcount().to_numpy()

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import utilsforecast.losses as losses
-from utilsforecast.evaluation import evaluate
 
-from forerun.cube import sorted_results
+from forerun.cube import Cube, mean, sorted_results
 from forerun.intervals import columns
+from forerun.losses import errors, interval_errors, scales
 
 KEYS = ["unique_id", "ds", "cutoff", "y"]
-#: Metrics that are scaled by the in-sample error of the seasonal naive forecast.
-SCALED = ("mase", "rmsse", "msse")
-#: Series that are scored at once: scaled errors need several copies of their history.
-GROUP = 5000
 
 
 def read_cv_results(path: str | Path) -> pd.DataFrame:
@@ -41,17 +35,6 @@ def _read_forecasts(path: str | Path, times: list[str]) -> pd.DataFrame:
     return frame
 
 
-def functions(settings: dict[str, Any]) -> list[Any]:
-    """Return utilsforecast's functions for the names in ``metrics``."""
-    season = int(settings["season_length"])
-    return [
-        partial(getattr(losses, name), seasonality=season)
-        if name in SCALED
-        else getattr(losses, name)
-        for name in settings["metrics"]
-    ]
-
-
 def interval_metrics(settings: dict[str, Any]) -> list[str]:
     """Return the names of the metrics that the run's ``levels`` add."""
     levels = settings.get("levels") or []
@@ -68,59 +51,30 @@ def score(
     are scaled per window, by the data up to that window's cutoff. Where the run has levels and the
     model intervals: their coverage and width, the mean quantile (pinball) loss and the scaled CRPS.
 
-    Series are scored in groups, so that memory does not grow with their number.
+    Parameters
+    ----------
+    cv : cross-validation results, sorted by series, cutoff and time
+    history : ``unique_id``, ``y``, sorted by series and time
     """
-    parts = [
-        _score(cv.iloc[rows], model, history.iloc[train], settings)
-        for rows, train in _groups(cv["unique_id"], history["unique_id"])
-    ]
-    if not parts:
-        return pd.DataFrame(columns=["unique_id", "metric", model])
-    return pd.concat(parts, ignore_index=True)
-
-
-def _groups(ids: pd.Series, train: pd.Series) -> Iterator[tuple[slice, slice]]:
-    """Yield the rows of at most :data:`GROUP` series in both columns, which are sorted alike."""
-    starts = np.flatnonzero(ids.ne(ids.shift()))
-    begin = train.drop_duplicates()
-    first = pd.Series(begin.index, index=begin)
-    for start in range(0, len(starts), GROUP):
-        stop = starts[start + GROUP] if start + GROUP < len(starts) else len(ids)
-        names = ids.iloc[starts[start : start + GROUP]]
-        last = first.index.get_loc(names.iloc[-1]) + 1
-        end = first.iloc[last] if last < len(first) else len(train)
-        yield slice(starts[start], stop), slice(first[names.iloc[0]], end)
-
-
-def _score(
-    cv: pd.DataFrame, model: str, history: pd.DataFrame, settings: dict[str, Any]
-) -> pd.DataFrame:
-    keys = [*KEYS, model]
-    scores = evaluate(cv[keys], metrics=functions(settings), models=[model], train_df=history)
-    levels = list(settings.get("levels") or [])
-    sides = {level: columns(model, level) for level in levels}
+    cube = Cube.of(cv)
+    actual, forecast = cube.spread(cv["y"]), cube.spread(cv[model])
+    found = {}
+    for name in settings["metrics"]:
+        scale = scales(cube, history, settings, name)
+        found[name] = errors(forecast, actual, name, scale)
+    sides = {level: columns(model, level) for level in settings.get("levels") or []}
     bounds = [name for pair in sides.values() for name in pair]
-    if levels and all(name in cv.columns and cv[name].notna().all() for name in bounds):
-        more = [losses.coverage, losses.mqloss, losses.scaled_crps]
-        scores = pd.concat(
-            [
-                scores,
-                evaluate(cv[[*keys, *bounds]], metrics=more, models=[model], level=levels),
-                *(_width(cv, model, level, *pair) for level, pair in sides.items()),
-            ],
-            ignore_index=True,
-        )
-    values = scores[model].astype(float)
-    scores[model] = values.replace([np.inf, -np.inf], np.nan)  # a constant series' scale is 0
-    mean = scores.groupby(["unique_id", "metric"], observed=True)[model].mean().reset_index()
-    return _ordered(mean, settings)
-
-
-def _width(cv: pd.DataFrame, model: str, level: float, lower: str, upper: str) -> pd.DataFrame:
-    """Mean width of the intervals of one level, as ``evaluate`` would give it."""
-    width = (cv[upper] - cv[lower]).rename(model)
-    mean = width.groupby([cv["unique_id"], cv["cutoff"]], observed=True).mean().reset_index()
-    return mean.assign(metric=f"width_level{level:g}")
+    if sides and all(name in cv.columns and cv[name].notna().all() for name in bounds):
+        lower = {level: cube.spread(cv[pair[0]]) for level, pair in sides.items()}
+        upper = {level: cube.spread(cv[pair[1]]) for level, pair in sides.items()}
+        found |= interval_errors(actual, lower, upper)
+    values = np.stack([mean(error, 1) for error in found.values()], axis=1)
+    values[~np.isfinite(values)] = np.nan  # a constant series' scale is 0
+    table = {
+        "unique_id": np.repeat(cube.ids, len(found)),
+        "metric": np.tile(np.array(list(found), dtype=object), len(cube.ids)),
+    }
+    return pd.DataFrame(table | {model: values.ravel()})
 
 
 def _ordered(table: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:

@@ -63,7 +63,7 @@ def score_all(paths: dict[str, str], history: pd.DataFrame, settings: dict[str, 
             tables.append(score(frame, name, history, settings))
     note = combined.record["note"]
     state = {"status": "ok", "error": {"message": note} if note else None}
-    states = {name: state for name in (BEST, ENSEMBLE)}
+    states = dict.fromkeys((BEST, ENSEMBLE), state)
     return Scored(side_by_side(tables, settings), results, combined.record, states)
 
 

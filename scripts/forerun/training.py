@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from forerun.yaml_files import load_yaml
 from forerun.data import split
 from forerun.engines.base import Data, Progress, get_engine
 from forerun.files import new_folder, write_csv, write_parquet
 from forerun.models import ModelSpec, specs
 from forerun.windows import folds, step_size
+from forerun.yaml_files import load_yaml
 
 
 def find_spec(settings: dict[str, Any], model: str) -> ModelSpec:

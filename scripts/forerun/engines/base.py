@@ -90,7 +90,7 @@ class Engine(Protocol):
 
 def get_engine(name: str) -> Engine:
     """Return the module of an engine; importing it may take seconds."""
-    return importlib.import_module(MODULES[name])  # type: ignore[return-value]
+    return importlib.import_module(MODULES[name])
 
 
 def tidy_columns(frame: pd.DataFrame, model: str) -> pd.DataFrame:

@@ -1,4 +1,6 @@
-"""mlforecast: regressors on lagged values, one for all series. Optional: ``pip install forerun[ml]``.
+"""mlforecast: regressors on lagged values, one for all series.
+
+Optional: ``pip install forerun[ml]``.
 
 The forecast of a step is an input of the next one. Besides the regressor's own arguments a model
 takes ``lags`` (numbers of steps, by default those of a season or of the input, whichever is

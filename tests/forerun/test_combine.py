@@ -1,0 +1,151 @@
+"""best and ensemble: chosen by out-of-fold results, scored on windows that did not choose them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forerun import combine, config
+from forerun.scoring import score_all
+
+
+def settings(windows: int = 3, **asked: Any) -> dict[str, Any]:
+    given = {"models": [], "horizon": 2, "n_windows": windows, "season_length": 1, "freq": 1}
+    return config.resolve({**given, "metrics": ["mae"], **asked})
+
+
+def stacked(errors: dict[str, Any], run: dict[str, Any], series: int = 2) -> combine.Stack:
+    """Forecasts of a target of zeros: what each model says, by series and window."""
+    windows = run["n_windows"]
+    keys = pd.DataFrame(
+        [
+            (f"s{s}", 10 + 2 * w + step, 9 + 2 * w, 0.0)
+            for s in range(series)
+            for w in range(windows)
+            for step in range(2)
+        ],
+        columns=["unique_id", "ds", "cutoff", "y"],
+    )
+    history = pd.DataFrame({"unique_id": [f"s{s}" for s in range(series)], "ds": 0, "y": 1.0})
+    columns = {
+        model: np.repeat(np.broadcast_to(np.array(said, dtype=float), (series, windows)).ravel(), 2)
+        for model, said in errors.items()
+    }
+    return combine.stack(keys, columns, history, run)
+
+
+def test_greedy_finds_the_weights_that_cancel() -> None:
+    """3 a + 1 b: one model says -1, the other 3; only 3/4 and 1/4 make 0."""
+    actual = np.zeros((1, 1, 4))
+    forecasts = np.stack([np.full((1, 1, 4), -1.0), np.full((1, 1, 4), 3.0)])
+    weights = combine.greedy(forecasts, actual, np.ones((1, 1)), "mae", 25)
+    assert weights.tolist() == [0.75, 0.25]
+    assert combine.greedy(forecasts, actual, np.ones((1, 1)), "mae", 1).tolist() == [1.0, 0.0]
+
+
+def test_best_takes_each_series_own_model_and_is_scored_without_its_window() -> None:
+    run = settings()
+    # good at s0 but for its last window; good at s1
+    stack = stacked({"A": [[1, 1, 9], [5, 5, 5]], "B": [[2, 2, 2], [1, 1, 1]]}, run)
+    made = combine.combine(stack, run)
+    frame = made.results["best"].drop_duplicates(["unique_id", "cutoff"])
+    chosen = frame.set_index(["unique_id", "cutoff"])["chosen"]
+    # Without its last window A's mean error at s0 is 1 < 2; with it 11/3 > 2.
+    assert chosen["s0"].tolist() == ["B", "B", "A"]
+    assert chosen["s1"].tolist() == ["B", "B", "B"]
+    assert frame.set_index(["unique_id", "cutoff"])["best"]["s0"].tolist() == [2, 2, 9]
+    assert made.record["best"] == {"overall": "B", "per_series": True}
+
+
+def test_two_windows_leave_one_to_choose_by_which_is_too_few() -> None:
+    run = settings(2)
+    stack = stacked({"A": [[1, 1], [8, 8]], "B": [[2, 2], [1, 1]]}, run)
+    made = combine.combine(stack, run)
+    assert set(made.results["best"]["chosen"]) == {"B"}
+
+
+def test_ensemble_is_scored_with_weights_of_the_other_windows() -> None:
+    run = settings()
+    stack = stacked({"A": [[1, 1, -8]], "B": [[3, 3, -8]], "C": [[-1, -1, 9]]}, run, series=1)
+    made = combine.combine(stack, run)
+    last = made.record["weights_by_window"][2]
+    assert last == {"A": 0.5, "C": 0.5}  # exact on the first two windows
+    assert made.results["ensemble"]["ensemble"].tolist()[-1] == pytest.approx(0.5)
+    assert sum(made.record["weights"].values()) == pytest.approx(1, abs=1e-5)
+    changed = stacked({"A": [[1, 1, 70]], "B": [[3, 3, 0]], "C": [[-1, -1, -90]]}, run, series=1)
+    again = combine.combine(changed, run)
+    assert again.record["weights_by_window"][2] == last  # the window scored was not looked at
+
+
+def test_one_window_gives_equal_weights_and_says_so() -> None:
+    run = settings(1)
+    made = combine.combine(stacked({"A": [[1], [1]], "B": [[3], [0]]}, run), run)
+    assert made.record["weights"] == {"A": 0.5, "B": 0.5}
+    assert "one window" in made.record["note"]
+    assert made.results["ensemble"]["ensemble"].tolist() == [2, 2, 0.5, 0.5]
+    assert made.results["best"].empty
+
+
+def test_forecasts_are_put_together_from_what_is_there() -> None:
+    keys = pd.DataFrame({"unique_id": ["a", "b", "new"], "ds": [1, 1, 1]})
+    frames = {"A": keys.assign(A=[1.0, 1.0, 1.0]), "B": keys.assign(B=[5.0, 5.0, 5.0])}
+    table = pd.DataFrame(
+        {
+            "unique_id": ["a", "b"] * 2,
+            "metric": ["mae", "mae", "mse", "mse"],
+            "A": [1.0, 4.0, 9.0, 0.0],
+            "B": [2.0, 3.0, 0.0, 9.0],
+            "best": 0.0,
+        }
+    )
+    record = {"best": {"overall": "B", "per_series": True}}
+    chosen, overall = combine.chosen_models(table, record, ["A", "B"], settings())
+    best = combine.best_forecasts(frames, chosen, overall)
+    assert best["chosen"].tolist() == ["A", "B", "B"]
+    assert best["best"].tolist() == [1.0, 5.0, 5.0]
+    mixed = combine.ensemble_forecasts(frames, {"A": 0.25, "B": 0.25, "Lost": 0.5})
+    assert mixed["ensemble"].tolist() == [3.0, 3.0, 3.0]
+
+
+def test_large_data_are_weighted_on_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    actual = random.normal(size=(400, 2, 3))
+    forecasts = actual + random.normal(size=(3, 400, 2, 3)) * np.array([1, 1.2, 5]).reshape(
+        3, 1, 1, 1
+    )
+    whole = combine.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25)
+    monkeypatch.setattr(combine, "MOST_VALUES", 600)
+    some = combine.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25)
+    assert whole == pytest.approx(some, abs=0.25)
+    assert some.tolist() == combine.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25).tolist()
+
+
+def test_score_all_adds_both_to_metrics_with_intervals(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    run = settings(levels=[80], metrics=["mae", "mase"])
+    history = pd.DataFrame(
+        {
+            "unique_id": np.repeat(["a", "b"], 20),
+            "ds": np.tile(np.arange(20), 2),
+            "y": random.normal(size=40),
+        }
+    )
+    cv = history[history["ds"] >= 14].reset_index(drop=True)
+    cv.insert(2, "cutoff", 13 + (cv["ds"] - 14) // 2 * 2)
+    paths = {}
+    for model in ("A", "B"):
+        paths[model] = str(tmp_path / f"{model}.csv")
+        cv.assign(**{model: cv["y"] + random.normal(size=len(cv))}).to_csv(
+            paths[model], index=False
+        )
+    scored = score_all(paths, history, run)
+    assert list(scored.metrics.columns) == ["unique_id", "metric", "A", "B", "best", "ensemble"]
+    assert scored.metrics.loc[scored.metrics["metric"] == "coverage_level80", "best"].notna().all()
+    assert {"best-lo-80", "chosen"} <= set(scored.results["best"].columns)
+    assert scored.states["ensemble"]["status"] == "ok"
+    nothing = score_all({}, history, run)
+    assert nothing.metrics.empty
