@@ -44,6 +44,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     b = make_run(runs, "b", names=NAMES, models=4, noise=1.5)
     return {
         "report": write_report(a),
+        "plain": write_report(b),
         "comparison": write_comparison([a, b], home / "comparison.html"),
         "runs": write_runs_page(runs, home / "runs.html"),
     }
@@ -140,6 +141,11 @@ def test_picker_shows_the_series_that_is_named(show: Any) -> None:
     page.fill("#series", "nothing like it")
     page.keyboard.press("Enter")
     assert page.locator("#announce").inner_text() == "No series called nothing like it"
+
+
+def test_no_choice_of_intervals_where_there_are_none(show: Any) -> None:
+    assert show("report").locator("#intervals-label").is_visible()
+    assert not show("plain").locator("#intervals-label").is_visible()
 
 
 def test_worst_series_lead_to_the_picker(show: Any) -> None:

@@ -80,10 +80,10 @@ def _rows(table: Table, model: list[Piece]) -> None:
     for number, piece in enumerate(running):
         step = f"{piece.step}/{piece.max_steps}" if piece.max_steps else "starting"
         loss = "" if piece.loss is None else f"{piece.loss:.4g}"
-        words = Text(f"{SIGNS[RUNNING]} {piece.what}", style=STYLES[RUNNING])
+        state_text = Text(f"{SIGNS[RUNNING]} {piece.what}", style=STYLES[RUNNING])
         times = (clock(piece.elapsed), clock(piece.remaining))
         bar = ProgressBar(total=1.0, completed=piece.share, pulse=not piece.step)
-        table.add_row(name if not number else Text(""), words, bar, step, loss, *times)
+        table.add_row(name if not number else Text(""), state_text, bar, step, loss, *times)
     if running:
         return
     seconds = sum(piece.elapsed for piece in model)

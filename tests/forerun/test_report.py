@@ -207,6 +207,9 @@ def test_numbers_as_people_read_them() -> None:
     ]  # fmt: skip
     assert text.moment("2026-01-02T03:04:05+00:00") == "2026-01-02 03:04 UTC"
     assert text.setting({"a": [1, None]}) == "{a: [1, null]}"
+    assert [text.setting(v) for v in (1, True, 0, False, None, "x", 0.5)] == [
+        "1", "true", "0", "false", "null", "x", "0.5",
+    ]  # fmt: skip
 
 
 def test_not_a_number_is_null() -> None:

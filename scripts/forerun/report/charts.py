@@ -106,7 +106,8 @@ def by_step(tests: Mapping[str, Backtest], gap: int, models: Mapping[str, int]) 
     """Mean absolute error of each model at each step of the horizon."""
     most = max(len(test.by_step) for test in tests.values())
     layout = {
-        "xaxis": {"title": {"text": "steps after the cutoff"}, "tickformat": "d"},
+        "xaxis": {"title": {"text": "steps after the cutoff"}, "tickformat": "d"}
+        | ({"dtick": 1} if most <= 14 else {}),
         "yaxis": {"title": {"text": "mean absolute error"}, "rangemode": "tozero"},
     }
     names = [step + gap for step in range(1, most + 1)]
@@ -131,7 +132,7 @@ def over_series(metrics: pd.DataFrame, wanted: Sequence[str], models: Mapping[st
             box |= {"lowerfence": [low], "upperfence": [high], "boxpoints": False}
             data.append(box)
         variants.append({"label": metric_name(metric), "data": data})
-    layout = {"yaxis": {"autorange": "reversed", "type": "category"}}
+    layout: Chart = {"yaxis": {"autorange": "reversed", "type": "category"}}
     layout["xaxis"] = {"title": {"text": "error of one series"}, "rangemode": "tozero"}
     return {"id": "over-series", "variants": variants, "layout": layout, "rows": len(columns)}
 
@@ -143,7 +144,7 @@ def lengths(history: pd.DataFrame) -> Chart | None:
         return None
     counts, edges = np.histogram(sizes, bins=min(30, max(5, int(sizes.nunique()))))
     middle = (edges[1:] + edges[:-1]) / 2
-    bar = {"type": "bar", "x": _digits(middle), "y": counts.tolist(), "name": "series"}
+    bar: Chart = {"type": "bar", "x": _digits(middle), "y": counts.tolist(), "name": "series"}
     layout = {
         "xaxis": {"title": {"text": "observations in a series"}},
         "yaxis": {"title": {"text": "series"}},
@@ -164,7 +165,7 @@ def scatter(pairs: Mapping[str, pd.DataFrame], first: str, second: str, number: 
         if both.empty:
             continue
         ends = [float(both.min().min()), float(both.max().max())]
-        dots = {"type": "scatter", "mode": "markers", "name": second}
+        dots: Chart = {"type": "scatter", "mode": "markers", "name": second}
         dots |= {
             "x": _digits(both["first"]),
             "y": _digits(both["second"]),
@@ -172,7 +173,7 @@ def scatter(pairs: Mapping[str, pd.DataFrame], first: str, second: str, number: 
         }
         dots |= {"marker": {"size": 7, "opacity": 0.7}}
         dots["hovertemplate"] = f"%{{text}}<br>{first} %{{x}}<br>{second} %{{y}}<extra></extra>"
-        line = {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "name": "equal"}
+        line: Chart = {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "name": "equal"}
         line |= {"hoverinfo": "skip", "neutral": True}
         variants.append({"label": metric_name(metric), "data": [line, dots]})
     axes = {"type": "log", "exponentformat": "none"}

@@ -15,6 +15,7 @@ from forerun.report.errors import Backtest, backtest, time_text, window_names
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
 from forerun.run import COMBINED, Run
+from forerun.runs import is_sealed
 
 #: Series in the tables of best and worst ones, and most in the picker before room is measured.
 EXTREMES, MOST_SERIES = 10, 2000
@@ -137,6 +138,7 @@ def _summary(run: Run, history: pd.DataFrame, board: pd.DataFrame) -> dict[str, 
     ranked = board[board["rank"].notna()] if "rank" in board else board
     best = ranked.iloc[0] if len(ranked) else None
     return {
+        "state": "complete" if is_sealed(run.folder) else "partial" if run.failed else "unfinished",
         "metric": charts.metric_name(metric),
         "best": None if best is None else str(best["model"]),
         "error": None if best is None or metric not in board else best[metric],
@@ -158,7 +160,8 @@ def _columns(run: Run, board: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def _board(board: pd.DataFrame, tests: dict[str, Backtest]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = board.astype(object).where(board.notna(), None).to_dict("records")
+    records = board.astype(object).where(board.notna(), None).to_dict("records")
+    rows = [{str(key): value for key, value in record.items()} for record in records]
     for row in rows:
         test = tests.get(row["model"])
         row["coverage"] = test.coverage if test else {}

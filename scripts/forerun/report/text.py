@@ -63,7 +63,9 @@ def moment(value: Any) -> str:
 
 def setting(value: Any) -> str:
     """Return a value of the configuration in one line of YAML."""
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return {None: "null", True: "true", False: "false"}.get(value, str(value))
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (str, int, float)):
+        return str(value)
     dumped = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9)
     return dumped.strip().removesuffix("...").strip()
