@@ -21,6 +21,9 @@ MODEL = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 #: A note of what failed when the last call ended; removed when nothing has.
 FAILURES = "logs/failures.json"
 
+#: States of work that the same command takes up again: it failed, or the run's time was over.
+NOT_DONE = ("failed", "skipped")
+
 #: What the frozen part of a run consists of (folders are sealed with everything in them).
 FROZEN = ("config.yaml", "data.parquet", "provenance.json")
 
@@ -156,6 +159,13 @@ def is_frozen(folder: str | Path) -> bool:
     return os.path.isfile(os.path.join(folder, "config.yaml"))
 
 
+def is_frozen_part(part: str) -> bool:
+    """Tell whether a path inside a run belongs to what a seal covers, or is the seal."""
+    kinds = [r"metrics\.csv", r"leaderboard\.csv", r"ensemble\.json", "SEALED"]
+    kinds += [r"cv_results_[^/]+\.csv", "models/[^/]+", "status/[^/]+", "parts/[^/]+/[^/]+"]
+    return part in FROZEN or re.fullmatch("|".join(kinds), part) is not None
+
+
 def is_sealed(folder: str | Path) -> bool:
     """Tell whether the run is read-only history."""
     return os.path.isfile(os.path.join(folder, "SEALED"))
@@ -201,7 +211,7 @@ def failed_models(leaderboard: str | Path) -> dict[str, str]:
     try:
         with open(leaderboard, encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
-            return {row["model"]: row["reason"] for row in rows if row["status"] == "failed"}
+            return {row["model"]: row["reason"] for row in rows if row["status"] in NOT_DONE}
     except (OSError, ValueError, KeyError, csv.Error):
         raise UserError(
             f"{leaderboard}: is damaged; restore it, or remove it to have it made again"
@@ -212,7 +222,7 @@ def failures(folder: str | Path, model: str, piece: str) -> int:
     """Return how often a piece (``final``, ``fold_0``...) of a model has failed in a row so far."""
     known = outcome(Path(folder) / "parts" / model / f"{piece}.json")
     attempts = known.get("attempts")
-    if known.get("status") != "failed":
+    if known.get("status") not in NOT_DONE:
         return 0
     return attempts if isinstance(attempts, int) else 1
 
@@ -225,7 +235,7 @@ def failed_pieces(folder: str | Path, since: float = 0) -> dict[str, str]:
     found = {}
     for path in sorted(Path(folder).glob("parts/*/*.json")):
         known = outcome(path)
-        if known.get("status") == "failed" and path.stat().st_mtime >= since:
+        if known.get("status") in NOT_DONE and path.stat().st_mtime >= since:
             message = (known.get("error") or {}).get("message", "no reason given")
             found.setdefault(path.parent.name, str(message))
     return found

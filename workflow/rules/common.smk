@@ -58,7 +58,10 @@ def get_asked(run_id):
     """Return what is asked for beyond config/config.yaml: files, the run's experiment, options."""
     experiment = Path("config/experiments") / f"{run_id}.yaml"
     asked = {}
-    for path in [*workflow.config_settings.configfiles, *([experiment] if experiment.is_file() else [])]:
+    for path in [
+        *workflow.config_settings.configfiles,
+        *([experiment] if experiment.is_file() else []),
+    ]:
         asked |= load_yaml(path)
     return asked | dict(workflow.config_settings.config or {})
 
@@ -91,7 +94,9 @@ def refuse_contradictions(run_id, frozen):
     same_table = run_folders.same_table(Path(RUNS) / run_id)
     if differing := differences(frozen, get_asked(run_id), same_table):
         listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in differing)
-        raise UserError(f"run '{run_id}' exists with other settings: {listed}; choose another run id")
+        raise UserError(
+            f"run '{run_id}' exists with other settings: {listed}; choose another run id"
+        )
 
 
 @cache
@@ -114,7 +119,9 @@ def get_folds(run_id):
 
 
 def get_engine_name(wildcards):
-    return next(s.engine for s in specs(get_settings(wildcards.run_id)) if s.name == wildcards.model)
+    return next(
+        s.engine for s in specs(get_settings(wildcards.run_id)) if s.name == wildcards.model
+    )
 
 
 def get_operational(run_id, key):
@@ -158,4 +165,3 @@ FINISHED = {
 NOT_FROZEN = without(FROZEN)
 NOT_FINISHED = without(SEALED | FINISHED)
 NOT_SEALED = without(SEALED)
-

@@ -5,23 +5,6 @@ OUTPUTS: <runs>/{run_id}/config.yaml, data.parquet, provenance.json
 """
 
 
-def get_tables(wildcards):
-    """Return the tables that the run is made of; refuse one that is missing."""
-    settings = get_settings(wildcards.run_id)
-    shipped = PROJECT / "data" / "us_employment_monthly.csv"
-    tables = {"data_file": settings["data_file"] or str(shipped)}
-    tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
-    for key, path in tables.items():
-        if not Path(path).is_file():
-            what = "is a folder" if Path(path).is_dir() else "does not exist"
-            refuse(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
-    return tables
-
-
-def get_asked_settings(wildcards):
-    return get_settings(wildcards.run_id)
-
-
 rule freeze_run:
     """Validate the data and write down everything that decides the run's results."""
     input:

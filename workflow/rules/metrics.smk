@@ -6,19 +6,6 @@ OUTPUTS: <runs>/{run_id}/metrics.csv, leaderboard.csv, ensemble.json, cv_results
 """
 
 
-def get_model_files(pattern):
-    """Return a function that gives `pattern` for each model of the run."""
-
-    def files(wildcards):
-        return collect(pattern, model=get_models(wildcards.run_id), allow_missing=True)
-
-    return files
-
-
-def get_model_names(wildcards):
-    return get_models(wildcards.run_id)
-
-
 checkpoint score_models:
     """Compute the errors of all models; choose, weight and rank them."""
     input:
@@ -73,20 +60,8 @@ rule seal_run:
         models=get_model_files("<runs>/{run_id}/models/{model}"),
         cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
         statuses=get_model_files("<runs>/{run_id}/status/{model}.json"),
-        metrics=report(
-            "<runs>/{run_id}/metrics.csv",
-            caption="../report/metrics.rst",
-            category="{run_id}",
-            subcategory="Tables",
-            labels={"what": "errors of each series"},
-        ),
-        leaderboard=report(
-            "<runs>/{run_id}/leaderboard.csv",
-            caption="../report/leaderboard.rst",
-            category="{run_id}",
-            subcategory="Tables",
-            labels={"what": "leaderboard"},
-        ),
+        metrics="<runs>/{run_id}/metrics.csv",
+        leaderboard="<runs>/{run_id}/leaderboard.csv",
         ensemble="<runs>/{run_id}/ensemble.json",
     output:
         "<runs>/{run_id}/SEALED",

@@ -6,19 +6,6 @@ OUTPUTS: <runs>/{run_id}/predictions/
 """
 
 
-def get_seal(wildcards):
-    """Return the run's seal once all models are done; nothing while one has failed, or all."""
-    sealed = f"{RUNS}/{wildcards.run_id}/SEALED"
-    if wildcards.run_id in SEALED:
-        return sealed
-    scores = checkpoints.score_models.get(run_id=wildcards.run_id).output
-    failed = run_folders.failed_models(scores.leaderboard)
-    accepted = get_operational(wildcards.run_id, "accept_failures")
-    if set(get_models(wildcards.run_id)) <= set(failed) or (failed and not accepted):
-        return []
-    return sealed
-
-
 rule predict_run:
     """Forecast the steps after each series' end with every model that did not fail."""
     input:

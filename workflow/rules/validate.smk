@@ -5,24 +5,8 @@ OUTPUTS: <runs>/{run_id}/parts/{model}/fold_{fold}.parquet and .json, cv_results
     status/{model}.json
 """
 
-
 #: `best` and `ensemble` are made of models by another rule.
 NOT_COMBINED = rf"(?!(?:best|ensemble)\.){run_folders.MODEL}"
-
-
-def get_fold_failures(wildcards):
-    """Return how often this fit has failed: a failed one is a new job, with other parameters."""
-    folder = Path(RUNS) / wildcards.run_id
-    return run_folders.failures(folder, wildcards.model, f"fold_{wildcards.fold}")
-
-
-def get_fold_files(pattern):
-    """Return a function that gives `pattern` for each fold of the model."""
-
-    def files(wildcards):
-        return collect(pattern, fold=get_folds(wildcards.run_id), allow_missing=True)
-
-    return files
 
 
 rule cross_validate:
@@ -52,6 +36,7 @@ rule cross_validate:
     params:
         failures=get_fold_failures,
         max_time=get_setting("max_time"),
+        time_limit=get_setting("time_limit"),
         log_file=get_setting("log_file"),
         reuse=get_setting("reuse"),
     message:
