@@ -1,0 +1,134 @@
+"""What the rules ask: their inputs, parameters and resources, as functions of the wildcards.
+
+No rules here, and no settings (common.smk): one section for each stage.
+"""
+
+# -- Freeze -----------------------------------------------------------------------------------
+
+
+def get_tables(wildcards):
+    """Return the tables that the run is made of; refuse one that is missing."""
+    settings = get_settings(wildcards.run_id)
+    shipped = PROJECT / "data" / "us_employment_monthly.csv"
+    tables = {"data_file": settings["data_file"] or str(shipped)}
+    tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
+    for key, path in tables.items():
+        if not Path(path).is_file():
+            what = "is a folder" if Path(path).is_dir() else "does not exist"
+            refuse(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
+    return tables
+
+
+def get_asked_settings(wildcards):
+    return get_settings(wildcards.run_id)
+
+
+# -- Train ------------------------------------------------------------------------------------
+
+
+def get_threads(wildcards):
+    return get_settings(wildcards.run_id)["threads"]
+
+
+def get_training_memory(wildcards, input, attempt):
+    """Return MB: what the libraries need, and several copies of the data; more on a retry."""
+    return int((1500 + 20 * input.size_mb) * attempt)
+
+
+def get_training_runtime(wildcards, attempt):
+    """Return minutes: a little more than `max_time` where it is given."""
+    max_time = get_settings(wildcards.run_id)["max_time"]
+    return int(max_time / 60) + 5 if max_time else 120 * attempt
+
+
+def get_gpus(wildcards):
+    return 1 if get_settings(wildcards.run_id)["accelerator"] == "gpu" else 0
+
+
+def get_tries(wildcards, attempt):
+    return attempt
+
+
+def get_final_failures(wildcards):
+    """Return how often the fit has failed: a failed one is a new job, with other parameters."""
+    return run_folders.failures(Path(RUNS) / wildcards.run_id, wildcards.model, "final")
+
+
+def get_failure_note(wildcards):
+    """Return the note of what failed if this fit did: it is newer, so the fit is done again."""
+    note = f"{RUNS}/{wildcards.run_id}/{run_folders.FAILURES}"
+    piece = f"fold_{wildcards.fold}" if hasattr(wildcards, "fold") else "final"
+    failed = run_folders.failures(Path(RUNS) / wildcards.run_id, wildcards.model, piece)
+    return [note] if failed and os.path.isfile(note) else []
+
+
+# -- Validate ---------------------------------------------------------------------------------
+
+
+def get_fold_failures(wildcards):
+    """Return how often this fit has failed: a failed one is a new job, with other parameters."""
+    folder = Path(RUNS) / wildcards.run_id
+    return run_folders.failures(folder, wildcards.model, f"fold_{wildcards.fold}")
+
+
+def get_fold_files(pattern):
+    """Return a function that gives `pattern` for each fold of the model."""
+
+    def files(wildcards):
+        return collect(pattern, fold=get_folds(wildcards.run_id), allow_missing=True)
+
+    return files
+
+
+# -- Metrics ----------------------------------------------------------------------------------
+
+
+def get_model_files(pattern):
+    """Return a function that gives `pattern` for each model of the run."""
+
+    def files(wildcards):
+        return collect(pattern, model=get_models(wildcards.run_id), allow_missing=True)
+
+    return files
+
+
+def get_model_names(wildcards):
+    return get_models(wildcards.run_id)
+
+
+# -- Predict ----------------------------------------------------------------------------------
+
+
+def get_seal(wildcards):
+    """Return the run's seal once all models are done; nothing while one has failed, or all."""
+    sealed = f"{RUNS}/{wildcards.run_id}/SEALED"
+    if wildcards.run_id in SEALED:
+        return sealed
+    scores = checkpoints.score_models.get(run_id=wildcards.run_id).output
+    failed = run_folders.failed_models(scores.leaderboard)
+    accepted = get_operational(wildcards.run_id, "accept_failures")
+    if set(get_models(wildcards.run_id)) <= set(failed) or (failed and not accepted):
+        return []
+    return sealed
+
+
+# -- Done -------------------------------------------------------------------------------------
+
+
+def get_done_targets(is_kind):
+    """Return the targets named on the command line that are done and exist as `is_kind` says.
+
+    `--delete-all-output` gets none: it would take them for files that can be made again.
+    """
+    if any(argument.startswith("--delete-") for argument in sys.argv):
+        return []
+    named = {Path(argument) for argument in sys.argv if Path(argument).is_relative_to(RUNS)}
+    return sorted(str(path) for path in named if is_kind(path) and is_done(path.relative_to(RUNS)))
+
+
+def is_done(path):
+    """Tell whether a path below the folder of runs is excluded from the rules that make it."""
+    run_id, part = path.parts[0], "/".join(path.parts[1:])
+    frozen = run_id in FROZEN and part in run_folders.FROZEN
+    sealed = run_id in SEALED and run_folders.is_frozen_part(part)
+    return frozen or sealed or path.as_posix() in FINISHED

@@ -1,0 +1,118 @@
+"""What happens at the start and at the end of each call. No rules here."""
+
+import time
+
+from forerun import preload, session
+from forerun.files import write_json
+
+#: Rules whose jobs import the forecasting libraries.
+FORECASTING = ("train_model", "cross_validate", "predict_run")
+
+#: When this call began, in seconds since 1970.
+BEGAN = time.time()
+
+#: The process that has imported them for all jobs of this call, if there is one.
+PRELOADED = []
+
+
+def start_preloaded():
+    """Import the forecasting libraries once for all jobs, if at least two of them run here."""
+    here = workflow.is_main_process and workflow.local_exec
+    if not here or workflow.deployment_settings.deployment_method:
+        return  # jobs run on other machines, or in other environments
+    jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in FORECASTING]
+    engines = {engine for job in jobs for engine in get_engines(job)}
+    if len(jobs) > 1 and (preloaded := preload.start(engines)):
+        PRELOADED.append(preloaded)
+
+
+def get_engines(job):
+    """Return the engines that a job needs."""
+    if "model" in job.wildcards_dict:
+        return {get_engine_name(job.wildcards)}
+    return {spec.engine for spec in specs(get_settings(job.wildcards.run_id))}
+
+
+def stop_preloaded():
+    while PRELOADED:
+        PRELOADED.pop().stop()
+
+
+def open_sessions():
+    """Say which runs this call works on; refuse a run that somebody else works on."""
+    folders = [Path(RUNS) / run_id for run_id in sorted(SESSION)]
+    try:
+        for folder in folders:
+            session.refuse_if_busy(folder)
+    except UserError as error:
+        refuse(error)
+    for folder in folders:
+        session.begin(folder)
+
+
+def close_sessions():
+    """Say that this call is over; leave a note of what failed, which makes Snakemake try again.
+
+    The note is newer than what failed and an input of it, so that this rests neither on Snakemake's
+    memory nor on a profile.
+    """
+    for run_id in SESSION:
+        folder = Path(RUNS) / run_id
+        session.end(folder)
+        failed = run_folders.failed_pieces(folder)
+        note = folder / run_folders.FAILURES
+        if failed and not run_folders.is_sealed(folder):
+            write_json(note, failed)
+        else:
+            note.unlink(missing_ok=True)
+
+
+def end_with_failures():
+    """End the call with exit code 1 if a run has failed models that nobody has accepted."""
+    lines = []
+    for run_id in sorted(SESSION):
+        folder = Path(RUNS) / run_id
+        if run_folders.is_sealed(folder):
+            continue
+        failed = run_folders.failed_pieces(folder, since=BEGAN)
+        if (leaderboard := folder / "leaderboard.csv").is_file():
+            failed |= run_folders.failed_models(leaderboard)
+        for model, reason in failed.items():
+            lines.append(f"forerun: run '{run_id}': {model} failed: {reason}")
+    if lines and not workflow.dryrun:
+        advice = "the same command tries again what failed; accept_failures=true keeps it so"
+        print("\n".join([*lines, f"forerun: {advice}"]), file=sys.stderr, flush=True)
+        raise SystemExit(1)
+
+
+def end_with_refusals():
+    """End the call with exit code 2 if a run was refused; leave no empty folder of it."""
+    refused = False
+    for run_id in SESSION:
+        folder = Path(RUNS) / run_id
+        log = folder / "logs" / "freeze_run.log"
+        if run_folders.is_frozen(folder) or not log.is_file():
+            continue
+        if "forerun: error:" in log.read_text(encoding="utf-8"):
+            refused = True
+            run_folders.remove_if_never_begun(folder)
+    if refused:
+        raise SystemExit(2)
+
+
+onstart:
+    open_sessions()
+    start_preloaded()
+
+
+onsuccess:
+    stop_preloaded()
+    close_sessions()
+    end_with_failures()
+
+
+onerror:
+    stop_preloaded()
+    close_sessions()
+    end_with_refusals()
+    end_with_failures()
