@@ -26,6 +26,7 @@ if __name__ == "__main__":
         log=snakemake.log[0],
         threads=snakemake.threads,
         max_time=snakemake.params.max_time,
+        time_limit=snakemake.params.time_limit,
         log_file=snakemake.params.log_file,
         reuse=snakemake.params.reuse,
         failures=snakemake.params.failures,

@@ -39,6 +39,7 @@ class Piece:
     failures: int = 0
     tries: int = 1
     reuse: bool = True
+    time_limit: float | None = None
 
 
 def perform(piece: Piece) -> dict[str, Any]:
@@ -55,15 +56,17 @@ def perform(piece: Piece) -> dict[str, Any]:
     elif what and (entry := store.find(_store(piece), identity.key(what))):
         with suppress(OSError):  # pruned in between
             result = _reused(piece, entry)
+    if result is None and _too_late(piece):
+        result = _skipped(piece)
     if result is None:
         result = _trained(piece, MODULES[spec.engine])
         if result["status"] == "ok" and what:
             with suppress(OSError):  # no room for the store is no failure of the model
                 store.put(_store(piece), what, piece.product, piece.run, result["seconds"])
-    if result["status"] == "failed":
+    if result["status"] != "ok":
         _placeholder(piece.product)
-        error = result["error"]
-        line = f"forerun: {piece.run} {piece.model} {piece.function} failed: {error['message']}"
+        what_came = f"{piece.function} {result['status']}: {result['error']['message']}"
+        line = f"forerun: {piece.run} {piece.model} {what_came}"
         print(f"{line} (log: {piece.log})", file=sys.stderr, flush=True)
     return result
 
@@ -137,13 +140,34 @@ def _killed(piece: Piece) -> dict[str, Any]:
         f"the job was killed {TRIES} times before it could report (SIGKILL; most often too little "
         "memory or a time limit of the cluster): give it more with --set-resources"
     )
+    return _told(piece, "failed", "JobKilled", message, piece.failures + TRIES)
+
+
+def _too_late(piece: Piece) -> bool:
+    """Tell whether the call has lasted longer than the run's ``time_limit``."""
+    if piece.time_limit is None:
+        return False
+    lasted = session.seconds_since_start(Path(piece.arguments["config"]).parent)
+    return lasted is not None and lasted > piece.time_limit
+
+
+def _skipped(piece: Piece) -> dict[str, Any]:
+    """Write the outcome of a fit that the run's time limit leaves no time for."""
+    message = (
+        f"not begun: the time_limit of {piece.time_limit:g} s had passed; the same command goes on"
+    )
+    return _told(piece, "skipped", "TimeLimit", message, piece.failures + 1)
+
+
+def _told(piece: Piece, status: str, kind: str, message: str, attempts: int) -> dict[str, Any]:
+    """Write and return the outcome of a piece that nothing was done for."""
     result = {
-        "status": "failed",
-        "error": {"class": "JobKilled", "message": message},
+        "status": status,
+        "error": {"class": kind, "message": message},
         "peak_memory_mb": None,
         "stage": piece.function,
         "seconds": 0.0,
-        "attempts": piece.failures + TRIES,
+        "attempts": attempts,
         "log": piece.log,
         "started_at": isolate.now(),
         "finished_at": isolate.now(),

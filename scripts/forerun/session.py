@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,16 @@ def end(folder: str | Path) -> None:
     path = RunPaths(Path(folder)).session
     if (read_json(path) or {}).get("pid") == os.getpid():
         path.unlink(missing_ok=True)
+
+
+def seconds_since_start(folder: str | Path) -> float | None:
+    """Return how long the call that works on the run has lasted; None if nobody has said so."""
+    known = read_json(RunPaths(Path(folder)).session)
+    try:
+        started = datetime.fromisoformat(known["started_at"])
+    except (TypeError, KeyError, ValueError):
+        return None
+    return (datetime.now(timezone.utc) - started).total_seconds()
 
 
 def holder(folder: str | Path) -> dict[str, Any] | None:

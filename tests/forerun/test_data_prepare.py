@@ -137,12 +137,12 @@ def test_gaps_are_filled_by_hand() -> None:
     prepared = prepare(table, asked)
     one = prepared.frame[prepared.frame["unique_id"] == "a"]
     assert one["ds"].tolist() == list(pd.date_range("2020-01-01", periods=8))
-    np.testing.assert_allclose(one["y"], [0, 10, 20, 30, 40, 50, 60, 70])
+    np.testing.assert_allclose(one["y"], [0, 10, 10, 30, 30, 30, 60, 70])
     assert one["x"].tolist() == [1, 2, 2, 4, 4, 4, 7, 8]
     two = prepared.frame[prepared.frame["unique_id"] == "b"]
     assert two["y"].tolist() == list(range(100, 108))
     assert "2 missing time steps filled (series 'a')" in prepared.notes
-    assert "3 target values interpolated (series 'a')" in prepared.notes
+    assert "3 target values carried forward (series 'a')" in prepared.notes
     assert "column 'x': 3 values carried forward" in prepared.notes
 
 
@@ -166,8 +166,17 @@ def test_gaps_of_every_frequency(freq: str) -> None:
     table = pd.concat([whole.drop(index=[4, 11, 12]), later.drop(index=[20])])
     prepared = prepare(table, settings(on_gaps="fill"))
     expected = pd.concat([whole, later], ignore_index=True)
+    for missing, before in {4: 3, 11: 10, 12: 10, 47: 46}.items():
+        expected.loc[missing, "y"] = expected.loc[before, "y"]
     pd.testing.assert_frame_equal(prepared.frame, expected)
     assert prepared.freq == freq
+
+
+def test_filling_tells_nothing_of_what_comes_later() -> None:
+    table = daily("a", range(30)).drop(index=[20, 21])  # a gap across a cutoff
+    other = table.assign(y=table["y"].where(table["y"] < 20, 1e6))
+    filled = [prepare(t, settings(on_gaps="fill")).frame["y"].iloc[:22] for t in (table, other)]
+    assert filled[0].tolist() == filled[1].tolist() == [*range(20), 19, 19]
 
 
 def test_business_days_need_no_weekends() -> None:

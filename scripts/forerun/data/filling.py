@@ -35,7 +35,7 @@ def check_missing(
         number = count(int(missing.sum()), "target value is", "target values are")
         problems.add(
             f"{number} missing ({panel.name(panel.code[missing])} at {panel.said(row)}); "
-            "on_gaps: fill interpolates"
+            "on_gaps: fill carries values forward"
         )
     jumps = np.zeros(len(panel), dtype=np.int64)
     jumps[1:] = np.diff(position) - 1
@@ -46,18 +46,18 @@ def check_missing(
         number = count(int(jumps[gap].sum()), "time step is", "time steps are")
         problems.add(
             f"{number} missing in {count(int(gap.sum()), 'gap')} "
-            f"({panel.name(panel.code[gap])} at {lost}); on_gaps: fill interpolates"
+            f"({panel.name(panel.code[gap])} at {lost}); on_gaps: fill carries values forward"
         )
 
 
 def fill(
     panel: Panel, grid: Grid, has_futr: bool, problems: Problems, notes: list[str]
 ) -> tuple[Panel, Ints]:
-    """Close gaps and interpolate targets (``on_gaps: fill``).
+    """Close gaps and carry values forward (``on_gaps: fill``).
 
     Rows before the first target value of a series are dropped, and so are those after the last one
-    unless they can carry known future values. In between the target is interpolated linearly, and
-    the exogenous variables are carried forward.
+    unless they can carry known future values. In between every value is the one before it: a fill
+    from both sides would tell a window what comes after its cutoff.
     """
     known = ~np.isnan(panel.y)
     row = np.arange(len(panel))
@@ -73,9 +73,9 @@ def fill(
     past = past_rows(panel)
     missing = np.isnan(panel.y) & past
     if missing.any():
-        _interpolate(panel.y, missing)
         where = panel.name(panel.code[missing])
-        notes.append(f"{count(int(missing.sum()), 'target value')} interpolated ({where})")
+        number = _carry_forward(panel, panel.y, past)
+        notes.append(f"{count(number, 'target value')} carried forward ({where})")
     for name, values in panel.columns.items():
         if name != "y" and (np.isnan(values) & past).any():
             number = _carry_forward(panel, values, past)
@@ -116,17 +116,6 @@ def _close_gaps(
     whole = panel.extend(added)
     order = np.lexsort((whole.time, whole.code))
     return whole.take(order), np.concatenate([position, place])[order]
-
-
-def _interpolate(values: Floats, missing: Bools) -> None:
-    """Fill missing values from both sides, in place.
-
-    Rows are one step apart and the past of a series begins and ends with a value, so neighbours
-    never belong to another series.
-    """
-    known = np.flatnonzero(~np.isnan(values))
-    gaps = np.flatnonzero(missing)
-    values[gaps] = np.interp(gaps, known, values[known])
 
 
 def _carry_forward(panel: Panel, values: Floats, past: Bools) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from forerun.data.panel import Panel
 from forerun.data.parsing import Ints
 from forerun.data.problems import Problems, name_series
-from forerun.windows import held_out
+from forerun.windows import held_out, reach
 
 LEAST = 2
 """Values that a padded series must have before the part that is held out."""
@@ -25,7 +25,7 @@ def required_length(settings: Mapping[str, Any], input_size: int, training: bool
     if not training:
         return input_size
     validation = int(settings.get("val_size") or 0)
-    return input_size + int(settings["horizon"]) + validation + held_out(dict(settings))
+    return input_size + reach(dict(settings)) + validation + held_out(dict(settings))
 
 
 def whole_season(season: int, lengths: Ints, test: int) -> int:

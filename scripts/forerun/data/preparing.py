@@ -21,7 +21,7 @@ from forerun.data.panel import Panel, in_order
 from forerun.data.parsing import Ints, parse_times
 from forerun.data.problems import Problems
 from forerun.data.reading import read_table
-from forerun.windows import held_out
+from forerun.windows import held_out, reach
 
 
 @dataclass
@@ -210,7 +210,7 @@ def _complete(
     else:
         filling.check_missing(panel, position, grid, has_futr, problems)
     filling.check_exogenous(panel, (*roles.hist, *roles.futr), problems)
-    horizon = int(settings["horizon"])
+    horizon = reach(dict(settings))
     panel = filling.known_future(panel, position, grid, roles.futr, horizon, problems, notes)
     for name in roles.hist:
         panel.columns[name][np.isnan(panel.y)] = np.nan

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.data.checking import Roles
+from forerun.windows import reach
 
 
 def split(
@@ -28,7 +29,7 @@ def split(
     history : pandas.DataFrame
         ``unique_id``, ``ds``, ``y``, ``hist_exog`` and ``futr_exog``: the rows with a target.
     futr_df : pandas.DataFrame or None
-        ``unique_id``, ``ds`` and ``futr_exog`` for the `horizon` steps after each series; None
+        ``unique_id``, ``ds`` and ``futr_exog`` for the steps to forecast (and a gap before them); None
         where no future values are known.
     static_df : pandas.DataFrame or None
         ``unique_id`` and ``stat_exog``, one row per series; None without static features.
@@ -40,7 +41,7 @@ def split(
     if roles.futr and not known.all():
         futr_df = frame.loc[~known, ["unique_id", "ds", *roles.futr]]
         futr_df = futr_df.groupby("unique_id", sort=False, observed=True).head(
-            int(settings["horizon"])
+            reach(dict(settings))
         )
         futr_df = futr_df.reset_index(drop=True)
     if roles.stat:
