@@ -54,6 +54,7 @@ def refuse(error):
 # -- Settings -----------------------------------------------------------------------------------
 
 
+@cache
 def get_asked(run_id):
     """Return what is asked for beyond config/config.yaml: files, the run's experiment, options."""
     experiment = Path("config/experiments") / f"{run_id}.yaml"
@@ -124,6 +125,7 @@ def get_engine_name(wildcards):
     )
 
 
+@cache
 def get_operational(run_id, key):
     """Return how this call wants the run carried out: as asked for now, else as frozen."""
     asked = get_asked(run_id)
