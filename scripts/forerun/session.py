@@ -65,11 +65,12 @@ def holder(folder: str | Path) -> dict[str, Any] | None:
 def refuse_if_busy(folder: str | Path) -> None:
     """Refuse to touch a run that somebody else works on; say who."""
     busy = holder(folder)
-    if busy is None or busy["pid"] == os.getpid():
+    host = busy.get("host", "an unknown machine") if busy else ""
+    here = host == socket.gethostname()
+    if busy is None or (here and busy["pid"] == os.getpid()):
         return
-    host = busy.get("host", "an unknown machine")
     advice = "wait for it, or end it"
-    if host != socket.gethostname():
+    if not here:
         advice += f"; if it has died there, remove {RunPaths(Path(folder)).session}"
     raise UserError(
         f"run '{Path(folder).name}' is being worked on by {busy.get('user', 'somebody')} "

@@ -1,0 +1,96 @@
+"""``reproduce``: make a run again and compare."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
+from forerun.errors import UserError
+
+if TYPE_CHECKING:
+    from forerun.reproduce import Reproduction
+
+
+def command(
+    context: typer.Context,
+    run: RunArgument,
+    keep: Annotated[
+        Path | None,
+        typer.Option("--keep", metavar="DIR", help="Keep the new run in this new folder."),
+    ] = None,
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> int:
+    """Make a run again from its configuration and data, elsewhere; compare the two.
+
+    The exit code is 0 only when metrics, back-tests and forecasts are identical to the last digit.
+    The run itself is only read. What stands after -- goes to Snakemake.
+    """
+    from forerun import reproduce
+
+    folder = workspace(output_dir, directory).frozen(run).absolute()
+    if keep is not None and keep.exists():
+        raise UserError(f"--keep: '{keep}' exists; give a folder that does not")
+    scratch = Path(tempfile.mkdtemp(prefix="forerun-again-") if keep is None else keep.absolute())
+    try:
+        again = reproduce.prepare(folder, scratch)
+        if code := _make(run, scratch, list(context.obj or [])):
+            return code
+        return _tell(run, reproduce.compare(folder, again))
+    finally:
+        if keep is None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _make(run: str, scratch: Path, extras: list[str]) -> int:
+    """Let the workflow make the run in the scratch folder, without taking models from elsewhere."""
+    from forerun.cli import snakemake
+    from forerun.cli.console import say
+
+    told = ["reuse=false", "accept_failures=true", "log_file="]
+    arguments = ["--directory", str(scratch), "--config", *told, *extras]
+    command = snakemake.command([f"runs/{run}/predictions"], arguments)
+    say(snakemake.shown(command))
+    with tempfile.TemporaryFile() as output:
+        code = snakemake.run(command, output)
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace")
+    if code:
+        own = [line for line in text.splitlines() if line.startswith("forerun:")]
+        say(*(list(dict.fromkeys(own)) or text.splitlines()[-20:]))
+        say(f"run {run} could not be made again")
+    return code
+
+
+def _tell(run: str, found: Reproduction) -> int:
+    from forerun.cli.console import say, show, table
+
+    say(*(f"configuration: {key} was {old!r}, is {new!r}" for key, old, new in found.configuration))
+    if not found.configuration:
+        say("configuration: identical")
+    say(f"data: {'identical' if found.data else 'not the file that was frozen'}")
+    say(f"table it was made of: {found.table}")
+    say(*(f"version: {name} was {old}, is {new}" for name, (old, new) in found.versions.items()))
+    if not found.versions:
+        say("versions: identical")
+    rows = [
+        (model, metric, f"{then:.6g}", f"{now:.6g}", "" if then == now else f"{now - then:+.3g}")
+        for model, metrics in found.scores.items()
+        for metric, (then, now) in metrics.items()
+    ]
+    show(table(["model", "metric", "then", "now", "difference"], rows))
+    say(f"models: {'differ: ' + ', '.join(found.models) if found.models else 'identical'}")
+    for name, difference in sorted(found.differences.items()):
+        size = "other rows or columns" if difference == float("inf") else f"up to {difference:.3g}"
+        say(f"differs: {name} ({size})")
+    if found.identical:
+        say(f"run {run} is reproduced: identical to the last digit")
+        return 0
+    largest = "other rows or columns" if found.largest == float("inf") else f"{found.largest:.3g}"
+    say(f"run {run} is not reproduced exactly: largest difference {largest}")
+    return 1

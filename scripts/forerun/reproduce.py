@@ -1,0 +1,182 @@
+"""Make a run again from its own configuration and data, in another place, and compare the two."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forerun import config, inference
+from forerun.errors import UserError
+from forerun.files import read_json, sha256, write_json
+from forerun.freeze import versions
+from forerun.runs import FROZEN, RunPaths, missing_files
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass
+class Reproduction:
+    """A run and what came out when it was made again.
+
+    Attributes
+    ----------
+    configuration : keys whose value would be another one today: (key, then, now)
+    table : what became of the table the run was made of: same, changed or gone
+    data : whether ``data.parquet`` is the one that was frozen
+    versions : packages that differ: name -> (then, now)
+    scores : model -> metric -> (mean over the series then, now)
+    differences : file -> largest absolute difference of a number; inf where rows or columns differ
+    models : models whose files differ
+    """
+
+    configuration: list[tuple[str, Any, Any]] = field(default_factory=list)
+    table: str = ""
+    data: bool = False
+    versions: dict[str, tuple[str, str]] = field(default_factory=dict)
+    scores: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    differences: dict[str, float] = field(default_factory=dict)
+    models: list[str] = field(default_factory=list)
+
+    @property
+    def largest(self) -> float:
+        """The largest difference between two numbers of any table."""
+        return max(self.differences.values(), default=0.0)
+
+    @property
+    def identical(self) -> bool:
+        """Whether data, metrics, back-tests and forecasts came out the same to the last digit."""
+        return self.data and not self.differences
+
+
+def prepare(folder: Path, scratch: Path) -> Path:
+    """Put a run's configuration and data into ``<scratch>/runs/<run_id>/``; return that folder.
+
+    Raises
+    ------
+    UserError
+        The run was never finished, or its configuration or data are damaged.
+    """
+    if missing := missing_files(folder):
+        raise UserError(f"run '{folder.name}' is damaged, {missing[0]} is missing")
+    if not RunPaths(folder).metrics.is_file():
+        raise UserError(f"run '{folder.name}' has no metrics to compare with; 'train' it first")
+    inference.refuse_damaged(folder, [])
+    again = scratch / "runs" / folder.name
+    again.mkdir(parents=True)
+    for name in FROZEN:
+        shutil.copyfile(folder / name, again / name)
+    noted = read_json(again / "provenance.json") or {}
+    write_json(again / "provenance.json", noted | {"versions": versions()})
+    return again
+
+
+def compare(folder: Path, again: Path) -> Reproduction:
+    """Compare a run with the one that was made from its configuration and data."""
+    noted = read_json(RunPaths(folder).provenance) or {}
+    settings = config.read_frozen(RunPaths(folder).config)
+    found = Reproduction(configuration=_configuration(settings))
+    data = noted.get("data", {})
+    found.data = sha256(RunPaths(folder).data) == data.get("frozen_sha256")
+    found.table = _table(settings["data_file"], data.get("sha256"))
+    found.versions = _versions(noted.get("versions", {}))
+    found.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics)
+    for name in _tables(folder) | _tables(again):
+        difference = largest_difference(folder / name, again / name)
+        if difference is not None:
+            found.differences[name] = difference
+    found.models = [
+        path.name
+        for path in sorted((folder / "models").iterdir())
+        if _hashes(path) != _hashes(again / "models" / path.name)
+    ]
+    return found
+
+
+def _configuration(settings: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return what today's defaults and rules would make of the frozen settings."""
+    try:
+        today = config.resolve(settings)
+    except UserError as error:
+        return [("(all)", "accepted", str(error).splitlines()[0])]
+    return [
+        (key, settings.get(key), today[key]) for key in today if settings.get(key) != today[key]
+    ]
+
+
+def _table(file: str | None, known: str | None) -> str:
+    if file is None or not Path(file).is_file():
+        return "gone"
+    return "same" if sha256(file) == known else "changed"
+
+
+def _versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    today = versions()
+    names = [*then, *(name for name in today if name not in then)]
+    pairs = {name: (then.get(name, "none"), today.get(name, "none")) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _tables(folder: Path) -> set[str]:
+    found = [folder / "metrics.csv", *folder.glob("cv_results_*.csv")]
+    found += (folder / "predictions").glob("*.csv")
+    return {path.relative_to(folder).as_posix() for path in found}
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(p.relative_to(folder)): sha256(p) for p in files if not p.name.startswith(".")}
+
+
+def largest_difference(then: Path, now: Path) -> float | None:
+    """Return the largest absolute difference of a number in two tables; None if they are equal.
+
+    Infinite where a table is missing, or rows, columns or texts differ.
+    """
+    import numpy as np
+    import pandas as pd
+
+    if not then.is_file() or not now.is_file():
+        return float("inf")
+    if then.read_bytes() == now.read_bytes():
+        return None
+    first, second = pd.read_csv(then), pd.read_csv(now)
+    if list(first.columns) != list(second.columns) or len(first) != len(second):
+        return float("inf")
+    numbers = first.select_dtypes("number").columns.intersection(
+        second.select_dtypes("number").columns
+    )
+    if not first.drop(columns=numbers).equals(second.drop(columns=numbers)):
+        return float("inf")
+    gaps = (first[numbers] - second[numbers]).abs().to_numpy(dtype=float)
+    same = (first[numbers].isna() & second[numbers].isna()).to_numpy()
+    gaps = np.where(same, 0.0, np.where(np.isnan(gaps), np.inf, gaps))
+    return float(gaps.max(initial=0.0))
+
+
+def _scores(then: Path, now: Path) -> dict[str, dict[str, tuple[float, float]]]:
+    first, second = _means(then), _means(now)
+    return {
+        model: {
+            metric: (float(first.loc[metric, model]), _value(second, metric, model))
+            for metric in first.index
+        }
+        for model in first.columns
+    }
+
+
+def _means(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    if not path.is_file():
+        return pd.DataFrame()
+    table = pd.read_csv(path, dtype={"unique_id": str})
+    return table.drop(columns="unique_id").groupby("metric", sort=False).mean()
+
+
+def _value(means: pd.DataFrame, metric: str, model: str) -> float:
+    there = metric in means.index and model in means.columns
+    return float(means.loc[metric, model]) if there else float("nan")

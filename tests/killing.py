@@ -1,0 +1,275 @@
+"""Kill runs that are being made, at random moments, and look whether anything was lost.
+
+Used by ``test_resume.py`` and, for hours if wanted, by ``benchmarks/soak.py``.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from running import PROJECT, TEST_CONFIG
+
+from forerun.files import TEMPORARY, read_json, sha256
+from forerun.runs import finished_pieces, is_frozen, is_sealed
+from forerun.seal import IGNORED, frozen_files, verify
+
+#: What is killed: one process of the kind, or all of them at once.
+KINDS = ("snakemake", "job", "worker", "preload", "all")
+#: Models that need no network: a call takes seconds.
+QUICK = ("-m", "Naive", "--baselines", "SeasonalNaive", "--set", "plot_series=1")
+#: Columns of the leaderboard that tell how long something took.
+MEASURED = ("train_seconds", "cv_seconds", "peak_memory_mb")
+
+
+def start(
+    home: Path, run_id: str, *arguments: str, upto: str = "predict_run"
+) -> subprocess.Popen[str]:
+    """Start `train` for a run, up to the rule `upto`; what it prints goes to ``<run_id>.out``."""
+    command = [sys.executable, "-m", "forerun.cli", "train", "-r", run_id, "-d", "table.csv"]
+    command += ["-c", str(TEST_CONFIG), *arguments]
+    command += ["--", "--until", upto] if upto else []
+    with (home / f"{run_id}.out").open("a") as output:
+        return subprocess.Popen(
+            command, cwd=home, text=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env=os.environ | {"PYTHONPATH": str(PROJECT / "scripts")},
+        )  # fmt: skip
+
+
+def kind_of(process: psutil.Process) -> str | None:
+    """Say what a process of a call is."""
+    words = process.cmdline()
+    text = " ".join(words)
+    if ".snakemake/scripts/" in text and "python" in words[0]:
+        return "job"
+    if "forerun.preload" in words:
+        parent = process.parent()
+        forked = parent is not None and "forerun.preload" in parent.cmdline()
+        return "worker" if forked else "preload"
+    if "forerun.worker" in words:
+        return "worker"
+    return "snakemake" if words[1:3] == ["-m", "snakemake"] else None
+
+
+def family(call: subprocess.Popen[str]) -> dict[str, list[psutil.Process]]:
+    """Return the living processes of a call by kind."""
+    found: dict[str, list[psutil.Process]] = {}
+    with suppress(psutil.Error):
+        for process in psutil.Process(call.pid).children(recursive=True):
+            with suppress(psutil.Error, IndexError):
+                if process.status() != psutil.STATUS_ZOMBIE and (kind := kind_of(process)):
+                    found.setdefault(kind, []).append(process)
+    return found
+
+
+def phase(processes: dict[str, list[psutil.Process]]) -> str:
+    """Name the rules whose jobs work just now."""
+    rules = set()
+    for job in processes.get("job", []):
+        with suppress(psutil.Error):
+            script = next(word for word in job.cmdline() if ".snakemake/scripts/" in word)
+            rules.add(script.split(".")[-2])
+    return "+".join(sorted(rules)) or ("between jobs" if "snakemake" in processes else "starting")
+
+
+def end(processes: Sequence[psutil.Process]) -> None:
+    """Kill processes at once; they get no chance to tidy up."""
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(signal.SIGKILL)
+
+
+def workers_in(home: Path) -> list[psutil.Process]:
+    """Return the processes whose folder is `home`."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.cwd() == str(home) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def wait_until_alone(home: Path, seconds: float = 60) -> list[psutil.Process]:
+    """Wait until no process works in the folder; return those that still do."""
+    until = time.monotonic() + seconds
+    while (left := workers_in(home)) and time.monotonic() < until:
+        time.sleep(0.1)
+    return left
+
+
+def state(path: Path) -> tuple[int, str]:
+    """Identify a file: a file that was written again, even with the same content, is another."""
+    return path.stat().st_ino, sha256(path)
+
+
+def finished(run: Path) -> dict[str, tuple[int, str]]:
+    """Return what must never change again: the finished pieces; all frozen files once sealed."""
+    if not is_frozen(run):
+        return {}
+    names = ["config.yaml", "data.parquet", "provenance.json"]
+    for piece in finished_pieces(run):
+        path = run / piece
+        files = path.rglob("*") if path.is_dir() else [path]
+        names += [str(p.relative_to(run)) for p in files if p.is_file() and p.name not in IGNORED]
+    if is_sealed(run):
+        names += [*frozen_files(run), "SEALED"]
+    return {name: state(run / name) for name in names}
+
+
+def results(run: Path) -> dict[str, str]:
+    """Return the sha256 of everything that does not depend on the time or on the run's name."""
+    found = {}
+    for path in sorted(run.rglob("*")):
+        name = path.relative_to(run).as_posix()
+        top = name.partition("/")[0]
+        kept = top in ("models", "predictions", "data.parquet", "metrics.csv", "ensemble.json")
+        kept |= top.startswith("cv_results_") or (top == "parts" and path.suffix == ".parquet")
+        if path.is_file() and kept and path.name not in IGNORED:
+            found[name] = sha256(path)
+    config = (run / "config.yaml").read_text().replace(f"run_id: {run.name}\n", "")
+    for name in ("reuse: true\n", "reuse: false\n"):
+        config = config.replace(name, "")
+    board = list(csv.DictReader(io.StringIO((run / "leaderboard.csv").read_text())))
+    told = [{key: row[key] for key in row if key not in MEASURED} for row in board]
+    found["config.yaml"] = hashlib.sha256(config.encode()).hexdigest()
+    found["leaderboard.csv"] = hashlib.sha256(repr(told).encode()).hexdigest()
+    return found
+
+
+@dataclass
+class Storm:
+    """Makes runs and kills them, until enough was killed; collects what went wrong.
+
+    Attributes
+    ----------
+    arguments : of `train`; `extras` alternate from run to run
+    expected : :func:`results` of an undisturbed run
+    duration : seconds that it took
+    """
+
+    home: Path
+    expected: dict[str, str]
+    duration: float
+    seed: int = 1
+    arguments: Sequence[str] = QUICK
+    extras: Sequence[Sequence[str]] = (("--set", "reuse=false"), ("--set", "reuse=true"))
+    kinds: Sequence[str] = KINDS
+    upto: str = "predict_run"
+    kills: Counter[str] = field(default_factory=Counter)
+    phases: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    calls: int = 0
+    runs: int = 0
+
+    def __post_init__(self) -> None:
+        self.random = random.Random(self.seed)
+
+    def blow(self, kills: int, seconds: float) -> None:
+        """Kill until `kills` were survived or `seconds` have passed; finish the last run."""
+        until = time.monotonic() + seconds
+        while self.kills.total() < kills and time.monotonic() < until and not self.wrong:
+            self.runs += 1
+            run_id = f"storm{self.runs}"
+            for _ in range(40):
+                enough = self.kills.total() >= kills or time.monotonic() > until
+                if self.call(run_id, calm=enough) == 0:
+                    break
+            else:
+                self.wrong.append(f"{run_id}: not done after 40 calls")
+            self.compare(run_id)
+
+    def call(self, run_id: str, calm: bool = False) -> int:
+        """Call `train` once, kill something at a random moment, and check what is left."""
+        run = self.home / "runs" / run_id
+        before = finished(run)
+        extras = self.extras[self.runs % len(self.extras)]
+        process = start(self.home, run_id, *self.arguments, *extras, upto=self.upto)
+        self.calls += 1
+        if not calm:
+            before |= self.strike(process, run)
+        try:
+            code = process.wait(timeout=600)
+        except subprocess.TimeoutExpired:
+            self.wrong.append(f"{run_id}: a call hangs")
+            end([process, *(p for ps in family(process).values() for p in ps)])
+            return -1
+        if left := wait_until_alone(self.home):
+            self.wrong.append(f"{run_id}: left behind: {[p.cmdline()[:4] for p in left]}")
+            end(left)
+        self.wrong += [f"{run_id}: {text}" for text in changes(run, before)]
+        return code
+
+    def strike(self, process: subprocess.Popen[str], run: Path) -> dict[str, tuple[int, str]]:
+        """Wait for a random moment and kill; return what was finished just then."""
+        moment = time.monotonic() + self.random.uniform(0, self.duration)
+        kind = self.random.choice(self.kinds)
+        while process.poll() is None:
+            there = family(process)
+            if time.monotonic() >= moment and (kind == "all" or kind in there):
+                what = phase(there)
+                before = {} if kind == "job" else finished_now(run)
+                every = [p for ps in there.values() for p in ps]
+                one = [self.random.choice(there[kind])] if kind != "all" else every
+                if kind == "all":
+                    process.kill()
+                end(one)
+                self.kills[kind] += 1
+                self.phases[what] += 1
+                return before
+            time.sleep(0.05)
+        return {}
+
+    def compare(self, run_id: str) -> None:
+        """Compare a run that was finished at last with the undisturbed one."""
+        run = self.home / "runs" / run_id
+        if not is_sealed(run):
+            self.wrong.append(f"{run_id}: is not sealed")
+            return
+        found = results(run)
+        differing = {
+            n for n in found.keys() | self.expected if found.get(n) != self.expected.get(n)
+        }
+        self.wrong += [f"{run_id}: {name} is not as undisturbed" for name in sorted(differing)]
+        self.wrong += [f"{run_id}: verify: {k} {v}" for k, v in verify(run).items() if v]
+        left = [p for p in run.rglob(f"{TEMPORARY}*") if "logs" not in p.parts]
+        self.wrong += [f"{run_id}: half-written: {path}" for path in left if frozen_part(path, run)]
+        if (run / "logs" / "session.json").exists():
+            self.wrong.append(f"{run_id}: still says that somebody works on it")
+
+
+def finished_now(run: Path) -> dict[str, tuple[int, str]]:
+    """Return what is finished while the run is being worked on: files may come and go."""
+    try:
+        return finished(run)
+    except FileNotFoundError:
+        return {}
+
+
+def frozen_part(path: Path, run: Path) -> bool:
+    return path.relative_to(run).parts[0] in ("models", "parts", "status") or path.parent == run
+
+
+def changes(run: Path, before: dict[str, tuple[int, str]]) -> Iterator[str]:
+    """Yield what is no longer what it was."""
+    for name, known in before.items():
+        if not (run / name).is_file():
+            yield f"{name} was finished and is gone"
+        elif state(run / name) != known:
+            yield f"{name} was finished and was written again"
+    if is_frozen(run) and not read_json(run / "provenance.json"):
+        yield "there is a config.yaml without provenance.json"
+    if is_frozen(run) and not (run / "data.parquet").is_file():
+        yield "there is a config.yaml without data.parquet"

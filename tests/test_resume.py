@@ -1,0 +1,212 @@
+"""Runs that are killed at any moment are finished by the same command; nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from killing import (
+    QUICK,
+    Storm,
+    changes,
+    end,
+    family,
+    finished,
+    results,
+    start,
+    wait_until_alone,
+)
+from running import snakemake, write_table
+
+from forerun import config, files, freeze, session
+from forerun.cli import locks
+from forerun.errors import UserError
+from forerun.files import read_json
+from forerun.runs import is_frozen, is_sealed, outcome
+from forerun.seal import frozen_files, seal, verify
+
+
+def until(true: Callable[[], object], seconds: float = 300) -> None:
+    """Wait until something is true."""
+    end_at = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end_at, "waited too long"
+        time.sleep(0.05)
+
+
+# -- Killed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments(tmp_path: Path) -> None:
+    """Snakemake, a job, the process that trains, the preloaded one, or all at once."""
+    write_table(tmp_path / "table.csv")
+    began = time.monotonic()
+    assert start(tmp_path, "calm", *QUICK, "--set", "reuse=false").wait() == 0
+    duration = time.monotonic() - began
+    seed = int(os.environ.get("FORERUN_STORM_SEED", "4"))
+    storm = Storm(tmp_path, results(tmp_path / "runs" / "calm"), duration, seed=seed)
+    storm.blow(kills=20, seconds=1800)
+    assert storm.wrong == []
+    assert storm.kills.total() >= 20
+    assert len(storm.kills) >= 3, storm.kills
+
+
+@pytest.mark.slow
+def test_a_network_that_was_trained_is_not_trained_again(tmp_path: Path, trained_run: Path) -> None:
+    """Everything is killed when the first network is done; the same as undisturbed comes out."""
+    write_table(tmp_path / "table.csv")
+    call = start(tmp_path, "killed", "--set", "reuse=false")
+    run = tmp_path / "runs" / "killed"
+    until(lambda: any(outcome(p).get("status") == "ok" for p in run.glob("parts/*/final.json")))
+    processes = [process for kind in family(call).values() for process in kind]
+    call.kill()
+    end(processes)
+    call.wait()
+    assert wait_until_alone(tmp_path) == []
+    before = finished(run)
+    assert any(name.startswith("models/") for name in before)
+    assert not is_sealed(run)
+    assert start(tmp_path, "killed", "--set", "reuse=false").wait() == 0
+    assert list(changes(run, before)) == []
+    undisturbed, found = results(trained_run), results(run)
+    for name in undisturbed.keys() | found:
+        if name != "config.yaml":  # the table lay elsewhere
+            assert undisturbed.get(name) == found.get(name), name
+
+
+@pytest.mark.parametrize("replaced", range(4))
+def test_freezing_is_all_or_nothing(tmp_path: Path, table: Path, replaced: int) -> None:
+    """Killed before the first, second and third file takes its place, and not at all."""
+    names = {"data": "data.parquet", "provenance": "provenance.json", "config": "config.yaml"}
+    to = {key: str(tmp_path / "runs" / "r" / name) for key, name in names.items()}
+    settings = config.resolve({"models": ["Naive"], "horizon": 4, "input_size": 8, "n_windows": 2})
+    ended = _freeze_and_die(settings, table, to, replaced)
+    assert ended == (0 if replaced == 3 else -signal.SIGKILL)
+    there = {name for name in names.values() if (tmp_path / "runs" / "r" / name).exists()}
+    assert len(there) == replaced
+    assert is_frozen(tmp_path / "runs" / "r") == (there == set(names.values()))
+    freeze.freeze(settings, str(table), to, "r")
+    assert is_frozen(tmp_path / "runs" / "r")
+
+
+def _freeze_and_die(settings: dict, table: Path, to: dict[str, str], replaced: int) -> int:
+    """Freeze in a child that kills itself when it has put so many files in place."""
+    pid = os.fork()
+    if pid == 0:
+        done, replace = [0], os.replace
+
+        def count(source: object, target: object) -> None:
+            if done[0] == replaced:
+                os.kill(os.getpid(), signal.SIGKILL)
+            done[0] += 1
+            replace(source, target)  # type: ignore[arg-type]
+
+        files.os.replace = count  # type: ignore[assignment]
+        try:
+            freeze.freeze(settings, str(table), to, "r")
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def test_what_was_half_written_is_not_sealed(run_copy: Path) -> None:
+    (run_copy / "SEALED").unlink()
+    left = run_copy / "models" / ".tmp-0123456789ab-NHITS"
+    left.mkdir()
+    (left / "half.safetensors").write_bytes(b"x")
+    (run_copy / ".tmp-0123456789ab-metrics.csv").write_text("half")
+    assert not any(".tmp-" in name for name in frozen_files(run_copy))
+    seal(run_copy, run_copy / "SEALED", failed=[])
+    assert not left.exists()
+    assert not list(run_copy.glob(".tmp-*"))
+    assert not any(verify(run_copy).values())
+
+
+# -- Two at once ----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_two_terminals(tmp_path: Path) -> None:
+    """Two runs go side by side; the same one twice is refused, even when only Snakemake is left."""
+    write_table(tmp_path / "table.csv")
+    first, other = start(tmp_path, "one", *QUICK), start(tmp_path, "two", *QUICK)
+    run = tmp_path / "runs" / "one"
+    until(lambda: session.holder(run))
+    holder = session.holder(run) or {}
+    assert _refused(tmp_path, f"process {holder['pid']} on {holder['host']}")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = snakemake(
+        elsewhere, f"{run}/metrics.csv", "--force", "--config", f"output_dir={tmp_path}",
+        "reuse=false", configfile=None,
+    )  # fmt: skip
+    if session.holder(run):  # it has not ended meanwhile
+        assert done.returncode == 2, done.stderr
+        assert "is being worked on by" in done.stderr
+    first.kill()  # the command alone: its Snakemake goes on
+    first.wait()
+    if psutil.pid_exists(holder["pid"]):
+        assert _refused(tmp_path, "is being worked on by")
+    assert other.wait() == 0
+    until(lambda: session.holder(run) is None)
+    assert wait_until_alone(tmp_path) == []
+    assert start(tmp_path, "one", *QUICK).wait() == 0
+    for name in ("one", "two"):
+        assert not any(verify(tmp_path / "runs" / name).values())
+    assert results(run) == results(tmp_path / "runs" / "two")
+
+
+def _refused(home: Path, said: str) -> bool:
+    before = (home / "one.out").stat().st_size
+    code = start(home, "one", *QUICK).wait()
+    lines = (home / "one.out").read_text()[before:].splitlines()
+    own = [line for line in lines if line.startswith("forerun: error:")]
+    return code == 2 and len(own) == 1 and said in own[0]
+
+
+def test_a_call_that_is_refused_leaves_the_other_ones_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "new"
+    with locks.held(folder):
+        with pytest.raises(UserError, match=str(os.getpid())), locks.held(folder):
+            pass
+        assert (folder / "logs" / "command.lock").exists()
+    assert not folder.exists()  # nothing was ever begun
+
+
+def test_the_lock_holds_as_long_as_what_inherited_it(tmp_path: Path) -> None:
+    """The command is killed, the Snakemake it started lives on: nobody else may begin."""
+    import subprocess
+    import sys
+
+    folder = tmp_path / "runs" / "new"
+    with locks.held(folder) as lock:
+        child = subprocess.Popen(
+            [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[lock]
+        )
+        inherited = folder / "logs" / "command.lock"
+        kept = inherited.with_name("kept")
+        os.link(inherited, kept)  # a command that is killed does not remove its file
+    os.rename(kept, inherited)
+    with pytest.raises(UserError, match="is being worked on"), locks.held(folder):
+        pass
+    child.communicate(b"\n")
+    with locks.held(folder):
+        pass
+
+
+def test_a_session_of_another_machine_is_believed(tmp_path: Path) -> None:
+    session.begin(tmp_path)
+    path = tmp_path / "logs" / "session.json"
+    files.write_json(path, read_json(path) | {"host": "elsewhere"})
+    with pytest.raises(UserError, match=r"on elsewhere.*remove .*session\.json"):
+        session.refuse_if_busy(tmp_path)
+    files.write_json(path, read_json(path) | {"host": os.uname().nodename, "pid": 2**22 - 7})
+    session.refuse_if_busy(tmp_path)  # that process is dead
+    assert session.is_orphaned(tmp_path)
