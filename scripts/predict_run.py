@@ -9,6 +9,7 @@ from forerun.files import new_folder, write_csv
 from forerun.inference import UNVERIFIED, refuse_damaged
 from forerun.predict import combinations, forecasts, points
 from forerun.recording import recording
+from forerun.runs import failed_models
 from forerun.training import read_run_data
 from forerun.yaml_files import load_yaml
 
@@ -16,14 +17,15 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(config, data, models, folder, log, log_file=None):
-    """Write ``<model>.csv`` into `folder` for each model folder of `models` that is not empty.
+def main(config, data, models, leaderboard, folder, log, log_file=None):
+    """Write ``<model>.csv`` into `folder` for each model that the leaderboard says is well.
 
     ``best.csv`` and ``ensemble.csv`` combine them.
     """
     with recording(log, log_file), new_folder(folder) as temporary:
         settings = load_yaml(config)
-        folders = {Path(model).name: Path(model) for model in models}
+        failed = failed_models(leaderboard)  # in its back-test, perhaps: then it has a folder
+        folders = {Path(m).name: Path(m) for m in models if Path(m).name not in failed}
         if not os.environ.get(UNVERIFIED):
             refuse_damaged(Path(config).parent, folders)
         table = read_run_data(data, settings)
@@ -42,6 +44,7 @@ if __name__ == "__main__":
         config=snakemake.input.config,
         data=snakemake.input.data,
         models=snakemake.input.models,
+        leaderboard=snakemake.input.leaderboard,
         folder=snakemake.output[0],
         log=snakemake.log[0],
         log_file=snakemake.params.log_file,

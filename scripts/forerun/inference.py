@@ -42,7 +42,8 @@ def usable_models(
             raise UserError(f"run '{folder.name}' has no model '{name}'{suggest(name, known)}")
     chosen = {}
     for name in known:
-        there = has_model(paths.model(name))
+        well = outcome(paths.status(name)).get("status", "ok") == "ok"
+        there = has_model(paths.model(name)) and well
         if there and (asked is None or name in asked):
             chosen[name] = paths.model(name)
         elif asked is not None and name in asked:
