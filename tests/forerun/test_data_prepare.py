@@ -197,7 +197,7 @@ def test_lengths() -> None:
     three = settings(horizon=12, n_windows=3)
     assert required_length(three, 48) == 48 + 12 + 36
     assert required_length(three | {"val_size": 5, "step_size": 6}, 48) == 48 + 12 + 5 + 24
-    assert required_length(three | {"gap": 2}, 48) == 48 + 12 + 38
+    assert required_length(three | {"gap": 2}, 48) == 48 + 14 + 38
     assert required_length(three, 48, training=False) == 48
 
 

@@ -243,7 +243,7 @@ def _groups(ids: pd.Series, size: int) -> Iterator[Any]:
 def save(fitted: NeuralForecast, folder: Path) -> None:
     """Write safetensors and JSON, without the data set (see ``NeuralForecast.save``)."""
     fitted.save(str(folder), save_dataset=False, overwrite=True)
-    sizes = {str(model): model.inference_input_size for model in fitted.models}
+    sizes = {str(m): m.inference_input_size for m in fitted.models if m.RECURRENT}
     (folder / "inference.json").write_text(json.dumps(sizes) + "\n", encoding="utf-8")
 
 
@@ -253,8 +253,8 @@ def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForec
     file = folder / "inference.json"
     sizes = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     for model in nf.models:
-        # DeepAR adds one to it, each time it is loaded
-        model.inference_input_size = sizes.get(str(model), model.inference_input_size)
+        if str(model) in sizes:  # DeepAR adds one to it, each time it is loaded
+            model.inference_input_size = sizes[str(model)]
         model.trainer_kwargs |= {"logger": False, "enable_progress_bar": False}
         model.trainer_kwargs |= {"enable_checkpointing": False, "enable_model_summary": False}
         model.trainer_kwargs |= {"accelerator": settings["accelerator"], "devices": 1}
