@@ -72,6 +72,8 @@ def coerce(value: Any, rule: Mapping[str, Any]) -> Any:
         if isinstance(value, list) and numbers:
             value = sorted(map(_number, value), key=lambda item: (isinstance(item, str), item))
         return value
+    if "boolean" in kinds and isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.lower() == "true"  # as `snakemake --config refit=true` gives it
     if {"integer", "number"} & set(kinds) and "string" not in kinds:
         value = exponents(value)
     if "integer" in kinds and isinstance(value, float) and value.is_integer():
