@@ -1,12 +1,18 @@
 """Choosing and combining models by their out-of-fold results: ``best`` and ``ensemble``.
 
-``best`` takes for each series the model with the lowest error over the windows. ``ensemble`` is a
-weighted mean of the models, its weights found by greedy forward selection with replacement (Caruana
-et al. 2004, doi:10.1145/1015330.1015432): 25 times that model is added which lowers the error of
-the mean most.
+``best`` takes for each series the model with the lowest error over the windows. ``ensemble`` is, by
+default, half of each of these, for the first alone follows few windows too closely:
+
+- a weighted mean of the models, its weights found by greedy forward selection with replacement
+  (Caruana et al. 2004, doi:10.1145/1015330.1015432): 25 times that model is added which lowers the
+  error of the mean most;
+- the mean of the members without the lowest and the highest quarter of their forecasts at each
+  step. Members are the models whose error is at most twice the lowest one and, unless
+  SeasonalNaive is the best model, lower than that of SeasonalNaive.
 
 Both are scored honestly: the forecasts of each window are made with choices and weights that come
-from the other windows. What predicts the future is chosen on all windows.
+from the other windows. What predicts the future is chosen on all windows. With one window there are
+no weights, and members are found for one half of the series on the other half.
 """
 
 from __future__ import annotations
@@ -20,6 +26,7 @@ import pandas as pd
 
 from forerun import windows
 from forerun.cube import Cube, Floats, Ints, mean
+from forerun.ensemble import METHODS, Recipe, good_members, greedy, mix
 from forerun.losses import errors, scales
 
 #: What the combinations are called: files, columns and rows of the leaderboard.
@@ -27,8 +34,6 @@ BEST, ENSEMBLE = "best", "ensemble"
 COMBINATIONS = (BEST, ENSEMBLE)
 #: Windows without which one series' errors say too little to choose a model for it.
 MIN_WINDOWS = 2
-#: Forecast values that weights are found on; of larger data a seeded sample of the series is used.
-MOST_VALUES = 300_000
 
 
 @dataclass
@@ -85,33 +90,6 @@ def choose(by_window: Floats) -> tuple[Ints, int]:
     return np.where(np.isfinite(filled.min(axis=0)), best, overall), overall
 
 
-def greedy(
-    forecasts: Floats, actual: Floats, scale: Floats, metric: str, size: int, seed: int = 1
-) -> Floats:
-    """Return weights, shape (models,), that sum to 1 (Caruana et al. 2004).
-
-    Of the means on the way that one is kept whose error is lowest.
-    """
-    models, series = forecasts.shape[:2]
-    most = max(1, MOST_VALUES // max(1, actual[0].size))
-    if series > most:
-        some = np.sort(np.random.default_rng(seed).choice(series, most, replace=False))
-        forecasts, actual, scale = forecasts[:, some], actual[some], scale[some]
-    total, counts = np.zeros_like(actual), np.zeros(models)
-    lowest, kept = np.inf, np.full(models, 1.0 / models)
-    for number in range(1, size + 1):
-        results = [
-            float(mean(mean(errors((total + one) / number, actual, metric, scale), 1), 0))
-            for one in forecasts
-        ]
-        pick = int(np.argmin(np.nan_to_num(results, nan=np.inf)))
-        total = total + forecasts[pick]
-        counts[pick] += 1
-        if results[pick] < lowest * (1 - 1e-12):
-            lowest, kept = results[pick], counts / number
-    return kept
-
-
 @dataclass
 class Combined:
     """``best`` and ``ensemble`` of a run.
@@ -134,17 +112,20 @@ def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
     best = np.full(stacked.actual.shape, np.nan)
     chosen = np.full(stacked.actual.shape[:2], -1)
     mixed = np.full(stacked.actual.shape, np.nan)
-    weights = []
+    recipes = []
     for window in range(number):
         rest = windows.others(settings, window, number)
-        weights.append(_weights(stacked, rest, settings))
-        mixed[:, window] = np.tensordot(weights[-1], stacked.forecasts[:, :, window], axes=1)
+        recipes.append(_recipe(stacked, by_window, rest, settings))
+        mixed[:, window] = mix(stacked.forecasts[:, :, window], recipes[-1])
         if rest:
             pick, _ = choose(by_window[:, :, rest])
             chosen[:, window] = pick
             best[:, window] = stacked.forecasts[pick, np.arange(len(pick)), window]
     _, overall = choose(by_window)
-    record = _record(stacked, settings, weights, _weights(stacked, list(range(number)), settings))
+    final = _recipe(stacked, by_window, list(range(number)), settings)
+    if number == 1:
+        mixed[:, 0] = _halves(stacked, by_window, settings)
+    record = _record(stacked, settings, recipes, final)
     record["best"] = {"overall": stacked.models[overall], "per_series": number >= MIN_WINDOWS}
     rows = stacked.cube.rows
     results = {ENSEMBLE: stacked.keys.assign(**{ENSEMBLE: rows(mixed)})}
@@ -154,12 +135,32 @@ def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
     return Combined(results, record)
 
 
-def _weights(stacked: Stack, chosen: list[int], settings: dict[str, Any]) -> Floats:
-    """Weights from the windows `chosen`; equal ones where fewer than two windows are there."""
+def _halves(stacked: Stack, by_window: Floats, settings: dict[str, Any]) -> Floats:
+    """Combine the only window: each half of the series by what is known of the other half."""
+    mixed = np.empty(stacked.actual[:, 0].shape)
+    number = len(mixed)
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        other = slice(1 - part.start, None, 2)
+        judged = by_window[:, other if number > 1 else part]
+        recipe = _recipe(stacked, judged, [0], settings)
+        mixed[part] = mix(stacked.forecasts[:, part, 0], recipe)
+    return mixed
+
+
+def _recipe(
+    stacked: Stack, by_window: Floats, chosen: list[int], settings: dict[str, Any]
+) -> Recipe:
+    """Make a recipe from the windows `chosen`; without weights if the run has one window only."""
+    method = settings.get("ensemble") or "blend"
     models = len(stacked.models)
-    if not chosen or stacked.cube.shape[1] == 1:
-        return np.full(models, 1.0 / models)
-    return greedy(
+    equal = np.full(models, 1.0 / models)
+    if not chosen:
+        return Recipe(equal, np.full(models, True), 1.0)
+    good = good_members(stacked.models, by_window[:, :, chosen])
+    share, median = METHODS[method], method == "median"
+    if share == 0 or stacked.cube.shape[1] == 1:
+        return Recipe(good / good.sum(), good, 0.0, median)
+    weights = greedy(
         stacked.forecasts[:, :, chosen],
         stacked.actual[:, chosen],
         stacked.scale[:, chosen],
@@ -167,23 +168,27 @@ def _weights(stacked: Stack, chosen: list[int], settings: dict[str, Any]) -> Flo
         settings["ensemble_size"],
         settings["seed"],
     )
+    return Recipe(weights, good, share, median)
 
 
 def _record(
-    stacked: Stack, settings: dict[str, Any], by_window: list[Floats], final: Floats
+    stacked: Stack, settings: dict[str, Any], by_window: list[Recipe], final: Recipe
 ) -> dict[str, Any]:
     def named(weights: Floats) -> dict[str, float]:
         pairs = zip(stacked.models, weights.round(6).tolist(), strict=True)
         return {model: weight for model, weight in pairs if weight > 0}
 
     number = stacked.cube.shape[1]
-    note = "one window: equal weights, and no window is left to score best on"
+    note = "one window: no weights, and no window is left to score best on"
     return {
+        "method": settings.get("ensemble") or "blend",
         "metric": settings["sort_metric"],
         "size": settings["ensemble_size"],
         "windows": number,
-        "weights": named(final),
-        "weights_by_window": [named(weights) for weights in by_window],
+        "share": final.share,
+        "weights": named(final.weights),
+        "members": [m for m, good in zip(stacked.models, final.members, strict=True) if good],
+        "weights_by_window": [named(recipe.weights) for recipe in by_window if number > 1],
         "note": note if number == 1 else None,
     }
 
@@ -222,14 +227,22 @@ def best_forecasts(
     return keys.assign(**{BEST: values, "chosen": names})
 
 
-def ensemble_forecasts(frames: dict[str, pd.DataFrame], weights: dict[str, float]) -> pd.DataFrame:
-    """Return ``unique_id``, ``ds``, ``ensemble``; weights are shared out among those there."""
-    used = {model: weight for model, weight in weights.items() if model in frames}
-    if not used:
-        used = dict.fromkeys(frames, 1.0)
-    total = sum(used.values())
+def ensemble_forecasts(frames: dict[str, pd.DataFrame], record: dict[str, Any]) -> pd.DataFrame:
+    """Return ``unique_id``, ``ds``, ``ensemble``.
+
+    Parameters
+    ----------
+    record : ``ensemble.json``; weights are shared out among those models that are in `frames`
+    """
+    weights = np.array([record["weights"].get(model, 0.0) for model in frames])
+    good = np.array([model in record.get("members", []) for model in frames])
+    share = float(record.get("share", 1.0))
+    if not weights.sum() and share > 0:  # none of those with weights is there
+        weights = np.ones(len(frames))
+    if not good.any():
+        good = np.full(len(frames), True)
+    total = weights.sum() or 1.0
+    recipe = Recipe(weights / total, good, share, record.get("method") == "median")
+    array = np.stack([frame[model].to_numpy(dtype=float) for model, frame in frames.items()])
     keys = next(iter(frames.values()))[["unique_id", "ds"]]
-    mixed = np.zeros(len(keys))
-    for model, weight in used.items():
-        mixed += frames[model][model].to_numpy(dtype=float) * (weight / total)
-    return keys.assign(**{ENSEMBLE: mixed})
+    return keys.assign(**{ENSEMBLE: mix(array, recipe)})

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from forerun import config
+from forerun import config, models, transforming
 from forerun.data import load, summary
 from forerun.files import sha256, write_json, write_parquet, write_text
 
@@ -53,6 +53,7 @@ def freeze(
         If the data cannot be used. Nothing is written then.
     """
     prepared = load(settings | {"data_file": data_file})
+    transforming.check(prepared.frame, models.specs(settings))
     frozen = settings | {
         "run_id": run_id,
         "data_file": str(Path(data_file).absolute()),

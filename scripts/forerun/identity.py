@@ -23,7 +23,7 @@ from forerun.models import ModelSpec, exogenous_columns
 NOT_SEEN = {
     *("data_file", "static_file", "futr_file", "id_col", "time_col", "target_col", "on_gaps"),
     *("models", "baselines", "exogenous", "hist_exog", "futr_exog", "stat_exog"),
-    *("metrics", "sort_metric", "ensemble_size"),
+    *("metrics", "sort_metric", "ensemble", "ensemble_size"),
     *("n_windows", "test_size", "step_size", "refit"),
 }
 #: Settings that statistical and machine learning models do not see.
@@ -38,7 +38,7 @@ PACKAGES = {
     "mlforecast": ("mlforecast", "lightgbm", "scikit-learn", *_COMMON),
 }
 #: Modules of this library that stand between the frozen table and a fitted model.
-CODE = ("training.py", "windows.py", "engines/*.py", "data/splitting.py", "data/panel.py")
+CODE = ("training.py", "transforming.py", "windows.py", "engines/*.py", "data/splitting.py", "data/panel.py")
 
 
 @cache

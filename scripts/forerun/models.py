@@ -14,7 +14,8 @@ from forerun.values import exponents
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 # File names in predictions/ and column names of results that a model must not take.
 _RESERVED = {"best", "ensemble", "unique_id", "ds", "y", "cutoff", "metric", "model", "chosen"}
-_KEYS = ("name", "engine", "model", "params", "exogenous")
+_KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
+_TRANSFORMS = ("log",)
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class ModelSpec:
         Arguments given by the user for that class.
     exogenous
         Whether the exogenous columns the class supports are used.
+    transform
+        What is done to the target before the model sees it: ``log``, or nothing.
     """
 
     name: str
@@ -38,10 +41,14 @@ class ModelSpec:
     model: str
     params: dict[str, Any] = field(default_factory=dict)
     exogenous: bool = False
+    transform: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the item as it stands in the frozen configuration."""
-        return asdict(self)
+        item = asdict(self)
+        if self.transform is None:
+            del item["transform"]
+        return item
 
     @property
     def info(self) -> catalog.ModelInfo:
@@ -84,7 +91,7 @@ def expand(
     Parameters
     ----------
     items
-        Names, or mappings with some of name, engine, model, params, exogenous.
+        Names, or mappings with some of name, engine, model, params, exogenous, transform.
     key
         Where they stand, for messages.
     settings
@@ -115,7 +122,7 @@ def brief(items: Sequence[Any] | None) -> list[Any]:
         if not isinstance(item, Mapping):
             short.append(item)
             continue
-        rest = {key: item[key] for key in ("params", "exogenous") if item.get(key)}
+        rest = {key: item[key] for key in ("params", "exogenous", "transform") if item.get(key)}
         if item["model"] != item["name"]:
             rest = {"model": item["model"], **rest}
         short.append({"name": item["name"], **rest} if rest else item["name"])
@@ -163,7 +170,10 @@ def _spec(item: Any) -> ModelSpec:
     wrong = params.check(catalog.info(engine, model), given)
     if wrong:
         raise UserError("\n".join(f"params of {name}: {line}" for line in wrong))
-    return ModelSpec(name, engine, model, given)
+    transform = item.get("transform")
+    if transform not in (None, *_TRANSFORMS):
+        raise UserError(f"transform is {schema.show(transform)}, it must be log or left out")
+    return ModelSpec(name, engine, model, given, transform=transform)
 
 
 def _check_name(name: str) -> None:

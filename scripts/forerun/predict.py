@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from forerun import transforming
 from forerun.combine import (
     BEST,
     COMBINATIONS,
@@ -48,11 +49,12 @@ def forecasts(
         engine = get_engine(spec.engine)
         fitted = engine.load(spec, settings, folder)
         try:
-            frame = engine.predict(fitted, settings, data)
+            frame = engine.predict(fitted, settings, transforming.forward(data, spec))
         except UserError as error:
             refused.append(str(error))
             print(f"forerun: {error}", file=sys.stderr, flush=True)
             continue
+        frame = transforming.back(frame, data, spec)
         frame = frame.sort_values(["unique_id", "ds"], ignore_index=True)
         frame = without_gap(frame, settings, ["unique_id"])
         number += 1
@@ -89,7 +91,7 @@ def combinations(
     chosen, overall = chosen_models(metrics, record, list(frames), settings)
     made = {
         BEST: best_forecasts(frames, chosen, overall),
-        ENSEMBLE: ensemble_forecasts(frames, record["weights"]),
+        ENSEMBLE: ensemble_forecasts(frames, record),
     }
     for name in COMBINATIONS:
         frame = _complete(made[name], name, run, data, settings)

@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from forerun import transforming
 from forerun.data import split
 from forerun.engines.base import Data, Progress, get_engine
-from forerun.files import new_folder, write_csv, write_parquet
+from forerun.files import new_folder, write_csv, write_json, write_parquet
 from forerun.models import ModelSpec, specs
 from forerun.windows import folds, step_size
 from forerun.yaml_files import load_yaml
@@ -57,10 +58,12 @@ def train_model(config: str, data: str, model: str, folder: str, progress: Progr
     spec = find_spec(settings, model)
     engine = get_engine(spec.engine)
     seen = read_run_data(data, settings)
-    fitted = engine.fit(spec, settings, seen, progress)
+    fitted = engine.fit(spec, settings, transforming.forward(seen, spec), progress)
     keep(seen, Path(config).parent / "parts" / model / "final")
     with new_folder(folder) as temporary:
         engine.save(fitted, temporary)
+        if spec.transform:  # a model that is looked at without its run tells what it forecasts
+            write_json(temporary / "transform.json", {"target": spec.transform})
 
 
 def cross_validate(
@@ -79,7 +82,9 @@ def cross_validate(
     later = (all_folds[-1].stop - covered.stop) * step_size(settings)
     seen.history = without_last(seen.history, later)
     engine = get_engine(spec.engine)
-    frame = engine.cross_validate(spec, settings, seen, len(covered), progress)
+    given = transforming.forward(seen, spec)
+    frame = engine.cross_validate(spec, settings, given, len(covered), progress)
+    frame = transforming.back(frame, seen, spec)
     keep(seen, Path(output).with_suffix(""))
     frame = frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True)
     write_parquet(output, without_gap(frame, settings, ["unique_id", "cutoff"]))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forerun import combine, config
+from forerun import combine, config, ensemble
 from forerun.scoring import score_all
 
 
@@ -42,9 +42,9 @@ def test_greedy_finds_the_weights_that_cancel() -> None:
     """3 a + 1 b: one model says -1, the other 3; only 3/4 and 1/4 make 0."""
     actual = np.zeros((1, 1, 4))
     forecasts = np.stack([np.full((1, 1, 4), -1.0), np.full((1, 1, 4), 3.0)])
-    weights = combine.greedy(forecasts, actual, np.ones((1, 1)), "mae", 25)
+    weights = ensemble.greedy(forecasts, actual, np.ones((1, 1)), "mae", 25)
     assert weights.tolist() == [0.75, 0.25]
-    assert combine.greedy(forecasts, actual, np.ones((1, 1)), "mae", 1).tolist() == [1.0, 0.0]
+    assert ensemble.greedy(forecasts, actual, np.ones((1, 1)), "mae", 1).tolist() == [1.0, 0.0]
 
 
 def test_best_takes_each_series_own_model_and_is_scored_without_its_window() -> None:
@@ -69,7 +69,7 @@ def test_two_windows_leave_one_to_choose_by_which_is_too_few() -> None:
 
 
 def test_ensemble_is_scored_with_weights_of_the_other_windows() -> None:
-    run = settings()
+    run = settings(ensemble="greedy")
     stack = stacked({"A": [[1, 1, -8]], "B": [[3, 3, -8]], "C": [[-1, -1, 9]]}, run, series=1)
     made = combine.combine(stack, run)
     last = made.record["weights_by_window"][2]
@@ -81,12 +81,60 @@ def test_ensemble_is_scored_with_weights_of_the_other_windows() -> None:
     assert again.record["weights_by_window"][2] == last  # the window scored was not looked at
 
 
+def test_members_are_not_weak_and_beat_the_seasonal_naive_forecast() -> None:
+    def members(**errors: float) -> list[bool]:
+        by_window = np.array(list(errors.values())).reshape(-1, 1, 1)
+        return ensemble.good_members(list(errors), by_window).tolist()
+
+    assert members(A=1, B=2, C=2.1, SeasonalNaive=1.5) == [True, False, False, False]
+    assert members(A=1, B=2, C=2.1, SeasonalNaive=9) == [True, True, False, False]
+    assert members(A=1.5, B=2, C=2.1, SeasonalNaive=1) == [True, True, False, True]
+    assert members(A=float("nan"), B=2) == [False, True]
+
+
+def test_blend_is_half_weighted_and_half_trimmed_mean() -> None:
+    run = settings()
+    said = {"A": -1.0, "B": 3.0, "C": 2.0, "D": 1.5, "SeasonalNaive": 9.0}
+    stack = stacked({model: np.full((2, 3), value) for model, value in said.items()}, run)
+    made = combine.combine(stack, run)
+    record = made.record
+    # Members are A, C and D: B is three times as far off as A.
+    assert (record["method"], record["share"]) == ("blend", 0.5)
+    assert record["members"] == ["A", "C", "D"]
+    weighted = sum(said[model] * weight for model, weight in record["weights"].items())
+    expected = weighted / 2 + (-1.0 + 2.0 + 1.5) / 3 / 2
+    frame = made.results["ensemble"]
+    assert frame["ensemble"].to_numpy() == pytest.approx(expected, abs=1e-5)
+    keys = pd.DataFrame({"unique_id": ["s0"], "ds": [20]})
+    frames = {model: keys.assign(**{model: value}) for model, value in said.items()}
+    future = combine.ensemble_forecasts(frames, record)["ensemble"].tolist()
+    assert future == pytest.approx([expected], abs=1e-5)
+    for method, value in (("trimmed_mean", 2.5 / 3), ("median", 1.5)):
+        made = combine.combine(stack, run | {"ensemble": method})
+        assert made.results["ensemble"]["ensemble"].to_numpy() == pytest.approx(value)
+        assert combine.ensemble_forecasts(frames, made.record)["ensemble"][0] == value
+
+
+def test_trimmed_mean_leaves_out_a_quarter_on_each_side() -> None:
+    forecasts = np.array([[-50.0], [1.0], [2.0], [3.0], [90.0]])
+    assert ensemble.trimmed_mean(forecasts).tolist() == [2.0]
+    assert ensemble.trimmed_mean(forecasts[:3]).tolist() == [-47 / 3]
+
+
+def test_one_window_finds_members_for_each_half_of_the_series_on_the_other() -> None:
+    run = settings(1)
+    stack = stacked({"A": [[1], [1]], "B": [[9], [1]]}, run)
+    made = combine.combine(stack, run)
+    # s1 says both are good, s0 says B is not.
+    assert made.results["ensemble"]["ensemble"].tolist() == [5, 5, 1, 1]
+
+
 def test_one_window_gives_equal_weights_and_says_so() -> None:
     run = settings(1)
-    made = combine.combine(stacked({"A": [[1], [1]], "B": [[3], [0]]}, run), run)
+    made = combine.combine(stacked({"A": [[1], [1]], "B": [[2], [0.5]]}, run), run)
     assert made.record["weights"] == {"A": 0.5, "B": 0.5}
     assert "one window" in made.record["note"]
-    assert made.results["ensemble"]["ensemble"].tolist() == [2, 2, 0.5, 0.5]
+    assert made.results["ensemble"]["ensemble"].tolist() == [1.5, 1.5, 0.75, 0.75]
     assert made.results["best"].empty
 
 
@@ -107,7 +155,7 @@ def test_forecasts_are_put_together_from_what_is_there() -> None:
     best = combine.best_forecasts(frames, chosen, overall)
     assert best["chosen"].tolist() == ["A", "B", "B"]
     assert best["best"].tolist() == [1.0, 5.0, 5.0]
-    mixed = combine.ensemble_forecasts(frames, {"A": 0.25, "B": 0.25, "Lost": 0.5})
+    mixed = combine.ensemble_forecasts(frames, {"weights": {"A": 0.25, "B": 0.25, "Lost": 0.5}})
     assert mixed["ensemble"].tolist() == [3.0, 3.0, 3.0]
 
 
@@ -117,11 +165,13 @@ def test_large_data_are_weighted_on_a_sample(monkeypatch: pytest.MonkeyPatch) ->
     forecasts = actual + random.normal(size=(3, 400, 2, 3)) * np.array([1, 1.2, 5]).reshape(
         3, 1, 1, 1
     )
-    whole = combine.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25)
-    monkeypatch.setattr(combine, "MOST_VALUES", 600)
-    some = combine.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25)
+    whole = ensemble.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25)
+    monkeypatch.setattr(ensemble, "MOST_VALUES", 600)
+    some = ensemble.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25)
     assert whole == pytest.approx(some, abs=0.25)
-    assert some.tolist() == combine.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25).tolist()
+    assert (
+        some.tolist() == ensemble.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25).tolist()
+    )
 
 
 def test_score_all_adds_both_to_metrics_with_intervals(tmp_path: Path) -> None:

@@ -48,7 +48,9 @@ SHARED = (
     "early_stop_patience_steps",
 )
 
-
+#: What a linear model learns with when nothing is said: its own 0.0001 is far from the end after a
+#: thousand steps (docs/accuracy.md).
+LEARNING_RATES = {"DLinear": 0.005, "NLinear": 0.005}
 #: Series that are forecast at once by models that treat each on its own: bounds the memory.
 GROUP = 20_000
 
@@ -100,6 +102,8 @@ def _arguments(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[st
     arguments: dict[str, Any] = {
         name: settings[name] for name in SHARED if name in known and settings.get(name) is not None
     }
+    if settings.get("learning_rate") is None and spec.model in LEARNING_RATES:
+        arguments["learning_rate"] = LEARNING_RATES[spec.model]
     arguments |= {"h": windows.reach(settings), "input_size": settings["input_size"]}
     arguments |= {"random_seed": settings["seed"], "alias": spec.name}
     if "start_padding_enabled" in known:

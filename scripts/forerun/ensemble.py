@@ -1,0 +1,101 @@
+"""The ensemble's arithmetic: weights by greedy selection, members, and how forecasts are mixed.
+
+:mod:`forerun.combine` says which windows all this is learnt from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from forerun.cube import Floats, mean
+from forerun.losses import errors
+
+#: Ways to make the ensemble (key ``ensemble``), and how much the weighted mean counts in each.
+METHODS = {"blend": 0.5, "greedy": 1.0, "trimmed_mean": 0.0, "median": 0.0}
+#: A model with so many times the lowest error is no member of the mean.
+WEAK = 2.0
+#: What a member has to beat.
+REFERENCE = "SeasonalNaive"
+#: Forecast values that weights are found on; of larger data a seeded sample of the series is used.
+MOST_VALUES = 300_000
+
+
+@dataclass
+class Recipe:
+    """How an ensemble is made of forecasts.
+
+    Attributes
+    ----------
+    weights : array, shape (models,): of the weighted mean; they sum to 1
+    members : array of bool, shape (models,): models in the trimmed mean or median
+    share : how much the weighted mean counts
+    """
+
+    weights: Floats
+    members: npt.NDArray[np.bool_]
+    share: float
+    median: bool = False
+
+
+def mix(forecasts: Floats, recipe: Recipe) -> Floats:
+    """Combine forecasts, shape (models, ...)."""
+    mixed = np.zeros(forecasts.shape[1:])
+    if recipe.share > 0:
+        mixed += recipe.share * np.tensordot(recipe.weights, forecasts, axes=1)
+    if recipe.share < 1:
+        chosen = forecasts[recipe.members]
+        robust = np.median(chosen, axis=0) if recipe.median else trimmed_mean(chosen)
+        mixed += (1 - recipe.share) * robust
+    return mixed
+
+
+def trimmed_mean(forecasts: Floats) -> Floats:
+    """Mean over the first axis without the lowest and the highest quarter of its entries."""
+    cut = len(forecasts) // 4
+    ordered = np.sort(forecasts, axis=0) if cut else forecasts
+    return np.asarray(ordered[cut : len(forecasts) - cut].mean(axis=0))
+
+
+def good_members(models: list[str], by_window: Floats) -> npt.NDArray[np.bool_]:
+    """Tell which models are good enough for a mean that gives all the same weight.
+
+    Parameters
+    ----------
+    by_window : array, shape (models, series, windows): errors
+    """
+    error = np.nan_to_num(mean(mean(by_window, 2), 1), nan=np.inf)
+    good = error <= WEAK * error.min()
+    if REFERENCE in models:
+        reference = error[models.index(REFERENCE)]
+        good &= (error < reference) | (reference == error.min())
+    return np.asarray(good)
+
+
+def greedy(
+    forecasts: Floats, actual: Floats, scale: Floats, metric: str, size: int, seed: int = 1
+) -> Floats:
+    """Return weights, shape (models,), that sum to 1 (Caruana et al. 2004).
+
+    Of the means on the way that one is kept whose error is lowest.
+    """
+    models, series = forecasts.shape[:2]
+    most = max(1, MOST_VALUES // max(1, actual[0].size))
+    if series > most:
+        some = np.sort(np.random.default_rng(seed).choice(series, most, replace=False))
+        forecasts, actual, scale = forecasts[:, some], actual[some], scale[some]
+    total, counts = np.zeros_like(actual), np.zeros(models)
+    lowest, kept = np.inf, np.full(models, 1.0 / models)
+    for number in range(1, size + 1):
+        results = [
+            float(mean(mean(errors((total + one) / number, actual, metric, scale), 1), 0))
+            for one in forecasts
+        ]
+        pick = int(np.argmin(np.nan_to_num(results, nan=np.inf)))
+        total = total + forecasts[pick]
+        counts[pick] += 1
+        if results[pick] < lowest * (1 - 1e-12):
+            lowest, kept = results[pick], counts / number
+    return kept
