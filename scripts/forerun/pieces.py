@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forerun import identity, isolate, session, store
+from forerun import claims, identity, isolate, session, store
 from forerun.engines.base import MODULES
 from forerun.files import TEMPORARY, write_json
 from forerun.models import ModelSpec
@@ -46,6 +46,21 @@ def perform(piece: Piece) -> dict[str, Any]:
     """Do the piece. Whatever happens, the outcome is written; a failure leaves an empty product."""
     if session.is_orphaned(Path(piece.arguments["config"]).parent):
         sys.exit("the workflow that started this job has ended")
+    with claims.held(piece.log.removesuffix(".log") + ".claim") as waited:
+        if waited and (made := _made_meanwhile(piece)):
+            return made
+        return _performed(piece)
+
+
+def _made_meanwhile(piece: Piece) -> dict[str, Any] | None:
+    """Return the outcome of the job that this one has waited for, if that one succeeded."""
+    result = read_json(piece.outcome)
+    whole = Path(piece.product).exists() and isinstance(result, dict)
+    return result if whole and result["status"] == "ok" else None
+
+
+def _performed(piece: Piece) -> dict[str, Any]:
+    """Take the product from the store, or train."""
     _clear(piece.product)
     settings = load_yaml(piece.arguments["config"])
     spec = find(settings, piece.model)

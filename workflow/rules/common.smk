@@ -159,9 +159,11 @@ EXISTING = [entry.path for entry in run_folders.run_folders(RUNS)]
 FROZEN = {Path(run).name for run in EXISTING if run_folders.is_frozen(run)}
 SEALED = {Path(run).name for run in EXISTING if run_folders.is_sealed(run)}
 FINISHED = {
+# A job that a cluster starts late may find its piece finished by another one: it keeps its rule.
     f"{run_id}/{piece}"
     for run_id in FROZEN - SEALED
     for piece in run_folders.finished_pieces(Path(RUNS) / run_id)
+    if workflow.is_main_process
 }
 
 NOT_FROZEN = without(FROZEN)

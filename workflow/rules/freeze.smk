@@ -21,6 +21,7 @@ rule freeze_run:
         "<runs>/{run_id}/benchmarks/freeze_run.tsv"
     wildcard_constraints:
         run_id=NOT_FROZEN,
+    localrule: True
     conda:
         "../envs/forerun.yaml"
     resources:

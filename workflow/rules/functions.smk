@@ -42,7 +42,8 @@ def get_training_runtime(wildcards, attempt):
 
 
 def get_gpus(wildcards):
-    return 1 if get_settings(wildcards.run_id)["accelerator"] == "gpu" else 0
+    """Return 1 when the run is to use a GPU; otherwise nothing, which no executor asks for."""
+    return 1 if get_settings(wildcards.run_id)["accelerator"] == "gpu" else None
 
 
 def get_tries(wildcards, attempt):

@@ -37,6 +37,7 @@ checkpoint score_models:
         "<runs>/{run_id}/benchmarks/score_models.tsv"
     wildcard_constraints:
         run_id=NOT_SEALED,
+    localrule: True
     conda:
         "../envs/forerun.yaml"
     resources:
@@ -69,6 +70,7 @@ rule seal_run:
         "<runs>/{run_id}/logs/seal_run.log",
     wildcard_constraints:
         run_id=NOT_SEALED,
+    localrule: True
     conda:
         "../envs/forerun.yaml"
     resources:

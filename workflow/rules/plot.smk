@@ -27,6 +27,7 @@ rule plot_run:
         "<runs>/{run_id}/logs/plot_run.log",
     benchmark:
         "<runs>/{run_id}/benchmarks/plot_run.tsv"
+    localrule: True
     conda:
         "../envs/forerun.yaml"
     resources:

@@ -29,6 +29,7 @@ rule report_run:
         "<runs>/{run_id}/logs/report_run.log",
     benchmark:
         "<runs>/{run_id}/benchmarks/report_run.tsv"
+    localrule: True
     conda:
         "../envs/forerun.yaml"
     resources:

@@ -1,0 +1,109 @@
+"""Two processes never work on the same piece; a claim of a dead process is worth nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from forerun import claims
+
+HOLD = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from forerun import claims
+with claims.held(sys.argv[2]):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[3]))
+"""
+SCRIPTS = str(Path(claims.__file__).parents[1])
+
+
+def other(path: Path, seconds: float) -> subprocess.Popen[str]:
+    """Start a process that holds the claim for some seconds."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, SCRIPTS, str(path), str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_free_claim_is_taken_at_once_and_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "a.claim"
+    with claims.held(path) as waited:
+        assert not waited
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert not path.exists()
+
+
+def test_the_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "a.claim"
+    process = other(path, 2)
+    began = time.monotonic()
+    with claims.held(path) as waited:
+        assert waited
+        assert time.monotonic() - began > 1
+    process.wait()
+
+
+def test_the_claim_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.claim"
+    process = other(path, 60)
+    process.kill()
+    process.wait()
+    assert path.exists()
+    began = time.monotonic()
+    with claims.held(path):
+        assert time.monotonic() - began < 2
+
+
+def test_a_claim_of_another_machine_is_dead_when_it_is_no_longer_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "DEAD", 2.0)
+    path = tmp_path / "a.claim"
+    claimant = {"host": "elsewhere", "pid": 1, "create_time": 0.0, "renewals": 0}
+    path.write_text(json.dumps(claimant))
+    began = time.monotonic()
+    with claims.held(path):
+        assert 1.9 < time.monotonic() - began < 6
+
+
+def test_a_claim_that_is_renewed_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claims, "DEAD", 1.5)
+    monkeypatch.setattr(claims, "RENEWED", 0.2)
+    monkeypatch.setattr(claims, "_is_dead", lambda known: False)
+    path, held, release = tmp_path / "a.claim", threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with claims.held(path):
+            held.set()
+            release.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    threading.Timer(4, release.set).start()
+    began = time.monotonic()
+    with claims.held(path) as waited:
+        assert waited
+        assert time.monotonic() - began > 3
+    thread.join()
+
+
+def test_a_number_given_to_another_process_is_no_life(tmp_path: Path) -> None:
+    known = {"host": socket.gethostname(), "pid": os.getpid(), "create_time": 1.0}
+    assert claims._is_dead(known)
+    known["create_time"] = psutil.Process().create_time()
+    assert not claims._is_dead(known)
