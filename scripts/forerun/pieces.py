@@ -12,7 +12,7 @@ from typing import Any
 
 from forerun import claims, identity, isolate, session, store
 from forerun.engines.base import MODULES
-from forerun.files import TEMPORARY, write_json
+from forerun.files import TEMPORARY, read_json, write_json
 from forerun.models import ModelSpec
 from forerun.models import spec as find
 from forerun.yaml_files import load_yaml
