@@ -95,14 +95,15 @@ def new_data(
 
     A series has to be as long as what a model looks at, not as long as for training.
     """
-    from forerun.data import load, split
+    from forerun.data import prepare, read_table, split
     from forerun.engines.base import Data
 
-    needed = max(1, int(settings["input_size"]) - int(settings["horizon"]))
-    files = {"data_file": file, "static_file": static, "futr_file": futr}
-    windows = {"n_windows": 0, "test_size": None, "val_size": 0, "input_size": needed}
+    def read(path: str | None) -> pd.DataFrame | None:
+        return read_table(path, settings["id_col"], settings["time_col"]) if path else None
+
     try:
-        prepared = load({**settings, **files, **windows})
+        table = read_table(file, settings["id_col"], settings["time_col"])
+        prepared = prepare(table, settings, read(static), read(futr), training=False)
     except UserError as error:
         raise UserError(f"--data-file '{file}': {error}") from error
     return Data(*split(prepared.frame, settings))
