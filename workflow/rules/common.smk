@@ -1,7 +1,8 @@
 """Settings and input functions of all stages.
 
 The settings of a run are those frozen in its config.yaml. A run that does not exist yet gets the
-configuration of this call, with config/experiments/<run_id>.yaml laid over it.
+configuration of this call, with config/experiments/<run_id>.yaml laid over it. Where another workflow
+uses these rules as a module, its `config` for the module is the configuration, and nothing else is.
 
 What is done is a source file: the rules that make frozen files do not apply to frozen runs, to
 pieces of training that succeeded, or to sealed runs, so nothing can make Snakemake run them again.
@@ -13,15 +14,23 @@ import sys
 from functools import cache
 from pathlib import Path
 
-PROJECT = Path(workflow.current_basedir).parent.parent
-sys.path.insert(0, str(PROJECT / "scripts"))
+if isinstance(workflow.current_basedir, os.PathLike):
+    # The library beside these rules, whatever is installed. A module that comes from a Git
+    # repository has no folder, only single files: there the installed library serves.
+    sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
+import forerun
 from forerun import runs as run_folders
 from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
 from forerun.models import specs
 from forerun.windows import folds
 from forerun.yaml_files import load_yaml
+
+PROJECT = Path(forerun.__file__).parents[2]
+
+#: Another workflow uses these rules: its files, options and experiments are none of ours.
+IS_MODULE = not workflow.modifier.is_main_snakefile()
 
 OUTPUT_DIR = config.get("output_dir")
 RUNS = f"{OUTPUT_DIR}/runs" if OUTPUT_DIR else "runs"
@@ -57,6 +66,8 @@ def refuse(error):
 @cache
 def get_asked(run_id):
     """Return what is asked for beyond config/config.yaml: files, the run's experiment, options."""
+    if IS_MODULE:
+        return dict(config)
     experiment = Path("config/experiments") / f"{run_id}.yaml"
     asked = {}
     for path in [
@@ -158,12 +169,12 @@ def without(done):
 EXISTING = [entry.path for entry in run_folders.run_folders(RUNS)]
 FROZEN = {Path(run).name for run in EXISTING if run_folders.is_frozen(run)}
 SEALED = {Path(run).name for run in EXISTING if run_folders.is_sealed(run)}
-FINISHED = {
 # A job that a cluster starts late may find its piece finished by another one: it keeps its rule.
+FINISHED = {
     f"{run_id}/{piece}"
     for run_id in FROZEN - SEALED
-    for piece in run_folders.finished_pieces(Path(RUNS) / run_id)
     if workflow.is_main_process
+    for piece in run_folders.finished_pieces(Path(RUNS) / run_id)
 }
 
 NOT_FROZEN = without(FROZEN)

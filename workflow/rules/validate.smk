@@ -61,6 +61,7 @@ rule collect_model:
     wildcard_constraints:
         run_id=NOT_SEALED,
         model=NOT_COMBINED,
+    localrule: True
     conda:
         "../envs/forerun.yaml"
     resources:
@@ -69,8 +70,6 @@ rule collect_model:
     params:
         train_benchmarks="<runs>/{run_id}/benchmarks/train_model/{model}.tsv",
         cv_benchmarks=get_fold_files("<runs>/{run_id}/benchmarks/cross_validate/{model}_{fold}.tsv"),
-    priority: 20
-    localrule: True
     message:
         "{wildcards.run_id}: collecting {wildcards.model}"
     script:
