@@ -51,8 +51,8 @@ def soak(home: Path, asked: argparse.Namespace) -> int:
         left = asked.minutes * 60 - (time.monotonic() - began)
         if left <= 0:
             break
-        storm.blow(min(asked.kills, storm.kills.total() + 10), left)
-        print(f"{storm.kills.total()} kills, {storm.runs} runs", file=sys.stderr, flush=True)
+        storm.blow(min(asked.kills, storm.kills.total() + 5), left)
+        print(storm.told, file=sys.stderr, flush=True)
     print(
         json.dumps(
             {

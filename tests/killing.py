@@ -168,6 +168,7 @@ class Storm:
     extras: Sequence[Sequence[str]] = (("--set", "reuse=false"), ("--set", "reuse=true"))
     kinds: Sequence[str] = KINDS
     upto: str = "predict_run"
+    per_call: int = 4
     kills: Counter[str] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -176,6 +177,13 @@ class Storm:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
+
+    @property
+    def told(self) -> str:
+        """How far it has come, in one line."""
+        return (
+            f"{self.kills.total()} kills {dict(self.kills)} in {self.calls} calls, {self.runs} runs"
+        )
 
     def blow(self, kills: int, seconds: float) -> None:
         """Kill until `kills` were survived or `seconds` have passed; finish the last run."""
@@ -192,13 +200,14 @@ class Storm:
             self.compare(run_id)
 
     def call(self, run_id: str, calm: bool = False) -> int:
-        """Call `train` once, kill something at a random moment, and check what is left."""
+        """Call `train` once, kill things at random moments, and check what is left."""
         run = self.home / "runs" / run_id
         before = finished(run)
         extras = self.extras[self.runs % len(self.extras)]
         process = start(self.home, run_id, *self.arguments, *extras, upto=self.upto)
         self.calls += 1
-        if not calm:
+        most = self.kills.total() + self.per_call
+        while not calm and process.poll() is None and self.kills.total() < most:
             before |= self.strike(process, run)
         try:
             code = process.wait(timeout=600)
@@ -214,7 +223,7 @@ class Storm:
 
     def strike(self, process: subprocess.Popen[str], run: Path) -> dict[str, tuple[int, str]]:
         """Wait for a random moment and kill; return what was finished just then."""
-        moment = time.monotonic() + self.random.uniform(0, self.duration)
+        moment = time.monotonic() + self.random.uniform(0, self.duration) / 2
         kind = self.random.choice(self.kinds)
         while process.poll() is None:
             there = family(process)
@@ -250,12 +259,18 @@ class Storm:
             self.wrong.append(f"{run_id}: still says that somebody works on it")
 
 
-def finished_now(run: Path) -> dict[str, tuple[int, str]]:
-    """Return what is finished while the run is being worked on: files may come and go."""
+def finished_now(run: Path, settled: float = 3) -> dict[str, tuple[int, str]]:
+    """Return what is finished while the run is being worked on: files may come and go.
+
+    What is younger than `settled` seconds is left out: its job may not have ended yet, and when
+    that is killed Snakemake rightly does it again.
+    """
     try:
-        return finished(run)
+        found = finished(run)
+        young = {n for n in found if (run / n).stat().st_mtime > time.time() - settled}
     except FileNotFoundError:
         return {}
+    return {name: known for name, known in found.items() if name not in young}
 
 
 def frozen_part(path: Path, run: Path) -> bool:

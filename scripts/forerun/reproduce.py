@@ -12,7 +12,7 @@ from forerun import config, inference
 from forerun.errors import UserError
 from forerun.files import read_json, sha256, write_json
 from forerun.freeze import versions
-from forerun.runs import FROZEN, RunPaths, missing_files
+from forerun.runs import FROZEN, RunPaths, refuse_if_damaged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,8 +60,7 @@ def prepare(folder: Path, scratch: Path) -> Path:
     UserError
         The run was never finished, or its configuration or data are damaged.
     """
-    if missing := missing_files(folder):
-        raise UserError(f"run '{folder.name}' is damaged, {missing[0]} is missing")
+    refuse_if_damaged(folder)
     if not RunPaths(folder).metrics.is_file():
         raise UserError(f"run '{folder.name}' has no metrics to compare with; 'train' it first")
     inference.refuse_damaged(folder, [])

@@ -253,6 +253,15 @@ def missing_files(folder: str | Path) -> list[str]:
     return [name for name in dict.fromkeys(names) if not os.path.isfile(folder / name)]
 
 
+def refuse_if_damaged(folder: str | Path) -> None:
+    """Refuse to work on a run of which something has been removed."""
+    if missing := missing_files(folder):
+        listed = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")
+        raise UserError(
+            f"run '{Path(folder).name}' is damaged, {listed} missing; restore what was removed"
+        )
+
+
 def remove_if_never_begun(folder: str | Path) -> None:
     """Remove a run's folder that holds nothing but logs: its creation was refused."""
     if all(entry.name in ("logs", "benchmarks") for entry in os.scandir(folder)):

@@ -20,6 +20,7 @@ if isinstance(workflow.current_basedir, os.PathLike):
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
 import forerun
+from forerun import catalog
 from forerun import runs as run_folders
 from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
@@ -89,17 +90,11 @@ def get_settings(run_id):
             return resolve({**config, **get_asked(run_id), "run_id": run_id})
         frozen = read_frozen(folder / "config.yaml")
         if workflow.is_main_process:
-            refuse_damage(run_id)
+            run_folders.refuse_if_damaged(folder)
             refuse_contradictions(run_id, frozen)
         return frozen
     except UserError as error:
         refuse(error)
-
-
-def refuse_damage(run_id):
-    if missing := run_folders.missing_files(Path(RUNS) / run_id):
-        listed = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")
-        raise UserError(f"run '{run_id}' is damaged, {listed} missing; restore what was removed")
 
 
 def refuse_contradictions(run_id, frozen):

@@ -13,10 +13,10 @@ from forerun import inference, legacy, listing
 from forerun.cli import snakemake
 from forerun.cli.console import say, show, table, warn
 from forerun.cli.workspace import Workspace
+from forerun.config import read_frozen
 from forerun.errors import UserError
 from forerun.files import sha256
 from forerun.runs import RunPaths, is_sealed
-from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,7 @@ def forecast(work: Workspace, wish: Wish) -> int:
     folder = _find(work, wish)
     if folder is None or (folder / listing.IMPORTED).is_file():
         return _from_old(folder or work.output, wish)
-    settings = load_yaml(folder / "config.yaml")
+    settings = read_frozen(folder / "config.yaml")
     models = inference.usable_models(folder, settings, wish.models)
     if wish.verify:
         inference.refuse_damaged(folder, models)

@@ -14,9 +14,8 @@ from forerun.cli.asking import Asked
 from forerun.cli.console import is_terminal, leaderboard, say, show
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
-from forerun.config import differences, resolve
+from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
-from forerun.yaml_files import load_yaml
 
 #: What a run consists of; the rule `all` makes the same.
 PARTS = ("predictions", "plots", "report.html")
@@ -67,7 +66,8 @@ def _settings(asked: Asked, work: Workspace) -> dict[str, Any]:
     named = asked.named(run_id) if run_id else {**asked.in_files, **asked.options}
     if folder is not None and run_folders.is_frozen(folder):
         refuse_if_busy(folder)
-        frozen = load_yaml(folder / "config.yaml")
+        run_folders.refuse_if_damaged(folder)
+        frozen = read_frozen(folder / "config.yaml")
         _refuse_contradictions(folder, frozen, named)
         return frozen
     settings = resolve({**asked.base, **named})
