@@ -170,12 +170,14 @@ def test_charts_have_a_table_and_other_measures(show: Any) -> None:
     page = show("report")
     figure = page.locator("[data-chart=by-model]")
     figure.locator("summary").click()
+    figure.locator("tbody tr").first.wait_for()  # a table is made when it is first opened
     assert figure.locator("tbody tr").count() == 4
     assert "MAE" in figure.locator("caption").inner_text()
     figure.locator("select").select_option(label="RMSE")
     assert "RMSE" in figure.locator("caption").inner_text()
     forecasts = page.locator("[data-explorer] details")
     forecasts.locator("summary").click()
+    forecasts.locator("tbody tr").first.wait_for()
     assert forecasts.locator("tbody tr").count() == 12
     assert forecasts.locator("tbody th").first.inner_text() == "2021-01-01"
 
