@@ -143,7 +143,7 @@ def start(task: dict[str, Any], environment: dict[str, str], out: int, result: i
     ----------
     out, result : descriptors for what the child prints and for its outcome (JSON)
     """
-    if os.environ.get(preload.VARIABLE):
+    if os.environ.get(preload.VARIABLE, "off") != "off":
         try:
             return Forked(task, environment, out, result)
         except Gone:

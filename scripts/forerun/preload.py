@@ -95,9 +95,15 @@ class Preloaded:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def start(engines: Iterable[str]) -> Preloaded | None:
-    """Start the process for `engines` and tell it to the jobs; None where that is not possible."""
+def start(engines: Iterable[str], at_once: bool = True) -> Preloaded | None:
+    """Start the process for `engines` and tell it to the jobs; None where that is not possible.
+
+    With `at_once` it imports right away, else when the first job asks: perhaps none does.
+    `FORERUN_PRELOAD=off` in the environment turns it off.
+    """
     if sys.platform != "linux":  # elsewhere a fork after these imports is not safe
+        return None
+    if os.environ.get(VARIABLE) == "off":
         return None
     folder = tempfile.mkdtemp(prefix="forerun-")
     path = os.path.join(folder, "socket")
@@ -115,7 +121,15 @@ def start(engines: Iterable[str]) -> Preloaded | None:
     # Asking the driver instead of opening the device: an open device does not survive a fork.
     settings |= {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "forerun.preload", str(listener.fileno()), folder, *engines],
+        [
+            sys.executable,
+            "-m",
+            "forerun.preload",
+            str(listener.fileno()),
+            folder,
+            str(at_once),
+            *engines,
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -165,9 +179,11 @@ class Server:
         self.planned: list[str] = []
         self.ended = False
 
-    def run(self, modules: list[str]) -> None:
+    def run(self, modules: list[str], at_once: bool) -> None:
         """Import `modules`, then answer until the process that started this one has ended."""
         self.planned = list(modules)
+        while not (at_once or self.jobs or self.ended):
+            self.turn(None)
         while self.planned:
             importlib.import_module(self.planned.pop(0))
             self.turn(0)
@@ -304,13 +320,13 @@ def _be_child(job: _Job, parent: int) -> None:
 
 
 def main() -> None:
-    descriptor, folder, *engines = sys.argv[1:]
+    descriptor, folder, at_once, *engines = sys.argv[1:]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     worker.die_with_parent(os.getppid(), signal.SIGTERM)
     server = Server(socket.socket(fileno=int(descriptor)), folder)
     known = [name for engine in IMPORTS if engine in engines for name in IMPORTS[engine]]
     try:
-        server.run(list(dict.fromkeys(known)))
+        server.run(list(dict.fromkeys(known)), at_once == "True")
     finally:
         server.finish()
 

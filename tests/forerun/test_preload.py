@@ -347,3 +347,22 @@ def write_series(path):
     wave = 20 + 3 * np.sin(2 * np.pi * np.arange(60) / 7) + np.random.default_rng(7).random(60)
     frames = [pd.DataFrame({"unique_id": f"s{n}", "ds": days, "y": wave + n}) for n in range(3)]
     pd.concat(frames).to_csv(path, index=False)
+
+
+def test_it_imports_nothing_until_somebody_asks(place):
+    started = preload.start(["statsforecast"], at_once=False)
+    try:
+        time.sleep(1)
+        before = psutil.Process(started.process.pid).memory_info().rss
+        imports = ["forerun.engines.statistical"]
+        isolate.call("work_here:show", {"text": "hello"}, log="logs/a.log", imports=imports)
+        after = psutil.Process(started.process.pid).memory_info().rss
+    finally:
+        started.stop()
+    assert before < 60e6 < after
+
+
+def test_it_can_be_turned_off(place, monkeypatch):
+    monkeypatch.setenv(preload.VARIABLE, "off")
+    assert preload.start(["statsforecast"]) is None
+    assert "usage" not in run("sleep", {"seconds": 0, "mark": "mark"})

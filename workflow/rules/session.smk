@@ -2,7 +2,7 @@
 
 import time
 
-from forerun import preload, session
+from forerun import preload, session, store
 from forerun.files import write_json
 
 #: Rules whose jobs import the forecasting libraries.
@@ -22,7 +22,8 @@ def start_preloaded():
         return  # jobs run on other machines, or in other environments
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in FORECASTING]
     engines = {engine for job in jobs for engine in get_engines(job)}
-    if len(jobs) > 1 and (preloaded := preload.start(engines)):
+    at_once = not (Path(RUNS) / store.FOLDER).is_dir()  # else all models may come from there
+    if len(jobs) > 1 and (preloaded := preload.start(engines, at_once)):
         PRELOADED.append(preloaded)
 
 

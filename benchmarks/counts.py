@@ -1,0 +1,133 @@
+"""What does not depend on the machine, counted: a guard against doing more than before.
+
+    python benchmarks/counts.py            compare with benchmarks/counts.json; fail on a rise
+    python benchmarks/counts.py --write    write down what is counted now
+
+Counted: modules that each command imports; for a small run: trainings, interpreters started,
+children forked, files and kilobytes left; the same for a second run that shares its models, and for
+a call with nothing to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from measuring import PROJECT, PYTHON, run, snakemake, write_series
+
+KNOWN = Path(__file__).with_name("counts.json")
+#: How far a count may rise: modules and bytes change a little with versions of libraries.
+SLACK = {"modules": 1.1, "kilobytes": 1.2}
+HEAVY = ("torch", "neuralforecast", "statsforecast", "pandas", "matplotlib", "plotly", "snakemake")
+#: Every Python process that starts with this on its path leaves a mark: its command.
+MARK = """
+import os, sys
+with open(os.environ["COUNT_PROCESSES"], "a") as file:
+    file.write(" ".join(map(str, sys.orig_argv)) + "\\n")
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--write", action="store_true")
+    wish = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="counts-"))
+    try:
+        found = commands(folder) | workflows(folder)
+    finally:
+        shutil.rmtree(folder)
+    if wish.write:
+        KNOWN.write_text(json.dumps(found, indent=2) + "\n")
+    known = json.loads(KNOWN.read_text()) if KNOWN.exists() else {}
+    risen = [line for name in found for line in rises(name, known.get(name, {}), found[name])]
+    print(json.dumps(found, indent=2))
+    if risen:
+        sys.exit("More than before (benchmarks/counts.json):\n" + "\n".join(risen))
+
+
+def rises(name: str, known: dict[str, int], found: dict[str, int]) -> list[str]:
+    """Say which counts have risen by more than their slack."""
+    return [
+        f"  {name}: {count} is {value}, it was {known[count]}"
+        for count, value in found.items()
+        if count in known and value > known[count] * SLACK.get(count, 1)
+    ]
+
+
+def commands(folder: Path) -> dict[str, dict[str, int]]:
+    """Modules that commands import: all, and the heavy ones among them."""
+    found = {}
+    for words in (["--help"], ["train", "--help"], ["list-runs"], ["show", "--help"]):
+        code = (
+            "import sys, json\n"
+            "from forerun.cli.app import run\n"
+            "sys.stdout = open('/dev/null', 'w')\n"
+            "try:\n    run(sys.argv[2:])\nexcept SystemExit:\n    pass\n"
+            "open(sys.argv[1], 'w').write(json.dumps(sorted(sys.modules)))\n"
+        )
+        (folder / "runs").mkdir(exist_ok=True)
+        run([PYTHON, "-c", code, "modules.json", *words], folder)
+        modules = json.loads((folder / "modules.json").read_text())
+        found[" ".join(words)] = {
+            "modules": len(modules),
+            "heavy": sum(name in modules for name in HEAVY),
+        }
+    return found
+
+
+def workflows(folder: Path) -> dict[str, dict[str, int]]:
+    """Count what three calls of the workflow do: a run, one that shares its models, a third."""
+    (folder / "site").mkdir()
+    (folder / "site" / "sitecustomize.py").write_text(MARK)
+    write_series(folder / "table.csv", 3)
+    found = {}
+    for name, run_id, settings in (
+        ("a run", "a", []),
+        ("a run that shares its models", "b", ["metrics=[mae,rmse]"]),
+        ("nothing to do", "b", ["metrics=[mae,rmse]"]),
+    ):
+        marks = folder / "marks.txt"
+        marks.write_text("")
+        before = left(folder / "runs")
+        options = ["--config", "data_file=table.csv", *settings]
+        config = ["--configfile", str(PROJECT / "config" / "test.yaml"), "--cores", "2"]
+        run(
+            snakemake(f"runs/{run_id}/predictions", *options, *config),
+            folder,
+            COUNT_PROCESSES=str(marks),
+            PYTHONPATH=os.pathsep.join([str(folder / "site"), str(PROJECT / "scripts")]),
+        )
+        started = marks.read_text().splitlines()
+        after = left(folder / "runs")
+        found[name] = {
+            "trainings": trainings(folder / "runs" / run_id) if name != "nothing to do" else 0,
+            "interpreters": sum("multiprocessing" not in line for line in started),
+            "files": after[0] - before[0],
+            "kilobytes": (after[1] - before[1]) // 1024,
+        }
+    return found
+
+
+def trainings(folder: Path) -> int:
+    """How many pieces of a run were fitted, not taken from another run."""
+    outcomes = [json.loads(path.read_text()) for path in folder.glob("parts/*/*.json")]
+    return sum(not outcome.get("reused_from") for outcome in outcomes)
+
+
+def left(folder: Path) -> tuple[int, int]:
+    """Files and bytes below a folder; a file with several names counts once."""
+    seen = {}
+    for path in folder.rglob("*"):
+        if path.is_file() and ".snakemake" not in path.parts:
+            state = path.stat()
+            seen[state.st_ino] = state.st_size
+    return len(seen), sum(seen.values())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Measuring commands: wall and CPU seconds, memory, medians, and tables of them."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parents[1]
+PYTHON = sys.executable
+SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
+
+
+@dataclass
+class Cost:
+    """What a command cost, its descendants included."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+
+
+def run(command: Sequence[str], folder: Path, **variables: str) -> Cost:
+    """Run a command that must succeed, in `folder`."""
+    library = str(PROJECT / "scripts")
+    environment = os.environ | {"PYTHONPATH": library} | variables
+    log = folder / "last_command.log"
+    started = time.perf_counter()
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{log.read_text()[-3000:]}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def snakemake(*arguments: str) -> list[str]:
+    """The command that runs the workflow in another folder, as a user would write it."""
+    return [
+        *(SNAKEMAKE, "--snakefile", str(PROJECT / "Snakefile")),
+        *("--workflow-profile", str(PROJECT / "profiles" / "default")),
+        *arguments,
+    ]
+
+
+def forerun(*arguments: str) -> list[str]:
+    """The command line of this checkout."""
+    return [PYTHON, "-m", "forerun.cli", *arguments]
+
+
+def in_turn(ways: dict[str, Callable[[int], Cost]], times: int) -> dict[str, list[Cost]]:
+    """Run each way `times` times, in turn, so that a busy machine is busy for all of them."""
+    found: dict[str, list[Cost]] = {name: [] for name in ways}
+    for number in range(times):
+        for name, way in ways.items():
+            found[name].append(way(number))
+            cost = found[name][-1]
+            print(f"  {name}: {cost.wall:.1f} s, CPU {cost.cpu:.1f} s", file=sys.stderr, flush=True)
+    return found
+
+
+def median(costs: Iterable[Cost], what: str) -> float:
+    return statistics.median(getattr(cost, what) for cost in costs)
+
+
+def table(rows: list[dict[str, Any]]) -> None:
+    """Print rows as a Markdown table."""
+    columns = list(rows[0])
+    cells = [[_text(row.get(column, "")) for column in columns] for row in rows]
+    width = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    for line in [columns, ["-" * n for n in width], *cells]:
+        print("| " + " | ".join(cell.ljust(n) for cell, n in zip(line, width, strict=True)) + " |")
+
+
+def _text(value: Any) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def compared(found: dict[str, list[Cost]], base: str) -> list[dict[str, Any]]:
+    """Rows with medians and the ratio to the way `base`."""
+    return [
+        {
+            "": name,
+            "wall s": median(costs, "wall"),
+            "ratio": median(costs, "wall") / median(found[base], "wall"),
+            "CPU s": median(costs, "cpu"),
+            "CPU ratio": median(costs, "cpu") / median(found[base], "cpu"),
+            "peak MB": round(median(costs, "peak_mb")),
+        }
+        for name, costs in found.items()
+    ]
+
+
+def write_series(path: Path, series: int, length: int = 120) -> Path:
+    """Write daily series with a week, a trend and seeded noise as CSV."""
+    import numpy as np
+    import pandas as pd
+
+    random = np.random.default_rng(1)
+    step = np.arange(length)
+    level = random.uniform(10, 100, (series, 1))
+    y = level + 3 * np.sin(2 * np.pi * step / 7) + 0.05 * step
+    y = y + random.normal(0, 1, (series, length))
+    frame = pd.DataFrame(
+        {
+            "unique_id": np.repeat([f"series_{n:05d}" for n in range(series)], length),
+            "ds": np.tile(pd.date_range("2024-01-01", periods=length, freq="D"), series),
+            "y": y.round(3).ravel(),
+        }
+    )
+    frame.to_csv(path, index=False)
+    return path

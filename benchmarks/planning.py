@@ -1,0 +1,83 @@
+"""How long a plan takes: nothing to do, many runs, many sealed runs, and the commands that list.
+
+python benchmarks/planning.py [--runs 100] [--models 12]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from measuring import Cost, forerun, run, snakemake, table, write_series
+
+NAMES = [
+    *("NBEATS", "NHITS", "LSTM", "GRU", "RNN", "TCN", "MLP"),
+    *("DLinear", "NLinear", "TiDE", "BiTCN", "NBEATSx", "KAN", "PatchTST"),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--models", type=int, default=12)
+    parser.add_argument("--sealed", type=int, nargs="+", default=[1000, 10000])
+    wish = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="planning-"))
+    rows = []
+
+    def note(what: str, cost: Cost, reach: float | None) -> None:
+        rows.append(
+            {"what": what, "wall s": cost.wall, "CPU s": cost.cpu, "to reach s": reach or ""}
+        )
+        print(rows[-1], flush=True)
+
+    try:
+        write_series(folder / "table.csv", 3)
+        (folder / "one.yaml").write_text(settings(1))
+        (folder / "many.yaml").write_text(settings(wish.models))
+        one = ["--configfile", "one.yaml"]
+        run(snakemake("runs/x/predictions", *one), folder)
+        note("nothing to do: snakemake", run(snakemake("runs/x/predictions", *one), folder), 4)
+        run(forerun("train", "--run-id", "x"), folder)
+        note("nothing to do: train", run(forerun("train", "--run-id", "x"), folder), 4)
+        note("--help", run(forerun("--help"), folder), 0.5)
+        note("train --help", run(forerun("train", "--help"), folder), 0.5)
+        targets = [f"runs/r{number}/predictions" for number in range(wish.runs)]
+        many = snakemake(*targets, "--configfile", "many.yaml", "--dry-run", "--quiet", "all")
+        note(f"plan of {wish.runs} runs x {wish.models} models", run(many, folder), 10)
+        made = 0
+        for number in wish.sealed:
+            while made < number:
+                copy_run(folder / "runs" / "x", folder / "runs" / f"old_{made}", made)
+                made += 1
+            reach = {1000: 1.0, 10000: 3.0}.get(number)
+            note(f"list-runs of {number}", run(forerun("list-runs"), folder), reach)
+            nothing = snakemake("runs/x/predictions", *one)
+            note(f"nothing to do beside {number} runs", run(nothing, folder), 4)
+    finally:
+        shutil.rmtree(folder)
+    table(rows)
+
+
+def settings(models: int) -> str:
+    names = NAMES[:models] if models > 1 else []
+    lines = ["data_file: table.csv", "horizon: 4", "input_size: 8", "max_steps: 2", "n_windows: 2"]
+    return "\n".join([*lines, f"models: [{', '.join(names)}]", "baselines: [SeasonalNaive]", ""])
+
+
+def copy_run(source: Path, target: Path, number: int) -> None:
+    """Make another sealed run: the files that listing reads, without models and pictures."""
+    target.mkdir()
+    for name in ("config.yaml", "leaderboard.csv", "metrics.csv", "SEALED"):
+        shutil.copy(source / name, target / name)
+    provenance = json.loads((source / "provenance.json").read_text())
+    provenance["created_at"] = f"2026-01-01T00:{number // 60 % 60:02d}:{number % 60:02d}+00:00"
+    (target / "provenance.json").write_text(json.dumps(provenance))
+    shutil.copytree(source / "status", target / "status")
+
+
+if __name__ == "__main__":
+    main()
