@@ -137,6 +137,7 @@ def _summary(run: Run, history: pd.DataFrame, board: pd.DataFrame) -> dict[str, 
     metric = run.config["sort_metric"]
     ranked = board[board["rank"].notna()] if "rank" in board else board
     best = ranked.iloc[0] if len(ranked) else None
+    single = board[~board["model"].isin(COMBINED)]
     return {
         "state": "complete" if is_sealed(run.folder) else "partial" if run.failed else "unfinished",
         "metric": charts.metric_name(metric),
@@ -145,8 +146,8 @@ def _summary(run: Run, history: pd.DataFrame, board: pd.DataFrame) -> dict[str, 
         "skill": None if best is None else best["skill"],
         "series": history["unique_id"].nunique(),
         "rows": len(history),
-        "ok": int((board["status"] == "ok").sum()),
-        "of": len(board),
+        "ok": int((single["status"] == "ok").sum()),
+        "of": len(single),
         "seconds": board[["train_seconds", "cv_seconds"]].sum().sum(),
     }
 
