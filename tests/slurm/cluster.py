@@ -79,7 +79,7 @@ def why_not() -> str | None:
 
 
 class Cluster:
-    """One Slurm; `folder` must be short (the sockets' paths are limited to about 100 characters)."""
+    """One Slurm. The path of `folder` must be short: sockets take about 100 characters."""
 
     def __init__(self, folder: Path, cpus: int = 4, memory: int = 16000):
         self.folder = folder

@@ -1,0 +1,124 @@
+"""Another workflow uses Forerun's rules with Snakemake's `module`, from a folder and from Git."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from running import PROJECT, SNAKEMAKE, write_table
+
+from forerun.yaml_files import load_yaml
+
+pytestmark = pytest.mark.slow
+
+#: A workflow of somebody else: it makes the table, and uses what the run predicts.
+SNAKEFILE = """
+configfile: "other.yaml"
+
+
+rule all:
+    input: "result.txt"
+    default_target: True
+
+
+rule make_table:
+    output: "made/table.csv"
+    input: "table.csv"
+    shell: "cp {{input}} {{output}}"
+
+
+module forecasts:
+    snakefile: {snakefile!r}
+    config: config["forecasts"]
+
+
+use rule * from forecasts{renamed}
+
+
+rule use_predictions:
+    input: "out/runs/mine/predictions"
+    output: "result.txt"
+    shell: "head -n 3 {{input}}/Naive.csv > {{output}}"
+"""
+
+CONFIG = """
+# Keys that Forerun does not know, and one it knows with another meaning.
+unrelated: 1
+horizon: "the sky"
+forecasts:
+  data_file: made/table.csv
+  output_dir: out
+  horizon: 4
+  n_windows: 2
+  models: [Naive]
+  baselines: [SeasonalNaive]
+"""
+
+
+def others_workflow(home: Path, snakefile: str, renamed: str = "") -> None:
+    (home / "Snakefile").write_text(SNAKEFILE.format(snakefile=snakefile, renamed=renamed))
+    (home / "other.yaml").write_text(CONFIG)
+    write_table(home / "table.csv")
+
+
+def call(home: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [SNAKEMAKE, "--cores", "2"],
+        cwd=home, env=os.environ | (env or {}), capture_output=True, text=True, timeout=900,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def repository(folder: Path) -> Path:
+    """Make a Git repository of this project's workflow and scripts, as they are now."""
+    for name in ("workflow", "scripts"):
+        ignored = shutil.ignore_patterns("__pycache__", ".mypy_cache", "*.pyc")
+        shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
+
+    def git(*arguments: str) -> None:
+        who = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
+        subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+    git("init", "-q", "-b", "main")
+    git("add", ".")
+    git("commit", "-q", "-m", "The workflow")
+    git("tag", "v1")
+    return folder
+
+
+def assert_result(home: Path) -> None:
+    assert (home / "result.txt").read_text().startswith("unique_id,ds,Naive")
+    run = home / "out" / "runs" / "mine"
+    assert (run / "SEALED").is_file()
+    assert load_yaml(run / "config.yaml")["horizon"] == 4
+
+
+def test_from_a_folder(tmp_path: Path) -> None:
+    snakefile = str(PROJECT / "workflow" / "Snakefile")
+    others_workflow(tmp_path, snakefile, renamed=" exclude all")
+    done = call(tmp_path)
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert_result(tmp_path)
+    again = call(tmp_path)
+    assert "Nothing to be done" in again.stdout + again.stderr
+    # The run's settings are frozen for a module, too.
+    config = (tmp_path / "other.yaml").read_text().replace("horizon: 4", "horizon: 5")
+    (tmp_path / "other.yaml").write_text(config)
+    refused = call(tmp_path)
+    assert refused.returncode == 2, refused.stderr[-3000:]
+    assert "horizon is 4, asked for 5" in refused.stderr
+
+
+def test_from_a_git_repository(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "repository")
+    home = tmp_path / "home"
+    home.mkdir()
+    others_workflow(home, f"git+file://{folder}/workflow/Snakefile@v1", renamed=" as forecasts_*")
+    # The installed library: here it is the one beside the tests.
+    done = call(home, {"PYTHONPATH": str(PROJECT / "scripts")})
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert "forecasts_train" in done.stderr
+    assert_result(home)
