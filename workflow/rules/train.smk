@@ -5,6 +5,19 @@ OUTPUTS: <runs>/{run_id}/models/{model}/ (empty if the model failed), parts/{mod
 """
 
 
+def get_fast_models():
+    """Return the names of models that take seconds: StatsForecast's, and those called otherwise."""
+    names = set(catalog.names("statsforecast"))
+    for item in [*config.get("baselines", ()), *config.get("models", ())]:
+        if isinstance(item, dict) and item.get("model") in names:
+            names.add(item.get("name"))
+    return "|".join(re.escape(name) for name in sorted(names))
+
+
+FAST = rf"(?:{get_fast_models()})(?:_exog)?(?![A-Za-z0-9_-])"
+NOT_FAST = rf"(?!{FAST}){run_folders.MODEL}"
+
+
 rule train_model:
     """Fit one model in a process of its own; if it fails, say so and let the others go on."""
     input:
@@ -20,6 +33,7 @@ rule train_model:
         "<runs>/{run_id}/benchmarks/train_model/{model}.tsv"
     wildcard_constraints:
         run_id=NOT_FINISHED,
+        model=NOT_FAST,
     retries: 2
     conda:
         "../envs/forerun.yaml"
@@ -39,3 +53,10 @@ rule train_model:
         "{wildcards.run_id}: training {wildcards.model}"
     script:
         "../../scripts/train_model.py"
+
+
+use rule train_model as train_baseline with:
+    wildcard_constraints:
+        run_id=NOT_FINISHED,
+        model=FAST,
+    priority: 10

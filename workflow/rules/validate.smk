@@ -24,6 +24,7 @@ rule cross_validate:
         "<runs>/{run_id}/benchmarks/cross_validate/{model}_{fold}.tsv"
     wildcard_constraints:
         run_id=NOT_FINISHED,
+        model=NOT_FAST,
     retries: 2
     conda:
         "../envs/forerun.yaml"
@@ -45,6 +46,13 @@ rule cross_validate:
         "../../scripts/cross_validate.py"
 
 
+use rule cross_validate as cross_validate_baseline with:
+    wildcard_constraints:
+        run_id=NOT_FINISHED,
+        model=FAST,
+    priority: 10
+
+
 rule collect_model:
     """Put the pieces of one model together: its cross-validation results and its status."""
     input:
@@ -61,6 +69,7 @@ rule collect_model:
     wildcard_constraints:
         run_id=NOT_SEALED,
         model=NOT_COMBINED,
+    priority: 20
     localrule: True
     conda:
         "../envs/forerun.yaml"
