@@ -254,7 +254,7 @@ class Storm:
         self.wrong += [f"{run_id}: {name} is not as undisturbed" for name in sorted(differing)]
         self.wrong += [f"{run_id}: verify: {k} {v}" for k, v in verify(run).items() if v]
         left = [p for p in run.rglob(f"{TEMPORARY}*") if "logs" not in p.parts]
-        self.wrong += [f"{run_id}: half-written: {path}" for path in left if frozen_part(path, run)]
+        self.wrong += [f"{run_id}: half-written: {path}" for path in left]
         if (run / "logs" / "session.json").exists():
             self.wrong.append(f"{run_id}: still says that somebody works on it")
 
@@ -271,10 +271,6 @@ def finished_now(run: Path, settled: float = 3) -> dict[str, tuple[int, str]]:
     except FileNotFoundError:
         return {}
     return {name: known for name, known in found.items() if name not in young}
-
-
-def frozen_part(path: Path, run: Path) -> bool:
-    return path.relative_to(run).parts[0] in ("models", "parts", "status") or path.parent == run
 
 
 def changes(run: Path, before: dict[str, tuple[int, str]]) -> Iterator[str]:

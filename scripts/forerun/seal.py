@@ -44,8 +44,8 @@ def _is_temporary(path: Path, folder: Path) -> bool:
     return any(part.startswith(TEMPORARY) for part in path.relative_to(folder).parts)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written among the frozen files."""
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left half-written; nobody may be working on the run."""
     places = [folder, *(path for part in PARTS for path in folder.glob(f"{part}/**/"))]
     for place in places:
         for left in place.glob(f"{TEMPORARY}*"):
@@ -54,7 +54,7 @@ def _sweep(folder: Path) -> None:
 
 def seal(folder: str | Path, sealed: str | Path, failed: list[str]) -> None:
     """Write ``SEALED``: when, the models that were accepted as failed, and each file's sha256."""
-    _sweep(Path(folder))
+    sweep(Path(folder))
     files = {name: sha256(Path(folder) / name) for name in frozen_files(folder)}
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     write_json(sealed, {"sealed_at": at, "accepted_failures": failed, "sha256": files})

@@ -2,7 +2,7 @@
 
 import time
 
-from forerun import preload, session, store
+from forerun import preload, seal, session, store
 from forerun.files import write_json
 
 #: Rules whose jobs import the forecasting libraries.
@@ -52,14 +52,16 @@ def open_sessions():
 
 
 def close_sessions():
-    """Say that this call is over; leave a note of what failed, which makes Snakemake try again.
+    """Say that this call is over, and remove what killed jobs left half-written.
 
-    The note is newer than what failed and an input of it, so that this rests neither on Snakemake's
-    memory nor on a profile.
+    A note of what failed makes Snakemake try again: it is newer than what failed and an input of
+    it, so that this rests neither on Snakemake's memory nor on a profile.
     """
     for run_id in SESSION:
         folder = Path(RUNS) / run_id
         session.end(folder)
+        if session.holder(folder) is None:
+            seal.sweep(folder)
         failed = run_folders.failed_pieces(folder)
         note = folder / run_folders.FAILURES
         if failed and not run_folders.is_sealed(folder):

@@ -16,7 +16,7 @@ from forerun.cli.workspace import Workspace
 from forerun.config import read_frozen
 from forerun.errors import UserError
 from forerun.files import sha256
-from forerun.runs import RunPaths, is_sealed
+from forerun.runs import RunPaths, is_sealed, refuse_if_damaged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +59,8 @@ def forecast(work: Workspace, wish: Wish) -> int:
     folder = _find(work, wish)
     if folder is None or (folder / listing.IMPORTED).is_file():
         return _from_old(folder or work.output, wish)
+    if wish.verify:
+        refuse_if_damaged(folder)
     settings = read_frozen(folder / "config.yaml")
     models = inference.usable_models(folder, settings, wish.models)
     if wish.verify:
