@@ -3,7 +3,7 @@
     python benchmarks/accuracy.py                      # us_employment, which is shipped
     python benchmarks/accuracy.py m3_monthly=m3.parquet cgm_hall=cgm.parquet --folder out
     python benchmarks/accuracy.py --plain NHITS        # beside neuralforecast's defaults
-    python benchmarks/accuracy.py --quick              # does the program work? a minute, poor errors
+    python benchmarks/accuracy.py --quick              # does the program work? poor errors
 
 Each set is a real run with benchmarks/configs/<set>.yaml. us_employment and cgm_hall are scored by
 the run's own back-tests (three windows at the end of each series); of m3_monthly (columns split
@@ -76,10 +76,9 @@ def measure(name: str, frame: pd.DataFrame, place: Path, wish: argparse.Namespac
     rows = by_backtest(result) if test is None else by_test(result, frame, test, settings)
     for model in wish.plain:
         rows.append(plain(model, frame, test, settings, place, STEPS if wish.quick else 1000))
-    print(
-        f"\n{name}: {frame['unique_id'].nunique()} series, horizon {settings['horizon']}; ", end=""
-    )
-    print(f"the whole run {cost['wall']:.0f} s, CPU {cost['cpu']:.0f} s\n")
+    series = frame["unique_id"].nunique()
+    print(f"\n{name}: {series} series, horizon {settings['horizon']}")
+    print(f"The whole run took {cost['wall']:.0f} s, CPU {cost['cpu']:.0f} s.\n")
     table(sorted(rows, key=lambda row: row["MAE"]))
 
 

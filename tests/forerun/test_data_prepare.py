@@ -248,7 +248,7 @@ def test_season_and_input_size_are_chosen() -> None:
     frame = generate_series(3, freq="h", min_length=500, max_length=500)
     asked = settings(input_size=None, horizon=24, n_windows=3)
     prepared = prepare(frame, asked)
-    assert (prepared.freq, prepared.season_length, prepared.input_size) == ("h", 24, 48)
+    assert (prepared.freq, prepared.season_length, prepared.input_size) == ("h", 24, 96)
     given = prepare(frame, settings(input_size=7, season_length=5, freq="h"))
     assert (given.season_length, given.input_size) == (5, 7)
 

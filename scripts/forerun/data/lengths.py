@@ -47,10 +47,11 @@ def default_input_size(
 ) -> int:
     """Return the input size for users who gave none.
 
-    Twice the horizon or a season if that is longer, at most four horizons; less (but at least the
-    horizon) where nine of ten series would be too short.
+    Twice the horizon or four seasons if that is longer, at most four horizons; less (but at least
+    the horizon) where more than one of ten series would be too short. Four years of months, four
+    days of hours: docs/accuracy.md compares.
     """
-    size = min(max(2 * horizon, season), 4 * horizon)
+    size = min(max(2 * horizon, 4 * season), 4 * horizon)
     if len(lengths):
         room = int(np.quantile(lengths, 0.1)) - required_length(settings, 0)
         size = min(size, max(room, horizon))
