@@ -1,13 +1,14 @@
 """Choosing and combining models by their out-of-fold results: ``best`` and ``ensemble``.
 
 ``best`` takes for each series the model with the lowest error over the windows. ``ensemble`` is, by
-default, half of each of these, for the first alone follows few windows too closely:
+default, a blend, for each of its parts follows few windows too closely on some data:
 
-- a weighted mean of the models, its weights found by greedy forward selection with replacement
-  (Caruana et al. 2004, doi:10.1145/1015330.1015432): 25 times that model is added which lowers the
-  error of the mean most;
-- the mean of the members without the lowest and the highest quarter of their forecasts at each
-  step. Members are the models whose error is at most twice the lowest one and, unless
+- one half is a mean with weights of each series' own (:func:`~forerun.ensemble.series_weights`);
+- a quarter is a mean with the same weights everywhere, found by greedy forward selection with
+  replacement (Caruana et al. 2004, doi:10.1145/1015330.1015432): 25 times that model is added which
+  lowers the error of the mean most;
+- a quarter is the mean of the members without the lowest and the highest quarter of their forecasts
+  at each step. Members are the models whose error is at most twice the lowest one and, unless
   SeasonalNaive is the best model, lower than that of SeasonalNaive.
 
 Both are scored honestly: the forecasts of each window are made with choices and weights that come
@@ -26,7 +27,7 @@ import pandas as pd
 
 from forerun import windows
 from forerun.cube import Cube, Floats, Ints, mean
-from forerun.ensemble import METHODS, Recipe, good_members, greedy, mix
+from forerun.ensemble import METHODS, Recipe, good_members, greedy, mix, series_weights
 from forerun.losses import errors, scales
 
 #: What the combinations are called: files, columns and rows of the leaderboard.
@@ -155,11 +156,14 @@ def _recipe(
     models = len(stacked.models)
     equal = np.full(models, 1.0 / models)
     if not chosen:
-        return Recipe(equal, np.full(models, True), 1.0)
+        return Recipe(equal, np.full(models, True), (0.0, 1.0, 0.0))
     good = good_members(stacked.models, by_window[:, :, chosen])
-    share, median = METHODS[method], method == "median"
-    if share == 0 or stacked.cube.shape[1] == 1:
-        return Recipe(good / good.sum(), good, 0.0, median)
+    if stacked.cube.shape[1] == 1:
+        return Recipe(good / good.sum(), good, (0.0, 0.0, 1.0), None, method == "median")
+    shares = _shares(method, len(chosen))
+    own = series_weights(mean(by_window[:, :, chosen], 2)) if shares[0] else None
+    if not shares[1]:
+        return Recipe(good / good.sum(), good, shares, own, method == "median")
     weights = greedy(
         stacked.forecasts[:, :, chosen],
         stacked.actual[:, chosen],
@@ -168,7 +172,15 @@ def _recipe(
         settings["ensemble_size"],
         settings["seed"],
     )
-    return Recipe(weights, good, share, median)
+    return Recipe(weights, good, shares, own)
+
+
+def _shares(method: str, number: int) -> tuple[float, float, float]:
+    """Shares of a method; no weights for single series from fewer than MIN_WINDOWS windows."""
+    by_series, equal, robust = METHODS[method]
+    if number >= MIN_WINDOWS or not by_series:
+        return by_series, equal, robust
+    return 0.0, equal + by_series / 2, robust + by_series / 2
 
 
 def _record(
@@ -185,7 +197,8 @@ def _record(
         "metric": settings["sort_metric"],
         "size": settings["ensemble_size"],
         "windows": number,
-        "share": final.share,
+        "shares": dict(zip(("by_series", "greedy", "robust"), final.shares, strict=True)),
+        "weights_by_series": None if final.own is None else named(final.own.mean(axis=1)),
         "weights": named(final.weights),
         "members": [m for m, good in zip(stacked.models, final.members, strict=True) if good],
         "weights_by_window": [named(recipe.weights) for recipe in by_window if number > 1],
@@ -227,22 +240,39 @@ def best_forecasts(
     return keys.assign(**{BEST: values, "chosen": names})
 
 
-def ensemble_forecasts(frames: dict[str, pd.DataFrame], record: dict[str, Any]) -> pd.DataFrame:
+def ensemble_forecasts(
+    frames: dict[str, pd.DataFrame],
+    record: dict[str, Any],
+    metrics: pd.DataFrame,
+    settings: dict[str, Any],
+) -> pd.DataFrame:
     """Return ``unique_id``, ``ds``, ``ensemble``.
 
     Parameters
     ----------
+    metrics : the run's ``metrics.csv``: errors that the weights of each series come from
     record : ``ensemble.json``; weights are shared out among those models that are in `frames`
     """
     weights = np.array([record["weights"].get(model, 0.0) for model in frames])
     good = np.array([model in record.get("members", []) for model in frames])
-    share = float(record.get("share", 1.0))
-    if not weights.sum() and share > 0:  # none of those with weights is there
+    shares = (record.get("shares") or {"greedy": 1.0}).get
+    parts = (shares("by_series", 0.0), shares("greedy", 0.0), shares("robust", 0.0))
+    if not weights.sum():  # none of those with weights is there
         weights = np.ones(len(frames))
     if not good.any():
         good = np.full(len(frames), True)
-    total = weights.sum() or 1.0
-    recipe = Recipe(weights / total, good, share, record.get("method") == "median")
-    array = np.stack([frame[model].to_numpy(dtype=float) for model, frame in frames.items()])
     keys = next(iter(frames.values()))[["unique_id", "ds"]]
+    own = _own_weights(keys, metrics, list(frames), settings) if parts[0] else None
+    recipe = Recipe(weights / weights.sum(), good, parts, own, record.get("method") == "median")
+    array = np.stack([frame[model].to_numpy(dtype=float) for model, frame in frames.items()])
     return keys.assign(**{ENSEMBLE: mix(array, recipe)})
+
+
+def _own_weights(
+    keys: pd.DataFrame, metrics: pd.DataFrame, models: list[str], settings: dict[str, Any]
+) -> Floats:
+    """Weights, shape (models, rows of `keys`); a series that is not in `metrics` gets the mean."""
+    error = metrics[metrics["metric"] == settings["sort_metric"]].set_index("unique_id")[models]
+    weights = series_weights(error.to_numpy(dtype=float).T)
+    place = error.index.get_indexer(keys["unique_id"])
+    return np.where(place >= 0, weights[:, place], weights.mean(axis=1)[:, None])

@@ -13,8 +13,17 @@ import numpy.typing as npt
 from forerun.cube import Floats, mean
 from forerun.losses import errors
 
-#: Ways to make the ensemble (key ``ensemble``), and how much the weighted mean counts in each.
-METHODS = {"blend": 0.5, "greedy": 1.0, "trimmed_mean": 0.0, "median": 0.0}
+#: Ways to make the ensemble (key ``ensemble``): how much the mean with weights of each series, the
+#: one with greedy weights, and the robust mean (or median) count.
+METHODS = {
+    "blend": (0.5, 0.25, 0.25),
+    "by_series": (1.0, 0.0, 0.0),
+    "greedy": (0.0, 1.0, 0.0),
+    "trimmed_mean": (0.0, 0.0, 1.0),
+    "median": (0.0, 0.0, 1.0),
+}
+#: How fast a model's weight falls with its error.
+POWER = 1.5
 #: A model with so many times the lowest error is no member of the mean.
 WEAK = 2.0
 #: What a member has to beat.
@@ -29,27 +38,49 @@ class Recipe:
 
     Attributes
     ----------
-    weights : array, shape (models,): of the weighted mean; they sum to 1
+    weights : array, shape (models,): of the greedy mean; they sum to 1
     members : array of bool, shape (models,): models in the trimmed mean or median
-    share : how much the weighted mean counts
+    shares : how much each part counts, as in :data:`METHODS`
+    own : array, shape (models, series): weights for each series, or None if that share is 0
     """
 
     weights: Floats
     members: npt.NDArray[np.bool_]
-    share: float
+    shares: tuple[float, float, float]
+    own: Floats | None = None
     median: bool = False
 
 
 def mix(forecasts: Floats, recipe: Recipe) -> Floats:
-    """Combine forecasts, shape (models, ...)."""
+    """Combine forecasts, shape (models, series) or (models, series, steps)."""
     mixed = np.zeros(forecasts.shape[1:])
-    if recipe.share > 0:
-        mixed += recipe.share * np.tensordot(recipe.weights, forecasts, axes=1)
-    if recipe.share < 1:
+    by_series, greedy_share, robust = recipe.shares
+    if by_series and recipe.own is not None:
+        own = recipe.own.reshape(recipe.own.shape + (1,) * (forecasts.ndim - recipe.own.ndim))
+        mixed += by_series * (own * forecasts).sum(axis=0)
+    if greedy_share:
+        mixed += greedy_share * np.tensordot(recipe.weights, forecasts, axes=1)
+    if robust:
         chosen = forecasts[recipe.members]
-        robust = np.median(chosen, axis=0) if recipe.median else trimmed_mean(chosen)
-        mixed += (1 - recipe.share) * robust
+        mixed += robust * (np.median(chosen, axis=0) if recipe.median else trimmed_mean(chosen))
     return mixed
+
+
+def series_weights(error: Floats) -> Floats:
+    """Return weights of the models for each series, shape (models, series), from their errors.
+
+    A weight falls with the model's error at the series and, for few windows say little of one
+    series, with its error overall; each is relative to the other models.
+    """
+    typical = mean(error, 0)
+    relative = error / np.where(typical > 0, typical, 1.0)
+    relative = np.maximum(relative, 0.01)
+    overall = mean(relative, 1)
+    product = np.nan_to_num(relative * overall[:, None], nan=np.inf)
+    weights = product**-POWER
+    total = weights.sum(axis=0)
+    equal = 1.0 / len(error)
+    return np.asarray(np.where(total > 0, weights / np.where(total > 0, total, 1.0), equal))
 
 
 def trimmed_mean(forecasts: Floats) -> Floats:

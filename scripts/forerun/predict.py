@@ -91,7 +91,7 @@ def combinations(
     chosen, overall = chosen_models(metrics, record, list(frames), settings)
     made = {
         BEST: best_forecasts(frames, chosen, overall),
-        ENSEMBLE: ensemble_forecasts(frames, record),
+        ENSEMBLE: ensemble_forecasts(frames, record, metrics, settings),
     }
     for name in COMBINATIONS:
         frame = _complete(made[name], name, run, data, settings)

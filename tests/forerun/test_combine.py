@@ -92,27 +92,42 @@ def test_members_are_not_weak_and_beat_the_seasonal_naive_forecast() -> None:
     assert members(A=float("nan"), B=2) == [False, True]
 
 
-def test_blend_is_half_weighted_and_half_trimmed_mean() -> None:
+def test_blend_is_made_of_three_parts_and_forecasts_like_it_is_scored() -> None:
     run = settings()
     said = {"A": -1.0, "B": 3.0, "C": 2.0, "D": 1.5, "SeasonalNaive": 9.0}
     stack = stacked({model: np.full((2, 3), value) for model, value in said.items()}, run)
     made = combine.combine(stack, run)
     record = made.record
     # Members are A, C and D: B is three times as far off as A.
-    assert (record["method"], record["share"]) == ("blend", 0.5)
+    assert record["method"] == "blend"
+    assert record["shares"] == {"by_series": 0.5, "greedy": 0.25, "robust": 0.25}
     assert record["members"] == ["A", "C", "D"]
-    weighted = sum(said[model] * weight for model, weight in record["weights"].items())
-    expected = weighted / 2 + (-1.0 + 2.0 + 1.5) / 3 / 2
+    greedy = sum(said[model] * weight for model, weight in record["weights"].items())
+    powers = {model: abs(value) ** -3 for model, value in said.items()}  # own and overall error
+    own = sum(said[model] * power for model, power in powers.items()) / sum(powers.values())
+    expected = own / 2 + greedy / 4 + (-1.0 + 2.0 + 1.5) / 3 / 4
     frame = made.results["ensemble"]
     assert frame["ensemble"].to_numpy() == pytest.approx(expected, abs=1e-5)
-    keys = pd.DataFrame({"unique_id": ["s0"], "ds": [20]})
+    keys = pd.DataFrame({"unique_id": ["s0", "new"], "ds": [20, 20]})
     frames = {model: keys.assign(**{model: value}) for model, value in said.items()}
-    future = combine.ensemble_forecasts(frames, record)["ensemble"].tolist()
-    assert future == pytest.approx([expected], abs=1e-5)
-    for method, value in (("trimmed_mean", 2.5 / 3), ("median", 1.5)):
+    metrics = pd.DataFrame({"unique_id": ["s0", "s1"], "metric": "mae"})
+    metrics = metrics.assign(**{model: abs(value) for model, value in said.items()})
+    future = combine.ensemble_forecasts(frames, record, metrics, run)["ensemble"]
+    assert future.to_numpy() == pytest.approx(expected, abs=1e-5)
+    for method, value in (("trimmed_mean", 2.5 / 3), ("median", 1.5), ("by_series", own)):
         made = combine.combine(stack, run | {"ensemble": method})
         assert made.results["ensemble"]["ensemble"].to_numpy() == pytest.approx(value)
-        assert combine.ensemble_forecasts(frames, made.record)["ensemble"][0] == value
+        future = combine.ensemble_forecasts(frames, made.record, metrics, run)["ensemble"]
+        assert future.to_numpy() == pytest.approx(value)
+
+
+def test_weights_of_a_series_follow_its_own_errors_and_those_of_all() -> None:
+    weights = ensemble.series_weights(np.array([[1.0, 4.0, np.nan], [2.0, 2.0, 1.0]]))
+    assert weights.sum(axis=0).tolist() == pytest.approx([1, 1, 1])
+    assert weights[0, 0] > 0.5 > weights[0, 1]
+    assert weights[0, 2] == 0
+    assert ensemble.series_weights(np.full((2, 1), np.nan))[:, 0].tolist() == [0.5, 0.5]
+    assert ensemble.series_weights(np.zeros((2, 1)))[:, 0].tolist() == [0.5, 0.5]
 
 
 def test_trimmed_mean_leaves_out_a_quarter_on_each_side() -> None:
@@ -155,7 +170,9 @@ def test_forecasts_are_put_together_from_what_is_there() -> None:
     best = combine.best_forecasts(frames, chosen, overall)
     assert best["chosen"].tolist() == ["A", "B", "B"]
     assert best["best"].tolist() == [1.0, 5.0, 5.0]
-    mixed = combine.ensemble_forecasts(frames, {"weights": {"A": 0.25, "B": 0.25, "Lost": 0.5}})
+    mixed = combine.ensemble_forecasts(
+        frames, {"weights": {"A": 0.25, "B": 0.25, "Lost": 0.5}}, table, settings()
+    )
     assert mixed["ensemble"].tolist() == [3.0, 3.0, 3.0]
 
 
