@@ -237,7 +237,7 @@ def best_forecasts(
     for model, frame in frames.items():
         mine = (names == model).to_numpy()
         values[mine] = frame[model].to_numpy()[mine]
-    return keys.assign(**{BEST: values, "chosen": names})
+    return keys.assign(**{BEST: values}).assign(chosen=names)
 
 
 def ensemble_forecasts(

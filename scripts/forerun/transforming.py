@@ -75,8 +75,9 @@ def _limits(frame: pd.DataFrame, history: pd.DataFrame) -> tuple[pd.Series, pd.S
     if "cutoff" in frame.columns:
         first = frame.groupby("unique_id", observed=True)["cutoff"].min()
         history = history[history["ds"] <= history["unique_id"].map(first)]
-    logs = np.log(history["y"].astype(float)).groupby(history["unique_id"], observed=True)
-    low, high = logs.min(), logs.max()
+    logs = pd.Series(np.log(history["y"].to_numpy(dtype=float)), index=history.index)
+    grouped = logs.groupby(history["unique_id"], observed=True)
+    low, high = grouped.min(), grouped.max()
     more = ((high - low) / 2).clip(np.log(LEAST), np.log(MOST))
     ids = frame["unique_id"]
     return ids.map(low - more), ids.map(high + more)
