@@ -246,7 +246,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], list[str], str]] = {
     "provenance gone": (remove("provenance.json"), ["reproduce", "exp1"], "provenance.json"),
     "seal cut": (truncate("SEALED"), ["predict", "-r", "exp1"], "SEALED"),
     "model cut": (truncate("models/NHITS/model.json"), ["predict", "-r", "exp1"], "'NHITS'"),
-    "model gone": (remove("models/NHITS/model.json"), ["predict", "-r", "exp1"], "model.json missing"),
+    "model gone": (remove("models/NHITS/model.json"), ["predict", "-r", "exp1"], "json missing"),
     "metrics cut": (truncate("metrics.csv"), ["predict", "-r", "exp1", "--cherry-pick"], "metrics"),
     "metrics gone": (remove("metrics.csv"), ["predict", "-r", "exp1", "--cherry-pick"], "metrics"),
     "nothing sealed": (remove("SEALED"), ["verify", "exp1"], "not sealed"),

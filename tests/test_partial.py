@@ -12,6 +12,7 @@ import pytest
 import yaml
 from killing import changes, end, family, finished
 from running import PROJECT, write_table
+from synthetic import make_run
 
 from forerun.cli.app import run as forerun
 from forerun.files import read_json
@@ -113,7 +114,7 @@ def test_killed_jobs_and_models_that_raise(
     assert outcome(run / "parts" / "TooLong" / "final.json")["attempts"] == 2
     assert not is_sealed(run)
 
-    # Asked for the seal by name, it is refused as long as nobody accepts.
+    # Accepted as they are.
     before = finished(run)
     assert call_again(tmp_path, "--accept-failures") == 0
     assert list(changes(run, before)) == []
@@ -129,6 +130,30 @@ def call_again(home: Path, *arguments: str, forget: bool = False) -> int:
     if forget:
         shutil.rmtree(home / ".snakemake")
     return train(home, *arguments).wait()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_run_with_failures_is_not_sealed_unasked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not even when SEALED is the target; a run whose models all failed is never sealed."""
+    from seal_run import main
+
+    for failed, accepted, said in [
+        (["NHITS"], False, "NHITS could not be trained"),
+        (["NHITS", "SeasonalNaive", "AutoETS"], True, "every model failed"),
+        (["NHITS"], True, None),
+    ]:
+        run = make_run(tmp_path / f"{len(failed)}{accepted}", models=1, failed=failed, sealed=False)
+        arguments = {"folder": str(run), "leaderboard": str(run / "leaderboard.csv")}
+        arguments |= {"sealed": str(run / "SEALED"), "log": str(run / "logs" / "seal_run.log")}
+        models = ["NHITS", "SeasonalNaive", "AutoETS"]
+        if said:
+            with pytest.raises(SystemExit, match="2"):
+                main(models=models, accept_failures=accepted, **arguments)
+            assert said in capsys.readouterr().err
+        else:
+            main(models=models, accept_failures=accepted, **arguments)
+        assert is_sealed(run) == (said is None)
 
 
 @pytest.mark.slow
@@ -161,7 +186,7 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
         },
         {"name": "Endless", "model": "DLinear", "params": {"max_steps": 10_000_000}},
     ]
-    write(tmp_path / "c.yaml", models=models, baselines=["SeasonalNaive"])
+    write(tmp_path / "c.yaml", models=models, baselines=["SeasonalNaive"], max_steps=50)
     run = tmp_path / "runs" / "r"
 
     call = train(tmp_path, "--max-time", "15")
