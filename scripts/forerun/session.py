@@ -8,7 +8,8 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from datetime import datetime, timezone
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def seconds_since_start(folder: str | Path) -> float | None:
         started = datetime.fromisoformat(known["started_at"])
     except (TypeError, KeyError, ValueError):
         return None
-    return (datetime.now(timezone.utc) - started).total_seconds()
+    return (datetime.now(UTC) - started).total_seconds()
 
 
 def holder(folder: str | Path) -> dict[str, Any] | None:
@@ -84,7 +85,18 @@ def is_orphaned(folder: str | Path) -> bool:
     session = read_json(RunPaths(Path(folder)).session)
     if not isinstance(session, dict) or session.get("host") != socket.gethostname():
         return False
-    return not _alive(session)
+    return not _alive(session) and not _below_snakemake()
+
+
+def _below_snakemake() -> bool:
+    """Tell whether a living Snakemake started this process; one without hooks says nothing."""
+    import psutil
+
+    for parent in psutil.Process().parents():
+        with suppress(psutil.Error):
+            if "snakemake" in (os.path.basename(word) for word in parent.cmdline()[:4]):
+                return True
+    return False
 
 
 def _alive(session: dict[str, Any]) -> bool:
