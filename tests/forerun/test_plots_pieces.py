@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from forerun.plots import coverage, file_name, file_names
 from forerun.plots.axes import spread, value_limits
@@ -18,6 +20,7 @@ from forerun.plots.page import grid_of
 from forerun.plots.series import shown_steps
 from forerun.plots.style import ACTUAL, COLOURS, HIGHLIGHT, INK, OTHER
 from forerun.plots.text import Numbers, duration, fit_text, number, text_width, wrap_text
+from forerun.plots.times import time_axis
 
 MINUS = "\u2212"
 
@@ -299,3 +302,30 @@ def test_no_two_series_share_a_file() -> None:
     assert len({name.casefold() for name in made.values()}) == len(names)
     assert made["a-b"] == "a-b"
     assert file_names(["a"]) == {"a": "a"}
+
+
+@pytest.mark.parametrize("freq", ["s", "5min", "h", "D", "B", "W-MON", "MS", "QS", "YS"])
+@pytest.mark.parametrize("count", [5, 24, 50, 130])
+def test_time_ticks_are_few_and_apart(freq: str, count: int) -> None:
+    times = pd.date_range("2024-02-03 07:00", periods=count, freq=freq).to_series()
+    for width in (1.6, 4.0, 8.0):
+        axes = Figure().add_subplot()
+        axes.set_xlim(times.iloc[0], times.iloc[-1])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            time_axis(axes, times, width)
+            low, high = axes.get_xlim()
+            ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+        assert 1 <= len(ticks) <= max(2, width / 0.72) + 1
+        if len(ticks) > 2:
+            gaps = np.diff(ticks)
+            assert gaps.min() > 0.6 * gaps.max()
+
+
+def test_integer_ticks_are_integers() -> None:
+    axes = Figure().add_subplot()
+    axes.set_xlim(1_000_000, 1_000_007)
+    time_axis(axes, pd.Series([1, 2]), 8.0)
+    labels = axes.xaxis.get_major_formatter().format_ticks(axes.get_xticks())
+    assert "1,000,002" in labels
+    assert not any("." in label for label in labels)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -76,20 +76,6 @@ def value_limits(
         low, high = min(low, base[0] - around), max(high, base[0] + around)
     pad = 0.06 * (high - low)
     return low - pad, high + pad
-
-
-def time_axis(axes: Axes, times: pd.Series | np.ndarray, width: float) -> None:
-    """Give the x axis ticks for time stamps or for integers, as many as fit `width` inches."""
-    if pd.api.types.is_datetime64_any_dtype(times):
-        locator = AutoDateLocator(minticks=2, maxticks=max(3, int(width / 0.75)))
-        axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    else:
-        longest = text_width(f"{max(abs(value) for value in axes.get_xlim()):,.0f}", 9) + 0.35
-        axes.xaxis.set_major_locator(
-            MaxNLocator(nbins=max(2, int(width / longest)), integer=True, min_n_ticks=1)
-        )
-        axes.xaxis.set_major_formatter(Numbers())
 
 
 def value_axis(axes: Axes, height: float, percent: bool = False) -> None:

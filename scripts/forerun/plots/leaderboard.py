@@ -92,11 +92,14 @@ def leaderboard(
 
 
 def _limit(errors: pd.Series) -> float:
-    """Return how far the axis goes: not to the end of a bar that is far longer than most."""
+    """Return how far the axis goes: not to the end of a bar that is many times most others."""
     known = errors.dropna()
     if known.empty:
         return 1.0
-    return float(min(known.max(), max(3 * known.median(), 1.5 * known.min()))) or 1.0
+    usual = known[known <= 8 * max(float(known.median()), 0.0)]
+    if len(usual) == len(known) or usual.empty:
+        return float(known.max()) or 1.0
+    return 1.2 * float(usual.max()) or 1.0
 
 
 def _bars(axes: Axes, board: pd.DataFrame, palette: Mapping[str, Look], limit: float) -> None:

@@ -159,8 +159,9 @@ class Page:
         above, below = [0.0] * self.rows, [0.0] * self.rows
         for index, axes in enumerate(self.panels):
             row, column = divmod(index, self.columns)
-            left[column] = max(left[column], _left(axes))
-            right[column] = max(right[column], _right(axes))
+            over_left, over_right = _overhang(axes, 0.8 * self.width / self.columns)
+            left[column] = max(left[column], _left(axes), over_left)
+            right[column] = max(right[column], 0.06 + over_right)
             above[row] = max(above[row], _PANEL_TITLE if axes.get_title(loc="left") else 0.08)
             below[row] = max(below[row], _below(axes))
         gap = 0.0 if self.share else 0.22
@@ -183,9 +184,17 @@ def _left(axes: Axes) -> float:
     return (ticks + 0.11 if ticks else 0.06) + (_NAME_LEFT if axes.get_ylabel() else 0.0)
 
 
-def _right(axes: Axes) -> float:
-    labels = _shown(axes.xaxis, "labelbottom")[-1:]
-    return 0.06 + max((text_width(label, 9) / 2.6 for label in labels), default=0.0)
+def _overhang(axes: Axes, width: float) -> tuple[float, float]:
+    """Return how far tick labels stick out at the left and right of panels `width` inches wide."""
+    if not axes.xaxis.get_tick_params().get("labelbottom", True):
+        return 0.0, 0.0
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.xaxis.get_majorticklocs() if low <= tick <= high]
+    left = right = 0.0
+    for tick, label in zip(ticks, _shown(axes.xaxis, "labelbottom"), strict=True):
+        half, place = text_width(label, 9) / 2 + 0.05, (tick - low) / (high - low) * width
+        left, right = max(left, half - place), max(right, half - (width - place))
+    return left, right
 
 
 def _below(axes: Axes) -> float:

@@ -16,7 +16,6 @@ from forerun.plots.axes import (
     axis_names,
     draw_line,
     panel_title,
-    time_axis,
     value_axis,
     value_limits,
 )
@@ -25,6 +24,7 @@ from forerun.plots.page import Page, key_line
 from forerun.plots.series import ALONE, Settings, fill_palette
 from forerun.plots.style import ACTUAL, Look, styled
 from forerun.plots.text import MINUS, Numbers, number, plural
+from forerun.plots.times import time_axis
 
 WIDTH, HEIGHT = 10.0, 6.2
 MOST_POINTS = 4000

@@ -17,7 +17,6 @@ from forerun.plots.axes import (
     axis_names,
     draw_line,
     finite_range,
-    time_axis,
     value_axis,
     value_limits,
 )
@@ -25,6 +24,7 @@ from forerun.plots.frames import Frames, by_model, intervals, observed, one_seri
 from forerun.plots.page import Page
 from forerun.plots.style import ACTUAL, BEST, INK, SHADE, Look, looks
 from forerun.plots.text import fit_text, plural
+from forerun.plots.times import time_axis
 
 Settings = Mapping[str, Any]
 Parts = Mapping[str, pd.DataFrame]
