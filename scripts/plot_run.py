@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+
 from forerun.files import new_folder
 from forerun.metrics import read_cv_results, read_predictions
 from forerun.plots import write_all
@@ -23,7 +24,9 @@ def main(config, data, models, cv_results, leaderboard, predictions, folder, log
             temporary,
             history=read_run_data(data, settings).history[["unique_id", "ds", "y"]],
             cv={m: read_cv_results(p) for m, p in zip(models, cv_results, strict=True)},
-            predictions={p.stem: read_predictions(p) for p in sorted(Path(predictions).glob("*.csv"))},
+            predictions={
+                p.stem: read_predictions(p) for p in sorted(Path(predictions).glob("*.csv"))
+            },
             leaderboard=pd.read_csv(leaderboard),
             settings=settings,
         )

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from forerun.yaml_files import load_yaml
 from forerun.files import read_json, write_csv, write_json
 from forerun.metrics import leaderboard
 from forerun.recording import recording
 from forerun.scoring import score_all
 from forerun.training import read_run_data
+from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

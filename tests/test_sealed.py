@@ -82,7 +82,9 @@ def home(run_copy: Path, trained_run: Path) -> Path:
 def test_the_seal_names_every_frozen_file(trained_run: Path) -> None:
     sealed = read_json(trained_run / "SEALED")
     assert set(sealed["sha256"]) == set(frozen_files(trained_run))
-    assert {"config.yaml", "data.parquet", "provenance.json", "metrics.csv"} <= set(sealed["sha256"])
+    assert {"config.yaml", "data.parquet", "provenance.json", "metrics.csv"} <= set(
+        sealed["sha256"]
+    )
     assert verify(trained_run) == {"missing": [], "changed": [], "extra": []}
 
 
@@ -117,7 +119,9 @@ def test_another_profile_and_edited_code_change_nothing(home: Path, tmp_path: Pa
     (profile / "config.yaml").write_text("cores: 1\nrerun-triggers: [mtime, code, params, input]\n")
     run = home / "runs" / "trained"
     before = hashes(run)
-    command = f"{SNAKEMAKE} --snakefile {project}/Snakefile --profile {profile} runs/trained/metrics.csv"
+    command = (
+        f"{SNAKEMAKE} --snakefile {project}/Snakefile --profile {profile} runs/trained/metrics.csv"
+    )
     assert os.waitstatus_to_exitcode(os.system(f"cd {home} && {command} >/dev/null 2>&1")) == 0
     assert hashes(run) == before
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-
 from running import TEST_CONFIG, snakemake
 
 

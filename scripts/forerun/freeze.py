@@ -6,7 +6,7 @@ import getpass
 import hashlib
 import platform
 import subprocess
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def freeze(
     write_json(
         to["provenance"],
         {
-            "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "created_by": getpass.getuser(),
             "git": git_state(project),
             "data": {"file": frozen["data_file"], "sha256": sha256(data_file)}

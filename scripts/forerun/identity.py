@@ -38,7 +38,14 @@ PACKAGES = {
     "mlforecast": ("mlforecast", "lightgbm", "scikit-learn", *_COMMON),
 }
 #: Modules of this library that stand between the frozen table and a fitted model.
-CODE = ("training.py", "transforming.py", "windows.py", "engines/*.py", "data/splitting.py", "data/panel.py")
+CODE = (
+    "training.py",
+    "transforming.py",
+    "windows.py",
+    "engines/*.py",
+    "data/splitting.py",
+    "data/panel.py",
+)
 
 
 @cache

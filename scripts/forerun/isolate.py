@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,7 +28,7 @@ POLL, SPEAK = 0.05, 10.0
 
 def now() -> str:
     """The time, UTC, as text."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def run(
@@ -61,8 +61,8 @@ def run(
     Returns
     -------
     dict with ``status`` (ok or failed), ``stage``, ``error`` (``class`` and ``message``, or None),
-    ``seconds`` (the child's, without waiting for it), ``cpu_seconds``, ``peak_memory_mb``, ``attempts``, ``log``, ``started_at``,
-    ``finished_at``, and ``usage`` where Snakemake could not measure the child.
+    ``seconds`` (the child's, without waiting for it), ``cpu_seconds``, ``peak_memory_mb``,
+    ``attempts``, ``log``, ``started_at``, ``finished_at``, and ``usage`` where Snakemake could not measure the child.
     """
     started_at = now()
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": labels}
@@ -206,7 +206,7 @@ def _logs(*paths: str | None) -> Iterator[Any]:
     for number, path in enumerate(paths):
         if path:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
-            files.append(open(path, "ab" if number else "wb", buffering=0))
+            files.append(open(path, "ab" if number else "wb", buffering=0))  # noqa: SIM115
     try:
         yield lambda data: [file.write(data) for file in files]
     finally:

@@ -20,7 +20,7 @@ from forerun.errors import UserError
 class _Tee(io.TextIOBase):
     """A text stream that writes to several files; libraries ask it for its encoding."""
 
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def __init__(self, files: list[IO[str]]):
         self.files = files
@@ -75,7 +75,7 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
     files: list[IO[str]] = []
     for path, mode in paths:
         Path(str(path)).parent.mkdir(parents=True, exist_ok=True)
-        files.append(open(str(path), mode, encoding="utf-8", buffering=1))
+        files.append(open(str(path), mode, encoding="utf-8", buffering=1))  # noqa: SIM115
     tee: Any = _Tee(files)
     try:
         with (

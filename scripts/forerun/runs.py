@@ -1,4 +1,4 @@
-"""Where everything of a run lies, and what state it is in: read from the folder, never from an index."""
+"""Where everything of a run lies, and its state: read from the folder, never from an index."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check_run_id(run_id: str) -> str:
 
 
 def new_run_id(runs: str | Path, now: datetime | None = None) -> str:
-    """Return ``run_YYYYMMDD_HHMMSS`` (UTC-free local time); ``_2``, ``_3``... if that one exists."""
+    """Return ``run_YYYYMMDD_HHMMSS`` (local time); ``_2``, ``_3``... if that exists."""
     base = (now or datetime.now()).strftime("run_%Y%m%d_%H%M%S")
     run_id, number = base, 1
     while os.path.lexists(Path(runs) / run_id):
@@ -49,7 +49,7 @@ def new_run_id(runs: str | Path, now: datetime | None = None) -> str:
 
 
 def claim_run_id(runs: str | Path) -> str:
-    """Return a new automatic run id whose folder this call has made: no other call gets the same."""
+    """Return a new automatic run id whose folder this call made: no other call gets it."""
     while True:
         run_id = new_run_id(runs)
         try:
@@ -232,7 +232,7 @@ def failed_pieces(folder: str | Path, since: float = 0) -> dict[str, str]:
 
     `since` leaves out what failed before (seconds since 1970).
     """
-    found = {}
+    found: dict[str, str] = {}
     for path in sorted(Path(folder).glob("parts/*/*.json")):
         known = outcome(path)
         if known.get("status") in NOT_DONE and path.stat().st_mtime >= since:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def seal(folder: str | Path, sealed: str | Path, failed: list[str]) -> None:
     """Write ``SEALED``: when, the models that were accepted as failed, and each file's sha256."""
     sweep(Path(folder))
     files = {name: sha256(Path(folder) / name) for name in frozen_files(folder)}
-    at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    at = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(sealed, {"sealed_at": at, "accepted_failures": failed, "sha256": files})
 
 

@@ -57,5 +57,7 @@ def others(settings: Settings, window: int, number: int) -> list[int]:
     when `number`, the number of windows, is 1.
     """
     rest = [other for other in range(number) if other != window]
-    apart = [other for other in rest if abs(other - window) * step_size(settings) >= reach(settings)]
+    apart = [
+        other for other in rest if abs(other - window) * step_size(settings) >= reach(settings)
+    ]
     return apart or rest

@@ -164,7 +164,8 @@ def test_automatic_model_keeps_its_trials(model: str, tmp_path: Path) -> None:
     engine = get_engine("neuralforecast")
     fitted = engine.fit(spec, settings, data, progress)
     trials = data.kept["trials"]
-    assert len(trials) == 2 and trials["loss"].notna().all()
+    assert len(trials) == 2
+    assert trials["loss"].notna().all()
     assert {"trial", "state", "learning_rate"} <= set(trials.columns)
     assert fitted.models[0].hparams.learning_rate in trials["learning_rate"].tolist()
     assert fitted.models[0].hparams.max_steps == 2
@@ -211,7 +212,7 @@ def test_failing_series_get_the_naive_forecast_but_a_failing_model_fails() -> No
     settings = resolved(baselines=[{"name": "MSTL", "params": {"season_length": [4, 1000]}}])
     engine = get_engine("statsforecast")
     bad = ModelSpec("Bad", "statsforecast", "AutoRegressive", {"lags": ["x"]})
-    with pytest.raises(Exception):  # noqa: B017
+    with pytest.raises(Exception):  # noqa: B017, PT011
         engine.fit(bad, settings, run_data(settings), progress)
 
 

@@ -29,8 +29,8 @@ def split(
     history : pandas.DataFrame
         ``unique_id``, ``ds``, ``y``, ``hist_exog`` and ``futr_exog``: the rows with a target.
     futr_df : pandas.DataFrame or None
-        ``unique_id``, ``ds`` and ``futr_exog`` for the steps to forecast (and a gap before them); None
-        where no future values are known.
+        ``unique_id``, ``ds`` and ``futr_exog`` for the steps to forecast (and a gap before
+        them); None where no future values are known.
     static_df : pandas.DataFrame or None
         ``unique_id`` and ``stat_exog``, one row per series; None without static features.
     """

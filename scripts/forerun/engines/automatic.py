@@ -64,7 +64,7 @@ _EMPTY = ("loss", "valid_loss", "n_series")
 
 
 def trials(study: optuna.Study) -> pd.DataFrame:
-    """Return one row per trial: ``trial``, validation ``loss``, ``seconds``, ``state``, arguments."""
+    """Return one row per trial: ``trial``, ``loss``, ``seconds``, ``state``, arguments."""
     rows = []
     for trial in study.trials:
         seconds = trial.duration.total_seconds() if trial.duration else None
