@@ -62,7 +62,8 @@ def run(
     -------
     dict with ``status`` (ok or failed), ``stage``, ``error`` (``class`` and ``message``, or None),
     ``seconds`` (the child's, without waiting for it), ``cpu_seconds``, ``peak_memory_mb``,
-    ``attempts``, ``log``, ``started_at``, ``finished_at``, and ``usage`` where Snakemake could not measure the child.
+    ``attempts``, ``log``, ``started_at``, ``finished_at``, and ``usage`` where Snakemake could not
+    measure the child.
     """
     started_at = now()
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": labels}

@@ -178,4 +178,4 @@ def _means(path: Path) -> pd.DataFrame:
 
 def _value(means: pd.DataFrame, metric: str, model: str) -> float:
     there = metric in means.index and model in means.columns
-    return float(means.at[metric, model]) if there else float("nan")
+    return float(means[model][metric]) if there else float("nan")
