@@ -31,7 +31,7 @@ rule make_table:
 
 
 module forecasts:
-    snakefile: {snakefile!r}
+    snakefile: {snakefile}
     config: config["forecasts"]
 
 
@@ -97,7 +97,7 @@ def assert_result(home: Path) -> None:
 
 
 def test_from_a_folder(tmp_path: Path) -> None:
-    snakefile = str(PROJECT / "workflow" / "Snakefile")
+    snakefile = repr(str(PROJECT / "workflow" / "Snakefile"))
     others_workflow(tmp_path, snakefile, renamed=" exclude all")
     done = call(tmp_path)
     assert done.returncode == 0, done.stderr[-5000:]
@@ -116,9 +116,21 @@ def test_from_a_git_repository(tmp_path: Path) -> None:
     folder = repository(tmp_path / "repository")
     home = tmp_path / "home"
     home.mkdir()
-    others_workflow(home, f"git+file://{folder}/workflow/Snakefile@v1", renamed=" as forecasts_*")
-    # The installed library: here it is the one beside the tests.
-    done = call(home, {"PYTHONPATH": str(PROJECT / "scripts")})
+    snakefile = 'github("example/forerun", path="workflow/Snakefile", tag="v1")'
+    others_workflow(home, snakefile, renamed=" as forecasts_*")
+    # Git takes the local repository for that address.
+    settings = tmp_path / "gitconfig"
+    settings.write_text(
+        f'[url "file://{folder}"]\n  insteadOf = https://github.com/example/forerun\n'
+        "[safe]\n  directory = *\n"
+    )
+    env = {
+        "GIT_CONFIG_GLOBAL": str(settings),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        # The installed library: here it is the one beside the tests.
+        "PYTHONPATH": str(PROJECT / "scripts"),
+    }
+    done = call(home, env)
     assert done.returncode == 0, done.stderr[-5000:]
     assert "forecasts_train" in done.stderr
     assert_result(home)

@@ -1,0 +1,82 @@
+"""The profiles say what Snakemake understands, each key with a comment; the image can be built."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+from running import PROJECT
+
+PROFILES = sorted(path.name for path in (PROJECT / "profiles").iterdir())
+RULES = {
+    name
+    for path in (PROJECT / "workflow" / "rules").glob("*.smk")
+    for name in re.findall(
+        r"(?m)^(?:rule|checkpoint|use rule \w+ as) (\w+)(?::| with:)", path.read_text()
+    )
+}
+
+
+def text(profile: str) -> str:
+    return (PROJECT / "profiles" / profile / "config.yaml").read_text()
+
+
+def test_the_profiles_are_there() -> None:
+    assert PROFILES == ["cluster-generic", "default", "kubernetes", "slurm"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_key_has_a_comment_and_the_top_says_how_to_call_it(profile: str) -> None:
+    lines = text(profile).splitlines()
+    assert any(line.startswith("#   snakemake") for line in lines[:6])
+    for before, line in pairwise(lines):
+        if re.match(r"[a-z0-9-]+:", line):
+            assert before.startswith("#"), line
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_snakemake_understands_the_profile(profile: str) -> None:
+    from snakemake.cli import parse_args
+
+    folder = str(PROJECT / "profiles" / profile)
+    _, args = parse_args(["--workflow-profile", folder])
+    known = yaml.safe_load(text(profile))
+    assert args.executor == known.get("executor")
+    assert args.keep_going is True
+    assert args.rerun_incomplete is True
+    for key, value in known.items():
+        if isinstance(value, str | int) and not key.startswith(("cores", "shared", "cluster-gen")):
+            assert getattr(args, key.replace("-", "_")) in (value, Path(str(value))), key
+
+
+def test_the_status_command_is_found_from_anywhere() -> None:
+    from snakemake.cli import parse_args
+
+    _, args = parse_args(["--workflow-profile", str(PROJECT / "profiles" / "cluster-generic")])
+    path = Path(args.cluster_generic_status_cmd)
+    assert path.is_file()
+    assert path.stat().st_mode & 0o111
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_rules_that_a_profile_names_exist(profile: str) -> None:
+    named = set(re.findall(r"(?m)^#?\s+(\w+): fits$", text(profile)))
+    named |= set(re.findall(r"(?m)^# set-resources:\n#   (\w+):", text(profile)))
+    assert named <= RULES
+
+
+def test_the_image_takes_what_is_there() -> None:
+    lines = (PROJECT / "Dockerfile").read_text().splitlines()
+    copied = [line.split()[1:-1] for line in lines if line.startswith("COPY ")]
+    for source in (source for sources in copied for source in sources):
+        assert (PROJECT / source).exists(), source
+    extras = re.search(r"-e '\.\[([a-z0-9,]+)\]'", "\n".join(lines))
+    assert extras is not None
+    assert set(extras[1].split(",")) <= {"generic", "kubernetes", "ml", "s3", "slurm"}
+    assert lines[[line.startswith("FROM") for line in lines].index(True)].startswith(
+        "FROM python:3.11"
+    )
+    assert any(line.startswith("USER ") for line in lines), "the image would run as root"
