@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +27,7 @@ NOT_SEEN = {
     *("metrics", "sort_metric", "ensemble", "ensemble_size"),
     *("n_windows", "test_size", "step_size", "refit"),
 }
-#: Settings that statistical and machine learning models do not see.
+#: Settings that statistical models do not see.
 NEURAL = {
     *("input_size", "max_steps", "scaler_type", "windows_batch_size", "batch_size"),
     *("learning_rate", "early_stop_patience_steps", "val_size", "accelerator", "precision"),
@@ -37,24 +38,42 @@ PACKAGES = {
     "statsforecast": ("statsforecast", "scipy", *_COMMON),
     "mlforecast": ("mlforecast", "lightgbm", "scikit-learn", *_COMMON),
 }
-#: Modules of this library that stand between the frozen table and a fitted model.
-CODE = (
-    "training.py",
-    "transforming.py",
-    "windows.py",
-    "engines/*.py",
-    "data/splitting.py",
-    "data/panel.py",
-)
+#: Modules that the code that trains imports and that cannot change what it fits: the settings they
+#: read and check count themselves.
+HARMLESS = {"errors", "files", "yaml_files", "catalog", "source", "schema", "params", "values"}
 
 
 @cache
 def code() -> str:
-    """The sha256 of the code that trains."""
+    """The sha256 of :mod:`forerun.training`, the engines and what they import."""
     here, digest = Path(__file__).parent, hashlib.sha256()
-    for path in sorted(path for pattern in CODE for path in here.glob(pattern)):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in training_code():
+        digest.update(str(path.relative_to(here)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def training_code() -> list[Path]:
+    """The files behind :func:`code`."""
+    here = Path(__file__).parent
+    waiting = [here / "training.py", *here.glob("engines/*.py")]
+    seen: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen or not path.is_file():
+            continue
+        seen.add(path)
+        for name in _imports(path.read_text(encoding="utf-8")) - HARMLESS:
+            module = here.joinpath(*name.split("."))
+            waiting += [module.with_suffix(".py"), *module.glob("*.py")]
+    return sorted(seen)
+
+
+def _imports(text: str) -> set[str]:
+    """The modules of this library that a module imports, without ``forerun.``."""
+    found = set(re.findall(r"^\s*(?:from|import) forerun\.([\w.]+)", text, re.MULTILINE))
+    for several in re.findall(r"^\s*from forerun import ([\w, ]+)", text, re.MULTILINE):
+        found |= {name.split()[0] for name in several.split(",") if name.strip()}
+    return found
 
 
 @cache
@@ -87,7 +106,11 @@ def ingredients(
     settings: dict[str, Any], spec: ModelSpec, data: str | Path, fold: int | None, threads: int
 ) -> dict[str, Any]:
     """Return all that determines a fit: the final one, or that of cross-validation fold `fold`."""
-    unseen = NOT_SEEN | schema.marked("x-operational") | (set() if _neural(spec) else NEURAL)
+    unseen = (
+        NOT_SEEN
+        | schema.marked("x-operational")
+        | (NEURAL if spec.engine == "statsforecast" else set())
+    )
     unseen |= set() if spec.info.auto else {"num_samples"}
     exogenous = exogenous_columns(spec, settings)
     columns = ["unique_id", "ds", "y", *(name for names in exogenous.values() for name in names)]
@@ -113,7 +136,3 @@ def key(ingredients: dict[str, Any]) -> str:
     """Return the identity: the sha256 of the ingredients."""
     text = json.dumps(ingredients, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _neural(spec: ModelSpec) -> bool:
-    return spec.engine == "neuralforecast"

@@ -77,7 +77,8 @@ def _performed(piece: Piece) -> dict[str, Any]:
         result = _trained(piece, MODULES[spec.engine])
         if result["status"] == "ok" and what:
             with suppress(OSError):  # no room for the store is no failure of the model
-                store.put(_store(piece), what, piece.product, piece.run, result["seconds"])
+                seconds = result["seconds"]
+                store.put(_store(piece), what, piece.product, piece.run, seconds, _beside(piece))
     if result["status"] != "ok":
         _placeholder(piece.product)
         what_came = f"{piece.function} {result['status']}: {result['error']['message']}"
@@ -117,11 +118,16 @@ def _store(piece: Piece) -> Path:
     return store.of_run(Path(piece.arguments["config"]).parent)
 
 
+def _beside(piece: Piece) -> str:
+    """The outcome without its suffix: tables that an engine keeps lie beside it."""
+    return piece.outcome.removesuffix(".json")
+
+
 def _reused(piece: Piece, entry: store.Entry) -> dict[str, Any]:
     """Take the product from another run and write the outcome."""
     started = time.time()
     at = isolate.now()
-    store.take(entry, piece.product)
+    store.take(entry, piece.product, _beside(piece))
     source = entry.info["run_id"]
     log = Path(piece.log)
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,12 +22,36 @@ from forerun.combine import (
 from forerun.cube import sorted_results
 from forerun.engines.base import Data, get_engine
 from forerun.errors import UserError
-from forerun.files import read_json
+from forerun.files import new_folder, read_json, write_csv
+from forerun.inference import UNVERIFIED, refuse_damaged
 from forerun.intervals import complete_forecasts
 from forerun.metrics import read_cv_results
 from forerun.models import specs
-from forerun.runs import RunPaths, has_model
-from forerun.training import without_gap
+from forerun.runs import RunPaths, failed_models, has_model
+from forerun.training import read_run_data, without_gap
+from forerun.yaml_files import load_yaml
+
+
+def write(config: str, data: str, models: list[str], leaderboard: str, folder: str) -> None:
+    """Write ``<model>.csv`` into `folder` for each model that the leaderboard says is well.
+
+    ``best.csv`` and ``ensemble.csv`` combine them. Models of a sealed run are verified first.
+    """
+    with new_folder(folder) as temporary:
+        settings = load_yaml(config)
+        failed = failed_models(leaderboard)  # in its back-test, perhaps: then it has a folder
+        folders = {Path(m).name: Path(m) for m in models if Path(m).name not in failed}
+        if not os.environ.get(UNVERIFIED):
+            refuse_damaged(Path(config).parent, folders)
+        table = read_run_data(data, settings)
+        frames: dict[str, pd.DataFrame] = {}
+        for model, frame in forecasts(settings, table, folders):
+            write_csv(temporary / f"{model}.csv", frame)
+            frames[model] = points(frame, model, frames)
+        if not frames:
+            raise UserError("every model failed, nothing can forecast; status/ says why")
+        for name, frame in combinations(settings, table, Path(config).parent, frames):
+            write_csv(temporary / f"{name}.csv", frame)
 
 
 def forecasts(

@@ -53,7 +53,7 @@ class Entry:
         if any(Path(name).is_absolute() or ".." in Path(name).parts for name in known):
             return True
         try:
-            return any(sha256(self.folder / "files" / name) != known[name] for name in known)
+            return any(sha256(self.folder / name) != known[name] for name in known)
         except OSError:
             return True
 
@@ -84,55 +84,73 @@ def find(store: Path, key: str) -> Entry | None:
     return entry
 
 
-def take(entry: Entry, product: str | Path) -> None:
-    """Make `product` (a folder; a file if it has a suffix) from an entry, whole or not at all."""
+def take(entry: Entry, product: str | Path, beside: str | Path = "") -> None:
+    """Make `product` (a folder; a file if it has a suffix) from an entry, whole or not at all.
+
+    Tables that were kept beside it come as ``<beside>_<name>``.
+    """
+    names = list(entry.info["files"])
+    for name in names:
+        if name.startswith("kept/") and beside:
+            with replacing(f"{beside}_{Path(name).name}") as temporary:
+                _link(entry.folder / name, temporary)
+    inside = [name.removeprefix("files/") for name in names if name.startswith("files/")]
     source = entry.folder / "files"
     if Path(product).suffix:
         with replacing(product) as temporary:
-            _link(source / next(iter(entry.info["files"])), temporary)
+            _link(source / inside[0], temporary)
         return
     with new_folder(product) as folder:
-        for name in entry.info["files"]:
+        for name in inside:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             _link(source / name, folder / name)
 
 
-def put(store: Path, what: dict[str, Any], product: str | Path, run: str, seconds: float) -> None:
-    """Store a product under the key of its ingredients `what`; do nothing if one is there."""
-    key, product = identity.key(what), Path(product)
-    if (store / key).exists():
+def put(
+    store: Path,
+    what: dict[str, Any],
+    product: str | Path,
+    run: str,
+    seconds: float,
+    beside: str | Path = "",
+) -> None:
+    """Store a product under the key of its ingredients `what`; do nothing if one is there.
+
+    Tables ``<beside>_<name>.csv`` are stored with it.
+    """
+    folder, product = store / identity.key(what), Path(product)
+    if folder.exists():
         return
-    whole = {product.name: product}
-    if product.is_dir():
-        files = [path for path in product.rglob("*") if path.is_file()]
-        hidden = (".snakemake_timestamp",)
-        whole = {str(p.relative_to(product)): p for p in files if p.name not in hidden}
+    files = _files(product, Path(beside))
     temporary = store / f"{TEMPORARY}{os.getpid()}-{time.time_ns()}"
     temporary.mkdir(parents=True)
     try:
-        for name, path in whole.items():
-            (temporary / "files" / name).parent.mkdir(parents=True, exist_ok=True)
-            _link(path, temporary / "files" / name)
-        write_json(
-            temporary / "entry.json",
-            {
-                "run_id": run,
-                "model": what["model"]["name"],
-                "stage": what["stage"],
-                "seconds": seconds,
-                "stored_at": now(),
-                "files": {name: sha256(temporary / "files" / name) for name in sorted(whole)},
-                "determined_by": what,
-            },
-        )
-        os.rename(temporary, store / key)
-    except FileExistsError:
-        pass  # another run was faster
-    except OSError as error:
-        if not (store / key).is_dir():
-            raise error
+        for name, path in files.items():
+            (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+            _link(path, temporary / name)
+        info = {"run_id": run, "model": what["model"]["name"], "stage": what["stage"]}
+        info |= {"seconds": seconds, "stored_at": now()}
+        info |= {"files": {name: sha256(temporary / name) for name in sorted(files)}}
+        write_json(temporary / "entry.json", info | {"determined_by": what})
+        os.rename(temporary, folder)
+    except OSError:
+        if not folder.is_dir():  # else another run was faster
+            raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _files(product: Path, beside: Path) -> dict[str, Path]:
+    """What belongs to a product, under its names in the store."""
+    found = {f"files/{product.name}": product}
+    if product.is_dir():
+        inside = [path for path in product.rglob("*") if path.is_file()]
+        inside = [path for path in inside if path.name != ".snakemake_timestamp"]
+        found = {f"files/{path.relative_to(product)}": path for path in inside}
+    if beside.name:
+        kept = beside.parent.glob(f"{beside.name}_*.csv")
+        found |= {f"kept/{path.name.removeprefix(f'{beside.name}_')}": path for path in kept}
+    return found
 
 
 def remove(entry: Entry) -> None:

@@ -113,6 +113,12 @@ def test_a_neural_setting_does_not_count_for_a_statistical_model():
     assert keys(runs[0], "SeasonalNaive") == keys(runs[1], "SeasonalNaive")
 
 
+def test_the_length_of_the_past_counts_for_machine_learning():
+    models = [{"name": "Ridge", "engine": "mlforecast"}]
+    runs = make_run("a", models=models), make_run("b", models=models, input_size=9)
+    assert keys(runs[0], "Ridge")[0] != keys(runs[1], "Ridge")[0]
+
+
 def test_versions_code_and_threads_count(monkeypatch):
     run = make_run("a")
     before = keys(run)[0]
@@ -155,6 +161,30 @@ def test_a_folder_comes_back_with_the_same_content_under_the_same_inode(product)
     assert not any(path.is_symlink() for path in Path("runs").rglob("*"))
     for path in [taken / "weights.bin", product / "weights.bin"]:
         assert os.stat(path).st_mode & 0o222 == 0
+
+
+def test_tables_that_an_engine_keeps_come_back_too(product):
+    parts = Path("runs/exp1/parts/NHITS")
+    parts.mkdir(parents=True)
+    (parts / "final_trials.csv").write_text("number,loss\n0,1.5\n")
+    (parts / "fold_0_trials.csv").write_text("number,loss\n0,2.5\n")
+    place = store.of_run("runs/exp1")
+    store.put(place, WHAT, product, "exp1", 1.0, parts / "final")
+    entry = store.find(place, identity.key(WHAT))
+    store.take(entry, "runs/exp2/models/NHITS", "runs/exp2/parts/NHITS/final")
+    taken = Path("runs/exp2/parts/NHITS")
+    assert {path.name: path.read_text() for path in taken.iterdir()} == {
+        "final_trials.csv": "number,loss\n0,1.5\n"
+    }
+    assert len(list(Path("runs/exp2/models/NHITS").iterdir())) == 2
+
+
+def test_the_code_that_trains_is_followed_through_its_imports():
+    here = Path(identity.__file__).parent
+    files = {path.relative_to(here).as_posix() for path in identity.training_code()}
+    assert {"training.py", "windows.py", "engines/neural.py", "engines/base.py"} <= files
+    assert {"transforming.py", "data/splitting.py"} <= files
+    assert not {"metrics.py", "store.py", "isolate.py", "cli/app.py"} & files
 
 
 def test_a_file_comes_back(tmp_path):
