@@ -18,6 +18,7 @@ from plot_samples import LONG_NAME, Sample, sample
 
 from forerun import plots
 from forerun.errors import UserError
+from forerun.plots.style import style
 
 
 def draw_all(data: Sample) -> dict[str, Figure]:
@@ -224,7 +225,8 @@ def test_any_name_of_a_series_is_drawn(name: str, tmp_path: Path) -> None:
         figures = draw_all(data)
         plots.save(figures["forecast"], tmp_path, "forecast")
     for kind in ("backtest", "comparison"):
-        figures[kind].draw_without_rendering()
+        with style():
+            figures[kind].draw_without_rendering()
 
 
 def test_times_read_from_csv_as_text() -> None:
