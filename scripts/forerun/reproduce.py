@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from forerun import config, inference
 from forerun.errors import UserError
 from forerun.files import read_json, sha256, write_json
-from forerun.freeze import versions
+from forerun.freeze import git_state, versions
 from forerun.runs import FROZEN, RunPaths, refuse_if_damaged
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def compare(folder: Path, again: Path) -> Reproduction:
     data = noted.get("data", {})
     found.data = sha256(RunPaths(folder).data) == data.get("frozen_sha256")
     found.table = _table(settings["data_file"], data.get("sha256"))
-    found.versions = _versions(noted.get("versions", {}))
+    found.versions = _versions(noted.get("versions", {})) | _commit(noted.get("git"))
     found.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics)
     for name in _tables(folder) | _tables(again):
         difference = largest_difference(folder / name, again / name)
@@ -117,6 +117,14 @@ def _versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     names = [*then, *(name for name in today if name not in then)]
     pairs = {name: (then.get(name, "none"), today.get(name, "none")) for name in names}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _commit(then: Mapping[str, Any] | None) -> dict[str, tuple[str, str]]:
+    """Return the commits of this project, if both are known and differ."""
+    today = git_state(Path(__file__).parent)
+    if not then or not today or then["commit"] == today["commit"]:
+        return {}
+    return {"commit": (str(then["commit"])[:12], str(today["commit"])[:12])}
 
 
 def _tables(folder: Path) -> set[str]:
