@@ -18,6 +18,8 @@ import pytest
 from running import PROJECT, SNAKEMAKE, TEST_CONFIG, write_table
 from slurm.cluster import Cluster, why_not
 
+from forerun.files import read_json
+
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(why_not() is not None, reason=f"no Slurm here: {why_not()}"),
@@ -228,10 +230,13 @@ def test_the_login_node_breaks_and_nothing_is_trained_twice(
     call = Call(cluster, tmp_path)
     call.wait(lambda: len(call.jobs("train_|cross_val", "RUNNING")) == 4, "all fits to run")
     run = tmp_path / "runs" / "exp1"
-    call.wait(lambda: list(run.glob("logs/*/*.claim")), "a fit to begin")
+    call.wait(lambda: claimants(run), "a fit to begin")
+    begun = claimants(run)
+    for pid in begun.values():
+        os.kill(pid, signal.SIGSTOP)
     call.kill()
-    begun = [piece_of(path) for path in run.glob("logs/*/*.claim")]
-    assert begun
+    for pid in begun.values():
+        os.kill(pid, signal.SIGCONT)
     assert call.jobs(state="RUNNING"), "the jobs died with the login node"
 
     subprocess.run(
@@ -247,6 +252,15 @@ def test_the_login_node_breaks_and_nothing_is_trained_twice(
         known = outcome(tmp_path, piece)
         taken = known.get("reused_from") == "exp1"
         assert taken or datetime.fromisoformat(known["started_at"]) < restarted, piece
+
+
+def claimants(run: Path) -> dict[str, int]:
+    """Return the pieces that are worked on right now, each with the process that does."""
+    found = {}
+    for path in run.glob("logs/*/*.claim"):
+        if claim := read_json(path):
+            found[piece_of(path)] = claim["pid"]
+    return found
 
 
 def piece_of(claim: Path) -> str:

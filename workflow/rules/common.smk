@@ -20,7 +20,7 @@ if isinstance(workflow.current_basedir, os.PathLike):
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
 import forerun
-from forerun import catalog
+from forerun import catalog, mirror
 from forerun import runs as run_folders
 from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
@@ -61,6 +61,34 @@ def refuse(error):
     raise SystemExit(2)
 
 
+# -- Where runs lie -----------------------------------------------------------------------------
+
+#: What is stored where no folder is shared (`--default-storage-provider s3`): all that rules name.
+STORAGE = workflow.storage_registry.default_storage_provider
+
+#: Where functions read what exists: the runs themselves, or a local picture of those in storage.
+HERE = f".snakemake/forerun/{RUNS}" if STORAGE else RUNS
+
+
+def refresh():
+    """Bring the local picture of the runs up to date, if they lie in object storage."""
+    if not STORAGE:
+        return
+    prefix = workflow.storage_settings.default_storage_prefix.rstrip("/")
+    folder = STORAGE.object(f"{prefix}/{RUNS}")
+    if not hasattr(folder, "get_subkeys"):
+        refuse("runs can be kept in S3 storage, and in no other")
+    objects = folder.get_subkeys() if folder.bucket_exists() else []
+    mirror.refresh(HERE, [get_stored(one, f"{folder.key}/") for one in objects])
+
+
+def get_stored(summary, prefix):
+    download = summary.Object().download_file
+    return mirror.Stored(summary.key.removeprefix(prefix), summary.last_modified, download)
+
+
+refresh()
+
 # -- Settings -----------------------------------------------------------------------------------
 
 
@@ -82,7 +110,7 @@ def get_asked(run_id):
 @cache
 def get_settings(run_id):
     """Return the settings of a run; refuse settings that contradict an existing one."""
-    folder = Path(RUNS) / run_id
+    folder = Path(HERE) / run_id
     try:
         run_folders.check_run_id(run_id)
         SESSION.add(run_id)
@@ -98,7 +126,7 @@ def get_settings(run_id):
 
 
 def refuse_contradictions(run_id, frozen):
-    same_table = run_folders.same_table(Path(RUNS) / run_id)
+    same_table = run_folders.same_table(Path(HERE) / run_id)
     if differing := differences(frozen, get_asked(run_id), same_table):
         listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in differing)
         raise UserError(
@@ -112,7 +140,7 @@ def get_default_run():
     try:
         if config.get("run_id"):
             return run_folders.check_run_id(config["run_id"])
-        return run_folders.new_run_id(RUNS)
+        return run_folders.new_run_id(HERE)
     except UserError as error:
         refuse(error)
 
@@ -161,7 +189,7 @@ def without(done):
     return rf"(?!(?:{'|'.join(map(re.escape, sorted(done)))})(?:/|$)){ANY_NAME}"
 
 
-EXISTING = [entry.path for entry in run_folders.run_folders(RUNS)]
+EXISTING = [entry.path for entry in run_folders.run_folders(HERE)]
 FROZEN = {Path(run).name for run in EXISTING if run_folders.is_frozen(run)}
 SEALED = {Path(run).name for run in EXISTING if run_folders.is_sealed(run)}
 # A job that a cluster starts late may find its piece finished by another one: it keeps its rule.
@@ -169,7 +197,7 @@ FINISHED = {
     f"{run_id}/{piece}"
     for run_id in FROZEN - SEALED
     if workflow.is_main_process
-    for piece in run_folders.finished_pieces(Path(RUNS) / run_id)
+    for piece in run_folders.finished_pieces(Path(HERE) / run_id)
 }
 
 NOT_FROZEN = without(FROZEN)

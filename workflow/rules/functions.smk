@@ -16,7 +16,7 @@ def get_tables(wildcards):
         if not IS_MODULE and not Path(path).is_file():  # another workflow may make it
             what = "is a folder" if Path(path).is_dir() else "does not exist"
             refuse(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
-    return tables
+    return {key: local(path) for key, path in tables.items()} if STORAGE else tables
 
 
 def get_asked_settings(wildcards):
@@ -52,15 +52,15 @@ def get_tries(wildcards, attempt):
 
 def get_final_failures(wildcards):
     """Return how often the fit has failed: a failed one is a new job, with other parameters."""
-    return run_folders.failures(Path(RUNS) / wildcards.run_id, wildcards.model, "final")
+    return run_folders.failures(Path(HERE) / wildcards.run_id, wildcards.model, "final")
 
 
 def get_failure_note(wildcards):
     """Return the note of what failed if this fit did: it is newer, so the fit is done again."""
     note = f"{RUNS}/{wildcards.run_id}/{run_folders.FAILURES}"
     piece = f"fold_{wildcards.fold}" if hasattr(wildcards, "fold") else "final"
-    failed = run_folders.failures(Path(RUNS) / wildcards.run_id, wildcards.model, piece)
-    return [note] if failed and os.path.isfile(note) else []
+    failed = run_folders.failures(Path(HERE) / wildcards.run_id, wildcards.model, piece)
+    return [note] if failed and not STORAGE and os.path.isfile(note) else []
 
 
 # -- Validate ---------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def get_failure_note(wildcards):
 
 def get_fold_failures(wildcards):
     """Return how often this fit has failed: a failed one is a new job, with other parameters."""
-    folder = Path(RUNS) / wildcards.run_id
+    folder = Path(HERE) / wildcards.run_id
     return run_folders.failures(folder, wildcards.model, f"fold_{wildcards.fold}")
 
 
@@ -105,8 +105,9 @@ def get_seal(wildcards):
     sealed = f"{RUNS}/{wildcards.run_id}/SEALED"
     if wildcards.run_id in SEALED:
         return sealed
-    scores = checkpoints.score_models.get(run_id=wildcards.run_id).output
-    failed = run_folders.failed_models(scores.leaderboard)
+    checkpoints.score_models.get(run_id=wildcards.run_id)  # done from here on
+    refresh()
+    failed = run_folders.failed_models(Path(HERE) / wildcards.run_id / "leaderboard.csv")
     accepted = get_operational(wildcards.run_id, "accept_failures")
     if set(get_models(wildcards.run_id)) <= set(failed) or (failed and not accepted):
         return []
@@ -124,7 +125,8 @@ def get_done_targets(is_kind):
     if any(argument.startswith("--delete-") for argument in sys.argv):
         return []
     named = {Path(argument) for argument in sys.argv if Path(argument).is_relative_to(RUNS)}
-    return sorted(str(path) for path in named if is_kind(path) and is_done(path.relative_to(RUNS)))
+    below = sorted(path.relative_to(RUNS) for path in named)
+    return [f"{RUNS}/{path}" for path in below if is_kind(Path(HERE) / path) and is_done(path)]
 
 
 def is_done(path):

@@ -15,6 +15,6 @@ rule list_runs:
     conda:
         "../envs/forerun.yaml"
     params:
-        runs=RUNS,
+        runs=HERE,
     script:
         "../../scripts/list_runs.py"

@@ -41,7 +41,7 @@ def stop_preloaded():
 
 def open_sessions():
     """Say which runs this call works on; refuse a run that somebody else works on."""
-    folders = [Path(RUNS) / run_id for run_id in sorted(SESSION)]
+    folders = [Path(HERE) / run_id for run_id in sorted(SESSION)]
     try:
         for folder in folders:
             session.refuse_if_busy(folder)
@@ -57,8 +57,9 @@ def close_sessions():
     A note of what failed makes Snakemake try again: it is newer than what failed and an input of
     it, so that this rests neither on Snakemake's memory nor on a profile.
     """
+    refresh()
     for run_id in SESSION:
-        folder = Path(RUNS) / run_id
+        folder = Path(HERE) / run_id
         session.end(folder)
         if session.holder(folder) is None:
             seal.sweep(folder)
@@ -74,7 +75,7 @@ def end_with_failures():
     """End the call with exit code 1 if a run has failed models that nobody has accepted."""
     lines = []
     for run_id in sorted(SESSION):
-        folder = Path(RUNS) / run_id
+        folder = Path(HERE) / run_id
         if run_folders.is_sealed(folder):
             continue
         failed = run_folders.failed_pieces(folder, since=BEGAN)
@@ -92,7 +93,7 @@ def end_with_refusals():
     """End the call with exit code 2 if a run was refused; leave no empty folder of it."""
     refused = False
     for run_id in SESSION:
-        folder = Path(RUNS) / run_id
+        folder = Path(HERE) / run_id
         log = folder / "logs" / "freeze_run.log"
         if run_folders.is_frozen(folder) or not log.is_file():
             continue
