@@ -117,7 +117,7 @@ def test_from_a_git_repository(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     snakefile = 'github("example/forerun", path="workflow/Snakefile", tag="v1")'
-    others_workflow(home, snakefile, renamed=" as forecasts_*")
+    others_workflow(home, snakefile, renamed=" exclude all as forecasts_*")
     # Git takes the local repository for that address.
     settings = tmp_path / "gitconfig"
     settings.write_text(
