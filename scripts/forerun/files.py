@@ -103,6 +103,21 @@ def write_parquet(path: str | Path, frame: pd.DataFrame) -> None:
         frame.to_parquet(temporary, index=False)
 
 
+def put_in_order(path: str | Path) -> None:
+    """Write the header of a safetensors file with its keys sorted: the same model, the same bytes.
+
+    The library that writes it takes its keys in an order that differs from process to process.
+    """
+    content = Path(path).read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(
+        json.loads(content[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+    header += b" " * (-len(header) % 8)  # the tensors stay aligned
+    with replacing(path) as temporary:
+        temporary.write_bytes(len(header).to_bytes(8, "little") + header + content[end:])
+
+
 def sha256(path: str | Path) -> str:
     """Return the hexadecimal sha256 of a file's content."""
     with open(path, "rb") as file:

@@ -30,6 +30,7 @@ from forerun.engines.base import (
     tidy_columns,
 )
 from forerun.errors import UserError
+from forerun.files import put_in_order
 from forerun.models import exogenous_columns
 
 if TYPE_CHECKING:
@@ -247,6 +248,8 @@ def _groups(ids: pd.Series, size: int) -> Iterator[Any]:
 def save(fitted: NeuralForecast, folder: Path) -> None:
     """Write safetensors and JSON, without the data set (see ``NeuralForecast.save``)."""
     fitted.save(str(folder), save_dataset=False, overwrite=True)
+    for path in folder.glob("*.safetensors"):
+        put_in_order(path)
     sizes = {str(m): m.inference_input_size for m in fitted.models if m.RECURRENT}
     (folder / "inference.json").write_text(json.dumps(sizes) + "\n", encoding="utf-8")
 
