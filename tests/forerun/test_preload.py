@@ -239,7 +239,18 @@ def test_the_benchmark_file_is_corrected(server):
     run("sleep", {"seconds": 1, "mark": "mark"})
     path = Path("benchmarks/train_model/m.tsv")
     path.parent.mkdir(parents=True)
-    columns = "s h:m:s max_rss max_vms max_uss max_pss io_in io_out mean_load cpu_time".split()
+    columns = [
+        "s",
+        "h:m:s",
+        "max_rss",
+        "max_vms",
+        "max_uss",
+        "max_pss",
+        "io_in",
+        "io_out",
+        "mean_load",
+        "cpu_time",
+    ]
     values = ["2.0", "0:00:02", "1.00", "2.00", "NA", "0.50", "0.00", "0.00", "0.00", "0.01"]
     path.write_text("\t".join(columns) + "\n" + "\t".join(values) + "\n")
 
