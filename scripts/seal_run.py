@@ -18,9 +18,7 @@ def main(folder, leaderboard, sealed, models, accept_failures, log):
         failed = failed_models(leaderboard)
         if failed and not accept_failures:
             named = "; ".join(f"{model}: {reason}" for model, reason in failed.items())
-            raise UserError(
-                f"not sealed, models failed ({named}); accept_failures=true seals it"
-            )
+            raise UserError(f"not sealed, models failed ({named}); accept_failures=true seals it")
         if set(models) <= set(failed):
             raise UserError("not sealed: every model failed")
         seal(folder, sealed, failed=list(failed))
