@@ -26,6 +26,15 @@ def get_asked_settings(wildcards):
 # -- Train ------------------------------------------------------------------------------------
 
 
+def get_fast_models():
+    """Return the names of models that take seconds: StatsForecast's, and those called otherwise."""
+    names = set(catalog.names("statsforecast"))
+    for item in [*config.get("baselines", ()), *config.get("models", ())]:
+        if isinstance(item, dict) and item.get("model") in names:
+            names.add(item.get("name"))
+    return "|".join(re.escape(name) for name in sorted(names))
+
+
 def get_threads(wildcards):
     return get_settings(wildcards.run_id)["threads"]
 

@@ -4,16 +4,6 @@ REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet
 OUTPUTS: <runs>/{run_id}/models/{model}/ (empty if the model failed), parts/{model}/final.json
 """
 
-
-def get_fast_models():
-    """Return the names of models that take seconds: StatsForecast's, and those called otherwise."""
-    names = set(catalog.names("statsforecast"))
-    for item in [*config.get("baselines", ()), *config.get("models", ())]:
-        if isinstance(item, dict) and item.get("model") in names:
-            names.add(item.get("name"))
-    return "|".join(re.escape(name) for name in sorted(names))
-
-
 FAST = rf"(?:{get_fast_models()})(?:_exog)?(?![A-Za-z0-9_-])"
 NOT_FAST = rf"(?!{FAST}){run_folders.MODEL}"
 
