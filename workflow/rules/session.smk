@@ -6,7 +6,13 @@ from forerun import preload, seal, session, store
 from forerun.files import write_json
 
 #: Rules whose jobs import the forecasting libraries.
-FORECASTING = ("train_model", "cross_validate", "predict_run")
+FORECASTING = (
+    "train_baseline",
+    "cross_validate_baseline",
+    "train_model",
+    "cross_validate",
+    "predict_run",
+)
 
 #: When this call began, in seconds since 1970.
 BEGAN = time.time()
