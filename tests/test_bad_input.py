@@ -398,16 +398,13 @@ def test_a_loop_of_links_among_the_runs(home: Path, capsys: pytest.CaptureFixtur
     [
         (remove("models/NHITS/model.json"), "models/NHITS/model.json missing"),
         (truncate("config.yaml"), "config.yaml"),
-        (overwrite("leaderboard.csv", b"\x00\xff"), "leaderboard.csv"),
     ],
-    ids=["model gone", "configuration cut", "leaderboard damaged"],
+    ids=["model gone", "configuration cut"],
 )
 def test_a_damaged_run_is_told_by_the_workflow(
     tmp_path: Path, damage: Callable[[Path], None], said: str
 ) -> None:
     run = make_run(tmp_path / "runs", "exp1", models=1, series=2, horizon=4)
-    if said == "leaderboard.csv":
-        (run / "SEALED").unlink()
     damage(run)
     before = contents(run)
     done = snakemake(tmp_path, "runs/exp1/predictions", "--force", configfile=None)

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -51,18 +50,15 @@ def program(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_help_is_light(tmp_path: Path) -> None:
     code = (
-        "import sys, resource; from forerun.cli.app import run; run(['train', '--help']);"
+        "import sys; from forerun.cli.app import run; run(['train', '--help']);"
         "heavy = {'torch', 'pandas', 'numpy', 'neuralforecast', 'snakemake', 'matplotlib'};"
-        "used = resource.getrusage(resource.RUSAGE_SELF);"
-        "print(sorted(heavy & set(sys.modules)), used.ru_utime + used.ru_stime, file=sys.stderr)"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(PROJECT / "scripts")},
     )  # fmt: skip
-    loaded, _, seconds = done.stderr.strip().rpartition(" ")
-    assert loaded == "[]"
-    assert float(seconds) < 0.8
+    assert done.stderr.strip() == "[]"
     assert "--max-steps" in done.stdout
 
 
@@ -203,11 +199,8 @@ def test_ten_thousand_runs(home: Path) -> None:
         folder.mkdir(parents=True)
         for name in ("config.yaml", "leaderboard.csv", "provenance.json", "SEALED"):
             os.link(home / "runs" / "exp1" / name, folder / name)
-    began = time.monotonic()
     done = program("list-runs", "-o", "many", folder=home)
-    seconds = time.monotonic() - began
     assert done.stdout.count("complete") == 10_000
-    assert seconds < 3 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)), f"{seconds:.2f} s"
 
 
 # -- train, as far as it does not train ----------------------------------------------------------

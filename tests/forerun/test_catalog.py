@@ -65,16 +65,16 @@ def test_a_library_that_is_not_installed(monkeypatch):
         catalog.names.cache_clear()
 
 
-def test_the_whole_catalog_takes_moments():
+def test_the_whole_catalog_imports_no_library():
     code = (
-        "import time; from forerun import catalog; start = time.process_time();"
+        "import sys; from forerun import catalog;"
         "[catalog.models(engine) for engine in catalog.ENGINES];"
-        "print(time.process_time() - start)"
+        "print(sorted({'torch', 'pandas', 'numpy', 'neuralforecast'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True
     )
-    assert float(done.stdout) < 1.0  # 0.1 s on an idle core; parsing all of the source takes more
+    assert done.stdout.strip() == "[]"
 
 
 def arguments(cls):

@@ -4,6 +4,9 @@ For Snakemake, what is done is a source file (common.smk). A source file that is
 has no rule and would be an error, so the done files that the command line names get one here: a
 rule without any action, which Snakemake never lets remove or write anything.
 
+Nothing is to be done for them, so nothing else would ask for the settings of their runs: they are
+looked at here, which refuses a call that contradicts them.
+
 REQUIRED INPUTS: none
 OUTPUTS: what is done and named on the command line, as it is
 """
@@ -22,3 +25,7 @@ if DONE_FOLDERS := get_done_targets(os.path.isdir):
         """Leave folders that are done as they are."""
         output:
             [directory(folder) for folder in DONE_FOLDERS],
+
+
+for target in [*DONE_FILES, *DONE_FOLDERS]:
+    get_settings(Path(target).relative_to(RUNS).parts[0])
