@@ -231,14 +231,15 @@ def test_a_run_somebody_works_on_is_respected(
 
     import psutil
 
-    me = {"pid": os.getpid(), "create_time": psutil.Process().create_time()}
+    other = psutil.Process(os.getppid())
+    me = {"pid": other.pid, "create_time": other.create_time()}
     me |= {"host": socket.gethostname(), "user": "ada", "started_at": "2026-01-01T00:00:00+00:00"}
     write_json(home / "runs/part/logs/session.json", me)
     for arguments in (["train", "-r", "part"], ["rename", "part", "x", "--yes"],
                       ["delete", "part", "--yes"], ["export", "part"]):  # fmt: skip
         code, _, err = call(capsys, *arguments)
         assert code == 2
-        assert f"run 'part' is being worked on by ada (process {os.getpid()} on" in err
+        assert f"run 'part' is being worked on by ada (process {other.pid} on" in err
 
 
 def test_stale_locks_of_this_run_only_are_cleared(home: Path) -> None:

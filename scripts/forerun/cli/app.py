@@ -92,6 +92,10 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
         return refuse(_sentence(error, program)) if error.format_message() else 2
     except KeyboardInterrupt:
         return 130
+    except SystemExit as error:
+        # Typer ends with 1 when the reader, such as `head`, has had enough; it marks the stream.
+        enough = type(sys.stdout).__name__ == "PacifyFlushWrapper"
+        return 0 if enough else int(error.code or 0)
     except BrokenPipeError:  # the reader, such as `head`, has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
