@@ -36,9 +36,9 @@ MEASURED = ("train_seconds", "cv_seconds", "peak_memory_mb", "reason")
 
 
 def start(
-    home: Path, run_id: str, *arguments: str, upto: str = "predict_run"
+    home: Path, run_id: str, *arguments: str, upto: str = ""
 ) -> subprocess.Popen[str]:
-    """Start `train` for a run, up to the rule `upto`; what it prints goes to ``<run_id>.out``."""
+    """Start `train` for a run, up to the rule `upto` if given; what it prints goes to ``<run_id>.out``."""
     command = [sys.executable, "-m", "forerun.cli", "train", "-r", run_id, "-d", "table.csv"]
     command += ["-c", str(TEST_CONFIG), *arguments]
     command += ["--", "--until", upto] if upto else []
@@ -167,7 +167,7 @@ class Storm:
     arguments: Sequence[str] = QUICK
     extras: Sequence[Sequence[str]] = (("--set", "reuse=false"), ("--set", "reuse=true"))
     kinds: Sequence[str] = KINDS
-    upto: str = "predict_run"
+    upto: str = ""
     per_call: int = 4
     kills: Counter[str] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
