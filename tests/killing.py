@@ -35,10 +35,8 @@ QUICK = ("-m", "Naive", "--baselines", "SeasonalNaive", "--set", "plot_series=1"
 MEASURED = ("train_seconds", "cv_seconds", "peak_memory_mb", "reason")
 
 
-def start(
-    home: Path, run_id: str, *arguments: str, upto: str = ""
-) -> subprocess.Popen[str]:
-    """Start `train` for a run, up to the rule `upto` if given; what it prints goes to ``<run_id>.out``."""
+def start(home: Path, run_id: str, *arguments: str, upto: str = "") -> subprocess.Popen[str]:
+    """Start `train`, up to the rule `upto` if given; it prints to ``<run_id>.out``."""
     command = [sys.executable, "-m", "forerun.cli", "train", "-r", run_id, "-d", "table.csv"]
     command += ["-c", str(TEST_CONFIG), *arguments]
     command += ["--", "--until", upto] if upto else []
