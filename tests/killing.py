@@ -35,11 +35,10 @@ QUICK = ("-m", "Naive", "--baselines", "SeasonalNaive", "--set", "plot_series=1"
 MEASURED = ("train_seconds", "cv_seconds", "peak_memory_mb", "reason")
 
 
-def start(home: Path, run_id: str, *arguments: str, upto: str = "") -> subprocess.Popen[str]:
-    """Start `train`, up to the rule `upto` if given; it prints to ``<run_id>.out``."""
+def start(home: Path, run_id: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start `train` for a run; what it prints goes to ``<run_id>.out``."""
     command = [sys.executable, "-m", "forerun.cli", "train", "-r", run_id, "-d", "table.csv"]
     command += ["-c", str(TEST_CONFIG), *arguments]
-    command += ["--", "--until", upto] if upto else []
     with (home / f"{run_id}.out").open("a") as output:
         return subprocess.Popen(
             command, cwd=home, text=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
@@ -165,7 +164,6 @@ class Storm:
     arguments: Sequence[str] = QUICK
     extras: Sequence[Sequence[str]] = (("--set", "reuse=false"), ("--set", "reuse=true"))
     kinds: Sequence[str] = KINDS
-    upto: str = ""
     per_call: int = 4
     kills: Counter[str] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
@@ -202,7 +200,7 @@ class Storm:
         run = self.home / "runs" / run_id
         before = finished(run)
         extras = self.extras[self.runs % len(self.extras)]
-        process = start(self.home, run_id, *self.arguments, *extras, upto=self.upto)
+        process = start(self.home, run_id, *self.arguments, *extras)
         self.calls += 1
         most = self.kills.total() + self.per_call
         while not calm and process.poll() is None and self.kills.total() < most:
