@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import yaml
 from running import TEST_CONFIG, snakemake
+
+from forerun import pieces
 
 
 def configured(folder: Path, **more: object) -> Path:
@@ -66,3 +69,33 @@ def test_time_limit_skips_and_the_next_call_goes_on(table: Path, tmp_path: Path)
     assert second.returncode == 0, second.stderr[-3000:]
     status = json.loads((tmp_path / "runs/r/status/SeasonalNaive.json").read_text())
     assert status["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("max_time", "time_limit", "status", "said"),
+    [
+        (None, None, None, ""),
+        (7, None, "failed", "max_time: 7 s"),
+        (7, 100, "failed", "max_time: 7 s"),
+        (70, 100, "skipped", "ended after 40 s: the time_limit of 100 s"),
+        (None, 60, "skipped", "not begun: the time_limit of 60 s"),
+    ],
+)
+def test_what_ends_a_fit_first(
+    max_time: float | None,
+    time_limit: float | None,
+    status: str | None,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The call has lasted for a minute: 40 s are left of 100."""
+    monkeypatch.setattr(pieces.session, "seconds_since_start", lambda folder: 60.0)
+    limit = pieces._limit(
+        pieces.Piece(
+            "train_model", {"config": str(tmp_path / "config.yaml")}, "m", "r", "m", "o", "l",
+            max_time=max_time, time_limit=time_limit,
+        )
+    )  # fmt: skip
+    assert (limit and limit.status) == status
+    assert said in (limit.reason if limit else "")

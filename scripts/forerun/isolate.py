@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +25,15 @@ from forerun.files import read_json, write_json
 
 #: Seconds between two looks at the child, and between two lines about its progress.
 POLL, SPEAK = 0.05, 10.0
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How long a child may take, and what its end then means: a ``status`` and a reason."""
+
+    seconds: float
+    status: str
+    reason: str
 
 
 def now() -> str:
@@ -40,7 +50,7 @@ def run(
     labels: dict[str, Any],
     imports: list[str] | None = None,
     threads: int = 1,
-    max_time: float | None = None,
+    limit: Limit | None = None,
     attempt: int = 1,
     log_file: str | None = None,
 ) -> dict[str, Any]:
@@ -55,22 +65,22 @@ def run(
     labels : what the piece is called: ``run``, ``model``, ``stage``
     imports : modules that the function needs
     threads : torch, BLAS and numba are held to this number
-    max_time : seconds after which the child is ended
+    limit : when the child is ended, if it is
     attempt : how often this piece was tried, this time included
 
     Returns
     -------
-    dict with ``status`` (ok or failed), ``stage``, ``error`` (``class`` and ``message``, or None),
-    ``seconds`` (the child's, without waiting for it), ``cpu_seconds``, ``peak_memory_mb``,
-    ``attempts``, ``log``, ``started_at``, ``finished_at``, and ``usage`` where Snakemake could not
-    measure the child.
+    dict with ``status`` (ok, failed, or that of the limit), ``stage``, ``error`` (``class`` and
+    ``message``, or None), ``seconds`` (the child's, without waiting for it), ``cpu_seconds``,
+    ``peak_memory_mb``, ``attempts``, ``log``, ``started_at``, ``finished_at``, and ``usage`` where
+    Snakemake could not measure the child.
     """
     started_at = now()
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": labels}
     task |= {"progress": progress, "imports": imports or []}
     Path(progress).parent.mkdir(parents=True, exist_ok=True)
     Path(progress).unlink(missing_ok=True)
-    result = _attempt(task, log, log_file, max_time, lambda: _speak(labels, progress))
+    result = _attempt(task, log, log_file, limit, lambda: _speak(labels, progress))
     result |= {"stage": labels["stage"]}
     result |= {"attempts": attempt, "log": log, "started_at": started_at, "finished_at": now()}
     write_json(outcome, result)
@@ -107,7 +117,7 @@ def _attempt(
     task: dict[str, Any],
     log: str,
     log_file: str | None,
-    max_time: float | None,
+    limit: Limit | None,
     speak: Callable[[], None],
 ) -> dict[str, Any]:
     """Do the task in a child; in a fresh one if the preloaded process ends under it."""
@@ -116,7 +126,7 @@ def _attempt(
         while True:
             work = _Work(task, write)
             try:
-                return work.wait(max_time, speak)
+                return work.wait(limit, speak)
             except children.Gone as error:
                 os.close(work.reader)
                 os.environ.pop(children.preload.VARIABLE, None)
@@ -138,9 +148,9 @@ class _Work:
         self.copier = threading.Thread(target=_copy, args=(read, write), daemon=True)
         self.copier.start()
 
-    def wait(self, max_time: float | None, speak: Callable[[], None]) -> dict[str, Any]:
+    def wait(self, limit: Limit | None, speak: Callable[[], None]) -> dict[str, Any]:
         """Wait for the end; end the child when it is too slow or when nobody waits for it."""
-        parent, began, spoke, reason = os.getppid(), time.time(), time.time(), None
+        parent, began, spoke, reached = os.getppid(), time.time(), time.time(), None
         pause = 0.005
         with _ending_with_signals(self.child):
             while (ended := self.child.poll()) is None:
@@ -150,8 +160,8 @@ class _Work:
                     sys.exit("the workflow that started this job has ended")
                 if not self.child.started():
                     began = time.time()  # it waits for its process
-                if max_time and not reason and time.time() - began > max_time:
-                    reason = f"it ran longer than max_time: {max_time:g} s and was ended"
+                if limit and not reached and time.time() - began > limit.seconds:
+                    reached = limit
                     self.child.kill()
                 if time.time() - spoke > SPEAK:
                     spoke = time.time()
@@ -160,17 +170,18 @@ class _Work:
         self.copier.join(timeout=5)
         with os.fdopen(self.reader) as pipe:
             text = pipe.read()
-        result = json.loads(text) if text and not reason else _dead(ended, reason)
+        result = json.loads(text) if text and not reached else _dead(ended, reached)
         result |= {"seconds": seconds, "cpu_seconds": ended.cpu_seconds}
         result |= {"peak_memory_mb": ended.peak_mb}
         return result | ({"usage": ended.usage} if ended.usage else {})
 
 
-def _dead(ended: children.Ended, reason: str | None) -> dict[str, Any]:
+def _dead(ended: children.Ended, reached: Limit | None) -> dict[str, Any]:
     """Say in words why a child left no result."""
     code = os.waitstatus_to_exitcode(ended.status)
-    if reason:
-        return {"status": "failed", "error": {"class": "TimeLimit", "message": reason}}
+    if reached:
+        error = {"class": "TimeLimit", "message": reached.reason}
+        return {"status": reached.status, "error": error}
     if code >= 0:
         message = f"the training process ended with exit code {code} and no result; see its log"
         return {"status": "failed", "error": {"class": "ProcessDied", "message": message}}

@@ -71,10 +71,12 @@ def _performed(piece: Piece) -> dict[str, Any]:
     elif what and (entry := store.find(_store(piece), identity.key(what))):
         with suppress(OSError):  # pruned in between
             result = _reused(piece, entry)
-    if result is None and _too_late(piece):
-        result = _skipped(piece)
     if result is None:
-        result = _trained(piece, MODULES[spec.engine])
+        limit = _limit(piece)
+        if limit and limit.seconds <= 0:
+            result = _told(piece, limit.status, "TimeLimit", limit.reason, piece.failures + 1)
+        else:
+            result = _trained(piece, MODULES[spec.engine], limit)
         if result["status"] == "ok" and what:
             with suppress(OSError):  # no room for the store is no failure of the model
                 seconds = result["seconds"]
@@ -87,7 +89,7 @@ def _performed(piece: Piece) -> dict[str, Any]:
     return result
 
 
-def _trained(piece: Piece, engine: str) -> dict[str, Any]:
+def _trained(piece: Piece, engine: str, limit: isolate.Limit | None) -> dict[str, Any]:
     """Do the piece in a child process."""
     return isolate.run(
         f"forerun.training:{piece.function}",
@@ -98,7 +100,7 @@ def _trained(piece: Piece, engine: str) -> dict[str, Any]:
         labels={"run": piece.run, "model": piece.model, "stage": piece.function},
         imports=["forerun.training", engine],
         threads=piece.threads,
-        max_time=piece.max_time,
+        limit=limit,
         attempt=piece.failures + 1,
         log_file=piece.log_file,
     )
@@ -164,20 +166,19 @@ def _killed(piece: Piece) -> dict[str, Any]:
     return _told(piece, "failed", "JobKilled", message, piece.failures + TRIES)
 
 
-def _too_late(piece: Piece) -> bool:
-    """Tell whether the call has lasted longer than the run's ``time_limit``."""
-    if piece.time_limit is None:
-        return False
+def _limit(piece: Piece) -> isolate.Limit | None:
+    """Return what ends the fit first: its own ``max_time``, or the ``time_limit`` of the run."""
+    limits = []
+    if piece.max_time:
+        reason = f"it ran longer than max_time: {piece.max_time:g} s and was ended"
+        limits.append(isolate.Limit(piece.max_time, "failed", reason))
     lasted = session.seconds_since_start(Path(piece.arguments["config"]).parent)
-    return lasted is not None and lasted > piece.time_limit
-
-
-def _skipped(piece: Piece) -> dict[str, Any]:
-    """Write the outcome of a fit that the run's time limit leaves no time for."""
-    message = (
-        f"not begun: the time_limit of {piece.time_limit:g} s had passed; the same command goes on"
-    )
-    return _told(piece, "skipped", "TimeLimit", message, piece.failures + 1)
+    if piece.time_limit is not None and lasted is not None:
+        left = piece.time_limit - lasted
+        what = "not begun" if left <= 0 else f"ended after {left:.0f} s"
+        reason = f"{what}: the time_limit of {piece.time_limit:g} s had passed"
+        limits.append(isolate.Limit(left, "skipped", f"{reason}; the same command goes on"))
+    return min(limits, key=lambda limit: limit.seconds, default=None)
 
 
 def _told(piece: Piece, status: str, kind: str, message: str, attempts: int) -> dict[str, Any]:

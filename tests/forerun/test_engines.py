@@ -122,6 +122,26 @@ def test_every_neural_model(model: str, tmp_path: Path) -> None:
     check_everything(specs(settings)[-1], settings, tmp_path)
 
 
+def test_early_stopping_ends_the_training_where_validation_no_longer_improves() -> None:
+    """A step width of nothing improves nothing: two looks at the validation part, 5 steps apart."""
+    params = {"mlp_units": [[8, 8]] * 3, "val_check_steps": 5, "learning_rate": 1e-12}
+    settings = resolved(
+        models=[{"name": "NHITS", "params": params}],
+        max_steps=200,
+        val_size=HORIZON,
+        early_stop_patience_steps=1,
+    )
+    steps: list[int] = []
+    engine = get_engine("neuralforecast")
+    spec, data = specs(settings)[-1], run_data(settings)
+    engine.fit(spec, settings, data, lambda step, most, loss: steps.append(step))
+    assert 5 < max(steps) <= 20
+    steps.clear()
+    settings = resolved(models=[{"name": "NHITS", "params": params}], max_steps=30)
+    engine.fit(specs(settings)[-1], settings, data, lambda step, most, loss: steps.append(step))
+    assert max(steps) == 30
+
+
 @pytest.mark.parametrize("model", STATISTICAL)
 def test_every_statistical_model(model: str, tmp_path: Path) -> None:
     params = SMALL.get(model, {}) | NEEDED.get(model, {})

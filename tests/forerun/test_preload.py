@@ -131,8 +131,10 @@ def test_a_child_that_dies_is_an_outcome(place, forked):
         assert outcome["peak_memory_mb"] > 5
         outcome = run("sleep", {"wrong": 1})
         assert outcome["error"]["class"] == "TypeError"
-        outcome = run("sleep", {"seconds": 60, "mark": "mark"}, max_time=0.5)
-        assert outcome["error"]["class"] == "TimeLimit"
+        limit = isolate.Limit(0.5, "skipped", "the time is over")
+        outcome = run("sleep", {"seconds": 60, "mark": "mark"}, limit=limit)
+        assert outcome["status"] == "skipped"
+        assert outcome["error"] == {"class": "TimeLimit", "message": "the time is over"}
     finally:
         if started:
             started.stop()
