@@ -416,6 +416,19 @@ def test_a_damaged_run_is_told_by_the_workflow(
 
 
 @pytest.mark.slow
+def test_a_damaged_model_is_told_by_the_workflow(tmp_path: Path) -> None:
+    """The job that would forecast with it refuses."""
+    run = make_run(tmp_path / "runs", "exp1", models=1, series=2, horizon=4)
+    truncate("models/NHITS/model.json")(run)
+    shutil.rmtree(run / "predictions")
+    done = snakemake(tmp_path, "runs/exp1/predictions", configfile=None)
+    assert done.returncode == 2, done.stderr
+    assert "forerun: error: model 'NHITS' of run 'exp1' is damaged" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (run / "predictions").exists()
+
+
+@pytest.mark.slow
 def test_contradictions_are_refused_wherever_they_stand(trained_run: Path, tmp_path: Path) -> None:
     """Each differing key with both values; config/config.yaml contradicts nothing."""
     home = tmp_path

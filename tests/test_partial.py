@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -104,8 +105,11 @@ def test_killed_jobs_and_models_that_raise(
     assert forerun(["list-runs"]) == 0
     assert "partial (2 failed)" in capsys.readouterr().out
 
-    # The same command again: only what failed is done, even if Snakemake remembers nothing.
+    # The same command again: only what failed is done, even if Snakemake remembers nothing, and
+    # if an earlier retry was killed when it had just removed what it was to make.
     before = finished(run)
+    (run / "parts" / "Naive" / "final.json").unlink()
+    shutil.rmtree(run / "models" / "Naive")
     assert call_again(tmp_path, forget=True) == 1
     assert "Naive failed" not in (tmp_path / "out").read_text()
     assert "TooLong failed" in (tmp_path / "out").read_text()
@@ -126,8 +130,6 @@ def test_killed_jobs_and_models_that_raise(
 
 
 def call_again(home: Path, *arguments: str, forget: bool = False) -> int:
-    import shutil
-
     if forget:
         shutil.rmtree(home / ".snakemake")
     return train(home, *arguments).wait()  # type: ignore[attr-defined, no-any-return]

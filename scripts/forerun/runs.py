@@ -18,9 +18,6 @@ from forerun.files import read_json, sha256
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 MODEL = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
-#: A note of what failed when the last call ended; removed when nothing has.
-FAILURES = "logs/failures.json"
-
 #: States of work that the same command takes up again: it failed, or the run's time was over.
 NOT_DONE = ("failed", "skipped")
 
@@ -188,14 +185,14 @@ def has_model(folder: str | Path) -> bool:
         return False
 
 
-def finished_pieces(folder: str | Path) -> list[str]:
-    """List the outputs (relative to the run) of the training jobs that succeeded.
+def finished_pieces(folder: str | Path, model: str = "*") -> list[str]:
+    """List the outputs (relative to the run) of the training jobs that succeeded, all or a model's.
 
     They are never made again: ``models/NHITS``, ``parts/NHITS/final.json``,
     ``parts/NHITS/fold_0.json``, ``parts/NHITS/fold_0.parquet``...
     """
     folder, done = Path(folder), []
-    for path in sorted(folder.glob("parts/*/*.json")):
+    for path in sorted(folder.glob(f"parts/{model}/*.json")):
         if outcome(path).get("status") != "ok":
             continue
         name = path.parent.name

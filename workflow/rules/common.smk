@@ -175,6 +175,15 @@ def get_setting(key):
     return setting
 
 
+def make_again(path):
+    """Have Snakemake make a file that exists, whatever its age says, as `--forcerun` does.
+
+    Ages cannot tell what a killed call has left: this rests on what the files say.
+    """
+    if workflow.is_main_process:
+        workflow.dag.forcefiles.add(path)
+
+
 # -- What is done is a source -------------------------------------------------------------------
 
 

@@ -64,12 +64,13 @@ def get_final_failures(wildcards):
     return run_folders.failures(Path(HERE) / wildcards.run_id, wildcards.model, "final")
 
 
-def get_failure_note(wildcards):
-    """Return the note of what failed if this fit did: it is newer, so the fit is done again."""
-    note = f"{RUNS}/{wildcards.run_id}/{run_folders.FAILURES}"
+def retry_failed_fit(wildcards):
+    """Have a fit that failed made again. Gives no input: input functions are asked for the plan."""
+    folder = f"{RUNS}/{wildcards.run_id}/parts/{wildcards.model}"
     piece = f"fold_{wildcards.fold}" if hasattr(wildcards, "fold") else "final"
-    failed = run_folders.failures(Path(HERE) / wildcards.run_id, wildcards.model, piece)
-    return [note] if failed and not STORAGE and os.path.isfile(note) else []
+    if run_folders.failures(Path(HERE) / wildcards.run_id, wildcards.model, piece):
+        make_again(f"{folder}/{piece}.json")
+    return []
 
 
 # -- Validate ---------------------------------------------------------------------------------
@@ -88,6 +89,18 @@ def get_fold_files(pattern):
         return collect(pattern, fold=get_folds(wildcards.run_id), allow_missing=True)
 
     return files
+
+
+def retry_unfinished_model(wildcards):
+    """Have a model collected again of which a fit is not done: see retry_failed_fit.
+
+    Its old status and results would else hide that a fit is missing which a kill cut short.
+    """
+    finished = run_folders.finished_pieces(Path(HERE) / wildcards.run_id, wildcards.model)
+    pieces = ["final", *(f"fold_{fold}" for fold in get_folds(wildcards.run_id))]
+    if any(f"parts/{wildcards.model}/{piece}.json" not in finished for piece in pieces):
+        make_again(f"{RUNS}/{wildcards.run_id}/status/{wildcards.model}.json")
+    return []
 
 
 # -- Metrics ----------------------------------------------------------------------------------
@@ -114,6 +127,7 @@ def get_seal(wildcards):
     sealed = f"{RUNS}/{wildcards.run_id}/SEALED"
     if wildcards.run_id in SEALED:
         return sealed
+    make_again(f"{RUNS}/{wildcards.run_id}/predictions")  # those of before may hide a missing seal
     checkpoints.score_models.get(run_id=wildcards.run_id)  # done from here on
     refresh()
     failed = run_folders.failed_models(Path(HERE) / wildcards.run_id / "leaderboard.csv")

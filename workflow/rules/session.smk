@@ -3,7 +3,6 @@
 import time
 
 from forerun import preload, seal, session, store
-from forerun.files import write_json
 
 #: Rules whose jobs import the forecasting libraries.
 FORECASTING = (
@@ -58,23 +57,13 @@ def open_sessions():
 
 
 def close_sessions():
-    """Say that this call is over, and remove what killed jobs left half-written.
-
-    A note of what failed makes Snakemake try again: it is newer than what failed and an input of
-    it, so that this rests neither on Snakemake's memory nor on a profile.
-    """
+    """Say that this call is over, and remove what killed jobs left half-written."""
     refresh()
     for run_id in SESSION:
         folder = Path(HERE) / run_id
         session.end(folder)
         if session.holder(folder) is None:
             seal.sweep(folder)
-        failed = run_folders.failed_pieces(folder)
-        note = folder / run_folders.FAILURES
-        if failed and not run_folders.is_sealed(folder):
-            write_json(note, failed)
-        else:
-            note.unlink(missing_ok=True)
 
 
 def end_with_failures():
@@ -97,17 +86,23 @@ def end_with_failures():
 
 def end_with_refusals():
     """End the call with exit code 2 if a run was refused; leave no empty folder of it."""
-    refused = False
-    for run_id in SESSION:
-        folder = Path(HERE) / run_id
-        log = folder / "logs" / "freeze_run.log"
-        if run_folders.is_frozen(folder) or not log.is_file():
-            continue
-        if "forerun: error:" in log.read_text(encoding="utf-8"):
-            refused = True
-            run_folders.remove_if_never_begun(folder)
+    refused = [run_id for run_id in sorted(SESSION) if is_refused(Path(HERE) / run_id)]
+    for run_id in refused:
+        if not run_folders.is_frozen(Path(HERE) / run_id):
+            run_folders.remove_if_never_begun(Path(HERE) / run_id)
     if refused:
         raise SystemExit(2)
+
+
+def is_refused(folder):
+    """Tell whether a job of this call said what the user has to mend.
+
+    That is the data of a run that is to be created, or a model of a sealed run that was damaged.
+    """
+    stage = "predict_run" if run_folders.is_sealed(folder) else "freeze_run"
+    log = folder / "logs" / f"{stage}.log"
+    written = log.is_file() and log.stat().st_mtime >= BEGAN
+    return written and "forerun: error:" in log.read_text(encoding="utf-8", errors="replace")
 
 
 onstart:

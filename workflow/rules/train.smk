@@ -13,7 +13,7 @@ rule train_model:
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
-        failure=get_failure_note,
+        retry=retry_failed_fit,
     output:
         model=directory("<runs>/{run_id}/models/{model}"),
         outcome="<runs>/{run_id}/parts/{model}/final.json",

@@ -14,7 +14,7 @@ rule cross_validate:
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
-        failure=get_failure_note,
+        retry=retry_failed_fit,
     output:
         results="<runs>/{run_id}/parts/{model}/fold_{fold}.parquet",
         outcome="<runs>/{run_id}/parts/{model}/fold_{fold}.json",
@@ -61,6 +61,7 @@ rule collect_model:
         final="<runs>/{run_id}/parts/{model}/final.json",
         folds=get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.json"),
         results=get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.parquet"),
+        retry=retry_unfinished_model,
     output:
         cv_results="<runs>/{run_id}/cv_results_{model}.csv",
         status="<runs>/{run_id}/status/{model}.json",
