@@ -29,6 +29,13 @@ from forerun.seal import IGNORED, frozen_files, verify
 
 #: What is killed: one process of the kind, or all of them at once.
 KINDS = ("snakemake", "job", "worker", "preload", "all")
+#: The rules whose jobs are aimed at in every other strike: the short ones are rarely met by chance.
+RULES = (
+    *("freeze_run", "train_model", "cross_validate", "collect_model", "score_models", "seal_run"),
+    *("predict_run", "plot_run", "report_run"),
+)
+#: How far into a job an aimed strike waits at most, in seconds.
+INTO_JOB = 1.5
 #: Models that need no network: a call takes seconds.
 QUICK = ("-m", "Naive", "--baselines", "SeasonalNaive", "--set", "plot_series=1")
 #: Columns of the leaderboard that tell how long something took, and where it was taken from.
@@ -164,6 +171,7 @@ class Storm:
     arguments: Sequence[str] = QUICK
     extras: Sequence[Sequence[str]] = (("--set", "reuse=false"), ("--set", "reuse=true"))
     kinds: Sequence[str] = KINDS
+    rules: Sequence[str] = RULES
     per_call: int = 4
     kills: Counter[str] = field(default_factory=Counter)
     phases: Counter[str] = field(default_factory=Counter)
@@ -218,13 +226,19 @@ class Storm:
         return code
 
     def strike(self, process: subprocess.Popen[str], run: Path) -> dict[str, tuple[int, str]]:
-        """Wait for a random moment and kill; return what was finished just then."""
+        """Wait for a random moment and kill; return what was finished just then.
+
+        Every other strike waits for a job of a certain rule: if the call ends before, so be it.
+        """
         moment = time.monotonic() + self.random.uniform(0, self.duration) / 3
         kind = self.random.choice(self.kinds)
+        aim = self.random.choice(self.rules) if self.rules and self.random.random() < 0.5 else ""
         while process.poll() is None:
             there = family(process)
-            if time.monotonic() >= moment and (kind == "all" or kind in there):
-                what = phase(there)
+            what = phase(there)
+            if aim and aim in what:
+                moment, aim = time.monotonic() + self.random.uniform(0, INTO_JOB), ""
+            if not aim and time.monotonic() >= moment and (kind == "all" or kind in there):
                 before = {} if kind == "job" else finished_now(run)
                 every = [p for ps in there.values() for p in ps]
                 one = [self.random.choice(there[kind])] if kind != "all" else every
