@@ -12,8 +12,9 @@ default, a blend, for each of its parts follows few windows too closely on some 
   SeasonalNaive is the best model, lower than that of SeasonalNaive.
 
 Both are scored honestly: the forecasts of each window are made with choices and weights that come
-from the other windows. What predicts the future is chosen on all windows. With one window there are
-no weights, and members are found for one half of the series on the other half.
+from the other windows. What predicts the future is chosen on all windows. With one window, members
+and weights for one half of the series are found on the other half; weights only where there are
+enough series for them (:data:`MANY_SERIES`), and none for single series.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ BEST, ENSEMBLE = "best", "ensemble"
 COMBINATIONS = (BEST, ENSEMBLE)
 #: Windows without which one series' errors say too little to choose a model for it.
 MIN_WINDOWS = 2
+#: Series without which a single window says too little to weight models by.
+MANY_SERIES = 100
 
 
 @dataclass
@@ -139,35 +142,36 @@ def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
 def _halves(stacked: Stack, by_window: Floats, settings: dict[str, Any]) -> Floats:
     """Combine the only window: each half of the series by what is known of the other half."""
     mixed = np.empty(stacked.actual[:, 0].shape)
-    number = len(mixed)
     for part in (slice(0, None, 2), slice(1, None, 2)):
-        other = slice(1 - part.start, None, 2)
-        judged = by_window[:, other if number > 1 else part]
-        recipe = _recipe(stacked, judged, [0], settings)
+        other = slice(1 - part.start, None, 2) if len(mixed) > 1 else part
+        recipe = _recipe(stacked, by_window, [0], settings, other)
         mixed[part] = mix(stacked.forecasts[:, part, 0], recipe)
     return mixed
 
 
 def _recipe(
-    stacked: Stack, by_window: Floats, chosen: list[int], settings: dict[str, Any]
+    stacked: Stack,
+    by_window: Floats,
+    chosen: list[int],
+    settings: dict[str, Any],
+    series: slice = slice(None),
 ) -> Recipe:
-    """Make a recipe from the windows `chosen`; without weights if the run has one window only."""
+    """Make a recipe from the windows `chosen` of some series."""
     method = settings.get("ensemble") or "blend"
     models = len(stacked.models)
     equal = np.full(models, 1.0 / models)
     if not chosen:
         return Recipe(equal, np.full(models, True), (0.0, 1.0, 0.0))
-    good = good_members(stacked.models, by_window[:, :, chosen])
-    if stacked.cube.shape[1] == 1:
-        return Recipe(good / good.sum(), good, (0.0, 0.0, 1.0), None, method == "median")
-    shares = _shares(method, len(chosen))
-    own = series_weights(mean(by_window[:, :, chosen], 2)) if shares[0] else None
+    by_window = by_window[:, series][:, :, chosen]
+    good = good_members(stacked.models, by_window)
+    shares = _shares(method, len(chosen), stacked.cube.shape)
+    own = series_weights(mean(by_window, 2)) if shares[0] else None
     if not shares[1]:
         return Recipe(good / good.sum(), good, shares, own, method == "median")
     weights = greedy(
-        stacked.forecasts[:, :, chosen],
-        stacked.actual[:, chosen],
-        stacked.scale[:, chosen],
+        stacked.forecasts[:, series][:, :, chosen],
+        stacked.actual[series][:, chosen],
+        stacked.scale[series][:, chosen],
         settings["sort_metric"],
         settings["ensemble_size"],
         settings["seed"],
@@ -175,10 +179,19 @@ def _recipe(
     return Recipe(weights, good, shares, own)
 
 
-def _shares(method: str, number: int) -> tuple[float, float, float]:
-    """Shares of a method; no weights for single series from fewer than MIN_WINDOWS windows."""
+def _shares(method: str, chosen: int, shape: tuple[int, ...]) -> tuple[float, float, float]:
+    """Shares of a method, as far as the back-tests can tell its weights.
+
+    Parameters
+    ----------
+    chosen : how many windows the weights come from
+    shape : series, windows, ... of the run
+    """
+    series, number = shape[:2]
+    if number == 1 and series < MANY_SERIES:
+        return 0.0, 0.0, 1.0
     by_series, equal, robust = METHODS[method]
-    if number >= MIN_WINDOWS or not by_series:
+    if chosen >= MIN_WINDOWS or not by_series:
         return by_series, equal, robust
     return 0.0, equal + by_series / 2, robust + by_series / 2
 
@@ -191,7 +204,7 @@ def _record(
         return {model: weight for model, weight in pairs if weight > 0}
 
     number = stacked.cube.shape[1]
-    note = "one window: no weights, and no window is left to score best on"
+    note = "one window: no weights for single series, and no window is left to score best on"
     return {
         "method": settings.get("ensemble") or "blend",
         "metric": settings["sort_metric"],

@@ -153,6 +153,20 @@ def test_one_window_gives_equal_weights_and_says_so() -> None:
     assert made.results["best"].empty
 
 
+def test_one_window_of_many_series_weights_each_half_by_the_other() -> None:
+    """A says 1 and B -1 in one half of the series, in the other A says 2 and B -1."""
+    run = settings(1, ensemble="greedy")
+    half = combine.MANY_SERIES // 2
+    said = {"A": [[1], [2]] * half, "B": [[-1], [-1]] * half}
+    made = combine.combine(stacked(said, run, series=2 * half), run)
+    mixed = made.results["ensemble"]["ensemble"].to_numpy()[::2]
+    assert mixed[0::2] == pytest.approx(1 / 3 - 2 / 3, abs=0.03)  # weights 1/3 and 2/3
+    assert mixed[1::2] == pytest.approx(2 / 2 - 1 / 2)  # weights 1/2 and 1/2
+    assert made.record["shares"] == {"by_series": 0.0, "greedy": 1.0, "robust": 0.0}
+    blend = combine.combine(stacked(said, run, series=2 * half), run | {"ensemble": "blend"})
+    assert blend.record["shares"] == {"by_series": 0.0, "greedy": 0.5, "robust": 0.5}
+
+
 def test_forecasts_are_put_together_from_what_is_there() -> None:
     keys = pd.DataFrame({"unique_id": ["a", "b", "new"], "ds": [1, 1, 1]})
     frames = {"A": keys.assign(A=[1.0, 1.0, 1.0]), "B": keys.assign(B=[5.0, 5.0, 5.0])}
