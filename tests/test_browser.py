@@ -225,9 +225,9 @@ def test_names_are_shown_as_they_are(show: Any) -> None:
 def test_comparison_chooses_a_metric_and_lays_forecasts_over_each_other(show: Any) -> None:
     page = show("comparison")
     shown = page.locator("#difference-table tbody tr:visible")
-    assert set(shown.locator("td:nth-child(3)").all_inner_texts()) == {"mae"}
+    assert set(shown.locator("td:nth-child(3)").all_inner_texts()) == {"MAE"}
     page.locator("select[data-only]").select_option("rmse")
-    assert set(shown.locator("td:nth-child(3)").all_inner_texts()) == {"rmse"}
+    assert set(shown.locator("td:nth-child(3)").all_inner_texts()) == {"RMSE"}
     names = {trace["name"] for trace in traces(page, "[data-explorer]") if trace["name"]}
     assert {name.split(" ")[0] for name in names} == {"a", "b", "observed"}
 

@@ -282,8 +282,9 @@ def test_cherry_pick_takes_the_easiest_series(
     code, out, err = call(capsys, "predict", "-r", "exp1", "--cherry-pick")
     assert code == 0, err
     assert f"series {easiest} (lowest mean error" in out
-    picture = home / f"runs/exp1/plots/comparison/comparison_{easiest}.png"
+    picture = home / f"runs/exp1/comparisons/comparison_{easiest}.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
+    assert not (home / "runs/exp1/plots").exists()  # it is the workflow's: made anew as a whole
     saved = home / f"runs/exp1/inference/cherry_pick_{easiest}"
     assert {path.stem for path in saved.glob("*.csv")} == set(mae.columns)
     table = pd.read_csv(saved / "NHITS.csv")

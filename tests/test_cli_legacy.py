@@ -57,5 +57,5 @@ def test_old_models_before_and_after_migrating(
     after = pd.read_csv(folder / "inference" / "cherry_pick_series_1" / "DLinear.csv")
     wanted = expected[expected["unique_id"] == "series_1"].reset_index(drop=True)
     pd.testing.assert_frame_equal(after, wanted, atol=1e-5)
-    assert (folder / "plots" / "comparison" / "comparison_series_1.png").is_file()
+    assert (folder / "comparisons" / "comparison_series_1.png").is_file()
     assert run(["verify", folder.name, "-o", "data/output"]) == 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from forerun import palette
 from forerun.errors import UserError, suggest
 from forerun.files import read_json
 from forerun.listing import read_run
@@ -202,6 +203,11 @@ class Run:
         if not self.paths.leaderboard.is_file():
             return self.models
         return [str(model) for model in self.leaderboard["model"]]
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Each model's place among the colours, for :mod:`forerun.palette`."""
+        return palette.places(self.models, self.ranked)
 
     def _usable(self, models: Iterable[str] | None) -> list[str]:
         asked = list(self.models if models is None else models)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import warnings
 
@@ -18,48 +17,10 @@ from forerun.plots.frames import by_model, intervals, observed, seasonal_scale
 from forerun.plots.names import choose_series, order_models, series_errors
 from forerun.plots.page import grid_of
 from forerun.plots.series import shown_steps
-from forerun.plots.style import ACTUAL, COLOURS, HIGHLIGHT, INK, OTHER
 from forerun.plots.text import Numbers, duration, fit_text, number, text_width, wrap_text
 from forerun.plots.times import time_axis
 
 MINUS = "\u2212"
-
-# Machado, Oliveira and Fernandes (2009), severity 1.0, on linear RGB.
-SIGHT = {
-    "normal": np.eye(3),
-    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-                   [-0.003882, -0.048116, 1.051998]],
-    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-                     [-0.011820, 0.042940, 0.968881]],
-    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602],
-                   [0.004733, 0.691367, 0.303900]],
-}  # fmt: skip
-
-
-def lab(colour: str, sight: str) -> np.ndarray:
-    """Return CIE L*a*b* of a colour as someone with this kind of sight sees it."""
-    rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    seen = np.clip(np.asarray(SIGHT[sight]) @ linear, 0, 1)
-    to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
-                       [0.0193339, 0.1191920, 0.9503041]])  # fmt: skip
-    ratio = to_xyz @ seen / np.array([0.95047, 1.0, 1.08883])
-    f = np.where(ratio > 216 / 24389, np.cbrt(ratio), (24389 / 27 * ratio + 16) / 116)
-    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
-
-
-@pytest.mark.parametrize("sight", list(SIGHT))
-def test_colours_stay_apart_for_every_kind_of_sight(sight: str) -> None:
-    colours = [*COLOURS, INK, OTHER, HIGHLIGHT]
-    for one, other in itertools.combinations(colours, 2):
-        distance = float(np.linalg.norm(lab(one, sight) - lab(other, sight)))
-        assert distance > 12, (one, other, distance)
-
-
-@pytest.mark.parametrize("colour", [*COLOURS, INK, ACTUAL])
-def test_lines_can_be_seen_on_white(colour: str) -> None:
-    luminance = ((lab(colour, "normal")[0] + 16) / 116) ** 3
-    assert 1.05 / (luminance + 0.05) > 2.2
 
 
 @pytest.mark.parametrize(

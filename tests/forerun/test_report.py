@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import base64
 import gzip
-import html
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from pages import data_of, words_of
 from synthetic import make_run
 
 from forerun import open_run
 from forerun.errors import UserError
-from forerun.plots.style import COLOURS
-from forerun.report import charts, text, write_comparison, write_report, write_runs_page
+from forerun.report import text, write_comparison, write_report, write_runs_page
 from forerun.report.compare import holm, paired, signed_rank
 from forerun.report.errors import backtest, window_names
 from forerun.report.pack import round_step
 from forerun.report.page import LARGEST_PAGE, data_text
-
-
-def data_of(page: Path) -> dict[str, Any]:
-    """Unpack the data of a page as the browser does."""
-    found = re.search(r'id="data">([^<]*)<', page.read_text(encoding="utf-8"))
-    assert found
-    unpacked: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(found[1])))
-    return unpacked
-
-
-def words_of(page: Path) -> str:
-    """Return a page's text without scripts, styles and tags."""
-    source = page.read_text(encoding="utf-8")
-    source = re.sub(r"(?s)<(script|style)\b.*?</\1>", " ", source)
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", source)).split())
 
 
 @pytest.fixture(scope="module")
@@ -180,22 +163,6 @@ def test_errors_by_window_and_step_by_hand() -> None:
 def test_steps_are_one_two_or_five(span: float, step: float) -> None:
     assert round_step(span) == pytest.approx(step)
     assert round_step(0.0, 7.0) > 0
-
-
-def test_colours_are_those_of_the_plots() -> None:
-    assert charts.LIGHT == COLOURS
-    assert len(charts.DARK) == len(charts.LIGHT)
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-    r, g, b = [p / 12.92 if p <= 0.03928 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
-
-
-@pytest.mark.parametrize("colour", charts.DARK)
-def test_colours_stand_out_in_the_dark(colour: str) -> None:
-    assert (luminance(colour) + 0.05) / (luminance("#12161c") + 0.05) > 4.5
 
 
 def test_numbers_as_people_read_them() -> None:

@@ -21,6 +21,8 @@ from forerun.runs import RunPaths, is_sealed, refuse_if_damaged
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Where pictures of chosen series lie. Not in ``plots/``: that folder is made anew as a whole.
+COMPARISONS = "comparisons"
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 
 
@@ -137,9 +139,7 @@ def _from_run(
     if wish.plot and (wish.cherry_pick or wish.unique_ids):
         history = _history(folder)
         for unique_id in wish.unique_ids:
-            _draw(
-                folder / "plots" / "comparison", folder, history, frames, unique_id, settings, note
-            )
+            _draw(folder / COMPARISONS, folder, history, frames, unique_id, settings, note)
     return 0
 
 
@@ -218,7 +218,7 @@ def _from_old(output: Path, wish: Wish) -> int:
         target = inference.save(output, wish.name or _name(wish, "forecasts"), frames, mark)
         say(f"predictions: {target}/")
     if wish.plot and wish.unique_ids:
-        place = output / "plots" / "comparison"
+        place = output / COMPARISONS
         _draw(place, output, history, frames, wish.unique_ids[0], {}, note)
     return 0
 
@@ -256,10 +256,12 @@ def _draw(
     note: str,
 ) -> None:
     """Draw all models on one series as ``comparison_<unique_id>.png``."""
-    from forerun.plots import comparison, write_plot
+    from forerun.plots import comparison, looks, write_plot
+    from forerun.run import Run
 
+    palette = looks(frames, Run(folder).places) if settings else None
     figure = comparison(
-        history, dict(frames), unique_id, settings=settings, note=note,
+        history, dict(frames), unique_id, palette=palette, settings=settings, note=note,
         errors=_errors(folder / "metrics.csv", unique_id, list(frames)),
     )  # fmt: skip
     written = write_plot(figure, place, "comparison", unique_id)

@@ -34,7 +34,8 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
 
 _FILES = (
     "config.yaml", "provenance.json", "data.parquet", "models", "leaderboard.csv", "metrics.csv",
-    "predictions", "plots", "report.html", "inference", "logs", "SEALED",
+    "predictions", "plots", "report.html", "comparisons", "inference", "logs",
+    "SEALED",
 )  # fmt: skip
 
 

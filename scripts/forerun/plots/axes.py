@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from forerun.plots.style import INK, MUTED, OTHER, Look
+from forerun.palette import INK
+from forerun.plots.style import MUTED, OTHER, Look
 from forerun.plots.text import Numbers, fit_text, plural, text_width
 
 LABEL_SIZE = 9.0

@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from forerun.palette import ACTUAL
 from forerun.plots.axes import draw_line, panel_title
 from forerun.plots.frames import Frames, intervals, observed, values
 from forerun.plots.page import Page, key_line
@@ -30,7 +31,7 @@ from forerun.plots.series import (
     series_limits,
     shown_steps,
 )
-from forerun.plots.style import ACTUAL, SHADE, Look, styled
+from forerun.plots.style import SHADE, Look, styled
 from forerun.plots.text import number, plural
 
 WIDTH = 10.0

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from forerun.errors import UserError
+from forerun.palette import ACTUAL, INK
 from forerun.plots.frames import Frames, by_model, intervals, pick, values
 from forerun.plots.page import Page, key_line
 from forerun.plots.series import ALONE, fill_palette
-from forerun.plots.style import ACTUAL, INK, MARGIN, Look, styled
+from forerun.plots.style import MARGIN, Look, styled
 from forerun.plots.text import Numbers, fit_text, plural
 
 WIDTH = 10.0

@@ -10,6 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from forerun.palette import BEST
 from forerun.plots.axes import (
     Label,
     direct_labels,
@@ -41,7 +42,7 @@ from forerun.plots.series import (
     series_limits,
     shade_future,
 )
-from forerun.plots.style import BEST, Look, styled
+from forerun.plots.style import Look, styled
 
 WIDTH, HEIGHT = 10.0, 4.2
 

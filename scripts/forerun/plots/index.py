@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from forerun.files import read_json, write_json, write_text
+from forerun.palette import SPECIAL, configured, places
 from forerun.plots.backtests import backtest
 from forerun.plots.calibration import calibration
 from forerun.plots.diagnostics import NAMES, SCALED, error_by_horizon, short_name
@@ -26,7 +27,7 @@ from forerun.plots.names import (
     series_errors,
 )
 from forerun.plots.residuals import residuals
-from forerun.plots.style import SPECIAL, Look, looks, save
+from forerun.plots.style import Look, looks, save
 from forerun.plots.text import clean, plural
 
 INDEX, README = "index.json", "README.md"
@@ -91,10 +92,11 @@ def write_all(
     cv, predictions
         Per model, as the run's files hold them; empty frames (failed models) are passed over.
     leaderboard
-        One row per model; decides the order of the models and with it their colours.
+        One row per model; decides the order of the models.
     settings
         The run's configuration: ``plot_series`` (how many series get plots, 12), ``season_length``,
-        ``sort_metric``, ``target_col``, ``time_col``.
+        ``sort_metric``, ``target_col``, ``time_col``, and the models, whose order decides their
+        colours.
 
     Returns
     -------
@@ -139,8 +141,8 @@ def _inputs(
         season = int(settings.get("season_length") or 1)
         errors = series_errors(tested[judge], judge, history, season)
     return Inputs(
-        history, tested, future, leaderboard, settings, models, looks(models),
-        choose_series(errors, ids, count),
+        history, tested, future, leaderboard, settings, models,
+        looks(models, places(configured(settings), models)), choose_series(errors, ids, count),
     )  # fmt: skip
 
 

@@ -13,10 +13,11 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
 from forerun.errors import UserError
+from forerun.palette import INK
 from forerun.plots.diagnostics import NAMES, PERCENT, metric_label, short_name
 from forerun.plots.page import Page
 from forerun.plots.series import Settings, fill_palette
-from forerun.plots.style import GRID, INK, MUTED, Look, styled
+from forerun.plots.style import GRID, MUTED, Look, styled
 from forerun.plots.text import MINUS, Numbers, duration, fit_text, number, plural, text_width
 
 WIDTH, ROW = 10.0, 0.29

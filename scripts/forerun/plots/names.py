@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forerun.palette import SPECIAL
 from forerun.plots.frames import seasonal_scale, select, values
-from forerun.plots.style import SPECIAL
 
 _LONGEST = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from forerun.plots.style import ACTUAL, INK, MARGIN, MUTED
+from forerun.palette import ACTUAL, INK
+from forerun.plots.style import MARGIN, MUTED
 from forerun.plots.text import fit_text, text_width, wrap_text
 
 _TITLE, _LINE, _KEYS, _FOOT = 0.30, 0.19, 0.30, 0.16

@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from forerun.errors import UserError
+from forerun.palette import ACTUAL
 from forerun.plots.axes import (
     axis_names,
     draw_line,
@@ -22,7 +23,7 @@ from forerun.plots.axes import (
 from forerun.plots.frames import Frames, by_model, count_windows, values, with_step
 from forerun.plots.page import Page, key_line
 from forerun.plots.series import ALONE, Settings, fill_palette
-from forerun.plots.style import ACTUAL, Look, styled
+from forerun.plots.style import Look, styled
 from forerun.plots.text import MINUS, Numbers, number, plural
 from forerun.plots.times import time_axis
 

@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from forerun.errors import UserError
+from forerun.palette import ACTUAL, BEST, INK
 from forerun.plots.axes import (
     axis_names,
     draw_line,
@@ -22,7 +23,7 @@ from forerun.plots.axes import (
 )
 from forerun.plots.frames import Frames, by_model, intervals, observed, one_series, pick, values
 from forerun.plots.page import Page
-from forerun.plots.style import ACTUAL, BEST, INK, SHADE, Look, looks
+from forerun.plots.style import SHADE, Look, looks
 from forerun.plots.text import fit_text, plural
 from forerun.plots.times import time_axis
 

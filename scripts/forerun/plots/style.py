@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +18,13 @@ from typing import Any, ParamSpec, TypeVar
 import matplotlib
 from matplotlib.figure import Figure
 
+from forerun import palette
 from forerun.files import replacing
+from forerun.palette import BEST, COLOURS, ENSEMBLE, HIGHLIGHT, INK
 from forerun.plots.text import FONTS
 
-ENSEMBLE, BEST = "ensemble", "best"
-SPECIAL = (ENSEMBLE, BEST)
-
-# Okabe and Ito's colours without black and yellow, which mean something else here, plus two that
-# stay apart from them under every common kind of colour blindness (a test computes it).
-COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7C1FD8", "#6E290B",
-)  # fmt: skip
-INK, MUTED, GRID, SHADE = "#1F2933", "#5F6B7A", "#E6E9ED", "#F3F5F8"
-ACTUAL, OTHER, HIGHLIGHT = "#4A5460", "#B4BCC6", "#F0E442"
+MUTED, GRID, SHADE = "#5F6B7A", "#E6E9ED", "#F3F5F8"
+OTHER = "#B4BCC6"
 DASHED = (0, (5.0, 1.6))
 
 MARGIN = 0.22
@@ -128,36 +122,42 @@ class Look:
 
 
 # Nested: each stays visible where all three coincide.
-_BEST = Look(HIGHLIGHT, width=8.0, order=2.6, alpha=0.9)
-_ENSEMBLE = Look(INK, width=4.0, order=3.6)
+_SPECIAL = {
+    BEST: Look(HIGHLIGHT, width=8.0, order=2.6, alpha=0.9),
+    ENSEMBLE: Look(INK, width=4.0, order=3.6),
+}
 _OTHERS = Look(OTHER, width=0.9, order=2.4, faint=True)
 
 
-def looks(models: Iterable[str]) -> dict[str, Look]:
+def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dict[str, Look]:
     """Give every model its look.
 
     Parameters
     ----------
     models
-        Names of models, the most important first. As many as there are :data:`COLOURS` get a
-        colour (the later half dashed as well), the rest are grey. ``ensemble`` and ``best`` have
-        looks of their own and use up no colour: a thick dark line and a yellow highlighter.
+        Names of models, the most important first: their lines lie on top.
+    places
+        Their places among the colours (:func:`forerun.palette.places`); in the order of `models`
+        if not given. As many as there are colours get one (the later half dashed as well), the
+        rest are grey. ``ensemble`` and ``best`` have looks of their own and use up no colour: a
+        thick dark line and a yellow highlighter.
 
     Returns
     -------
     dict
         Look per model. Make it once per run and hand it to every plot.
     """
+    names = list(dict.fromkeys(models))
+    found = palette.places(names) if places is None else places
     result: dict[str, Look] = {}
-    plain = 0
-    for model in dict.fromkeys(models):
-        if model in SPECIAL:
-            result[model] = _ENSEMBLE if model == ENSEMBLE else _BEST
-        elif plain < len(COLOURS):
-            late = plain >= len(COLOURS) // 2
-            order = 5.0 - plain / 10
-            result[model] = Look(COLOURS[plain], dash=DASHED if late else "-", order=order)
-            plain += 1
+    for rank, model in enumerate(names):
+        place = found.get(model, len(COLOURS))
+        if model in _SPECIAL:
+            result[model] = _SPECIAL[model]
+        elif place < len(COLOURS):
+            dash = DASHED if palette.is_dashed(place) else "-"
+            order = 5.0 - min(rank, 9) / 10  # always above the ensemble's line
+            result[model] = Look(COLOURS[place], dash=dash, order=order)
         else:
             result[model] = _OTHERS
     return result

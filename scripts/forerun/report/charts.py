@@ -17,10 +17,6 @@ from forerun.report.errors import Backtest
 
 Chart = dict[str, Any]
 
-#: Colours of the models on white (those of the plots) and on black; dashed after the last.
-LIGHT = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7C1FD8", "#6E290B")
-DARK = ("#4DA3E0", "#F07F3C", "#2FC79A", "#E59CC4", "#9AD4F5", "#F2BB4E", "#BC8AE6", "#C99B66")
-
 METRICS = {
     "mae": "MAE",
     "mse": "MSE",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from forerun import palette
 from forerun.errors import UserError
 from forerun.models import brief
+from forerun.plots.axes import axis_names
 from forerun.report import charts, text
 from forerun.report.compare import LEVEL, Comparison, holm, paired
 from forerun.report.pack import Line, pack
@@ -44,15 +46,17 @@ def write_comparison(folders: Sequence[str | Path], path: str | Path) -> Path:
         raise UserError("compare: the same run is named twice; name different runs")
     metrics = [m for m in runs[0].config["metrics"] if all(m in r.config["metrics"] for r in runs)]
     best = [_best(run) for run in runs]
-    rows, drawn, lines, models = _compare(runs, best, metrics)
+    rows, drawn = _compare(runs, best, metrics)
+    wanted = _wanted(runs, best)
+    lines = [_line(run, model) for run, model in wanted]
     ids = _common(runs)
+    history = max((run.history for run in runs), key=len)
     extra = {
-        "models": models,
-        "baselines": [],
-        "colours": {"light": charts.LIGHT, "dark": charts.DARK},
+        "models": [line.name for line in lines],
+        "looks": _looks(runs, wanted),
+        "axes": axis_names(runs[0].config, history["ds"]),
         "charts": drawn,
     }
-    history = max((run.history for run in runs), key=len)
     data, shown = pack(history, lines, ids[:MOST_SERIES], extra=extra)
     write_page(
         path,
@@ -95,9 +99,8 @@ def _common(runs: Sequence[Run]) -> list[str]:
 
 def _compare(
     runs: list[Run], best: list[str], metrics: list[str]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[Line], list[str]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Compare each pair of runs: their best models, and those that both have."""
-    lines, models = _lines(runs, best)
     rows: list[dict[str, Any]] = []
     drawn: list[dict[str, Any]] = []
     for metric in metrics:
@@ -114,7 +117,7 @@ def _compare(
         chart = charts.scatter(tables, *labels, number)
         if chart["variants"]:
             drawn.append(chart | {"title": f"{runs[0].run_id} against {run.run_id}"})
-    return rows, drawn, lines, models
+    return rows, drawn
 
 
 def _pairs(
@@ -138,6 +141,7 @@ def _row(first: str, second: str, comparison: Comparison) -> dict[str, Any]:
     verdict = comparison.verdict(first, second)
     return {
         "metric": comparison.metric,
+        "measure": charts.metric_name(comparison.metric),
         "runs": f"{first} → {second}",
         "models": names if same else f"{names} (best of each)",
         "comparison": comparison,
@@ -147,11 +151,7 @@ def _row(first: str, second: str, comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _label(run: Run, model: str) -> str:
-    return f"{run.run_id} · {model}"
-
-
-def _lines(runs: list[Run], best: list[str]) -> tuple[list[Line], list[str]]:
+def _wanted(runs: list[Run], best: list[str]) -> list[tuple[Run, str]]:
     """Return the models to draw: the best of each run, then the others in turn."""
     wanted = list(zip(runs, best, strict=True))
     others = [[m for m in r.ranked if m in r.metrics and m not in r.failed] for r in runs]
@@ -159,17 +159,26 @@ def _lines(runs: list[Run], best: list[str]) -> tuple[list[Line], list[str]]:
         for run, models in zip(runs, others, strict=True):
             if rank < len(models) and (run, models[rank]) not in wanted:
                 wanted.append((run, models[rank]))
-    wanted = wanted[:MOST_LINES]
-    lines = [
-        Line(
-            _label(run, model),
-            model,
-            functools.partial(run.cv_results_of, model),
-            functools.partial(run.predictions_of, model),
-        )
-        for run, model in wanted
-    ]
-    return lines, [line.name for line in lines]
+    return wanted[:MOST_LINES]
+
+
+def _line(run: Run, model: str) -> Line:
+    return Line(
+        f"{run.run_id} · {model}",
+        model,
+        functools.partial(run.cv_results_of, model),
+        functools.partial(run.predictions_of, model),
+    )
+
+
+def _looks(runs: list[Run], wanted: list[tuple[Run, str]]) -> list[dict[str, Any]]:
+    """Return the look of each line: the colour says which model, the dashes which run.
+
+    Colours are those of the first run; models that only later runs have take what is left.
+    """
+    names = dict.fromkeys(model for run in runs for model in run.places)
+    places = {model: place for place, model in enumerate(names)}
+    return [asdict(palette.style(model, places, runs.index(run))) for run, model in wanted]
 
 
 def _summary(run: Run, best: str) -> dict[str, Any]:

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from forerun import palette
 from forerun.plots.frames import intervals
-from forerun.report.charts import LIGHT
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from forerun.run import Run
-
-INK = "#1F2933"
 
 
 def series_figure(run: Run, unique_id: str, models: Sequence[str]) -> go.Figure:
@@ -23,19 +21,20 @@ def series_figure(run: Run, unique_id: str, models: Sequence[str]) -> go.Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    for number, model in enumerate(models):
-        colour = LIGHT[number % len(LIGHT)]
-        dash = ("solid", "dash", "dot")[number // len(LIGHT) % 3]
+    # Thick lines first: thin ones lie on top of them.
+    for model in sorted(models, key=lambda name: -palette.style(name, run.places).width):
+        look = palette.style(model, run.places)
         first = True
         for part in _parts(run, unique_id, model):
-            if number == 0:
-                _add_interval(figure, part, model, colour)
-            line = {"color": colour, "dash": dash, "width": 2}
+            if model == models[0]:
+                _add_interval(figure, part, model, look.light)
+            line = {"color": look.light, "dash": look.dash, "width": look.width}
             shared: dict[str, Any] = {"legendgroup": model, "showlegend": first, "name": model}
+            shared["opacity"] = look.opacity
             figure.add_scatter(x=part["ds"], y=part[model], mode="lines", line=line, **shared)
             first = False
     history = run.history[run.history["unique_id"] == unique_id]
-    line = {"color": INK, "width": 2}
+    line = {"color": palette.ACTUAL, "width": 2}
     figure.add_scatter(x=history["ds"], y=history["y"], mode="lines", name="observed", line=line)
     figure.update_layout(
         title={"text": f"{unique_id} in {run.run_id}"},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from forerun import schema
+from forerun import palette, schema
+from forerun.plots.axes import axis_names
 from forerun.plots.frames import seasonal_scale
 from forerun.report import charts, text
 from forerun.report.errors import Backtest, backtest, time_text, window_names
@@ -101,8 +103,8 @@ def _data(
         ]
     extra = {
         "models": shown,
-        "baselines": [item["name"] for item in run.config["baselines"]],
-        "colours": {"light": charts.LIGHT, "dark": charts.DARK},
+        "looks": [asdict(palette.style(model, run.places)) for model in shown],
+        "axes": axis_names(run.config, history["ds"]),
         "charts": [chart for chart in drawn if chart],
     }
     return pack(history, lines, _sample(history, extremes), extra=extra)

@@ -118,8 +118,7 @@ let data = null;
 const visible = new Set();
 const redraw = [];
 const drawAll = () => { if (window.Plotly && data) redraw.forEach((draw) => draw()); };
-const dashes = ["solid", "dash", "dot", "dashdot"];
-const COMBINED = { ensemble: "solid", best: "dot" };
+const COMBINED = { ensemble: "ensemble (of all)", best: "best (per series)" };
 const css = (name) => {
   const probe = element("span", { style: `color: var(--${name})` });
   document.body.append(probe);
@@ -129,16 +128,18 @@ const css = (name) => {
 };
 
 function ink() {
-  if (printing) return { ink: "#1f2933", muted: "#566270", line: "#d5dbe2", page: "#ffffff" };
-  return { ink: css("ink"), muted: css("muted"), line: css("line"), page: css("page") };
+  if (printing) return { ink: "#1f2933", muted: "#566270", line: "#d5dbe2", page: "#ffffff", observed: "#4a5460", panel: "#f5f7f9" };
+  return Object.fromEntries(["ink", "muted", "line", "page", "observed", "panel"].map((name) => [name, css(name)]));
 }
 
 function look(model) {
-  const name = data.models[model];
-  if (name in COMBINED) return { colour: isDark() ? "#f2d34f" : "#a3267a", dash: COMBINED[name], width: 2.6 };
-  const colours = data.colours[isDark() ? "dark" : "light"];
-  return { colour: colours[model % colours.length], dash: dashes[Math.floor(model / colours.length) % dashes.length], width: 2 };
+  const { light, dark, ...line } = data.looks[model];
+  return { ...line, colour: isDark() ? dark : light };
 }
+
+// Thick lines are drawn first: thin ones lie on top of them.
+const widthOf = (trace) => (trace.m === undefined ? 0 : data.looks[trace.m].width);
+const thickFirst = (models) => [...models].sort((a, b) => data.looks[b].width - data.looks[a].width || a - b);
 
 const faded = (colour, opacity) => {
   const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
@@ -148,8 +149,10 @@ const faded = (colour, opacity) => {
 function layoutOf(extra, height) {
   const c = ink();
   const axis = { gridcolor: c.line, linecolor: c.line, zerolinecolor: c.line, automargin: true, tickfont: { color: c.muted }, title: { font: { color: c.muted, size: 13 }, standoff: 8 } };
+  // Names are beside the boxes above the charts; paper has no boxes.
+  const legend = { orientation: "h", x: 0, xanchor: "left", y: -0.1, yanchor: "top", yref: "paper", traceorder: "normal", itemclick: false, itemdoubleclick: false };
   const merged = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: false, height,
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: printing, legend, height,
     font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: c.ink },
     margin: { l: 12, r: 16, t: 8, b: 12 }, hoverlabel: { bgcolor: c.page, bordercolor: c.muted, font: { color: c.ink }, namelength: -1 },
     ...extra,
@@ -169,7 +172,8 @@ function paint(trace) {
   if ("name" in drawn) drawn.name = plain(drawn.name);
   if (drawn.text) drawn.text = drawn.text.map(plain);
   if (neutral) return { ...drawn, line: { color: ink().muted, dash: "dash", width: 1.5 } };
-  const { colour, dash, width } = m === undefined ? { colour: isDark() ? "#4DA3E0" : "#0072B2", width: 2 } : look(m);
+  const { colour, dash, width, opacity } = m === undefined ? { colour: isDark() ? "#5BC5FF" : "#0072B2", width: 2 } : look(m);
+  if (drawn.type === "scatter" && opacity) drawn.opacity = opacity;
   drawn.marker = { ...(drawn.marker || {}), color: colour };
   if (drawn.type !== "bar") drawn.line = { color: colour, width, dash };
   if (drawn.type === "box") { drawn.fillcolor = faded(colour, 0.3); delete drawn.line.dash; }
@@ -185,6 +189,7 @@ function setUpChart(figure) {
   let current = 0;
   const draw = () => {
     const traces = chart.variants[current].data.filter(isShown);
+    if (!chart.rows) traces.sort((a, b) => widthOf(b) - widthOf(a));
     const names = new Set(traces.flatMap((trace) => (trace.orientation === "h" ? trace.y : [])));
     const height = chart.height || (chart.rows ? 90 + 30 * Math.max(names.size, 3) : 340);
     Plotly.react(plot, traces.map(paint), layoutOf({ ...chart.layout, barmode: "overlay", hovermode: chart.layout.hovermode || (chart.rows ? "closest" : "x unified") }, height), options);
@@ -230,12 +235,11 @@ function setUpModels() {
     swatch.setAttribute("class", "swatch");
     for (const [key, value] of Object.entries({ width: 26, height: 10, "aria-hidden": "true" })) swatch.setAttribute(key, value);
     swatches.push(() => {
-      const { colour, dash } = look(i);
-      const pattern = { solid: "", dash: "7 3", dot: "2 3", dashdot: "7 3 2 3" }[dash];
-      swatch.innerHTML = `<line x1="0" y1="5" x2="26" y2="5" stroke="${colour}" stroke-width="3" stroke-dasharray="${pattern}"/>`;
+      const { colour, dash, width } = look(i);
+      const pattern = dash === "solid" ? "none" : dash.replaceAll("px", "");
+      swatch.innerHTML = `<line x1="0" y1="5" x2="26" y2="5" stroke="${colour}" stroke-width="${width + 1}" stroke-dasharray="${pattern}"/>`;
     });
-    const shown = { ensemble: "ensemble (of all)", best: "best (per series)" }[name] || name;
-    find(".names", box).append(element("label", {}, input, swatch, shown));
+    find(".names", box).append(element("label", {}, input, swatch, COMBINED[name] || name));
     return input;
   });
   const show = () => boxes.forEach((input, i) => { input.checked = visible.has(i); });
@@ -272,19 +276,19 @@ function seriesTraces(parts, shown) {
   const intervals = shown.intervals === "none" ? [] : shown.lines.filter((line) => parts.some((p) => p.line === line && p.low)).slice(0, shown.intervals === "first" ? 1 : undefined);
   for (const line of intervals) {
     for (const part of parts.filter((p) => p.line === line && p.low && shown.kinds.has(p.kind))) {
-      traces.push({ type: "scatter", mode: "lines", x: [...part.x, ...[...part.x].reverse()], y: [...part.high, ...[...part.low].reverse()], fill: "toself", fillcolor: faded(look(line).colour, 0.18), line: { width: 0 }, hoverinfo: "skip" });
+      traces.push({ type: "scatter", mode: "lines", x: [...part.x, ...[...part.x].reverse()], y: [...part.high, ...[...part.low].reverse()], fill: "toself", fillcolor: faded(look(line).colour, 0.18), line: { width: 0 }, hoverinfo: "skip", showlegend: false });
     }
   }
-  for (const line of shown.lines) {
+  for (const line of thickFirst(shown.lines)) {
     const own = parts.filter((p) => p.line === line && shown.kinds.has(p.kind));
     if (!own.length) continue;
-    const { colour, dash, width } = look(line);
+    const { colour, dash, width, opacity } = look(line);
     const gap = (values) => own.flatMap((part, i) => (i ? [null, ...part[values]] : part[values]));
     const xs = own.flatMap((part, i) => (i ? [part.x[0], ...part.x] : part.x));
-    traces.push({ type: "scatter", mode: "lines", name: plain(data.models[line]), x: xs, y: gap("y"), line: { color: colour, dash, width }, connectgaps: false });
+    traces.push({ type: "scatter", mode: "lines", name: plain(data.models[line]), x: xs, y: gap("y"), line: { color: colour, dash, width }, opacity, connectgaps: false });
   }
   const history = parts.filter((p) => p.kind === KINDS.history);
-  traces.push({ type: "scatter", mode: "lines", name: "observed", x: history.flatMap((p) => p.x), y: history.flatMap((p) => p.y), line: { color: ink().ink, width: 2.2 } });
+  traces.push({ type: "scatter", mode: "lines", name: "observed", x: history.flatMap((p) => p.x), y: history.flatMap((p) => p.y), line: { color: ink().observed, width: 2.2 } });
   return traces;
 }
 
@@ -308,7 +312,11 @@ function setUpExplorer(figure) {
     if (find("#show-forecasts").checked) kinds.add(KINDS.forecast);
     const lines = [...visible].sort((a, b) => a - b);
     const traces = seriesTraces(parts, { kinds, lines, intervals: find("#intervals").value });
-    const layout = layoutOf({ hovermode: "x unified", xaxis: { type: numeric ? "linear" : "date" }, yaxis: {} }, 460);
+    const [time, value] = data.axes;
+    const names = traces.filter((trace) => trace.showlegend !== false).length;
+    const rows = Math.ceil(names / Math.max(1, Math.floor((plot.clientWidth || 660) / 170)));
+    const layout = layoutOf({ hovermode: "x unified", showlegend: true, xaxis: { type: numeric ? "linear" : "date", title: { text: time } }, yaxis: { title: { text: value } } }, 440 + 24 * rows);
+    layout.legend.y = -56 / 400;
     const past = parts.find((p) => p.kind === KINDS.history);
     const tested = parts.filter((p) => p.kind !== KINDS.history);
     if (past && tested.length && !find("#whole").checked) {
@@ -324,10 +332,11 @@ function setUpExplorer(figure) {
       if (inside.length) layout.yaxis.range = [low - room, high + room];
     }
     const cuts = [...new Set(parts.filter((p) => p.kind === KINDS.test && kinds.has(p.kind)).map((p) => p.x[0]))];
-    layout.shapes = cuts.slice(0, 40).map((x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: ink().line, width: 1, dash: "dot" }, layer: "below" }));
+    layout.shapes = cuts.slice(0, 40).map((x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: ink().muted, width: 1, dash: "dot" }, layer: "below" }));
+    const future = parts.filter((p) => p.kind === KINDS.forecast && visible.has(p.line));
+    if (future.length && kinds.has(KINDS.forecast)) layout.shapes.push({ type: "rect", x0: future[0].x[0], x1: future[0].x.at(-1), yref: "paper", y0: 0, y1: 1, line: { width: 0 }, fillcolor: ink().panel, layer: "below" });
     Plotly.react(plot, traces, layout, options);
-    const forecasts = parts.filter((p) => p.kind === KINDS.forecast && visible.has(p.line));
-    plot.setAttribute("aria-label", `Series ${series[current].n}: ${past ? past.x.length : 0} observed values, forecasts of ${forecasts.length} models. The table below has the forecasts.`);
+    plot.setAttribute("aria-label", `Series ${series[current].n}: ${past ? past.x.length : 0} observed values, forecasts of ${future.length} models. The table below has the forecasts.`);
     drawnSeries = current;
     if (details.open) table();
   };
@@ -337,9 +346,13 @@ function setUpExplorer(figure) {
     const rows = when.map((x) => [x, ...shown.map((p) => p.y[p.x.indexOf(x)])]);
     fillTable(details, `Forecasts of ${series[current].n}`, ["Time", ...shown.map((p) => data.models[p.line])], rows);
   };
+  const name = () => {
+    input.value = series[current].n;
+    find(".on-paper", figure).textContent = series[current].n;
+  };
   const pick = (number) => {
     current = (number + series.length) % series.length;
-    input.value = series[current].n;
+    name();
     draw();
     announce(`Series ${series[current].n}, ${current + 1} of ${series.length}`);
   };
@@ -365,7 +378,7 @@ function setUpExplorer(figure) {
     });
   }
   details.addEventListener("toggle", () => details.open && table());
-  input.value = series[0].n;
+  name();
   redraw.push(draw);
 }
 
