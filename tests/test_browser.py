@@ -192,23 +192,44 @@ def test_theme_changes_charts_and_page(show: Any) -> None:
     assert page.locator("#theme").get_attribute("aria-pressed") == "true"
 
 
+def legend(page: Any, selector: str) -> list[str]:
+    """Return the names beside or below a chart."""
+    return [str(name) for name in page.locator(f"{selector} .legendtext").all_inner_texts()]
+
+
 def test_print_is_light_and_holds_the_charts(show: Any, tmp_path: Path) -> None:
     page = show("report", color_scheme="dark")
+    assert "NBEATS" in legend(page, "[data-explorer]")
+    assert legend(page, "[data-chart=by-step]") == []  # the boxes above say it
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert "NBEATS" in legend(page, "[data-chart=by-step]")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert (tmp_path / "report.pdf").stat().st_size > 50_000
     page.emulate_media(media="print")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.locator("nav.top").is_visible()
+    assert page.locator("[data-explorer] .on-paper").inner_text() == page.input_value("#series")
 
 
 def test_everything_has_a_name_for_screen_readers(show: Any) -> None:
     page = show("report")
     nameless = page.evaluate(
-        """() => [...document.querySelectorAll('button, input, select, [role=region], [role=img]')]
-            .filter(e => !(e.innerText || e.getAttribute('aria-label') || e.labels?.length))
+        """() => [...document.querySelectorAll(
+            'button, input, select, [role=region], [role=group]'
+        )].filter(e => !(e.innerText || e.getAttribute('aria-label') || e.labels?.length))
             .map(e => e.outerHTML)"""
     )
     assert nameless == []
+    for summary in page.locator("summary").all():
+        summary.click()  # tables of charts are made when they are first opened
+    assert page.evaluate("[...document.querySelectorAll('th')].every(e => e.innerText.trim())")
+    landmarks = page.evaluate(
+        """[...document.querySelectorAll('section, [role=region]')].map(
+            e => e.getAttribute('aria-label')
+                || document.getElementById(e.getAttribute('aria-labelledby')).innerText)"""
+    )
+    assert len(landmarks) == len(set(landmarks)) > 10
     levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(e => +e.tagName[1])")
     assert levels[0] == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))

@@ -109,7 +109,7 @@ function fillTable(details, caption, head, rows) {
     return element("tr", {}, ...cells);
   });
   const table = element("table", {}, element("caption", { class: "hidden" }, caption), element("thead", {}, element("tr", {}, ...headings)), element("tbody", {}, ...body));
-  details.append(element("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": caption }, table));
+  details.append(element("div", { class: "scroll tall", tabindex: "0", role: "region", "aria-label": `${caption}, table` }, table));
 }
 
 // -- Charts -----------------------------------------------------------------------------------
@@ -149,10 +149,10 @@ const faded = (colour, opacity) => {
 function layoutOf(extra, height) {
   const c = ink();
   const axis = { gridcolor: c.line, linecolor: c.line, zerolinecolor: c.line, automargin: true, tickfont: { color: c.muted }, title: { font: { color: c.muted, size: 13 }, standoff: 8 } };
-  // Names are beside the boxes above the charts; paper has no boxes.
-  const legend = { orientation: "h", x: 0, xanchor: "left", y: -0.1, yanchor: "top", yref: "paper", traceorder: "normal", itemclick: false, itemdoubleclick: false };
+  // Names are beside the boxes above the charts; paper has no boxes. Below the axis' title: 58 pixels.
+  const legend = { orientation: "h", x: 0, xanchor: "left", y: -58 / (height - 110), yanchor: "top", traceorder: "normal", itemclick: false, itemdoubleclick: false };
   const merged = {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", showlegend: printing, legend, height,
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", legend, showlegend: printing, height,
     font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: c.ink },
     margin: { l: 12, r: 16, t: 8, b: 12 }, hoverlabel: { bgcolor: c.page, bordercolor: c.muted, font: { color: c.ink }, namelength: -1 },
     ...extra,
@@ -180,6 +180,12 @@ function paint(trace) {
   return drawn;
 }
 
+// A chart in words is its label and the table below it: a screen reader is spared the axes' numbers.
+function render(plot, traces, layout) {
+  Plotly.react(plot, traces, layout, options);
+  all("svg.main-svg", plot).forEach((svg) => svg.setAttribute("aria-hidden", "true"));
+}
+
 const isShown = (trace) => trace.m === undefined || visible.has(trace.m);
 
 function setUpChart(figure) {
@@ -192,7 +198,7 @@ function setUpChart(figure) {
     if (!chart.rows) traces.sort((a, b) => widthOf(b) - widthOf(a));
     const names = new Set(traces.flatMap((trace) => (trace.orientation === "h" ? trace.y : [])));
     const height = chart.height || (chart.rows ? 90 + 30 * Math.max(names.size, 3) : 340);
-    Plotly.react(plot, traces.map(paint), layoutOf({ ...chart.layout, barmode: "overlay", hovermode: chart.layout.hovermode || (chart.rows ? "closest" : "x unified") }, height), options);
+    render(plot, traces.map(paint), layoutOf({ ...chart.layout, barmode: "overlay", hovermode: chart.layout.hovermode || (chart.rows ? "closest" : "x unified"), ...(chart.rows ? { showlegend: false } : {}) }, height));
     if (details && details.open) table();
   };
   const table = () => {
@@ -206,7 +212,7 @@ function setUpChart(figure) {
       fillTable(details, caption, ["Series", "First run", "Second run"], traces.flatMap((t) => t.text.map((name, i) => [name, t.x[i], t.y[i]])));
     } else if (traces.length) {
       const longest = traces.reduce((a, b) => (b.x.length > a.x.length ? b : a));
-      fillTable(details, caption, ["", ...traces.map((t) => t.name)], longest.x.map((x, i) => [x, ...traces.map((t) => t.y[i])]));
+      fillTable(details, caption, [chart.layout.xaxis.title.text, ...traces.map((t) => t.name)], longest.x.map((x, i) => [x, ...traces.map((t) => t.y[i])]));
     }
   };
   if (chart.variants.length > 1) {
@@ -316,7 +322,6 @@ function setUpExplorer(figure) {
     const names = traces.filter((trace) => trace.showlegend !== false).length;
     const rows = Math.ceil(names / Math.max(1, Math.floor((plot.clientWidth || 660) / 170)));
     const layout = layoutOf({ hovermode: "x unified", showlegend: true, xaxis: { type: numeric ? "linear" : "date", title: { text: time } }, yaxis: { title: { text: value } } }, 440 + 24 * rows);
-    layout.legend.y = -56 / 400;
     const past = parts.find((p) => p.kind === KINDS.history);
     const tested = parts.filter((p) => p.kind !== KINDS.history);
     if (past && tested.length && !find("#whole").checked) {
@@ -335,7 +340,7 @@ function setUpExplorer(figure) {
     layout.shapes = cuts.slice(0, 40).map((x) => ({ type: "line", x0: x, x1: x, yref: "paper", y0: 0, y1: 1, line: { color: ink().muted, width: 1, dash: "dot" }, layer: "below" }));
     const future = parts.filter((p) => p.kind === KINDS.forecast && visible.has(p.line));
     if (future.length && kinds.has(KINDS.forecast)) layout.shapes.push({ type: "rect", x0: future[0].x[0], x1: future[0].x.at(-1), yref: "paper", y0: 0, y1: 1, line: { width: 0 }, fillcolor: ink().panel, layer: "below" });
-    Plotly.react(plot, traces, layout, options);
+    render(plot, traces, layout);
     plot.setAttribute("aria-label", `Series ${series[current].n}: ${past ? past.x.length : 0} observed values, forecasts of ${future.length} models. The table below has the forecasts.`);
     drawnSeries = current;
     if (details.open) table();
