@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -144,13 +148,49 @@ def test_a_refused_run_leaves_nothing_behind(home: Path) -> None:
     assert not (home / "runs/never").exists()
 
 
+def in_terminal(folder: Path, *arguments: str, columns: list[int]) -> tuple[int, str, list[str]]:
+    """Run ``forerun <arguments>`` in a terminal that gets another width with each picture drawn.
+
+    Returns
+    -------
+    The exit code, everything written, and the pictures of the board, without colours.
+    """
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, columns[0]))
+    process = subprocess.Popen(
+        command(*arguments), cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
+        env=environment() | {"TERM": "xterm-256color"}, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    written, heading = b"", b"State"
+    with suppress(OSError):  # reading from a terminal that nobody writes to any more
+        while part := os.read(ours, 65536):
+            written += part
+            drawn = min(written.count(heading), len(columns) - 1)
+            termios.tcsetwinsize(ours, (24, columns[drawn]))
+    os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.decode().replace("\r", ""))
+    pictures = re.findall(r"(?m)^ Model +State.*(?:\n.+)+\n *\n(?:.*\n *\n)?part .*fits.*$", text)
+    return process.wait(timeout=60), text, pictures
+
+
 def test_a_failed_model_is_named_and_the_command_ends_non_zero(home: Path) -> None:
+    """In a terminal, which becomes narrower; another one watches."""
     arguments = ["train", "-r", "part", "-c", "small.yaml", "-d", "table.csv"]
-    done = forerun(home, *arguments, "-m", "DLinear", "--max-time", "0.5")
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "DLinear failed" in done.stdout
-    assert "max_time" in done.stdout
-    assert "train --run-id part" in done.stdout.splitlines()[-1]
+    arguments += ["-m", "DLinear", "--max-time", "0.5"]
+    code, text, pictures = in_terminal(home, *arguments, columns=[140, 100, 80, 60])
+    assert code == 1, text
+    reason = r"it ran longer than max_time: 0.5 s"
+    failure = rf"DLinear: final fit failed: {reason}.* \(log: .*logs/train_model/DLinear.log\)"
+    assert re.search(failure, re.sub(r"\n", "", text))
+    assert re.match(r" Model +State +Progress +Step +Loss +Time +Left", pictures[0])
+    assert re.match(r" Model +State +Step +Left", pictures[-1])
+    assert re.search(r"DLinear +✗ failed: it ran", pictures[-1])
+    assert re.search(r"SeasonalNaive +✓ done", pictures[-1])
+    assert re.search(r"part +1 of 2 fits|part .*failed", pictures[-1])
+    assert max(map(len, pictures[-1].splitlines())) <= 60
+    assert "DLinear failed" in text
+    assert "train --run-id part" in text.splitlines()[-1]
     listed = forerun(home, "list-runs", "--filter", "run_id=part").stdout
     assert "failed)" in listed
     assert forerun(home, "predict", "-r", "part", "-m", "DLinear").returncode == 2

@@ -262,7 +262,8 @@ class Board:
         """Return the picture of the board."""
         from forerun.board_table import draw
 
-        return draw(self.folder.name, pieces, time.time() - self.began, self.console.height)
+        seconds = time.time() - self.began
+        return draw(self.folder.name, pieces, seconds, self.console.height, self.console.width)
 
 
 def sentence(piece: Piece) -> str:

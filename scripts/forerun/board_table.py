@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,9 @@ from forerun.board import FAILED, OK, RUNNING, WAITING, Piece, clock, progress
 OTHER_LINES = 8
 STYLES = {WAITING: "dim", RUNNING: "bold cyan", OK: "green", FAILED: "bold red"}
 SIGNS = {WAITING: "·", RUNNING: "▸", OK: "✓", FAILED: "✗"}
+#: Narrowest terminals in which there is room for bars, and for loss and time.
+BARS, FIGURES = 78, 66
+LOSS, BAR = 8, 10
 #: What is looked for first when there is no room for all.
 URGENCY = (FAILED, RUNNING, WAITING, OK)
 
@@ -29,25 +33,51 @@ def state_of(pieces: list[Piece]) -> str:
     return OK if states == {OK} else WAITING
 
 
-def draw(run_id: str, pieces: list[Piece], seconds: float, height: int) -> Group:
-    """Return the table of models and the overall progress, within `height` lines."""
+def draw(run_id: str, pieces: list[Piece], seconds: float, height: int, width: int) -> Group:
+    """Return the table of models and the overall progress, within `height` lines.
+
+    In a narrow terminal bars are left out first, then loss and time: what remains is each model's
+    state, its step, and the time left.
+    """
     if not pieces:
         return Group(Text(f"{run_id}: preparing the run  {clock(seconds)}", style="dim"))
     models = [list(group) for _, group in groupby(pieces, key=lambda piece: piece.model)]
     shown, left_out = _choose(models, max(3, height - OTHER_LINES))
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, expand=True)
-    table.add_column("Model", ratio=3, overflow="ellipsis", no_wrap=True)
-    table.add_column("State", ratio=4, overflow="ellipsis", no_wrap=True)
-    table.add_column("Progress", ratio=3, min_width=10)
-    table.add_column("Step", justify="right", no_wrap=True)
-    table.add_column("Loss", justify="right", no_wrap=True)
-    table.add_column("Time", justify="right", no_wrap=True)
-    table.add_column("Left", justify="right", no_wrap=True)
-    for model in shown:
-        _rows(table, model)
+    columns = _columns(pieces, width)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
+    for name, options in columns.items():
+        table.add_column(name, overflow="ellipsis", no_wrap=True, **options)
+    for row in (row for model in shown for row in _rows(model)):
+        table.add_row(*(row.get(name, "") for name in columns))
+    parts: list[RenderableType] = [table]
     if left_out:
-        table.add_row(Text(_summary(left_out), style="dim"))
-    return Group(table, _overall(run_id, pieces, seconds))
+        summary = f"{_summary(left_out)}\n"
+        parts.append(Text(summary, style="dim", overflow="ellipsis", no_wrap=True))
+    return Group(*parts, _overall(run_id, pieces, seconds, width))
+
+
+def _columns(pieces: list[Piece], width: int) -> dict[str, dict[str, Any]]:
+    """Return the columns that a terminal has room for.
+
+    Their widths do not depend on the steps made so far: nothing jumps from one look to the next.
+    """
+    right: dict[str, Any] = {"justify": "right"}
+    longest = max(len(piece.model) for piece in pieces)
+    most = max(len(str(piece.max_steps)) for piece in pieces)
+    hours = any(max(piece.elapsed, piece.remaining or 0.0) >= 3600 for piece in pieces)
+    clocks = right | {"width": len("0:00:00" if hours else "00:00")}
+    columns: dict[str, dict[str, Any]] = {
+        "Model": {"width": min(longest, max(10, min(32, width // 4 - 6)))},
+        "State": {"ratio": 1},
+        "Progress": {"width": max(BAR, width // 2 - 40)},
+        "Step": {"width": max(len("starting"), 2 * most + 1)} | right,
+        "Loss": {"width": LOSS} | right,
+        "Time": clocks,
+        "Left": clocks,
+    }
+    hidden = {"Progress"} if width < BARS else set()
+    hidden |= {"Loss", "Time"} if width < FIGURES else set()
+    return {name: options for name, options in columns.items() if name not in hidden}
 
 
 def _choose(models: list[list[Piece]], room: int) -> tuple[list[list[Piece]], list[list[Piece]]]:
@@ -72,43 +102,60 @@ def _summary(models: list[list[Piece]]) -> str:
     return f"… and {len(models)} more: {counts}"
 
 
-def _rows(table: Table, model: list[Piece]) -> None:
-    state = state_of(model)
+def _rows(model: list[Piece]) -> list[dict[str, RenderableType]]:
+    """Return a row for each fit of a model that is running, or one for all of them."""
     running = [piece for piece in model if piece.state == RUNNING]
-    name = Text(model[0].model)
+    rows = [_running(piece) for piece in running] or [_at_rest(model)]
+    rows[0]["Model"] = Text(model[0].model)
+    return rows
+
+
+def _running(piece: Piece) -> dict[str, RenderableType]:
+    return {
+        "State": Text(f"{SIGNS[RUNNING]} {piece.what}", style=STYLES[RUNNING]),
+        "Progress": ProgressBar(total=1.0, completed=piece.share),
+        "Step": f"{piece.step}/{piece.max_steps}" if piece.max_steps else "starting",
+        "Loss": _loss(piece),
+        "Time": clock(piece.elapsed),
+        "Left": clock(piece.remaining),
+    }
+
+
+def _at_rest(model: list[Piece]) -> dict[str, RenderableType]:
+    state = state_of(model)
     done = sum(piece.state == OK for piece in model)
-    for number, piece in enumerate(running):
-        step = f"{piece.step}/{piece.max_steps}" if piece.max_steps else "starting"
-        loss = "" if piece.loss is None else f"{piece.loss:.4g}"
-        state_text = Text(f"{SIGNS[RUNNING]} {piece.what}", style=STYLES[RUNNING])
-        times = (clock(piece.elapsed), clock(piece.remaining))
-        bar = ProgressBar(total=1.0, completed=piece.share, pulse=not piece.step)
-        table.add_row(name if not number else Text(""), state_text, bar, step, loss, *times)
-    if running:
-        return
-    seconds = sum(piece.elapsed for piece in model)
-    said = {FAILED: "failed", OK: "done", WAITING: f"waiting, {done} of {len(model)} fits done"}
-    words = "waiting" if state == WAITING and not done else said[state]
+    words = {FAILED: "failed", OK: "done", WAITING: "waiting"}[state]
+    if state == WAITING and done:
+        words += f", {done} of {len(model)} fits done"
     if state == FAILED:
         words += f": {next(piece.reason for piece in model if piece.state == FAILED)}"
-    losses = [piece.loss for piece in model if piece.part == "final" and piece.loss is not None]
-    bar = ProgressBar(total=len(model), completed=done)
-    cells = [f"{losses[0]:.4g}" if losses else "", clock(seconds) if seconds else "", ""]
-    table.add_row(name, Text(f"{SIGNS[state]} {words}", style=STYLES[state]), bar, "", *cells)
+    seconds = sum(piece.elapsed for piece in model)
+    return {
+        "State": Text(f"{SIGNS[state]} {words}", style=STYLES[state]),
+        "Progress": ProgressBar(total=len(model), completed=done),
+        "Loss": next((_loss(piece) for piece in model if piece.part == "final"), ""),
+        "Time": clock(seconds) if seconds else "",
+    }
 
 
-def _overall(run_id: str, pieces: list[Piece], seconds: float) -> Table:
+def _loss(piece: Piece) -> str:
+    return "" if piece.loss is None else f"{piece.loss:.4g}"
+
+
+def _overall(run_id: str, pieces: list[Piece], seconds: float, width: int) -> Table:
     share = progress(pieces)
     new = [piece for piece in pieces if not piece.before]
     fresh = progress(new)
     left = seconds * (1 - fresh) / fresh if 0.05 < fresh < 1 and seconds > 5 else None
     done = sum(piece.state == OK for piece in pieces)
     failed = sum(piece.state == FAILED for piece in pieces)
-    line = Table.grid(padding=(0, 2), expand=True)
-    line.add_column(no_wrap=True)
-    line.add_column(ratio=1, min_width=10)
-    line.add_column(no_wrap=True)
     words = f"{done} of {len(pieces)} fits" + (f", {failed} failed" if failed else "")
     words += f"   {clock(seconds)}" + (f", about {clock(left)} left" if left is not None else "")
-    line.add_row(Text(run_id, style="bold"), ProgressBar(total=1.0, completed=share), Text(words))
+    line = Table.grid(padding=(0, 2), expand=True)
+    line.add_column(no_wrap=True, overflow="ellipsis", max_width=max(8, width - len(words) - 16))
+    if width >= FIGURES:
+        line.add_column(ratio=1, min_width=BAR)
+    line.add_column(no_wrap=True, overflow="ellipsis", justify="right")
+    bar = [ProgressBar(total=1.0, completed=share)] if width >= FIGURES else []
+    line.add_row(Text(run_id, style="bold"), *bar, Text(words))
     return line

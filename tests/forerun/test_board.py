@@ -145,7 +145,7 @@ def test_table_fits_the_terminal(models: int) -> None:
     pieces = [Piece(f"model_{number}", "final") for number in range(models)]
     pieces[-1].state, pieces[-1].reason = FAILED, "x" * 300
     console = Console(file=io.StringIO(), width=80, height=24, color_system=None)
-    console.print(draw("run", pieces, 3.0, 24))
+    console.print(draw("run", pieces, 3.0, 24, 80))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(lines) <= 24
     assert all(len(line) <= 80 for line in lines)

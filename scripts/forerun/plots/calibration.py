@@ -126,6 +126,7 @@ def _panel(
     axes.set_xlim(max(-0.02, low - room), min(1.02, high + room))
     axes.set_title(f"{level:g} % interval", fontsize=9.5)
     axes.set_xlabel("Observed coverage")
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=max(2, int(width / 0.7))))
+    ticks = MaxNLocator(nbins=max(2, int(width / 0.7))).tick_values(*axes.get_xlim())
+    axes.set_xticks([tick for tick in ticks if axes.get_xlim()[0] <= tick <= 1])  # no 102 %
     axes.xaxis.set_major_formatter(Numbers(percent=True))
     axes.grid(axis="y", visible=False)
