@@ -6,7 +6,6 @@ Training jobs keep ``logs/<rule>/<piece>.progress.json`` up to date and write an
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from forerun.errors import UserError
 from forerun.files import read_json
 from forerun.models import specs
+from forerun.text import clean
 from forerun.windows import folds
 from forerun.yaml_files import load_yaml
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 #: Seconds between two looks, and between two plain lines about one piece of work.
 INTERVAL, SPEAK = 0.5, 10.0
 WAITING, RUNNING, OK, FAILED = "waiting", "running", "done", "failed"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass
@@ -71,11 +70,6 @@ class Piece:
         if self.state != RUNNING or not 0 < self.step <= self.max_steps:
             return None
         return self.elapsed / self.step * (self.max_steps - self.step)
-
-
-def clean(text: object) -> str:
-    """Return text in one line, without control characters."""
-    return _CONTROL.sub(" ", str(text)).strip()
 
 
 def clock(seconds: float | None) -> str:

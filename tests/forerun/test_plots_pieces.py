@@ -17,8 +17,9 @@ from forerun.plots.frames import by_model, intervals, observed, seasonal_scale
 from forerun.plots.names import choose_series, order_models, series_errors
 from forerun.plots.page import grid_of
 from forerun.plots.series import shown_steps
-from forerun.plots.text import Numbers, duration, fit_text, number, text_width, wrap_text
+from forerun.plots.text import Numbers, fit_text, number, text_width, wrap_text
 from forerun.plots.times import time_axis
+from forerun.text import duration
 
 MINUS = "\u2212"
 

@@ -14,9 +14,9 @@ import pytest
 from pages import data_of, words_of
 from synthetic import make_run
 
-from forerun import open_run
+from forerun import open_run, text
 from forerun.errors import UserError
-from forerun.report import text, write_comparison, write_report, write_runs_page
+from forerun.report import write_comparison, write_report, write_runs_page
 from forerun.report.compare import holm, paired, signed_rank
 from forerun.report.errors import backtest, window_names
 from forerun.report.pack import round_step
@@ -167,7 +167,7 @@ def test_steps_are_one_two_or_five(span: float, step: float) -> None:
 
 def test_numbers_as_people_read_them() -> None:
     assert [text.number(v) for v in (1234.5, 12.345, 0.01234, 0, None, float("nan"), -2.5)] == [
-        "1,234", "12.35", "0.0123", "0", "\u2013", "\u2013", "\u22122.500",
+        "1,234", "12.35", "0.01234", "0", "\u2013", "\u2013", "\u22122.500",
     ]  # fmt: skip
     assert [text.duration(v) for v in (0.44, 18.2, 185, 7800)] == [
         "0.4 s", "18 s", "3 min 05 s", "2 h 10 min",

@@ -24,6 +24,7 @@ from forerun import catalog, mirror
 from forerun import runs as run_folders
 from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
+from forerun.files import read_json
 from forerun.models import specs
 from forerun.windows import folds
 from forerun.yaml_files import load_yaml

@@ -137,6 +137,18 @@ def get_seal(wildcards):
     return sealed
 
 
+# -- Plot -------------------------------------------------------------------------------------
+
+
+def get_plot_labels(wildcards):
+    """Return what a picture is, of what, and why of that, from the index beside it."""
+    index = read_json(Path(HERE) / wildcards.run_id / "plots" / "index.json") or {}
+    found = next((p for p in index.get("plots", ()) if p["name"] == wildcards.name), {})
+    of = found.get("unique_id") or found.get("model") or "all models"
+    kind = (found.get("kind") or wildcards.name).replace("_", " ")
+    return {"plot": kind, "of": of, "chosen as": found.get("role") or "–"}
+
+
 # -- Done -------------------------------------------------------------------------------------
 
 

@@ -14,20 +14,8 @@ checkpoint score_models:
         cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
         statuses=get_model_files("<runs>/{run_id}/status/{model}.json"),
     output:
-        metrics=report(
-            "<runs>/{run_id}/metrics.csv",
-            caption="../report/metrics.rst",
-            category="{run_id}",
-            subcategory="Tables",
-            labels={"what": "errors of each series"},
-        ),
-        leaderboard=report(
-            "<runs>/{run_id}/leaderboard.csv",
-            caption="../report/leaderboard.rst",
-            category="{run_id}",
-            subcategory="Tables",
-            labels={"what": "leaderboard"},
-        ),
+        metrics="<runs>/{run_id}/metrics.csv",
+        leaderboard="<runs>/{run_id}/leaderboard.csv",
         ensemble="<runs>/{run_id}/ensemble.json",
         cv_best="<runs>/{run_id}/cv_results_best.csv",
         cv_ensemble="<runs>/{run_id}/cv_results_ensemble.csv",

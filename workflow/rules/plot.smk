@@ -21,7 +21,7 @@ rule plot_run:
             caption="../report/plots.rst",
             category="{run_id}",
             subcategory="Plots",
-            labels={"what": "{name}"},
+            labels=get_plot_labels,
         ),
     log:
         "<runs>/{run_id}/logs/plot_run.log",

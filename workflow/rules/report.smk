@@ -14,8 +14,20 @@ rule report_run:
         provenance="<runs>/{run_id}/provenance.json",
         cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
         statuses=get_model_files("<runs>/{run_id}/status/{model}.json"),
-        metrics="<runs>/{run_id}/metrics.csv",
-        leaderboard="<runs>/{run_id}/leaderboard.csv",
+        metrics=report(
+            "<runs>/{run_id}/metrics.csv",
+            caption="../report/metrics.rst",
+            category="{run_id}",
+            subcategory="Tables",
+            labels={"what": "errors of each series"},
+        ),
+        leaderboard=report(
+            "<runs>/{run_id}/leaderboard.csv",
+            caption="../report/leaderboard.rst",
+            category="{run_id}",
+            subcategory="Tables",
+            labels={"what": "leaderboard"},
+        ),
         predictions="<runs>/{run_id}/predictions",
     output:
         report(

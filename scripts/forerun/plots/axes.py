@@ -16,7 +16,8 @@ from matplotlib.transforms import ScaledTranslation
 
 from forerun.palette import INK
 from forerun.plots.style import MUTED, OTHER, Look
-from forerun.plots.text import Numbers, fit_text, plural, text_width
+from forerun.plots.text import Numbers, fit_text, text_width
+from forerun.text import plural
 
 LABEL_SIZE = 9.0
 LABEL_HEIGHT = 0.185

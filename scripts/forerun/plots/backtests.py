@@ -32,7 +32,8 @@ from forerun.plots.series import (
     shown_steps,
 )
 from forerun.plots.style import SHADE, Look, styled
-from forerun.plots.text import number, plural
+from forerun.plots.text import number
+from forerun.text import plural
 
 WIDTH = 10.0
 MOST_PANELS = 6

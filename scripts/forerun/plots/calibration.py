@@ -16,7 +16,8 @@ from forerun.plots.frames import Frames, by_model, intervals, pick, values
 from forerun.plots.page import Page, key_line
 from forerun.plots.series import ALONE, fill_palette
 from forerun.plots.style import MARGIN, Look, styled
-from forerun.plots.text import Numbers, fit_text, plural
+from forerun.plots.text import Numbers, fit_text
+from forerun.text import plural
 
 WIDTH = 10.0
 MOST_LEVELS, MOST_MODELS = 4, 60

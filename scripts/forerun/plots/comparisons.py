@@ -31,7 +31,8 @@ from forerun.plots.series import (
     shade_future,
 )
 from forerun.plots.style import OTHER, Look, styled
-from forerun.plots.text import number, plural
+from forerun.plots.text import number
+from forerun.text import plural
 
 WIDTH = 10.0
 MOST_PANELS = 60

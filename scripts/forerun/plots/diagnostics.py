@@ -34,7 +34,7 @@ from forerun.plots.frames import (
 from forerun.plots.page import Page
 from forerun.plots.series import Settings, fill_palette
 from forerun.plots.style import Look, styled
-from forerun.plots.text import plural
+from forerun.text import plural
 
 WIDTH, HEIGHT = 10.0, 4.0
 

@@ -28,7 +28,7 @@ from forerun.plots.names import (
 )
 from forerun.plots.residuals import residuals
 from forerun.plots.style import Look, looks, save
-from forerun.plots.text import clean, plural
+from forerun.text import clean, plural
 
 INDEX, README = "index.json", "README.md"
 MOST_RESIDUALS = 8

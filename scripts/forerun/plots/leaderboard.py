@@ -18,7 +18,8 @@ from forerun.plots.diagnostics import NAMES, PERCENT, metric_label, short_name
 from forerun.plots.page import Page
 from forerun.plots.series import Settings, fill_palette
 from forerun.plots.style import GRID, MUTED, Look, styled
-from forerun.plots.text import MINUS, Numbers, duration, fit_text, number, plural, text_width
+from forerun.plots.text import Numbers, fit_text, number, text_width
+from forerun.text import MINUS, duration, plural
 
 WIDTH, ROW = 10.0, 0.29
 MOST_MODELS = 80

@@ -24,8 +24,9 @@ from forerun.plots.frames import Frames, by_model, count_windows, values, with_s
 from forerun.plots.page import Page, key_line
 from forerun.plots.series import ALONE, Settings, fill_palette
 from forerun.plots.style import Look, styled
-from forerun.plots.text import MINUS, Numbers, number, plural
+from forerun.plots.text import Numbers, number
 from forerun.plots.times import time_axis
+from forerun.text import MINUS, plural
 
 WIDTH, HEIGHT = 10.0, 6.2
 MOST_POINTS = 4000

@@ -24,8 +24,9 @@ from forerun.plots.axes import (
 from forerun.plots.frames import Frames, by_model, intervals, observed, one_series, pick, values
 from forerun.plots.page import Page
 from forerun.plots.style import SHADE, Look, looks
-from forerun.plots.text import fit_text, plural
+from forerun.plots.text import fit_text
 from forerun.plots.times import time_axis
+from forerun.text import plural
 
 Settings = Mapping[str, Any]
 Parts = Mapping[str, pd.DataFrame]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,15 +12,15 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import Formatter
 
+from forerun import text
+from forerun.text import MINUS
+
 # DejaVu Sans comes with matplotlib; the others only fill in letters it does not have.
 _FALLBACK = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "WenQuanYi Zen Hei",
     "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "PingFang SC", "Hiragino Sans",
     "Arial Unicode MS", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Emoji",
 )  # fmt: skip
-MINUS, DASH = "\u2212", "\u2013"
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 
 
@@ -31,11 +30,6 @@ def _fonts() -> tuple[str, ...]:
 
 
 FONTS = _fonts()
-
-
-def clean(text: object) -> str:
-    """Return text in one line, without control characters."""
-    return _CONTROL.sub(" ", str(text)).strip() or " "
 
 
 @functools.cache
@@ -51,12 +45,12 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
     return float(width) / 72
 
 
-def fit_text(text: object, width: float, size: float, weight: str = "normal") -> str:
+def fit_text(line: object, width: float, size: float, weight: str = "normal") -> str:
     """Shorten text in its middle until it is at most `width` inches wide.
 
     Names of series and models often differ at their ends: both ends are kept.
     """
-    whole = clean(text)
+    whole = text.clean(line) or " "
     kept = len(whole)
     if kept > 1000:
         whole, kept = whole[:500] + whole[-500:], 1000
@@ -69,10 +63,10 @@ def fit_text(text: object, width: float, size: float, weight: str = "normal") ->
     return result
 
 
-def wrap_text(text: str, width: float, size: float, lines: int) -> list[str]:
+def wrap_text(line: str, width: float, size: float, lines: int) -> list[str]:
     """Break text at spaces into at most `lines` lines of `width` inches; shorten the last one."""
     result: list[str] = []
-    words = clean(text).split(" ")
+    words = text.clean(line).split(" ")
     while words and len(result) < lines:
         take = 1
         while take < len(words) and text_width(" ".join(words[: take + 1]), size) <= width:
@@ -83,38 +77,13 @@ def wrap_text(text: str, width: float, size: float, lines: int) -> list[str]:
     return result
 
 
-def plural(count: int, noun: str) -> str:
-    """Return ``"1 model"``, ``"12 models"``; series stay series."""
-    ending = "" if count == 1 or noun.endswith("s") else "s"
-    return f"{count:,} {noun}{ending}"
-
-
 def number(value: float) -> str:
-    """Return a number with three to four meaningful digits: ``1,234``, ``12.3``, ``0.0123``."""
-    if value is None or not math.isfinite(value):
-        return DASH
-    size = abs(value)
-    if size >= 1e15 or 0 < size < 1e-4:
-        return f"{value:.2e}".replace("-", MINUS)
+    """Return a number with three meaningful digits: ``1,234``, ``12.3``, ``1.23 M``."""
+    size = abs(text.real(value) or 0.0)
     for unit, letter in _UNITS:
-        if size >= unit:
+        if unit <= size < 1e15:
             return f"{value / unit:,.2f} {letter}".replace("-", MINUS)
-    digits = 0 if size >= 1000 or size == 0 else max(0, 2 - math.floor(math.log10(size)))
-    return f"{value:,.{digits}f}".replace("-", MINUS)
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as ``0.4 s``, ``18 s``, ``3 min 05 s`` or ``2 h 10 min``."""
-    if seconds is None or not math.isfinite(seconds):
-        return DASH
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return text.number(value, digits=3)
 
 
 class Numbers(Formatter):

@@ -5,14 +5,15 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from forerun.report import charts, text
+from forerun import text
+from forerun.report import charts
 
 if TYPE_CHECKING:
     from forerun.run import Run
 
 MOST_MODELS = 12
-_CELL = "padding:.2em .8em;text-align:right"
-_NAME = "padding:.2em .8em;text-align:left"
+_CELL = "padding:.2em .8em;text-align:right;white-space:nowrap"
+_NAME = "padding:.2em .8em;text-align:left;white-space:nowrap"
 
 
 def card(run: Run) -> str:
@@ -26,7 +27,10 @@ def card(run: Run) -> str:
     head = f"<p><strong>Run {escape(run.run_id)}</strong>: {escape(', '.join(facts))}</p>"
     if not run.paths.leaderboard.is_file():
         return f"<div>{head}<p>It has no leaderboard yet.</p></div>"
-    return f"<div>{head}{_table(run)}</div>"
+    failed = "".join(
+        f"<p>{escape(model)} failed: {escape(reason)}</p>" for model, reason in run.failed.items()
+    )
+    return f"<div>{head}{_table(run)}{failed}</div>"
 
 
 def _table(run: Run) -> str:
@@ -38,7 +42,7 @@ def _table(run: Run) -> str:
     )
     rows = []
     for row in run.leaderboard.head(MOST_MODELS).to_dict("records"):
-        cells = [text.number(row.get(metric)) for metric in metrics]
+        cells = [charts.error(metric, row.get(metric)) for metric in metrics]
         cells += [text.percent(row.get("skill")), escape(str(row["status"]))]
         body = "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells)
         rows.append(f'<tr><th scope="row" style="{_NAME}">{escape(row["model"])}</th>{body}</tr>')

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forerun import text
+from forerun.plots.diagnostics import PERCENT
 from forerun.report.errors import Backtest
 
 Chart = dict[str, Any]
@@ -43,6 +45,11 @@ SCALES = {"scaled": "Scaled by each series' seasonal naive error", "mae": "In th
 def metric_name(metric: str) -> str:
     """Return a metric as it is written in text."""
     return METRICS.get(metric, metric)
+
+
+def error(metric: str, value: Any) -> str:
+    """Return a mean error as it is written in tables."""
+    return text.percent(value) if metric in PERCENT else text.number(value)
 
 
 def _digits(values: Any) -> list[float | None]:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from forerun import palette
+from forerun import palette, text
 from forerun.errors import UserError
 from forerun.models import brief
 from forerun.plots.axes import axis_names
-from forerun.report import charts, text
+from forerun.report import charts
 from forerun.report.compare import LEVEL, Comparison, holm, paired
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
@@ -145,7 +145,6 @@ def _row(first: str, second: str, comparison: Comparison) -> dict[str, Any]:
         "runs": f"{first} → {second}",
         "models": names if same else f"{names} (best of each)",
         "comparison": comparison,
-        "percent": comparison.metric in ("mape", "smape"),
         "verdict": verdict,
         "real": comparison.real,
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from forerun import palette
+from forerun.plots.axes import axis_names
 from forerun.plots.frames import intervals
 
 if TYPE_CHECKING:
@@ -30,17 +31,21 @@ def series_figure(run: Run, unique_id: str, models: Sequence[str]) -> go.Figure:
                 _add_interval(figure, part, model, look.light)
             line = {"color": look.light, "dash": look.dash, "width": look.width}
             shared: dict[str, Any] = {"legendgroup": model, "showlegend": first, "name": model}
-            shared["opacity"] = look.opacity
+            shared |= {"opacity": look.opacity, "legendrank": models.index(model) + 1}
             figure.add_scatter(x=part["ds"], y=part[model], mode="lines", line=line, **shared)
             first = False
     history = run.history[run.history["unique_id"] == unique_id]
     line = {"color": palette.ACTUAL, "width": 2}
     figure.add_scatter(x=history["ds"], y=history["y"], mode="lines", name="observed", line=line)
+    time, value = axis_names(run.config, history["ds"])
     figure.update_layout(
-        title={"text": f"{unique_id} in {run.run_id}"},
+        title={"text": f"{unique_id} · run {run.run_id}"},
+        height=480,
+        xaxis={"title": {"text": time}},
+        yaxis={"title": {"text": value}},
         template="plotly_white",
         hovermode="x unified",
-        legend={"orientation": "h", "y": -0.15},
+        legend={"orientation": "h", "y": -0.2},
         margin={"l": 40, "r": 20, "t": 50, "b": 40},
     )
     return figure

@@ -17,9 +17,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from forerun import __version__
+from forerun import __version__, text
 from forerun.files import write_text
-from forerun.report import text
+from forerun.report.charts import error
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -39,6 +39,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "number": text.number,
+        "error": error,
         "duration": text.duration,
         "percent": text.percent,
         "moment": text.moment,

@@ -9,10 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from forerun import palette, schema
+from forerun import palette, schema, text
 from forerun.plots.axes import axis_names
 from forerun.plots.frames import seasonal_scale
-from forerun.report import charts, text
+from forerun.report import charts
 from forerun.report.errors import Backtest, backtest, time_text, window_names
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page

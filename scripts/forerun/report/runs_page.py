@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from forerun import text
 from forerun.files import read_json
 from forerun.listing import Row, scan
-from forerun.report import charts, text
+from forerun.report import charts
 from forerun.report.page import write_page
 
 #: Size of the drawing area of a line of errors, and most lines shown.

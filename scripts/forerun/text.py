@@ -1,17 +1,31 @@
-"""Numbers, times and settings as people read them."""
+"""Numbers, times and names as people read them: alike in pictures, on pages, on the terminal."""
 
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from typing import Any
 
 import yaml
 
-MISSING = "–"
+MINUS, MISSING = "\u2212", "\u2013"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
-def _number(value: Any) -> float | None:
+def clean(text: object) -> str:
+    """Return text in one line, without control characters."""
+    return _CONTROL.sub(" ", str(text)).strip()
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``"1 model"``, ``"12 models"``; series stay series."""
+    ending = "" if count == 1 or noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
+
+
+def real(value: Any) -> float | None:
+    """Return a finite number; None for anything else."""
     try:
         result = float(value)
     except (TypeError, ValueError):
@@ -19,27 +33,27 @@ def _number(value: Any) -> float | None:
     return result if math.isfinite(result) else None
 
 
-def number(value: Any) -> str:
-    """Return a number with four significant digits, and ``–`` for none."""
-    found = _number(value)
+def number(value: Any, digits: int = 4) -> str:
+    """Return a number with `digits` significant digits; ``–`` for none."""
+    found = real(value)
     if found is None:
         return MISSING
     size = abs(found)
     if size >= 1e9 or 0 < size < 1e-4:
-        return f"{found:.3e}".replace("-", "\u2212")
-    digits = 0 if size >= 1000 or size == 0 else max(0, 3 - math.floor(math.log10(size)))
-    return f"{found:,.{min(digits, 4)}f}".replace("-", "\u2212")
+        return f"{found:.{digits - 1}e}".replace("-", MINUS)
+    decimals = 0 if size >= 1000 or size == 0 else digits - 1 - math.floor(math.log10(size))
+    return f"{found:,.{max(0, decimals)}f}".replace("-", MINUS)
 
 
 def percent(value: Any) -> str:
     """Return a share as ``12.3 %``."""
-    found = _number(value)
-    return MISSING if found is None else f"{100 * found:.1f} %".replace("-", "\u2212")
+    found = real(value)
+    return MISSING if found is None else f"{100 * found:.1f} %".replace("-", MINUS)
 
 
 def duration(seconds: Any) -> str:
     """Return seconds as ``0.4 s``, ``18 s``, ``3 min 05 s`` or ``2 h 10 min``."""
-    found = _number(seconds)
+    found = real(seconds)
     if found is None:
         return MISSING
     if found < 9.95:
