@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from forerun import isolate
+from forerun import devices, isolate
 from forerun.engines.base import MODULES
 from forerun.models import specs
 from forerun.yaml_files import load_yaml
@@ -13,21 +13,26 @@ if TYPE_CHECKING:
 
 def main(config, data, models, leaderboard, folder, log, log_file=None, threads=1):
     """Write the forecasts into `folder`, in a process of its own; see forerun.predict.write."""
-    engines = dict.fromkeys(MODULES[spec.engine] for spec in specs(load_yaml(config)))
-    isolate.call(
-        "forerun.predict:write",
-        {
-            "config": config,
-            "data": data,
-            "models": models,
-            "leaderboard": leaderboard,
-            "folder": folder,
-        },
-        log=log,
-        imports=["forerun.training", *engines],
-        threads=threads,
-        log_file=log_file,
-    )
+    settings = load_yaml(config)
+    engines = dict.fromkeys(MODULES[spec.engine] for spec in specs(settings))
+    uses_gpu = any(devices.are_used(settings, spec) for spec in specs(settings))
+    arguments = {
+        "config": config,
+        "data": data,
+        "models": models,
+        "leaderboard": leaderboard,
+        "folder": folder,
+    }
+    with devices.slot(settings.get("gpu_jobs", 1) * uses_gpu) as variables:
+        isolate.call(
+            "forerun.predict:write",
+            arguments,
+            log=log,
+            imports=["forerun.training", *engines],
+            threads=threads,
+            log_file=log_file,
+            variables=variables,
+        )
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ if __name__ == "__main__":
         time_limit=snakemake.params.time_limit,
         log_file=snakemake.params.log_file,
         reuse=snakemake.params.reuse,
+        gpu_jobs=snakemake.params.gpu_jobs,
         failures=snakemake.params.failures,
         tries=snakemake.resources.tries,
     )

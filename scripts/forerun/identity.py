@@ -31,6 +31,7 @@ NOT_SEEN = {
 NEURAL = {
     *("input_size", "max_steps", "scaler_type", "windows_batch_size", "batch_size"),
     *("learning_rate", "early_stop_patience_steps", "val_size", "accelerator", "precision"),
+    "matmul_precision",
 }
 _COMMON = ("numpy", "pandas", "pyarrow", "utilsforecast", "coreforecast")
 PACKAGES = {

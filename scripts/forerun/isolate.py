@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from forerun import benchmark_files, children
+from forerun import benchmark_files, children, devices
 from forerun.errors import UserError
 from forerun.files import read_json, write_json
 
@@ -53,6 +53,7 @@ def run(
     limit: Limit | None = None,
     attempt: int = 1,
     log_file: str | None = None,
+    variables: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Call ``function`` (``module:name``) in a child; write and return its outcome.
 
@@ -67,22 +68,25 @@ def run(
     threads : torch, BLAS and numba are held to this number
     limit : when the child is ended, if it is
     attempt : how often this piece was tried, this time included
+    variables : what the child's environment says besides
 
     Returns
     -------
     dict with ``status`` (ok, failed, or that of the limit), ``stage``, ``error`` (``class`` and
     ``message``, or None), ``seconds`` (the child's, without waiting for it), ``cpu_seconds``,
-    ``peak_memory_mb``, ``attempts``, ``log``, ``started_at``, ``finished_at``, and ``usage`` where
-    Snakemake could not measure the child.
+    ``peak_memory_mb``, ``attempts``, ``log``, ``started_at``, ``finished_at``, ``usage`` where
+    Snakemake could not measure the child, and ``gpu`` where it was bound to one.
     """
     started_at = now()
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": labels}
-    task |= {"progress": progress, "imports": imports or []}
+    task |= {"progress": progress, "imports": imports or [], "variables": variables or {}}
     Path(progress).parent.mkdir(parents=True, exist_ok=True)
     Path(progress).unlink(missing_ok=True)
     result = _attempt(task, log, log_file, limit, lambda: _speak(labels, progress))
     result |= {"stage": labels["stage"]}
     result |= {"attempts": attempt, "log": log, "started_at": started_at, "finished_at": now()}
+    if gpu := task["variables"].get(devices.VARIABLE):
+        result["gpu"] = gpu
     write_json(outcome, result)
     return result
 
@@ -94,12 +98,14 @@ def call(
     imports: list[str] | None = None,
     threads: int = 1,
     log_file: str | None = None,
+    variables: dict[str, str] | None = None,
 ) -> None:
     """Call ``function`` in a child that must succeed.
 
     A user's mistake or another failure ends this process with one line and exit code 2 or 1.
     """
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": {}}
+    task["variables"] = variables or {}
     result = _attempt(task | {"imports": imports or []}, log, log_file, None, lambda: None)
     if result["status"] == "ok":
         return
@@ -140,7 +146,7 @@ class _Work:
         read, out = os.pipe()
         self.reader, result = os.pipe()
         try:
-            environment = children.environment(task["threads"])
+            environment = children.environment(task["threads"]) | task["variables"]
             self.child = children.start(task, environment, out, result)
         finally:
             os.close(out)

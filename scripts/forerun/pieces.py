@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forerun import claims, identity, isolate, session, store
+from forerun import claims, devices, identity, isolate, session, store
 from forerun.engines.base import MODULES
 from forerun.files import TEMPORARY, read_json, write_json
 from forerun.models import ModelSpec
@@ -40,6 +40,7 @@ class Piece:
     tries: int = 1
     reuse: bool = True
     time_limit: float | None = None
+    gpu_jobs: int = 1
 
 
 def perform(piece: Piece) -> dict[str, Any]:
@@ -72,11 +73,9 @@ def _performed(piece: Piece) -> dict[str, Any]:
         with suppress(OSError):  # pruned in between
             result = _reused(piece, entry)
     if result is None:
-        limit = _limit(piece)
-        if limit and limit.seconds <= 0:
-            result = _told(piece, limit.status, "TimeLimit", limit.reason, piece.failures + 1)
-        else:
-            result = _trained(piece, MODULES[spec.engine], limit)
+        jobs = piece.gpu_jobs * devices.are_used(settings, spec)
+        with devices.slot(jobs) as variables:
+            result = _trained(piece, MODULES[spec.engine], variables)
         if result["status"] == "ok" and what:
             with suppress(OSError):  # no room for the store is no failure of the model
                 seconds = result["seconds"]
@@ -89,8 +88,11 @@ def _performed(piece: Piece) -> dict[str, Any]:
     return result
 
 
-def _trained(piece: Piece, engine: str, limit: isolate.Limit | None) -> dict[str, Any]:
-    """Do the piece in a child process."""
+def _trained(piece: Piece, engine: str, variables: dict[str, str]) -> dict[str, Any]:
+    """Do the piece in a child process, if there is time for it."""
+    limit = _limit(piece)
+    if limit and limit.seconds <= 0:
+        return _told(piece, limit.status, "TimeLimit", limit.reason, piece.failures + 1)
     return isolate.run(
         f"forerun.training:{piece.function}",
         piece.arguments,
@@ -103,6 +105,7 @@ def _trained(piece: Piece, engine: str, limit: isolate.Limit | None) -> dict[str
         limit=limit,
         attempt=piece.failures + 1,
         log_file=piece.log_file,
+        variables=variables,
     )
 
 

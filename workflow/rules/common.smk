@@ -20,7 +20,7 @@ if isinstance(workflow.current_basedir, os.PathLike):
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
 import forerun
-from forerun import catalog, mirror
+from forerun import catalog, devices, mirror
 from forerun import runs as run_folders
 from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
@@ -37,6 +37,9 @@ IS_MODULE = not workflow.modifier.is_main_snakefile()
 OUTPUT_DIR = config.get("output_dir")
 RUNS = f"{OUTPUT_DIR}/runs" if OUTPUT_DIR else "runs"
 PARTS_OF_A_RUN = ["predictions", "plots", "report.html"]
+
+#: Jobs run on this machine, not on those of a cluster.
+RUNS_HERE = workflow.resource_settings.nodes is None
 
 #: What may stand for a run id in a target. Wider than a run id, so that a wrong one is refused with
 #: a reason (get_settings) where Snakemake would say that there is no rule.

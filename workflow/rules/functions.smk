@@ -51,8 +51,20 @@ def get_training_runtime(wildcards, attempt):
 
 
 def get_gpus(wildcards):
-    """Return 1 when the run is to use a GPU; otherwise nothing, which no executor asks for."""
-    return 1 if get_settings(wildcards.run_id)["accelerator"] == "gpu" else None
+    """Return 1 for a network that is to use a GPU; otherwise nothing, which no executor asks for.
+
+    `accelerator: auto` takes those that this machine has; a cluster is not asked for any.
+    """
+    settings = get_settings(wildcards.run_id)
+    model = getattr(wildcards, "model", None)
+    used = [s for s in specs(settings) if model in (None, s.name) and devices.are_used(settings, s)]
+    sure = [s for s in used if s.params.get("accelerator", settings["accelerator"]) == "gpu"]
+    return 1 if sure or (used and RUNS_HERE and get_number_of_gpus()) else None
+
+
+@cache
+def get_number_of_gpus():
+    return len(devices.visible())
 
 
 def get_tries(wildcards, attempt):

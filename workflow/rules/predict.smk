@@ -26,6 +26,7 @@ rule predict_run:
     resources:
         mem_mb=get_training_memory,
         runtime=60,
+        gpu=get_gpus,
     params:
         log_file=get_setting("log_file"),
     message:

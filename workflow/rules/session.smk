@@ -44,6 +44,21 @@ def stop_preloaded():
         PRELOADED.pop().stop()
 
 
+def limit_gpus():
+    """Let no more jobs run than this machine's GPUs have slots, unless the call says how many."""
+    if not RUNS_HERE or "gpu" in workflow.global_resources or not needs_gpus():
+        return
+    shared = max(get_operational(run_id, "gpu_jobs") for run_id in SESSION)
+    if slots := get_number_of_gpus() * shared:
+        workflow.register_resource("gpu", slots)
+        workflow.scheduler.global_resources["gpu"] = slots  # what jobs take is counted
+
+
+def needs_gpus():
+    settings = [get_settings(run_id) for run_id in SESSION]
+    return any(devices.are_used(one, spec) for one in settings for spec in specs(one))
+
+
 def open_sessions():
     """Say which runs this call works on; refuse a run that somebody else works on."""
     folders = [Path(HERE) / run_id for run_id in sorted(SESSION)]
@@ -107,6 +122,7 @@ def is_refused(folder):
 
 onstart:
     open_sessions()
+    limit_gpus()
     start_preloaded()
 
 

@@ -39,6 +39,7 @@ rule train_model:
         time_limit=get_setting("time_limit"),
         log_file=get_setting("log_file"),
         reuse=get_setting("reuse"),
+        gpu_jobs=get_setting("gpu_jobs"),
     message:
         "{wildcards.run_id}: training {wildcards.model}"
     script:

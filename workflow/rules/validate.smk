@@ -40,6 +40,7 @@ rule cross_validate:
         time_limit=get_setting("time_limit"),
         log_file=get_setting("log_file"),
         reuse=get_setting("reuse"),
+        gpu_jobs=get_setting("gpu_jobs"),
     message:
         "{wildcards.run_id}: cross-validating {wildcards.model} (fit {wildcards.fold})"
     script:

@@ -130,6 +130,7 @@ def _build(
     spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress
 ) -> NeuralForecast:
     """Make the untrained model; nothing it does writes anywhere but to a scratch folder."""
+    _set_precision(settings)
     rounds = 1 + settings["num_samples"] if spec.info.auto else 1
     trainer = {
         "accelerator": settings["accelerator"],
@@ -148,6 +149,11 @@ def _build(
     else:
         model = _class(spec)(**arguments)
     return NeuralForecast(models=[model], freq=settings["freq"])
+
+
+def _set_precision(settings: dict[str, Any]) -> None:
+    """Say how exact matrix products are, for this process; runs of old do not know the key."""
+    torch.set_float32_matmul_precision(settings.get("matmul_precision", "highest"))
 
 
 def _narrow(used: dict[str, list[str]], data: Data) -> tuple[pd.DataFrame, pd.DataFrame | None]:
@@ -256,6 +262,7 @@ def save(fitted: NeuralForecast, folder: Path) -> None:
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForecast:
     """Read a saved model; files that could carry code are refused by NeuralForecast itself."""
+    _set_precision(settings)
     nf = NeuralForecast.load(str(folder))
     file = folder / "inference.json"
     sizes = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
@@ -264,5 +271,7 @@ def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForec
             model.inference_input_size = sizes[str(model)]
         model.trainer_kwargs |= {"logger": False, "enable_progress_bar": False}
         model.trainer_kwargs |= {"enable_checkpointing": False, "enable_model_summary": False}
-        model.trainer_kwargs |= {"accelerator": settings["accelerator"], "devices": 1}
+        # A model that was trained on a GPU forecasts where there is none as well.
+        accelerator = "cpu" if settings["accelerator"] == "cpu" else "auto"
+        model.trainer_kwargs |= {"accelerator": accelerator, "devices": 1}
     return nf
