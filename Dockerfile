@@ -2,10 +2,10 @@
 #   docker build -t registry.example.com/forerun:0.1.0 .
 FROM python:3.11-slim-bookworm
 
-# lightgbm needs the OpenMP runtime; git tells which commit a run was made with.
+# lightgbm needs the OpenMP runtime.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends git libgomp1 \
+    && apt-get install -y --no-install-recommends libgomp1 \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /forerun
@@ -17,10 +17,11 @@ RUN pip install --no-cache-dir -c requirements.lock -e '.[kubernetes,ml,s3]'
 
 COPY . .
 
-# Jobs need no rights; Snakemake keeps its cache in the user's home.
-RUN useradd --create-home forerun \
+# Jobs need no rights; Snakemake keeps its cache in the user's home. A number, as clusters that refuse
+# images of root ask for one.
+RUN useradd --create-home --uid 1000 forerun \
     && chown -R forerun /forerun
-USER forerun
+USER 1000
 
 ENTRYPOINT ["snakemake"]
 CMD ["--help"]

@@ -1,6 +1,6 @@
 # make demo       set everything up, train on the shipped data set, show the leaderboard
 # make test       set everything up, check the code, run the tests
-# make check      the checks alone: snakemake --lint, snakefmt, ruff, mypy
+# make check      the checks alone: snakemake --lint, snakefmt, ruff, mypy, hadolint
 # make format     let snakefmt and ruff write the code in the house's style
 # make lock       resolve requirements.lock again after a change of versions in pyproject.toml
 # make clean-env  remove the virtual environment
@@ -33,6 +33,7 @@ check: env-test
 	$(BIN)/ruff format --check .
 	$(WITH_PATH) snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+	$(BIN)/hadolint Dockerfile
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake --snakefile workflow/Snakefile --lint
 

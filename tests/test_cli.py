@@ -110,6 +110,11 @@ WRONG = {
     "no such directory": (["list-runs", "--directory", "nope"], "is not a folder"),
     "contradiction": (["train", "-r", "exp1", "--max-steps", "5000"], "max_steps is 50, asked for"),
     "passing on": (["list-runs", "--", "-n"], "nothing may follow '--' here"),
+    "storage": (["train", "--", "--default-storage-provider", "s3"], "use snakemake itself"),
+    "storage of a profile": (
+        ["predict", "-r", "exp1", "--", f"--workflow-profile={PROJECT}/profiles/kubernetes"],
+        "kubernetes/config.yaml: the commands work on runs in folders",
+    ),
     "sort": (["list-runs", "--sort", "colour"], "there is no column 'colour'"),
     "no such run": (["predict", "-r", "exp3"], "there is no run 'exp3' in runs; the nearest: exp"),
     "run of predict": (["predict", "-r", "../exp1"], "not possible"),

@@ -18,6 +18,7 @@ import pytest
 from running import PROJECT, SNAKEMAKE, TEST_CONFIG, write_table
 from slurm.cluster import Cluster, why_not
 
+from forerun import claims
 from forerun.files import read_json
 
 pytestmark = [
@@ -27,6 +28,11 @@ pytestmark = [
 
 #: Models whose fits take no time: two fits each, and one job for the predictions.
 MODELS = ["Naive", "SeasonalNaive"]
+#: Networks that train for a few steps, and more models that take no time.
+NETWORKS = ["NHITS", "MLP"]
+BASELINES = [*MODELS, "HistoricAverage"]
+#: One job for each fit.
+ALONE = ("--group-components", "baselines=1")
 #: A machine that is busy with other tests starts interpreters slowly.
 PATIENCE = 600.0
 DEFAULTS = ["slurm_partition=main", "slurm_account=none", "mem_mb=1000", "runtime=10"]
@@ -50,14 +56,20 @@ class Call:
     def __init__(
         self, cluster: Cluster, home: Path, *arguments: str,
         profile: str = "slurm", config: tuple[str, ...] = (), target: str = "runs/exp1/predictions",
-        defaults: list[str] = DEFAULTS,
+        defaults: list[str] = DEFAULTS, alone: bool = True,
     ) -> None:  # fmt: skip
         if not (home / "table.csv").exists():
             write_table(home / "table.csv")
         command = [SNAKEMAKE, target, "--snakefile", str(PROJECT / "Snakefile")]
         command += ["--workflow-profile", str(PROJECT / "profiles" / profile)]
         command += ["--default-resources", *defaults, "--configfile", str(TEST_CONFIG)]
-        command += [*arguments, "--config", "data_file=table.csv", "models=Naive"]
+        command += [
+            *(ALONE if alone else ()),
+            *arguments,
+            "--config",
+            "data_file=table.csv",
+            "models=Naive",
+        ]
         command += ["baselines=SeasonalNaive", *config]
         self.cluster, self.home = cluster, home
         self.output = home / f"output_{time.time_ns()}.txt"
@@ -117,12 +129,12 @@ def outcome(home: Path, piece: str) -> dict:
     return json.loads((home / "runs" / "exp1" / "parts" / f"{piece}.json").read_text())
 
 
-def assert_complete(home: Path) -> None:
+def assert_complete(home: Path, models: list[str] = MODELS) -> None:
     run = home / "runs" / "exp1"
     assert (run / "SEALED").is_file()
-    for model in MODELS:
+    for model in models:
         assert (run / "predictions" / f"{model}.csv").is_file()
-        assert any(p.name == "model.json" for p in (run / "models" / model).iterdir())
+        assert any((run / "models" / model).iterdir())
     assert not list(run.rglob("*.claim"))
 
 
@@ -144,31 +156,42 @@ def processes_in(folder: Path, text: str) -> list[int]:
 
 
 def test_a_whole_run(cluster: Cluster, tmp_path: Path) -> None:
-    call = Call(cluster, tmp_path)
-    most = 0
+    """Networks side by side, short fits together in one job."""
+    asked = (f"models={json.dumps(NETWORKS)}", f"baselines={json.dumps(BASELINES)}")
+    call = Call(cluster, tmp_path, config=asked, alone=False)
+    at_once: set[str] = set()
     while call.process.poll() is None:
-        most = max(most, len(call.jobs("train_|cross_validate", "RUNNING")))
+        at_once = max(at_once, networks_at_work(tmp_path / "runs" / "exp1"), key=len)
         time.sleep(0.5)
     call.end()
-    assert_complete(tmp_path)
-    # One job for each fit, and one for the predictions; the light rules stay on the login node.
-    jobs = call.jobs()
-    assert len(call.jobs("train_")) == 2
-    assert len(call.jobs("cross_validate")) == 2
-    assert len(call.jobs("predict_run")) == 1
-    assert len(jobs) == 5
-    assert {job["state"] for job in jobs} == {"COMPLETED"}
-    assert most >= 2, "no two fits ran at the same time"
-    # What the rules ask for reached Slurm; a run without a GPU asks for none.
-    assert {job["memory"] for job in call.jobs("train_")} == {"1500M"}
-    assert {job["limit"] for job in call.jobs("train_")} == {"2:00:00"}
-    assert {job["gpus"] for job in jobs} <= {"N/A", ""}
+    assert_complete(tmp_path, [*NETWORKS, *BASELINES])
+    assert at_once == set(NETWORKS), "the networks did not train at the same time"
+    # Ten fits are three jobs: one of each network, one of all baselines. Then the predictions; the
+    # light rules stay on the login node.
+    jobs = {job["comment"].split("_wildcards")[0]: job for job in call.jobs()}
+    rules = "cross_validate_train_model"
+    baselines = "rule_baselines_cross_validate_baseline_train_baseline"
+    networks = [f"rule_exp1_{model}_{rules}" for model in NETWORKS]
+    assert sorted(jobs) == sorted([baselines, *networks, "rule_predict_run"])
+    assert len(call.jobs()) == 4
+    assert {job["state"] for job in call.jobs()} == {"COMPLETED"}
+    # What the rules ask for reached Slurm. The fits of a job follow each other: its time is theirs
+    # together, its memory that of one. A run without a GPU asks for none.
+    assert [jobs[name]["limit"] for name in (baselines, *networks)] == ["1:00:00", *["4:00:00"] * 2]
+    assert {jobs[name]["memory"] for name in (baselines, *networks)} == {"1500M"}
+    assert {jobs[name]["cpus"] for name in (baselines, *networks)} == {"1"}
+    assert {job["gpus"] for job in call.jobs()} <= {"N/A", ""}
     # Nothing of the login node's preloaded process went into the jobs.
     assert "preloaded" not in call.text
     # The same command again has nothing to do, and asks Slurm for nothing.
-    again = Call(cluster, tmp_path)
+    again = Call(cluster, tmp_path, config=asked, alone=False)
     assert "Nothing to be done" in again.end()
     assert not again.jobs()
+
+
+def networks_at_work(run: Path) -> set[str]:
+    """Return the networks that are being fitted right now."""
+    return {piece.partition("/")[0] for piece in claimants(run)} & set(NETWORKS)
 
 
 def test_a_whole_run_through_submit_commands(cluster: Cluster, tmp_path: Path) -> None:
@@ -184,13 +207,46 @@ def test_a_whole_run_through_submit_commands(cluster: Cluster, tmp_path: Path) -
 # -- What goes wrong ------------------------------------------------------------------------------
 
 
+def test_a_killed_job_blames_only_the_fit_that_it_was_killed_in(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """All fits share one job, which is cancelled twice while it is at the same one of them."""
+    call = Call(cluster, tmp_path, alone=False)
+    run = tmp_path / "runs" / "exp1"
+    call.wait(lambda: claimants(run), "a fit to begin")
+    (guilty,) = claimants(run)
+    for number in (1, 2):
+        call.wait(lambda: guilty in claimants(run), f"try {number} of {guilty}")
+        os.kill(claimants(run)[guilty], signal.SIGSTOP)  # it will not end before it is cancelled
+        job = call.jobs("baselines", "RUNNING")[-1]
+        cluster.ask("scancel", job["id"])
+        call.wait(lambda job=job: state(cluster, job["id"]) == "CANCELLED", "the job to end")
+    text = call.end(1)
+    assert len(call.jobs("baselines")) == 3
+    model = guilty.partition("/")[0]
+    assert f"{model} failed: the job was killed 2 times" in text
+    for piece in (f"{name}/{part}" for name in MODELS for part in ("final", "fold_0")):
+        known = outcome(tmp_path, piece)
+        assert known["status"] == ("failed" if piece == guilty else "ok"), piece
+    other = next(name for name in MODELS if name != model)
+    assert (run / "predictions" / f"{other}.csv").is_file()
+    assert not (run / "predictions" / f"{model}.csv").exists()
+    assert not (run / "SEALED").exists()
+    # The same command again: only what failed is trained, in a job of its own.
+    before = {name: outcome(tmp_path, f"{other}/{name}") for name in ("final", "fold_0")}
+    again = Call(cluster, tmp_path, alone=False)
+    again.end()
+    assert_complete(tmp_path)
+    assert before == {name: outcome(tmp_path, f"{other}/{name}") for name in before}
+
+
 def test_mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, tmp_path: Path) -> None:
     """Too much memory, too long, cancelled, the controller restarted: all in one run."""
     memory = "train_baseline:mem_mb=200 if attempt == 1 else 3000"
     call = Call(cluster, tmp_path, "--set-resources", memory)
     # Cancelled each time it runs: given up after two times, and reported.
     cancelled = call.job("cross_validate.*SeasonalNaive")
-    cluster.ask("scancel", cancelled["id"])
+    cancel_at_work(call, tmp_path, cancelled)
     # Stopped, so that it reaches its time limit: one minute is the least that Slurm knows.
     stopped = call.job("cross_validate.*_Naive")
     cluster.ask("scontrol", "update", f"JobId={stopped['id']}", "TimeLimit=1")
@@ -201,7 +257,7 @@ def test_mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, tmp_path
     call.wait(lambda: len(call.jobs("cross_validate.*SeasonalNaive")) == 2, "a second try")
     again = call.jobs("cross_validate.*SeasonalNaive")[1]["id"]
     call.wait(lambda: state(cluster, again) == "RUNNING", "the second try to run")
-    cluster.ask("scancel", again)
+    cancel_at_work(call, tmp_path, {"id": again})
     text = call.end(1)
 
     assert state(cluster, stopped["id"]) == "TIMEOUT"
@@ -254,11 +310,20 @@ def test_the_login_node_breaks_and_nothing_is_trained_twice(
         assert taken or datetime.fromisoformat(known["started_at"]) < restarted, piece
 
 
+def cancel_at_work(call: Call, home: Path, job: dict[str, str]) -> None:
+    """Cancel a job that fits SeasonalNaive's fold while it does."""
+    run, piece = home / "runs" / "exp1", "SeasonalNaive/fold_0"
+    call.wait(lambda: piece in claimants(run), f"{piece} to begin")
+    os.kill(claimants(run)[piece], signal.SIGSTOP)  # it will not end before it is cancelled
+    call.cluster.ask("scancel", job["id"])
+    call.wait(lambda: state(call.cluster, job["id"]) == "CANCELLED", "the job to end")
+
+
 def claimants(run: Path) -> dict[str, int]:
     """Return the pieces that are worked on right now, each with the process that does."""
     found = {}
     for path in run.glob("logs/*/*.claim"):
-        if claim := read_json(path):
+        if (claim := read_json(path)) and not claims._is_dead(claim):
             found[piece_of(path)] = claim["pid"]
     return found
 

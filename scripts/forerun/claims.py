@@ -3,6 +3,9 @@
 On a cluster, a job outlives the Snakemake that submitted it. When that one is killed on the login
 node and started again, it submits the same piece a second time: the second job finds the claim of
 the first, waits for its end, and takes what it made. A claim that is no longer renewed is dead.
+
+A dead claim also tells that a job was killed while it worked on this piece, and not on another one
+of the same job. The next claim counts such deaths.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,63 +27,87 @@ from forerun.files import read_json, write_json
 RENEWED, DEAD = 5.0, 30.0
 
 
+@dataclass
+class Claim:
+    """A claim that is held.
+
+    `waited`: whether another process held it before, so that the piece may be done. `deaths`: how
+    many holders before this one were killed.
+    """
+
+    waited: bool = False
+    deaths: int = 0
+
+
 @contextmanager
-def held(path: str | Path) -> Iterator[bool]:
+def held(path: str | Path, count: bool = True) -> Iterator[Claim]:
     """Hold the claim `path`; wait while another process holds it.
 
-    Gives whether it had to wait: then the piece may be done.
+    Without `count`, holders that were killed earlier are forgotten.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    waited, renewals = _claim(path), [0]
+    claim, renewals = _claim(path, count), [0]
     done = threading.Event()
 
     def renew() -> None:
         while not done.wait(RENEWED):
             renewals[0] += 1
             with suppress(OSError):
-                write_json(path, _claimant(renewals[0]))
+                write_json(path, _claimant(claim, renewals[0]))
 
     thread = threading.Thread(target=renew, daemon=True)
     thread.start()
     try:
-        yield waited
-    finally:
-        done.set()
-        thread.join()
-        path.unlink(missing_ok=True)
+        yield claim
+    except BaseException:  # as good as killed: the next holder need not wait, and counts it
+        _stop(done, thread)
+        with suppress(OSError):
+            write_json(path, _claimant(claim, renewals[0]) | {"dead": True})
+        raise
+    _stop(done, thread)
+    path.unlink(missing_ok=True)
 
 
-def _claim(path: Path) -> bool:
-    """Write the claim when there is none that lives; tell whether another one was waited for."""
-    waited, seen, since = False, None, time.monotonic()
+def _stop(done: threading.Event, thread: threading.Thread) -> None:
+    done.set()
+    thread.join()
+
+
+def _claim(path: Path, count: bool) -> Claim:
+    """Write the claim when there is none that lives."""
+    claim, seen, since = Claim(), None, time.monotonic()
     while True:
         try:
             with open(path, "x", encoding="utf-8"):
                 pass
-            write_json(path, _claimant(0))
-            return waited
+            write_json(path, _claimant(claim, 0))
+            return claim
         except FileExistsError:
             known = read_json(path)
         if known != seen:
             seen, since = known, time.monotonic()
         if time.monotonic() - since > DEAD or _is_dead(known):
+            claim.deaths = (known or {}).get("deaths", 0) + 1 if count else 0
             path.unlink(missing_ok=True)
             continue
-        waited = True
+        claim.waited = True
         time.sleep(0.5)
 
 
-def _claimant(renewals: int) -> dict[str, Any]:
+def _claimant(claim: Claim, renewals: int) -> dict[str, Any]:
     import psutil
 
     created = psutil.Process().create_time()
     host = socket.gethostname()
-    return {"host": host, "pid": os.getpid(), "create_time": created, "renewals": renewals}
+    who = {"host": host, "pid": os.getpid(), "create_time": created}
+    return who | {"renewals": renewals, "deaths": claim.deaths}
 
 
 def _is_dead(known: Any) -> bool:
-    """Tell whether a claim of this machine belongs to a process that has ended."""
+    """Tell whether a claim says that it is dead, or is a dead process' of this machine."""
+    if isinstance(known, dict) and known.get("dead"):
+        return True
     if not isinstance(known, dict) or known.get("host") != socket.gethostname():
         return False
     import psutil

@@ -2,8 +2,8 @@
 
 Each GPU has a number of slots (the configuration's `gpu_jobs`), each a lock on a small file. The
 operating system frees a lock when its process ends, however it ends. Jobs of other runs and of
-other calls take the same locks; only other users' do not. Where a batch system has chosen the
-GPU already, its choice stands.
+other calls take the same locks; only other users' do not. In a job of a batch system only the
+GPUs that it was given count, and the locks are that job's own: its fits may run side by side.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 #: The variable by which CUDA is told the GPUs that a process may use.
 VARIABLE = "CUDA_VISIBLE_DEVICES"
-#: Variables that a job of Slurm, PBS, LSF, SGE or HTCondor has: it sees what was given to it.
-BATCH_SYSTEMS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "SGE_JOB_SPOOL_DIR", "_CONDOR_SLOT")
+#: Variables by which Slurm, PBS, LSF and SGE tell a job its name.
+BATCH_SYSTEMS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "SGE_JOB_SPOOL_DIR")
 #: Seconds between two looks for a free slot.
 POLL = 0.5
 
@@ -36,10 +36,12 @@ POLL = 0.5
 def visible() -> list[str]:
     """Return the GPUs that may be used: their UUIDs, or what CUDA_VISIBLE_DEVICES calls them.
 
-    Numbers in CUDA_VISIBLE_DEVICES are those of ``nvidia-smi``.
+    Numbers in CUDA_VISIBLE_DEVICES are those of ``nvidia-smi``; a batch system's stay as they are,
+    and without the variable its job was given none.
     """
-    known = _installed()
-    given = os.environ.get(VARIABLE)
+    batch = batch_job() is not None
+    known = [] if batch else _installed()
+    given = os.environ.get(VARIABLE, "" if batch else None)
     if given is None:
         return known
     chosen = []
@@ -72,9 +74,10 @@ def _installed() -> list[str]:
     return [name for gpu in found for name in (gpu[1:] or gpu)]
 
 
-def is_assigned() -> bool:
-    """Tell whether a batch system has given this job its GPU."""
-    return any(name in os.environ for name in BATCH_SYSTEMS)
+def batch_job() -> str | None:
+    """Return the name of the batch system's job that this process belongs to."""
+    names = (os.environ.get(name) for name in BATCH_SYSTEMS)
+    return next((name for name in names if name), None)
 
 
 def are_used(settings: Mapping[str, Any], spec: ModelSpec) -> bool:
@@ -95,9 +98,9 @@ def slot(jobs: int = 1) -> Iterator[dict[str, str]]:
     ------
     dict
         Environment variables that bind a process to the GPU; empty where there is nothing to
-        choose: no GPU, none needed, or a batch system has chosen.
+        choose.
     """
-    names = visible() if jobs and not is_assigned() else []
+    names = visible() if jobs else []
     if not names:
         yield {}
         return
@@ -114,7 +117,8 @@ def _wait(names: list[str], jobs: int) -> tuple[IO[bytes], str]:
     while True:
         for number in range(jobs):
             for name in names:
-                if file := _lock(folder / f"{re.sub('[^A-Za-z0-9-]', '_', name)}.{number}"):
+                lock = re.sub("[^A-Za-z0-9-]", "_", f"{batch_job() or ''}{name}")
+                if file := _lock(folder / f"{lock}.{number}"):
                     return file, name
         if not spoken:
             spoken = True

@@ -17,9 +17,11 @@ from forerun.models import ModelSpec
 from forerun.models import spec as find
 from forerun.yaml_files import load_yaml
 
-#: How often a job that is killed as a whole (not only its child) is tried before it counts as
-#: failed. The rules' `retries` is the same number: the last retry only writes that down.
+#: How often a fit is begun whose job is killed as a whole (not only its child) before it counts as
+#: failed: the next try only writes that down.
 TRIES = 2
+#: The rules' `retries`. More than that, as one job may hold several fits: each needs its own tries.
+RETRIES = 4
 
 
 @dataclass
@@ -47,10 +49,11 @@ def perform(piece: Piece) -> dict[str, Any]:
     """Do the piece. Whatever happens, the outcome is written; a failure leaves an empty product."""
     if session.is_orphaned(Path(piece.arguments["config"]).parent):
         sys.exit("the workflow that started this job has ended")
-    with claims.held(piece.log.removesuffix(".log") + ".claim") as waited:
-        if waited and (made := _made_meanwhile(piece)):
+    path = piece.log.removesuffix(".log") + ".claim"
+    with claims.held(path, count=piece.tries > 1) as claim:
+        if claim.waited and (made := _made_meanwhile(piece)):
             return made
-        return _performed(piece)
+        return _performed(piece, claim.deaths)
 
 
 def _made_meanwhile(piece: Piece) -> dict[str, Any] | None:
@@ -60,19 +63,19 @@ def _made_meanwhile(piece: Piece) -> dict[str, Any] | None:
     return result if whole and result["status"] == "ok" else None
 
 
-def _performed(piece: Piece) -> dict[str, Any]:
-    """Take the product from the store, or train."""
+def _performed(piece: Piece, deaths: int) -> dict[str, Any]:
+    """Take the product from the store, or train; neither if that has killed its job each time."""
     _clear(piece.product)
     settings = load_yaml(piece.arguments["config"])
     spec = find(settings, piece.model)
     what = _identity(piece, settings, spec)
-    result: dict[str, Any] | None = None
-    if piece.tries > TRIES:
-        result = _killed(piece)
-    elif what and (entry := store.find(_store(piece), identity.key(what))):
+    result = _killed(piece, deaths) if deaths >= TRIES else None
+    if not result and what and (entry := store.find(_store(piece), identity.key(what))):
         with suppress(OSError):  # pruned in between
             result = _reused(piece, entry)
-    if result is None:
+    if not result and piece.tries > RETRIES:  # nobody may have counted: no folder is shared
+        result = _killed(piece, RETRIES)
+    if not result:
         jobs = piece.gpu_jobs * devices.are_used(settings, spec)
         with devices.slot(jobs) as variables:
             result = _trained(piece, MODULES[spec.engine], variables)
@@ -160,13 +163,13 @@ def _clear(product: str) -> None:
         shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
-def _killed(piece: Piece) -> dict[str, Any]:
+def _killed(piece: Piece, times: int) -> dict[str, Any]:
     """Write the outcome of a job that was killed each time before it could write one itself."""
     message = (
-        f"the job was killed {TRIES} times before it could report (SIGKILL; most often too little "
+        f"the job was killed {times} times before it could report (SIGKILL; most often too little "
         "memory or a time limit of the cluster): give it more with --set-resources"
     )
-    return _told(piece, "failed", "JobKilled", message, piece.failures + TRIES)
+    return _told(piece, "failed", "JobKilled", message, piece.failures + times)
 
 
 def _limit(piece: Piece) -> isolate.Limit | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -41,8 +42,8 @@ def other(path: Path, seconds: float) -> subprocess.Popen[str]:
 
 def test_a_free_claim_is_taken_at_once_and_given_back(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "a.claim"
-    with claims.held(path) as waited:
-        assert not waited
+    with claims.held(path) as claim:
+        assert not claim.waited
         assert json.loads(path.read_text())["pid"] == os.getpid()
     assert not path.exists()
 
@@ -51,8 +52,8 @@ def test_the_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
     path = tmp_path / "a.claim"
     process = other(path, 2)
     began = time.monotonic()
-    with claims.held(path) as waited:
-        assert waited
+    with claims.held(path) as claim:
+        assert claim.waited
         assert time.monotonic() - began > 1
     process.wait()
 
@@ -64,8 +65,30 @@ def test_the_claim_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     process.wait()
     assert path.exists()
     began = time.monotonic()
-    with claims.held(path):
+    with claims.held(path) as claim:
         assert time.monotonic() - began < 2
+        assert claim.deaths == 1
+
+
+def test_deaths_are_counted_until_a_holder_ends_well(tmp_path: Path) -> None:
+    path = tmp_path / "a.claim"
+    deaths = []
+    for number in range(3):
+        process = other(path, 60)
+        # A signal that it can handle, as a cluster sends first, is as good as the other one.
+        process.send_signal(signal.SIGINT if number == 1 else signal.SIGKILL)
+        process.wait()
+        deaths.append(json.loads(path.read_text())["deaths"])
+    assert deaths == [0, 1, 2]
+    with claims.held(path) as claim:
+        assert claim.deaths == 3
+    with claims.held(path) as claim:
+        assert claim.deaths == 0
+    process = other(path, 60)
+    process.kill()
+    process.wait()
+    with claims.held(path, count=False) as claim:
+        assert claim.deaths == 0
 
 
 def test_a_claim_of_another_machine_is_dead_when_it_is_no_longer_renewed(
@@ -96,8 +119,8 @@ def test_a_claim_that_is_renewed_lives(tmp_path: Path, monkeypatch: pytest.Monke
     held.wait(10)
     threading.Timer(4, release.set).start()
     began = time.monotonic()
-    with claims.held(path) as waited:
-        assert waited
+    with claims.held(path) as claim:
+        assert claim.waited
         assert time.monotonic() - began > 3
     thread.join()
 

@@ -165,11 +165,18 @@ def test_nothing_is_chosen_where_there_is_no_choice(
 
 
 @pytest.mark.parametrize("name", devices.BATCH_SYSTEMS)
-def test_what_a_batch_system_has_chosen_stands(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "42")
-    monkeypatch.setenv(devices.VARIABLE, "1")
+def test_a_job_of_a_batch_system_uses_what_it_was_given(
+    machine: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "/spool/42")
+    assert devices.visible() == []  # this machine's other GPUs are none of its business
+    monkeypatch.setenv(devices.VARIABLE, "0,1")
     with devices.slot(1) as first, devices.slot(1) as second:
-        assert first == second == {}
+        assert [first[devices.VARIABLE], second[devices.VARIABLE]] == ["0", "1"]
+        # Another job's GPU 0 is another one: batch systems number them from 0 in each job.
+        monkeypatch.setenv(name, "/spool/43")
+        with devices.slot(1) as other:
+            assert other[devices.VARIABLE] == "0"
 
 
 def test_only_networks_that_are_asked_to_use_a_gpu() -> None:

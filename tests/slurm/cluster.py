@@ -175,8 +175,8 @@ class Cluster:
 
     def queue(self) -> list[dict[str, str]]:
         """Return all jobs that the controller remembers: id, state, name, comment, times."""
-        names = ("id", "state", "comment", "memory", "limit", "started", "gpus")
-        text = self.ask("squeue", "--states=all", "-h", "--format=%i|%T|%k|%m|%l|%S|%b")
+        names = ("id", "state", "comment", "memory", "limit", "started", "gpus", "cpus")
+        text = self.ask("squeue", "--states=all", "-h", "--format=%i|%T|%k|%m|%l|%S|%b|%C")
         return [dict(zip(names, line.split("|"), strict=False)) for line in text.splitlines()]
 
     def logs(self) -> str:

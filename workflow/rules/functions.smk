@@ -44,10 +44,15 @@ def get_training_memory(wildcards, input, attempt):
     return int((1500 + 20 * input.size_mb) * attempt)
 
 
-def get_training_runtime(wildcards, attempt):
-    """Return minutes: a little more than `max_time` where it is given."""
-    max_time = get_settings(wildcards.run_id)["max_time"]
-    return int(max_time / 60) + 5 if max_time else 120 * attempt
+def get_training_runtime(wildcards, input, attempt):
+    """Return minutes: a little more than `max_time` where it is given; more on a retry.
+
+    StatsForecast's models take seconds, and minutes where there are many series.
+    """
+    if max_time := get_settings(wildcards.run_id)["max_time"]:
+        return int(max_time / 60) + 5
+    fast = get_engine_name(wildcards) == "statsforecast"
+    return (min(10 + int(60 * input.size_mb), 24 * 60) if fast else 120) * attempt
 
 
 def get_gpus(wildcards):

@@ -24,7 +24,7 @@ rule train_model:
     wildcard_constraints:
         run_id=NOT_FINISHED,
         model=NOT_FAST,
-    retries: 2
+    retries: 4
     conda:
         "../envs/forerun.yaml"
     threads: get_threads
@@ -32,6 +32,7 @@ rule train_model:
         mem_mb=get_training_memory,
         runtime=get_training_runtime,
         gpu=get_gpus,
+        fits=1,
         tries=get_tries,
     params:
         failures=get_final_failures,

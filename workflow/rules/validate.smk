@@ -25,7 +25,7 @@ rule cross_validate:
     wildcard_constraints:
         run_id=NOT_FINISHED,
         model=NOT_FAST,
-    retries: 2
+    retries: 4
     conda:
         "../envs/forerun.yaml"
     threads: get_threads
@@ -33,6 +33,7 @@ rule cross_validate:
         mem_mb=get_training_memory,
         runtime=get_training_runtime,
         gpu=get_gpus,
+        fits=1,
         tries=get_tries,
     params:
         failures=get_fold_failures,

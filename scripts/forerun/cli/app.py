@@ -82,6 +82,10 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
     try:
         if extras is not None and (only or (own or [""])[0]) not in PASSING_ON:
             raise UserError("nothing may follow '--' here: this command does not start Snakemake")
+        if extras:
+            from forerun.cli.snakemake import refuse_storage
+
+            refuse_storage(extras)
         result = build(only)(own, prog_name=program, standalone_mode=False, obj=extras or [])
     except UserError as error:
         return refuse(str(error))

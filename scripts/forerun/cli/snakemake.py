@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -27,6 +28,26 @@ class Ended(BaseException):
 
     def __init__(self, number: int):
         self.number = number
+
+
+def refuse_storage(extras: Sequence[str]) -> None:
+    """Refuse object storage, named here or in a profile: the commands read folders."""
+    from forerun.yaml_files import load_yaml
+
+    option = "default-storage-provider"
+    named = [f"--{option}" for word in extras if word.split("=")[0] == f"--{option}"]
+    for word, following in pairwise([*extras, ""]):
+        name, _, value = word.partition("=")
+        if name not in ("--profile", "--workflow-profile"):
+            continue
+        for folder in (Path(value or following), Path("profiles", value or following)):
+            file = folder / "config.yaml"
+            named += [str(file)] if file.is_file() and option in load_yaml(file) else []
+    if named:
+        raise UserError(
+            f"{named[0]}: the commands work on runs in folders; for runs in object storage use "
+            "snakemake itself, as docs/cluster.md shows"
+        )
 
 
 def command(targets: Sequence[str], arguments: Sequence[str]) -> list[str]:
