@@ -1,9 +1,10 @@
 """How a run gets faster with more slots of a cluster: measured on a Slurm of this machine's own.
 
 Jobs wait rather than compute, so one machine can pretend to have many CPUs: what is measured is
-how Snakemake, the executor and Slurm hand out work, not how fast a processor is.
+how Snakemake, the executor and Slurm hand out work, not how fast a processor is. Each slot gets as
+many jobs, one after the other: k slots should do k times the work in the same time.
 
-    python benchmarks/scale_out.py --slots 1 2 4 8 --jobs 8 --wait 20 --executor cluster-generic
+    python benchmarks/scale_out.py --slots 1 2 4 8 --rounds 2 --wait 60 --executor slurm
 
 writes benchmarks/scale_out.json. `--predict` only prints what the model of the wall time says about
 larger runs (docs/cluster.md has the table).
@@ -63,18 +64,23 @@ class Measured:
     per_job: float
     fixed: float
 
+    @property
+    def rate(self) -> float:
+        """Jobs in a second."""
+        return self.jobs / self.seconds
+
 
 def model(
-    jobs: int, work: float, slots: int, per_job: float, fixed: float, chain: int = 1
+    jobs: int, work: float, slots: int, per_job: float, fixed: float, cores: int | None = None
 ) -> float:
     """Wall time in seconds of `jobs` independent jobs of `work` seconds on `slots` slots.
 
-    Each job costs its slot `per_job` seconds more than its work. `fixed` is spent once: planning,
-    submitting, noticing the end. `chain` is the number of jobs that must follow each other at
-    least: no number of slots makes a run shorter than its longest chain.
+    Each job costs its slot `per_job` seconds more than its work, as it starts interpreters; where
+    the slots have fewer `cores` than their number, that takes as many times longer. `fixed` is
+    spent once: planning, submitting, noticing the end.
     """
-    rounds = max(math.ceil(jobs / slots), chain)
-    return fixed + rounds * (work + per_job)
+    crowded = max(1.0, min(slots, jobs) / cores) if cores else 1.0
+    return fixed + math.ceil(jobs / slots) * (work + per_job * crowded)
 
 
 def measure(slots: int, jobs: int, wait: float, executor: str) -> Measured:
@@ -137,8 +143,8 @@ def _most(spans: list[tuple[float, float]]) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--slots", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--jobs", type=int, default=8)
-    parser.add_argument("--wait", type=float, default=20)
+    parser.add_argument("--rounds", type=int, default=2, help="jobs of each slot")
+    parser.add_argument("--wait", type=float, default=60, help="seconds that a job waits")
     parser.add_argument("--executor", choices=["slurm", "cluster-generic"], default="slurm")
     parser.add_argument("--predict", action="store_true")
     asked = parser.parse_args()
@@ -149,22 +155,31 @@ def main() -> None:
         sys.exit(f"no Slurm here: {reason}")
     results: list[Measured] = []
     for slots in asked.slots:
-        found = measure(slots, asked.jobs, asked.wait, asked.executor)
-        results.append(found)
-        said = model(found.jobs, found.wait, slots, results[0].per_job, results[0].fixed)
-        faster = results[0].seconds / found.seconds
-        print(
-            f"{slots} slots: {found.seconds:.0f} s, {faster:.2f} times as fast; "
-            f"{found.most_at_once} at once, {found.mean_at_once:.1f} on average; "
-            f"{found.per_job:.1f} s per job beside its work; "
-            f"model (costs of the first): {said:.0f} s, {said / found.seconds - 1:+.0%}",
-            flush=True,
-        )
-    table = {"cores": os.cpu_count(), "load": os.getloadavg()[0]}
+        results.append(measure(slots, slots * asked.rounds, asked.wait, asked.executor))
+        tell(results[0], results[-1])
     path = Path(__file__).with_suffix(".json")
     known = json.loads(path.read_text()) if path.exists() else {}
-    known[asked.executor] = table | {"results": [asdict(one) for one in results]}
+    known[asked.executor] = {
+        "cores": os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2),
+        "results": [asdict(one) for one in results],
+    }
     path.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def tell(first: Measured, found: Measured) -> None:
+    """Print one measurement, beside what the model makes of the costs of the first."""
+    said = model(
+        found.jobs, found.wait, found.slots, first.per_job, first.fixed, cores=os.cpu_count()
+    )
+    print(
+        f"{found.slots} slots, {found.jobs} jobs of {found.wait:g} s: {found.seconds:.0f} s, "
+        f"{found.rate / first.rate:.2f} times the work of {first.slots} in the same time; "
+        f"{found.most_at_once} at once, {found.mean_at_once:.1f} on average; "
+        f"{found.per_job:.1f} s per job beside its work, {found.fixed:.1f} s fixed; "
+        f"model: {said:.0f} s, {said / found.seconds - 1:+.0%}",
+        flush=True,
+    )
 
 
 def predict() -> None:

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from running import PROJECT, SNAKEMAKE, write_table
 
 from forerun.yaml_files import load_yaml
@@ -74,7 +75,7 @@ def call(home: Path, env: dict[str, str] | None = None) -> subprocess.CompletedP
 
 def repository(folder: Path) -> Path:
     """Make a Git repository of this project's workflow and scripts, as they are now."""
-    for name in ("workflow", "scripts"):
+    for name in ("workflow", "scripts", "config", "profiles"):
         ignored = shutil.ignore_patterns("__pycache__", ".mypy_cache", "*.pyc")
         shutil.copytree(PROJECT / name, folder / name, ignore=ignored)
 
@@ -91,6 +92,10 @@ def repository(folder: Path) -> Path:
 
 def assert_result(home: Path) -> None:
     assert (home / "result.txt").read_text().startswith("unique_id,ds,Naive")
+    assert_run(home)
+
+
+def assert_run(home: Path) -> None:
     run = home / "out" / "runs" / "mine"
     assert (run / "SEALED").is_file()
     assert load_yaml(run / "config.yaml")["horizon"] == 4
@@ -112,25 +117,49 @@ def test_from_a_folder(tmp_path: Path) -> None:
     assert "horizon is 4, asked for 5" in refused.stderr
 
 
-def test_from_a_git_repository(tmp_path: Path) -> None:
+def as_on_github(tmp_path: Path) -> dict[str, str]:
+    """Let Git take a local repository for github.com/example/forerun; return the environment."""
     folder = repository(tmp_path / "repository")
-    home = tmp_path / "home"
-    home.mkdir()
-    snakefile = 'github("example/forerun", path="workflow/Snakefile", tag="v1")'
-    others_workflow(home, snakefile, renamed=" exclude all as forecasts_*")
-    # Git takes the local repository for that address.
     settings = tmp_path / "gitconfig"
     settings.write_text(
         f'[url "file://{folder}"]\n  insteadOf = https://github.com/example/forerun\n'
         "[safe]\n  directory = *\n"
     )
-    env = {
+    return {
         "GIT_CONFIG_GLOBAL": str(settings),
         "XDG_CACHE_HOME": str(tmp_path / "cache"),
         # The installed library: here it is the one beside the tests.
         "PYTHONPATH": str(PROJECT / "scripts"),
     }
+
+
+def test_from_a_git_repository(tmp_path: Path) -> None:
+    env = as_on_github(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    snakefile = 'github("example/forerun", path="workflow/Snakefile", tag="v1")'
+    others_workflow(home, snakefile, renamed=" exclude all as forecasts_*")
     done = call(home, env)
     assert done.returncode == 0, done.stderr[-5000:]
     assert "forecasts_train" in done.stderr
     assert_result(home)
+
+
+def test_deployed_into_a_clean_folder(tmp_path: Path) -> None:
+    """What `snakedeploy` writes there is the whole of it: edit the configuration, start."""
+    env = as_on_github(tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    snakedeploy = [str(Path(SNAKEMAKE).with_name("snakedeploy")), "deploy-workflow"]
+    address = ["https://github.com/example/forerun", ".", "--tag", "v1"]
+    subprocess.run([*snakedeploy, *address], cwd=home, env=os.environ | env, check=True)
+    assert {path.name for path in home.iterdir()} == {"config", "profiles", "workflow"}
+    write_table(home / "table.csv")
+    config = home / "config" / "config.yaml"
+    asked = {"data_file": "table.csv", "horizon": 4, "n_windows": 2, "run_id": "mine"}
+    asked |= {"models": ["Naive"], "baselines": ["SeasonalNaive"], "output_dir": "out"}
+    config.write_text(yaml.safe_dump(load_yaml(config) | asked))
+    done = call(home, env)
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert_run(home)
+    assert (home / "out" / "runs" / "mine" / "report.html").is_file()
