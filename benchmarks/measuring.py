@@ -102,7 +102,7 @@ def compared(found: dict[str, list[Cost]], base: str) -> list[dict[str, Any]]:
 
 
 def write_series(path: Path, series: int, length: int = 120) -> Path:
-    """Write daily series with a week, a trend and seeded noise as CSV."""
+    """Write daily series with a week, a trend and seeded noise; CSV or Parquet, as the name says."""
     import numpy as np
     import pandas as pd
 
@@ -118,5 +118,8 @@ def write_series(path: Path, series: int, length: int = 120) -> Path:
             "y": y.round(3).ravel(),
         }
     )
-    frame.to_csv(path, index=False)
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, index=False)
     return path

@@ -1,21 +1,31 @@
-"""How cost grows with the number of series: time and memory of each rule.
+"""How cost grows with the number of series: time and memory of each job of a whole run.
 
-    python benchmarks/scaling.py [--series 100 1000 10000] [--steps 20]
+    python benchmarks/scaling.py [--series 100 1000 10000] [--models NHITS] [--baselines ...]
 
-Each size is a run of its own (NHITS and SeasonalNaive). The last table divides the CPU seconds of
-neighbouring sizes by the ratio of their series: 1 is linear, less is better.
+Each size is a run of its own on series of 200 daily steps: it trains, cross-validates, scores,
+predicts, draws and reports (`--targets` to leave some out). The first table holds seconds of wall
+time and peak memory of each job; its last columns divide the growth of the seconds by that of the
+series: 1 is linear, less is better. `--shard-size` sets how many series one job predicts.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import shutil
 import tempfile
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from measuring import run, snakemake, table, write_series
+from measuring import Cost, run, snakemake, table, write_series
+
+#: Steps of each series.
+LENGTH = 200
+TARGETS = ["predictions", "plots", "report.html"]
+#: For each size and job: seconds of wall time and peak MB.
+Costs = dict[int, dict[str, tuple[float, float]]]
 
 
 def main() -> None:
@@ -23,48 +33,65 @@ def main() -> None:
     parser.add_argument("--series", type=int, nargs="+", default=[100, 1000, 10000])
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--models", nargs="*", default=["NHITS"])
+    parser.add_argument("--baselines", nargs="*", default=["SeasonalNaive", "Theta"])
+    parser.add_argument("--levels", type=int, nargs="*", default=[])
+    parser.add_argument("--targets", nargs="+", default=TARGETS, choices=TARGETS)
+    parser.add_argument("--options", nargs="*", default=[], help="further options of snakemake")
+    parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
     wish = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="scaling-"))
-    costs: dict[int, dict[str, tuple[float, float]]] = {}
+    folder = wish.keep or Path(tempfile.mkdtemp(prefix="scaling-"))
+    folder.mkdir(exist_ok=True)
+    costs: Costs = {}
     try:
         for series in wish.series:
-            write_series(folder / f"{series}.csv", series)
-            (folder / "settings.yaml").write_text(
-                f"data_file: {series}.csv\nhorizon: 7\ninput_size: 14\nn_windows: 2\n"
-                f"max_steps: {wish.steps}\nmodels: [{', '.join(wish.models)}]\n"
-                "baselines: [SeasonalNaive]\nreuse: false\n"
-            )
-            name = f"n{series}"
-            target = f"runs/{name}/plots"
-            total = run(snakemake(target, "--configfile", "settings.yaml"), folder)
-            costs[series] = {"whole call": (total.cpu, total.peak_mb)}
-            costs[series] |= rules(folder / "runs" / name / "benchmarks")
+            total = one_size(folder, series, wish)
+            jobs = dict(measured(folder / "runs" / f"n{series}" / "benchmarks"))
+            costs[series] = {"whole call": (total.wall, total.peak_mb), **jobs}
             print(f"{series} series: {total.wall:.1f} s, CPU {total.cpu:.1f} s", flush=True)
+            print(json.dumps(costs[series]), flush=True)
     finally:
-        shutil.rmtree(folder)
+        if not wish.keep:
+            shutil.rmtree(folder)
     report(costs)
 
 
-def rules(folder: Path) -> dict[str, tuple[float, float]]:
-    """CPU seconds and peak MB of each job, from Snakemake's benchmark files."""
-    found = {}
+def one_size(folder: Path, series: int, wish: argparse.Namespace) -> Cost:
+    """Make a run of that many series from its data to the last target."""
+    write_series(folder / f"{series}.parquet", series, LENGTH)
+    settings = {
+        "data_file": f"{series}.parquet",
+        "horizon": 7,
+        "input_size": 14,
+        "n_windows": 2,
+        "max_steps": wish.steps,
+        "models": wish.models,
+        "baselines": wish.baselines,
+        "levels": wish.levels,
+        "reuse": False,
+    }
+    (folder / "settings.json").write_text(json.dumps(settings))
+    targets = [f"runs/n{series}/{target}" for target in wish.targets]
+    return run(snakemake(*targets, "--configfile", "settings.json", *wish.options), folder)
+
+
+def measured(folder: Path) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Yield name, seconds and peak MB of each job, from Snakemake's benchmark files."""
     for path in sorted(folder.rglob("*.tsv")):
         with path.open(newline="") as file:
             row = next(csv.DictReader(file, delimiter="\t"))
         if row["max_rss"] != "NA":
             name = str(path.relative_to(folder).with_suffix(""))
-            found[name] = (float(row["cpu_time"]), float(row["max_rss"]))
-    return found
+            yield name, (float(row["s"]), float(row["max_rss"]))
 
 
-def report(costs: dict[int, dict[str, tuple[float, float]]]) -> None:
-    """Print CPU seconds and peak memory by size, and how the former grow."""
+def report(costs: Costs) -> None:
+    """Print seconds and peak memory by size, and how the former grow."""
     sizes = list(costs)
     names = [name for name in costs[sizes[-1]] if all(name in costs[size] for size in sizes)]
     table(
         [
             {"job": name}
-            | {f"CPU s, {size}": costs[size][name][0] for size in sizes}
+            | {f"s, {size}": costs[size][name][0] for size in sizes}
             | {f"MB, {size}": round(costs[size][name][1]) for size in sizes}
             | {
                 f"{small} to {large}": costs[large][name][0]

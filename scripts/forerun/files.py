@@ -93,8 +93,14 @@ def read_json(path: str | Path) -> Any:
 
 def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
     """Write a frame as CSV without its index, numbers to the last digit."""
+    from forerun import csv_text
+
     with replacing(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n")
+        if csv_text.can_write(frame):
+            with temporary.open("wb") as file:
+                csv_text.write(file, frame)
+        else:
+            frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
 def write_parquet(path: str | Path, frame: pd.DataFrame) -> None:

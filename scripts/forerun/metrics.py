@@ -28,10 +28,26 @@ def read_predictions(path: str | Path) -> pd.DataFrame:
 
 
 def _read_forecasts(path: str | Path, times: list[str]) -> pd.DataFrame:
-    frame = pd.read_csv(path, dtype={"unique_id": str}, float_precision="round_trip")
+    """Read with Arrow, which is several times as fast as pandas where no digit may be lost."""
+    from pyarrow import csv as arrow_csv
+    from pyarrow import float64, string
+
+    with open(path, encoding="utf-8", newline="") as file:
+        names = next(csv.reader(file), [])
+    texts = ("unique_id", "chosen")
+    types = {name: string() if name in texts else float64() for name in names if name not in times}
+    table = arrow_csv.read_csv(
+        path,
+        read_options=arrow_csv.ReadOptions(use_threads=False),
+        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            column_types=types, null_values=[""], strings_can_be_null=True
+        ),
+    )
+    frame = table.to_pandas(use_threads=False, date_as_object=False)
     for column in times:
         if not pd.api.types.is_integer_dtype(frame[column]):
-            frame[column] = pd.to_datetime(frame[column])
+            frame[column] = pd.to_datetime(frame[column]).astype("datetime64[ns]")
     return frame
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,41 +22,88 @@ from forerun.combine import (
 from forerun.cube import sorted_results
 from forerun.engines.base import Data, get_engine
 from forerun.errors import UserError
-from forerun.files import new_folder, read_json, write_csv
+from forerun.files import new_folder, read_json, write_csv, write_json, write_parquet
 from forerun.inference import UNVERIFIED, refuse_damaged
 from forerun.intervals import complete_forecasts
 from forerun.metrics import read_cv_results
-from forerun.models import specs
+from forerun.models import ModelSpec, specs
 from forerun.runs import RunPaths, failed_models, has_model
+from forerun.shards import read_shard
 from forerun.training import read_run_data, without_gap
 from forerun.yaml_files import load_yaml
 
+#: What models of a shard that could not forecast lack, in its folder.
+REFUSED = "refused.json"
 
-def write(config: str, data: str, models: list[str], leaderboard: str, folder: str) -> None:
+
+def write(
+    config: str,
+    data: str,
+    models: list[str],
+    leaderboard: str,
+    folder: str,
+    shards: Sequence[str] = (),
+) -> None:
     """Write ``<model>.csv`` into `folder` for each model that the leaderboard says is well.
 
     ``best.csv`` and ``ensemble.csv`` combine them. Models of a sealed run are verified first.
+
+    Parameters
+    ----------
+    shards : folders that :func:`write_shard` wrote, in order; what they hold is not forecast again
     """
     with new_folder(folder) as temporary:
-        settings = load_yaml(config)
-        failed = failed_models(leaderboard)  # in its back-test, perhaps: then it has a folder
-        folders = {Path(m).name: Path(m) for m in models if Path(m).name not in failed}
-        if not os.environ.get(UNVERIFIED):
-            refuse_damaged(Path(config).parent, folders)
+        settings, folders = _usable(config, models, leaderboard)
+        run = Path(config).parent
         table = read_run_data(data, settings)
+        refused = [line for shard in shards for line in read_json(Path(shard) / REFUSED) or []]
         frames: dict[str, pd.DataFrame] = {}
-        for model, frame in forecasts(settings, table, folders):
-            write_csv(temporary / f"{model}.csv", frame)
-            frames[model] = points(frame, model, frames)
+        for model, frame in _of_shards(settings, table, folders, shards, refused):
+            whole = _complete(frame, model, run, table, settings)
+            write_csv(temporary / f"{model}.csv", whole)
+            frames[model] = points(whole, model, frames)
         if not frames:
-            raise UserError("every model failed, nothing can forecast; status/ says why")
-        for name, frame in combinations(settings, table, Path(config).parent, frames):
+            raise UserError([*refused, "every model failed, nothing can forecast; status/ says why"][0])
+        for name, frame in combinations(settings, table, run, frames):
             write_csv(temporary / f"{name}.csv", frame)
+
+
+def write_shard(
+    config: str, data: str, models: list[str], leaderboard: str, folder: str, shard: str, size: int
+) -> None:
+    """Write ``<model>.parquet`` into `folder`: what each model itself forecasts for some series.
+
+    Left out are models that forecast all series at once (:func:`write` lets them), and those that
+    need future values nobody gave; ``refused.json`` says what these lack.
+
+    Parameters
+    ----------
+    shard, size : which series; see :func:`forerun.shards.read_shard`
+    """
+    with new_folder(folder) as temporary:
+        settings, folders = _usable(config, models, leaderboard)
+        some = read_shard(data, settings, shard, size)
+        alone = [spec for spec in specs(settings) if not spec.info.multivariate]
+        refused: list[str] = []
+        for model, frame in _own_forecasts(alone, settings, some, folders, refused):
+            write_parquet(temporary / f"{model}.parquet", frame)
+        write_json(temporary / REFUSED, refused)
+
+
+def _usable(
+    config: str, models: list[str], leaderboard: str
+) -> tuple[dict[str, Any], dict[str, Path]]:
+    """Return the run's settings and the folder of each model that is well and undamaged."""
+    failed = failed_models(leaderboard)  # in its back-test, perhaps: then it has a folder
+    folders = {Path(m).name: Path(m) for m in models if Path(m).name not in failed}
+    if not os.environ.get(UNVERIFIED):
+        refuse_damaged(Path(config).parent, folders)
+    return load_yaml(config), folders
 
 
 def forecasts(
     settings: dict[str, Any], data: Data, models: dict[str, Path]
-) -> Iterable[tuple[str, pd.DataFrame]]:
+) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield each model's name and its forecasts: ``unique_id``, ``ds``, ``<model>``, intervals.
 
     Parameters
@@ -66,7 +113,22 @@ def forecasts(
     """
     refused: list[str] = []
     number = 0
-    for spec in specs(settings):
+    for name, frame in _own_forecasts(specs(settings), settings, data, models, refused):
+        number += 1
+        yield name, _complete(frame, name, models[name].parent.parent, data, settings)
+    if refused and not number:
+        raise UserError(refused[0])
+
+
+def _own_forecasts(
+    wanted: Iterable[ModelSpec],
+    settings: dict[str, Any],
+    data: Data,
+    models: dict[str, Path],
+    refused: list[str],
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield what the models `wanted` forecast themselves; `refused` gets what some of them lack."""
+    for spec in wanted:
         folder = models.get(spec.name)
         if folder is None or not has_model(folder):
             continue
@@ -81,11 +143,24 @@ def forecasts(
             continue
         frame = transforming.back(frame, data, spec)
         frame = frame.sort_values(["unique_id", "ds"], ignore_index=True)
-        frame = without_gap(frame, settings, ["unique_id"])
-        number += 1
-        yield spec.name, _complete(frame, spec.name, folder.parent.parent, data, settings)
-    if refused and not number:
-        raise UserError(refused[0])
+        yield spec.name, without_gap(frame, settings, ["unique_id"])
+
+
+def _of_shards(
+    settings: dict[str, Any],
+    data: Data,
+    models: dict[str, Path],
+    shards: Sequence[str],
+    refused: list[str],
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield what each model itself forecasts, from the shards where it is there."""
+    for spec in specs(settings):
+        if not shards or spec.info.multivariate:
+            yield from _own_forecasts([spec], settings, data, models, refused)
+            continue
+        parts = [Path(shard) / f"{spec.name}.parquet" for shard in shards]
+        if all(part.is_file() for part in parts):
+            yield spec.name, pd.concat(map(pd.read_parquet, parts), ignore_index=True)
 
 
 def _complete(

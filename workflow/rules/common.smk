@@ -20,7 +20,7 @@ if isinstance(workflow.current_basedir, os.PathLike):
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
 import forerun
-from forerun import catalog, devices, mirror
+from forerun import catalog, devices, mirror, shards
 from forerun import runs as run_folders
 from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
@@ -57,6 +57,7 @@ wildcard_constraints:
     run_id=ANY_NAME,
     model=run_folders.MODEL,
     fold=r"\d+",
+    scatteritem=r"\d+-of-\d+",
 
 
 def refuse(error):

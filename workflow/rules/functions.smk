@@ -166,6 +166,34 @@ def get_plot_labels(wildcards):
     return {"plot": kind, "of": of, "chosen as": found.get("role") or "–"}
 
 
+def get_scores(wildcards):
+    """Return what intervals and combinations are made from; a run of old may have less of it."""
+    get_seal(wildcards)  # there is nothing before that
+    run = f"{RUNS}/{wildcards.run_id}"
+    models = [*get_models(wildcards.run_id), "best", "ensemble"]
+    wanted = ["metrics.csv", "ensemble.json", *(f"cv_results_{model}.csv" for model in models)]
+    return [f"{run}/{name}" for name in wanted if (Path(HERE) / wildcards.run_id / name).is_file()]
+
+
+def get_shards(wildcards):
+    """Return the shards that a large run is predicted in; nothing where one job predicts it.
+
+    This is Snakemake's scattergather, with its `{scatteritem}`. The directive itself knows one
+    number of shards for all runs, fixed before the first one is looked at; here it follows from
+    the number of series of each run, which is known when its data are frozen.
+    """
+    get_seal(wildcards)  # there is nothing before that
+    size = get_operational(wildcards.run_id, "shard_size")
+    items = shards.names(Path(HERE) / wildcards.run_id, get_settings(wildcards.run_id), size)
+    return collect("<runs>/{run_id}/shard_{scatteritem}", scatteritem=items, allow_missing=True)
+
+
+def get_shard_memory(wildcards, input, attempt):
+    """Return MB: what the libraries need, and several copies of a shard's part of the data."""
+    number = int(wildcards.scatteritem.rpartition("-")[2])
+    return int((1500 + 20 * input.size_mb / number) * attempt)
+
+
 # -- Done -------------------------------------------------------------------------------------
 
 

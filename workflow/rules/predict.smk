@@ -6,6 +6,35 @@ OUTPUTS: <runs>/{run_id}/predictions/
 """
 
 
+rule predict_shard:
+    """Forecast some series of a large run; predict_run puts the shards together (get_shards)."""
+    input:
+        config="<runs>/{run_id}/config.yaml",
+        data="<runs>/{run_id}/data.parquet",
+        models=get_model_files("<runs>/{run_id}/models/{model}"),
+        leaderboard="<runs>/{run_id}/leaderboard.csv",
+        seal=get_seal,
+    output:
+        temp(directory("<runs>/{run_id}/shard_{scatteritem}")),
+    log:
+        "<runs>/{run_id}/logs/predict_shard/{scatteritem}.log",
+    benchmark:
+        "<runs>/{run_id}/benchmarks/predict_shard/{scatteritem}.tsv"
+    conda:
+        "../envs/forerun.yaml"
+    threads: get_threads
+    resources:
+        mem_mb=get_shard_memory,
+        runtime=60,
+    params:
+        shard_size=get_setting("shard_size"),
+        log_file=get_setting("log_file"),
+    message:
+        "{wildcards.run_id}: predicting shard {wildcards.scatteritem}"
+    script:
+        "../../scripts/predict_shard.py"
+
+
 rule predict_run:
     """Forecast the steps after each series' end with every model that did not fail."""
     input:
@@ -13,7 +42,9 @@ rule predict_run:
         data="<runs>/{run_id}/data.parquet",
         models=get_model_files("<runs>/{run_id}/models/{model}"),
         leaderboard="<runs>/{run_id}/leaderboard.csv",
+        scores=get_scores,
         seal=get_seal,
+        shards=get_shards,
     output:
         directory("<runs>/{run_id}/predictions"),
     log:

@@ -10,6 +10,7 @@ FORECASTING = (
     "cross_validate_baseline",
     "train_model",
     "cross_validate",
+    "predict_shard",
     "predict_run",
 )
 

@@ -153,8 +153,10 @@ def cross_validate(
 
 def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFrame:
     """See :meth:`forerun.engines.base.Engine.predict`; other data than the run's is fitted anew."""
-    if len(fitted.forecasts) and _ends(data).equals(fitted.ends):
-        return fitted.forecasts
+    ends = _ends(data)
+    if len(fitted.forecasts) and ends.equals(fitted.ends.reindex(ends.index)):  # all, or a shard
+        kept = fitted.forecasts
+        return kept[kept["unique_id"].isin(ends.index)].reset_index(drop=True)
     return _forecast(fitted.spec, settings, data)
 
 

@@ -1,0 +1,34 @@
+"""A job that forecasts with the models of a run: in a child process, on a GPU where they use one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from forerun import devices, isolate
+from forerun.engines.base import MODULES
+from forerun.models import specs
+from forerun.yaml_files import load_yaml
+
+
+def perform(
+    function: str,
+    config: str,
+    log: str,
+    log_file: str | None = None,
+    threads: int = 1,
+    **arguments: Any,
+) -> None:
+    """Call a function of :mod:`forerun.predict` in a child; see :func:`forerun.isolate.call`."""
+    settings = load_yaml(config)
+    models = specs(settings)
+    uses_gpu = any(devices.are_used(settings, spec) for spec in models)
+    with devices.slot(settings.get("gpu_jobs", 1) * uses_gpu) as variables:
+        isolate.call(
+            f"forerun.predict:{function}",
+            {"config": config, **arguments},
+            log=log,
+            imports=["forerun.training", *dict.fromkeys(MODULES[spec.engine] for spec in models)],
+            threads=threads,
+            log_file=log_file,
+            variables=variables,
+        )
