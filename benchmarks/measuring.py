@@ -102,7 +102,7 @@ def compared(found: dict[str, list[Cost]], base: str) -> list[dict[str, Any]]:
 
 
 def write_series(path: Path, series: int, length: int = 120) -> Path:
-    """Write daily series with a week, a trend and seeded noise; CSV or Parquet, as the name says."""
+    """Write daily series with a week, a trend and seeded noise, as CSV or Parquet."""
     import numpy as np
     import pandas as pd
 

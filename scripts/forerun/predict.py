@@ -63,7 +63,8 @@ def write(
             write_csv(temporary / f"{model}.csv", whole)
             frames[model] = points(whole, model, frames)
         if not frames:
-            raise UserError([*refused, "every model failed, nothing can forecast; status/ says why"][0])
+            nothing = "every model failed, nothing can forecast; status/ says why"
+            raise UserError(refused[0] if refused else nothing)
         for name, frame in combinations(settings, table, run, frames):
             write_csv(temporary / f"{name}.csv", frame)
 
