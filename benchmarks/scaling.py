@@ -3,9 +3,9 @@
     python benchmarks/scaling.py [--series 100 1000 10000] [--models NHITS] [--baselines ...]
 
 Each size is a run of its own on series of 200 daily steps: it trains, cross-validates, scores,
-predicts, draws and reports (`--targets` to leave some out). The first table holds seconds of wall
-time and peak memory of each job; its last columns divide the growth of the seconds by that of the
-series: 1 is linear, less is better. `--shard-size` sets how many series one job predicts.
+predicts, draws and reports (`--targets` to leave some out). The table holds CPU seconds and peak
+memory of each job; its last columns divide the growth of the seconds by that of the series: 1 is
+linear, less is better. Runs with more series than `--shard-size` are predicted in shards.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from measuring import Cost, run, snakemake, table, write_series
 #: Steps of each series.
 LENGTH = 200
 TARGETS = ["predictions", "plots", "report.html"]
-#: For each size and job: seconds of wall time and peak MB.
+BASELINES = ["SeasonalNaive", "SimpleExponentialSmoothingOptimized"]
+#: For each size and job: seconds of CPU time and peak MB.
 Costs = dict[int, dict[str, tuple[float, float]]]
 
 
@@ -33,10 +34,10 @@ def main() -> None:
     parser.add_argument("--series", type=int, nargs="+", default=[100, 1000, 10000])
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--models", nargs="*", default=["NHITS"])
-    parser.add_argument("--baselines", nargs="*", default=["SeasonalNaive", "Theta"])
+    parser.add_argument("--baselines", nargs="*", default=BASELINES)
     parser.add_argument("--levels", type=int, nargs="*", default=[])
     parser.add_argument("--targets", nargs="+", default=TARGETS, choices=TARGETS)
-    parser.add_argument("--options", nargs="*", default=[], help="further options of snakemake")
+    parser.add_argument("--shard-size", type=int, default=20000)
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
     wish = parser.parse_args()
     folder = wish.keep or Path(tempfile.mkdtemp(prefix="scaling-"))
@@ -46,7 +47,7 @@ def main() -> None:
         for series in wish.series:
             total = one_size(folder, series, wish)
             jobs = dict(measured(folder / "runs" / f"n{series}" / "benchmarks"))
-            costs[series] = {"whole call": (total.wall, total.peak_mb), **jobs}
+            costs[series] = {"whole call": (total.cpu, total.peak_mb), **jobs}
             print(f"{series} series: {total.wall:.1f} s, CPU {total.cpu:.1f} s", flush=True)
             print(json.dumps(costs[series]), flush=True)
     finally:
@@ -67,31 +68,32 @@ def one_size(folder: Path, series: int, wish: argparse.Namespace) -> Cost:
         "models": wish.models,
         "baselines": wish.baselines,
         "levels": wish.levels,
+        "shard_size": wish.shard_size,
         "reuse": False,
     }
     (folder / "settings.json").write_text(json.dumps(settings))
     targets = [f"runs/n{series}/{target}" for target in wish.targets]
-    return run(snakemake(*targets, "--configfile", "settings.json", *wish.options), folder)
+    return run(snakemake(*targets, "--configfile", "settings.json"), folder)
 
 
 def measured(folder: Path) -> Iterator[tuple[str, tuple[float, float]]]:
-    """Yield name, seconds and peak MB of each job, from Snakemake's benchmark files."""
+    """Yield name, CPU seconds and peak MB of each job, from Snakemake's benchmark files."""
     for path in sorted(folder.rglob("*.tsv")):
         with path.open(newline="") as file:
             row = next(csv.DictReader(file, delimiter="\t"))
         if row["max_rss"] != "NA":
             name = str(path.relative_to(folder).with_suffix(""))
-            yield name, (float(row["s"]), float(row["max_rss"]))
+            yield name, (float(row["cpu_time"]), float(row["max_rss"]))
 
 
 def report(costs: Costs) -> None:
-    """Print seconds and peak memory by size, and how the former grow."""
+    """Print CPU seconds and peak memory by size, and how the former grow."""
     sizes = list(costs)
     names = [name for name in costs[sizes[-1]] if all(name in costs[size] for size in sizes)]
     table(
         [
             {"job": name}
-            | {f"s, {size}": costs[size][name][0] for size in sizes}
+            | {f"CPU s, {size}": costs[size][name][0] for size in sizes}
             | {f"MB, {size}": round(costs[size][name][1]) for size in sizes}
             | {
                 f"{small} to {large}": costs[large][name][0]

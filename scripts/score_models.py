@@ -6,7 +6,7 @@ from forerun.files import read_json, write_csv, write_json
 from forerun.metrics import leaderboard
 from forerun.recording import recording
 from forerun.scoring import score_all
-from forerun.training import read_run_data
+from forerun.training import read_history
 from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
     """
     with recording(log, log_file):
         settings = load_yaml(config)
-        history = read_run_data(data, settings).history[["unique_id", "ds", "y"]]
+        history = read_history(data)
         states = {model: read_json(path) for model, path in zip(models, statuses, strict=True)}
         good = {
             model: path

@@ -11,7 +11,7 @@ from forerun.cube import sorted_results
 from forerun.files import read_json, write_csv, write_json
 from forerun.intervals import complete_results
 from forerun.metrics import KEYS, means, read_benchmark, score
-from forerun.training import read_run_data
+from forerun.training import read_history
 from forerun.yaml_files import load_yaml
 
 
@@ -55,7 +55,7 @@ def collect(
         frame = pd.DataFrame(columns=[*KEYS, model])
     else:
         settings = load_yaml(config)
-        history = read_run_data(data, settings).history[["unique_id", "ds", "y"]]
+        history = read_history(data)
         frame = pd.concat([pd.read_parquet(path) for path in results], ignore_index=True)
         frame = complete_results(sorted_results(frame), model, history, settings)
         state["scores"] = means(score(frame, model, history, settings), model)

@@ -29,7 +29,7 @@ from forerun.metrics import read_cv_results
 from forerun.models import ModelSpec, specs
 from forerun.runs import RunPaths, failed_models, has_model
 from forerun.shards import read_shard
-from forerun.training import read_run_data, without_gap
+from forerun.training import read_history, read_run_data, without_gap
 from forerun.yaml_files import load_yaml
 
 #: What models of a shard that could not forecast lack, in its folder.
@@ -55,7 +55,8 @@ def write(
     with new_folder(folder) as temporary:
         settings, folders = _usable(config, models, leaderboard)
         run = Path(config).parent
-        table = read_run_data(data, settings)
+        done = shards and not any(spec.info.multivariate for spec in specs(settings))
+        table = Data(read_history(data)) if done else read_run_data(data, settings)
         refused = [line for shard in shards for line in read_json(Path(shard) / REFUSED) or []]
         frames: dict[str, pd.DataFrame] = {}
         for model, frame in _of_shards(settings, table, folders, shards, refused):

@@ -1,9 +1,9 @@
 """Shards: parts of a large run's series, predicted by a job each and put together again.
 
-A shard is ``shard_size`` whole series in the order of ``data.parquet``; the last one may have fewer.
-It holds what the models themselves forecast. Everything that looks at all series (conformal
-intervals, ``best``, ``ensemble``) is made when the shards are put together, and so are the forecasts
-of models that forecast all series at once.
+A shard is ``shard_size`` whole series in the order of ``data.parquet``; the last may have fewer.
+It holds what the models themselves forecast. What looks at all series (conformal intervals, ``best``
+and ``ensemble``) is made when the shards are put together, and so are the forecasts of models that
+forecast all series at once.
 """
 
 from __future__ import annotations
