@@ -25,11 +25,6 @@ if __name__ == "__main__":
         outcome=snakemake.output.outcome,
         log=snakemake.log[0],
         threads=snakemake.threads,
-        max_time=snakemake.params.max_time,
-        time_limit=snakemake.params.time_limit,
-        log_file=snakemake.params.log_file,
-        reuse=snakemake.params.reuse,
-        gpu_jobs=snakemake.params.gpu_jobs,
-        failures=snakemake.params.failures,
         tries=snakemake.resources.tries,
+        **snakemake.params.how,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import pty
@@ -29,6 +30,7 @@ n_windows: 2
 models: []
 baselines: [SeasonalNaive]
 plot_series: 1
+threads: null
 """
 
 
@@ -103,6 +105,55 @@ def test_dry_run_shows_the_plan_and_writes_nothing(home: Path) -> None:
     assert done.stdout.startswith("run run_20")
     assert "new run" in done.stdout
     assert contents(home) == before
+
+
+def planned(home: Path, *more: str) -> list[str]:
+    """Return the plan of SeasonalNaive in a new run, by columns, and the line about the time."""
+    done = forerun(home, "train", "-c", "small.yaml", "-d", "table.csv", "--dry-run", *more)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    row = next(line for line in lines if line.split()[:1] == ["SeasonalNaive"])
+    time = next((line for line in lines if line.startswith("time: ")), "")
+    return [*filter(None, re.split(r"\s{2,}", row.strip())), time]
+
+
+def test_dry_run_tells_what_is_used_again_and_how_long_the_rest_takes(home: Path) -> None:
+    again = "new run; the same was fitted in small"
+    assert planned(home) == ["SeasonalNaive", "reuse", "reuse", again, ""]
+    anew = ["SeasonalNaive", "train", "train", "new run"]
+    assert planned(home, "--set", "reuse=false")[:5] == [*anew, "about 1 s"]
+    unknown = planned(home, "--horizon", "4")
+    assert unknown == [*anew, "no earlier run", "time: no earlier run has fitted the like"]
+    fewer = planned(home, "--n-windows", "1")
+    assert fewer[1:4] == ["reuse", "train", again]
+
+
+def test_jobs_ask_for_the_memory_that_earlier_ones_have_needed(home: Path) -> None:
+    with (home / "runs/small/benchmarks/train_model/SeasonalNaive.tsv").open() as file:
+        needed = [float(next(csv.DictReader(file, delimiter="\t"))["max_rss"])]
+    with (home / "runs/small/benchmarks/cross_validate/SeasonalNaive_0.tsv").open() as file:
+        needed.append(float(next(csv.DictReader(file, delimiter="\t"))["max_rss"]))
+    options = ["--config", "data_file=table.csv", "reuse=false"]
+    config = home / "small.yaml"
+    done = snakemake(home, "runs/next/config.yaml", *options, configfile=config)
+    assert done.returncode == 0, done.stderr
+    options.append("--dry-run")
+    told = snakemake(home, "runs/next/models/SeasonalNaive", *options, configfile=config)
+    assert f"mem_mb={round(max(needed) * 1.25 + 250)}," in told.stdout + told.stderr
+    told = snakemake(home, "runs/other/models/SeasonalNaive", *options, configfile=config)
+    assert "mem_mb=1500," in told.stdout + told.stderr  # not created: its data are not known
+
+
+def test_threads_left_open_are_decided_when_the_run_is_created(home: Path) -> None:
+    from forerun.yaml_files import load_yaml
+
+    assert load_yaml(home / "runs/small/config.yaml")["threads"] == 1
+    told = snakemake(
+        home, "runs/wide/models/DLinear", "--dry-run", "--cores", "6",
+        "--config", "data_file=table.csv", "models=DLinear", "threads=null",
+        configfile=home / "small.yaml",
+    )  # fmt: skip
+    assert "threads: 3" in told.stdout + told.stderr, told.stderr
 
 
 def test_snakemake_prints_the_same_table(home: Path) -> None:

@@ -48,8 +48,21 @@ def test_snakemake_understands_the_profile(profile: str) -> None:
     assert args.keep_going is True
     assert args.rerun_incomplete is True
     for key, value in known.items():
-        if isinstance(value, str | int) and not key.startswith(("cores", "shared", "cluster-gen")):
+        special = key.startswith(("cores", "shared", "cluster-gen", "__"))  # __use_yte__
+        if isinstance(value, str | int) and not special:
             assert getattr(args, key.replace("-", "_")) in (value, Path(str(value))), key
+
+
+def test_local_jobs_share_the_memory_of_the_machine() -> None:
+    import psutil
+    from snakemake.cli import parse_args
+
+    _, args = parse_args(["--workflow-profile", str(PROJECT / "profiles" / "default")])
+    megabytes = args.resources["mem_mb"].value
+    assert 0 < megabytes <= 0.9 * psutil.virtual_memory().total / 1024**2
+    other = ["--resources", "mem_mb=4000"]
+    _, args = parse_args(["--workflow-profile", str(PROJECT / "profiles" / "default"), *other])
+    assert args.resources["mem_mb"].value == 4000
 
 
 def test_the_status_command_is_found_from_anywhere() -> None:

@@ -28,6 +28,16 @@ def of_log(log: str | Path) -> str:
     return f"{before}benchmarks/{after.removesuffix('.log')}.tsv" if found else ""
 
 
+def read_benchmark(path: str | Path) -> dict[str, float]:
+    """Return ``seconds`` and ``peak_memory_mb`` from a benchmark file; empty if there is none."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            row = next(csv.DictReader(file, delimiter="\t"))
+        return {"seconds": float(row["s"]), "peak_memory_mb": float(row["max_rss"])}
+    except (OSError, StopIteration, KeyError, ValueError):
+        return {}
+
+
 def sample(pid: int, usage: dict[str, float]) -> None:
     """Raise the figures in `usage` to what process `pid` uses now (MB; Linux only)."""
     try:

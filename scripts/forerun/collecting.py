@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from forerun.benchmark_files import correct
+from forerun.benchmark_files import correct, read_benchmark
 from forerun.cube import sorted_results
 from forerun.files import read_json, write_csv, write_json
 from forerun.intervals import complete_results
-from forerun.metrics import KEYS, means, read_benchmark, score
+from forerun.metrics import KEYS, means, score
 from forerun.training import read_history
 from forerun.yaml_files import load_yaml
 

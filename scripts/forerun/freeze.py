@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from forerun import config, models, transforming
-from forerun.data import load, summary
+from forerun.data import Prepared, load, summary
 from forerun.files import sha256, write_json, write_parquet, write_text
 
 #: Packages whose version can change a result.
@@ -54,12 +54,9 @@ def freeze(
     """
     prepared = load(settings | {"data_file": data_file})
     transforming.check(prepared.frame, models.specs(settings))
-    frozen = settings | {
+    frozen = settled(settings, prepared) | {
         "run_id": run_id,
         "data_file": str(Path(data_file).absolute()),
-        "freq": prepared.freq,
-        "season_length": prepared.season_length,
-        "input_size": settings["input_size"] or prepared.input_size,
     }
     for note in prepared.notes:
         print(f"note: {note}")
@@ -83,6 +80,16 @@ def freeze(
     )
     # Last: a run exists from the moment its configuration does.
     write_text(to["config"], config.dump(frozen))
+
+
+def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
+    """Return the settings with what was left to the data filled in."""
+    return settings | {
+        "freq": prepared.freq,
+        "season_length": prepared.season_length,
+        "input_size": settings["input_size"] or prepared.input_size,
+        "threads": settings["threads"] or 1,  # the workflow knows how many cores there are
+    }
 
 
 def columns_sha256(frame: Any) -> dict[str, str]:

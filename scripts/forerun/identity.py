@@ -11,6 +11,7 @@ import hashlib
 import json
 import platform
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -89,12 +90,15 @@ def versions(engine: str) -> dict[str, str]:
     return found
 
 
-def rows(data: str | Path, columns: list[str]) -> dict[str, str]:
+def rows(data: str | Path | Mapping[str, str], columns: list[str]) -> dict[str, str]:
     """What identifies the rows of a run's ``data.parquet``: a sha256 for each column that is used.
 
     They are noted in ``provenance.json`` when the run is created, and hold as long as the file is
-    the one that was written then; otherwise the whole file counts.
+    the one that was written then; otherwise the whole file counts. Of a run that is not created yet
+    `data` gives them.
     """
+    if isinstance(data, Mapping):
+        return {name: data[name] for name in columns}
     found = sha256(data)
     noted = (read_json(Path(data).with_name("provenance.json")) or {}).get("data", {})
     each = noted.get("columns_sha256") or {}
@@ -104,7 +108,11 @@ def rows(data: str | Path, columns: list[str]) -> dict[str, str]:
 
 
 def ingredients(
-    settings: dict[str, Any], spec: ModelSpec, data: str | Path, fold: int | None, threads: int
+    settings: dict[str, Any],
+    spec: ModelSpec,
+    data: str | Path | Mapping[str, str],
+    fold: int | None,
+    threads: int,
 ) -> dict[str, Any]:
     """Return all that determines a fit: the final one, or that of cross-validation fold `fold`."""
     unseen = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -129,16 +128,6 @@ def side_by_side(scores: Iterable[pd.DataFrame], settings: dict[str, Any]) -> pd
     if all(column.index.equals(columns[0].index) for column in columns):
         return pd.concat(columns, axis=1).reset_index()
     return _ordered(pd.concat(columns, axis=1).reset_index(), settings)
-
-
-def read_benchmark(path: str | Path) -> dict[str, float]:
-    """Return ``seconds`` and ``peak_memory_mb`` from one of Snakemake's benchmark files."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            row = next(csv.DictReader(file, delimiter="\t"))
-        return {"seconds": float(row["s"]), "peak_memory_mb": float(row["max_rss"])}
-    except (OSError, StopIteration, KeyError, ValueError):
-        return {}
 
 
 def leaderboard(

@@ -6,7 +6,7 @@ import csv
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -215,11 +215,18 @@ def failed_models(leaderboard: str | Path) -> dict[str, str]:
         ) from None
 
 
-def failures(folder: str | Path, model: str, piece: str) -> int:
-    """Return how often a piece (``final``, ``fold_0``...) of a model has failed in a row so far."""
+def failures(
+    folder: str | Path, model: str, piece: str, among: Collection[str] | None = None
+) -> int:
+    """Return how often a piece (``final``, ``fold_0``...) of a model has failed in a row so far.
+
+    With `among` only if the last failure was of one of these classes.
+    """
     known = outcome(Path(folder) / "parts" / model / f"{piece}.json")
     attempts = known.get("attempts")
     if known.get("status") not in NOT_DONE:
+        return 0
+    if among is not None and (known.get("error") or {}).get("class") not in among:
         return 0
     return attempts if isinstance(attempts, int) else 1
 

@@ -65,23 +65,28 @@ def of_run(folder: str | Path) -> Path:
 
 def entries(store: Path) -> Iterator[Entry]:
     """Yield all entries, sorted by key; a damaged description is an empty one."""
-    for folder in sorted(store.glob("*")):
-        if re.fullmatch(r"[0-9a-f]{64}", folder.name):
-            info = read_json(folder / "entry.json")
-            yield Entry(folder, info if isinstance(info, dict) else {})
+    names = [folder.name for folder in store.glob("*")]
+    for name in sorted(name for name in names if re.fullmatch(r"[0-9a-f]{64}", name)):
+        if found := entry(store, name):
+            yield found
 
 
-def find(store: Path, key: str) -> Entry | None:
-    """Return the entry of that key if it is whole; a damaged one is removed."""
+def entry(store: Path, key: str) -> Entry | None:
+    """Return the entry of that key, whole or damaged; None if there is none."""
     folder = store / key
     if not folder.is_dir():
         return None
     info = read_json(folder / "entry.json")
-    entry = Entry(folder, info if isinstance(info, dict) else {})
-    if entry.damaged():
-        remove(entry)
+    return Entry(folder, info if isinstance(info, dict) else {})
+
+
+def find(store: Path, key: str) -> Entry | None:
+    """Return the entry of that key if it is whole; a damaged one is removed."""
+    found = entry(store, key)
+    if found and found.damaged():
+        remove(found)
         return None
-    return entry
+    return found
 
 
 def take(entry: Entry, product: str | Path, beside: str | Path = "") -> None:

@@ -20,7 +20,7 @@ if isinstance(workflow.current_basedir, os.PathLike):
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
 import forerun
-from forerun import catalog, devices, mirror, shards
+from forerun import catalog, devices, experience, mirror, shards, threads
 from forerun import runs as run_folders
 from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
@@ -112,6 +112,10 @@ def get_asked(run_id):
     return asked | dict(workflow.config_settings.config or {})
 
 
+#: Settings of new runs by what is asked for: many runs ask for the same.
+RESOLVED = {}
+
+
 @cache
 def get_settings(run_id):
     """Return the settings of a run; refuse settings that contradict an existing one."""
@@ -120,7 +124,7 @@ def get_settings(run_id):
         run_folders.check_run_id(run_id)
         SESSION.add(run_id)
         if not run_folders.is_frozen(folder):
-            return resolve({**config, **get_asked(run_id), "run_id": run_id})
+            return get_new_settings(get_asked(run_id)) | {"run_id": run_id}
         frozen = read_frozen(folder / "config.yaml")
         if workflow.is_main_process:
             run_folders.refuse_if_damaged(folder)
@@ -128,6 +132,17 @@ def get_settings(run_id):
         return frozen
     except UserError as error:
         refuse(error)
+
+
+def get_new_settings(asked):
+    key = repr(asked)
+    if key not in RESOLVED:
+        settings = resolve({**config, **asked})
+        # Elsewhere each job has cores of its own, and none stand idle.
+        cores = workflow.cores if workflow.local_exec else 1
+        settings["threads"] = settings["threads"] or threads.share(cores, settings)
+        RESOLVED[key] = settings
+    return RESOLVED[key]
 
 
 def refuse_contradictions(run_id, frozen):
@@ -150,18 +165,18 @@ def get_default_run():
         refuse(error)
 
 
+@cache
+def get_specs(run_id):
+    """Return the models of a run by name."""
+    return {spec.name: spec for spec in specs(get_settings(run_id))}
+
+
 def get_models(run_id):
-    return [spec.name for spec in specs(get_settings(run_id))]
+    return list(get_specs(run_id))
 
 
 def get_folds(run_id):
     return list(range(len(folds(get_settings(run_id)))))
-
-
-def get_engine_name(wildcards):
-    return next(
-        s.engine for s in specs(get_settings(wildcards.run_id)) if s.name == wildcards.model
-    )
 
 
 @cache

@@ -25,6 +25,9 @@ def get_asked_settings(wildcards):
 
 # -- Train ------------------------------------------------------------------------------------
 
+#: Settings that say how a fit is carried out.
+WAYS = ("max_time", "time_limit", "log_file", "reuse", "gpu_jobs")
+
 
 def get_fast_models():
     """Return the names of models that take seconds: StatsForecast's, and those called otherwise."""
@@ -39,9 +42,45 @@ def get_threads(wildcards):
     return get_settings(wildcards.run_id)["threads"]
 
 
+def get_size(wildcards, input):
+    """Return the MB of the run's configuration and data; 0 while it is not created."""
+    if STORAGE:
+        return input.size_mb
+    folder = Path(HERE) / wildcards.run_id
+    return experience.size(folder) if run_folders.is_frozen(folder) else 0
+
+
+def get_usual_memory(wildcards, input, attempt):
+    """Return MB: what the libraries need, and several copies of the data; twice on a retry."""
+    return int(1500 + 20 * get_size(wildcards, input)) * 2 ** (attempt - 1)
+
+
+@cache
+def get_earlier_fits():
+    """Return what the newest runs tell about fits; a job that runs has its resources already."""
+    return experience.fits(HERE) if workflow.is_main_process else []
+
+
+@cache
+def get_kinds(run_id, is_frozen):
+    """Return what kind of fit each model's is: a new run's data may have decided on settings."""
+    frozen = read_frozen(Path(HERE) / run_id / "config.yaml") if is_frozen else None
+    settings = frozen or get_settings(run_id)
+    return {name: experience.kind(spec, settings) for name, spec in get_specs(run_id).items()}
+
+
 def get_training_memory(wildcards, input, attempt):
-    """Return MB: what the libraries need, and several copies of the data; more on a retry."""
-    return int((1500 + 20 * input.size_mb) * attempt)
+    """Return MB: what earlier fits like this one needed, or else the usual.
+
+    Twice as much on each retry, and after each failure for want of memory.
+    """
+    run_id, model = wildcards.run_id, wildcards.model
+    folder = Path(HERE) / run_id
+    attempt += run_folders.failures(folder, model, get_piece(wildcards), among=experience.OF_MEMORY)
+    kind = get_kinds(run_id, run_folders.is_frozen(folder))[model]
+    learnt = experience.memory(get_earlier_fits(), kind, get_size(wildcards, input))
+    usual = get_usual_memory(wildcards, input, attempt=1)
+    return (learnt or usual) * 2 ** min(attempt - 1, 4)
 
 
 def get_training_runtime(wildcards, input, attempt):
@@ -76,27 +115,32 @@ def get_tries(wildcards, attempt):
     return attempt
 
 
-def get_final_failures(wildcards):
-    """Return how often the fit has failed: a failed one is a new job, with other parameters."""
-    return run_folders.failures(Path(HERE) / wildcards.run_id, wildcards.model, "final")
+def get_piece(wildcards):
+    """Return what the fit is called in its run: ``final``, or ``fold_`` and a number."""
+    return f"fold_{wildcards.fold}" if hasattr(wildcards, "fold") else "final"
+
+
+def get_way_of_fitting(wildcards):
+    """Return how the fit is carried out, and how often it has failed.
+
+    One parameter for all: Snakemake looks at each, for each job. A fit that has failed is a new job,
+    with another parameter.
+    """
+    run_id = wildcards.run_id
+    how = {key: get_operational(run_id, key) for key in WAYS}
+    folder, piece = Path(HERE) / run_id, get_piece(wildcards)
+    return how | {"failures": run_folders.failures(folder, wildcards.model, piece)}
 
 
 def retry_failed_fit(wildcards):
     """Have a fit that failed made again. Gives no input: input functions are asked for the plan."""
-    folder = f"{RUNS}/{wildcards.run_id}/parts/{wildcards.model}"
-    piece = f"fold_{wildcards.fold}" if hasattr(wildcards, "fold") else "final"
-    if run_folders.failures(Path(HERE) / wildcards.run_id, wildcards.model, piece):
-        make_again(f"{folder}/{piece}.json")
+    run_id, model, piece = wildcards.run_id, wildcards.model, get_piece(wildcards)
+    if run_folders.failures(Path(HERE) / run_id, model, piece):
+        make_again(f"{RUNS}/{run_id}/parts/{model}/{piece}.json")
     return []
 
 
 # -- Validate ---------------------------------------------------------------------------------
-
-
-def get_fold_failures(wildcards):
-    """Return how often this fit has failed: a failed one is a new job, with other parameters."""
-    folder = Path(HERE) / wildcards.run_id
-    return run_folders.failures(folder, wildcards.model, f"fold_{wildcards.fold}")
 
 
 def get_fold_files(pattern):

@@ -55,7 +55,7 @@ rule predict_run:
         "../envs/forerun.yaml"
     threads: get_threads
     resources:
-        mem_mb=get_training_memory,
+        mem_mb=get_usual_memory,
         runtime=60,
         gpu=get_gpus,
     params:

@@ -35,9 +35,10 @@ def start_preloaded():
 
 def get_engines(job):
     """Return the engines that a job needs."""
+    models = get_specs(job.wildcards.run_id)
     if "model" in job.wildcards_dict:
-        return {get_engine_name(job.wildcards)}
-    return {spec.engine for spec in specs(get_settings(job.wildcards.run_id))}
+        return {models[job.wildcards.model].engine}
+    return {spec.engine for spec in models.values()}
 
 
 def stop_preloaded():

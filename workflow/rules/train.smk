@@ -35,12 +35,7 @@ rule train_model:
         fits=1,
         tries=get_tries,
     params:
-        failures=get_final_failures,
-        max_time=get_setting("max_time"),
-        time_limit=get_setting("time_limit"),
-        log_file=get_setting("log_file"),
-        reuse=get_setting("reuse"),
-        gpu_jobs=get_setting("gpu_jobs"),
+        how=get_way_of_fitting,
     message:
         "{wildcards.run_id}: training {wildcards.model}"
     script:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forerun import runs as run_folders
 from forerun.cli import snakemake
@@ -16,6 +16,9 @@ from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
+
+if TYPE_CHECKING:
+    from forerun.data import Prepared
 
 #: What a run consists of; the rule `all` makes the same.
 PARTS = ("predictions", "plots", "report.html")
@@ -27,9 +30,9 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
     work = _workspace(asked)
     if asked.run_id is not None:
         asked.options["run_id"] = run_folders.check_run_id(asked.run_id)
-    settings = _settings(asked, work)
+    settings, prepared = _settings(asked, work)
     if dry_run:
-        return _dry_run(asked, work, settings)
+        return _dry_run(asked, work, settings, prepared)
     run_id = asked.run_id or run_folders.claim_run_id(work.runs)
     asked.options["run_id"] = run_id
     folder = work.runs / run_id
@@ -59,8 +62,8 @@ def _tidied(folder: Path) -> Iterator[None]:
             run_folders.remove_if_never_begun(folder)
 
 
-def _settings(asked: Asked, work: Workspace) -> dict[str, Any]:
-    """Check everything before anything is written or started."""
+def _settings(asked: Asked, work: Workspace) -> tuple[dict[str, Any], Prepared | None]:
+    """Check everything before anything is written or started; the data of a new run come too."""
     run_id = asked.run_id
     folder = work.runs / run_id if run_id else None
     named = asked.named(run_id) if run_id else {**asked.in_files, **asked.options}
@@ -69,10 +72,9 @@ def _settings(asked: Asked, work: Workspace) -> dict[str, Any]:
         run_folders.refuse_if_damaged(folder)
         frozen = read_frozen(folder / "config.yaml")
         _refuse_contradictions(folder, frozen, named)
-        return frozen
+        return frozen, None
     settings = resolve({**asked.base, **named})
-    _check_data(settings)
-    return settings
+    return settings, _check_data(settings)
 
 
 def _refuse_contradictions(folder: Path, frozen: dict[str, Any], named: dict[str, Any]) -> None:
@@ -84,7 +86,7 @@ def _refuse_contradictions(folder: Path, frozen: dict[str, Any], named: dict[str
         )
 
 
-def _check_data(settings: dict[str, Any]) -> None:
+def _check_data(settings: dict[str, Any]) -> Prepared:
     """Read and check the data as creating the run will."""
     tables = {"data_file": settings["data_file"] or str(_SHIPPED)}
     tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
@@ -94,7 +96,7 @@ def _check_data(settings: dict[str, Any]) -> None:
             raise UserError(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
     from forerun.data import load
 
-    load(settings | tables)
+    return load(settings | tables)
 
 
 def _targets(folder: Path) -> list[str]:
@@ -150,13 +152,13 @@ def _conclude(folder: Path, code: int) -> None:
         say(f"next: train --run-id {run_id}   (tries again only what failed)")
 
 
-# -- The plan -----------------------------------------------------------------------------------
-
-
-def _dry_run(asked: Asked, work: Workspace, settings: dict[str, Any]) -> int:
+def _dry_run(
+    asked: Asked, work: Workspace, settings: dict[str, Any], prepared: Prepared | None
+) -> int:
     """Show per model what would be done and why; Snakemake confirms that it can be."""
     import tempfile
 
+    from forerun.cli import plan
     from forerun.cli.console import table
 
     run_id = asked.run_id or run_folders.new_run_id(work.runs)
@@ -164,7 +166,11 @@ def _dry_run(asked: Asked, work: Workspace, settings: dict[str, Any]) -> int:
     asked.options["run_id"] = run_id
     exists = run_folders.is_frozen(folder)
     say(f"run {run_id} ({'exists' if exists else 'would be new'})")
-    show(table(["model", "final fit", "cross-validation", "why"], list(plan(folder, settings))))
+    rows = plan.rows(folder, settings, prepared)
+    lines = [(row.model, row.final, row.cv, row.why, plan.told(row.seconds)) for row in rows]
+    show(table(["model", "final fit", "cross-validation", "why", "time"], lines))
+    if total := plan.summary(rows, settings):
+        say(total)
     command = snakemake.command(_targets(folder), asked.arguments())
     say(snakemake.shown(command))
     with tempfile.TemporaryFile() as output:
@@ -174,41 +180,3 @@ def _dry_run(asked: Asked, work: Workspace, settings: dict[str, Any]) -> int:
     if code:
         say(*_relevant("\n" + text, Path("snakemake --dry-run")))
     return code
-
-
-def plan(folder: Path, settings: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield for each model what would be done with it and why."""
-    from forerun.models import specs
-    from forerun.windows import folds
-
-    sealed = run_folders.is_sealed(folder)
-    exists = run_folders.is_frozen(folder)
-    paths = run_folders.RunPaths(folder)
-    fits = len(folds(settings))
-    for spec in specs(settings):
-        if sealed:
-            yield spec.name, "nothing", "nothing", "the run is sealed"
-            continue
-        final = run_folders.outcome(paths.final(spec.name))
-        pieces = [run_folders.outcome(paths.fold(spec.name, fold)) for fold in range(fits)]
-        done = sum(piece.get("status") == "ok" for piece in pieces)
-        first = "nothing" if final.get("status") == "ok" else "train"
-        second = "nothing" if done == fits else _count(fits - done)
-        yield spec.name, first, second, _why(exists, final, pieces)
-
-
-def _count(number: int) -> str:
-    return "1 fit" if number == 1 else f"{number} fits"
-
-
-def _why(exists: bool, final: dict[str, Any], pieces: list[dict[str, Any]]) -> str:
-    every = [final, *pieces]
-    failed = [piece for piece in every if piece.get("status") == "failed"]
-    if failed:
-        message = (failed[0].get("error") or {}).get("message", "no reason given")
-        return f"failed before: {str(message)[:80]}"
-    if all(piece.get("status") == "ok" for piece in every):
-        return "done before"
-    if any(every):
-        return "interrupted before it was done"
-    return "not begun yet" if exists else "new run"

@@ -1,0 +1,169 @@
+"""What ``train --dry-run`` shows: for each model what would be done, why, and how long it takes."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forerun import config, experience, freeze, identity, store, threads, windows
+from forerun import runs as run_folders
+from forerun.models import ModelSpec, specs
+from forerun.run_table import duration
+
+if TYPE_CHECKING:
+    from forerun.data import Prepared
+
+NO_EARLIER = "no earlier run"
+
+
+@dataclass(frozen=True)
+class Row:
+    """The plan of one model.
+
+    Attributes
+    ----------
+    final, cv : what is done for the last fit and for cross-validation
+    why : in words
+    seconds : that the training takes, one fit after the other; None where no earlier run tells
+    """
+
+    model: str
+    final: str
+    cv: str
+    why: str
+    seconds: float | None = 0.0
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One fit: what is done with it, how long that takes, where it is taken from, what it was."""
+
+    action: str  # nothing, reuse, retry or train
+    outcome: dict[str, Any]
+    seconds: float | None = 0.0
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A run, as it is or as it would be, and what other runs have left."""
+
+    folder: Path
+    settings: dict[str, Any]
+    data: Path | Mapping[str, str]
+    size: float
+    earlier: list[experience.Fit]
+
+    def piece(self, spec: ModelSpec, fold: int | None) -> _Piece:
+        """Decide on a fit: that of a fold, or the final one."""
+        paths = run_folders.RunPaths(self.folder)
+        path = paths.final(spec.name) if fold is None else paths.fold(spec.name, fold)
+        known = run_folders.outcome(path)
+        if known.get("status") == "ok":
+            return _Piece("nothing", known)
+        if source := self.stored(spec, fold):
+            return _Piece("reuse", known, source=source)
+        seconds = experience.seconds(
+            self.earlier,
+            experience.kind(spec, self.settings),
+            self.size,
+            0 if fold is None else len(windows.folds(self.settings)[fold]),
+            experience.steps(spec, self.settings),
+        )
+        failed = known.get("status") in run_folders.NOT_DONE
+        return _Piece("retry" if failed else "train", known, seconds)
+
+    def stored(self, spec: ModelSpec, fold: int | None) -> str:
+        """Return the run that has fitted the same, as the store knows it; empty if none has."""
+        if not self.settings["reuse"]:
+            return ""
+        what = identity.ingredients(
+            self.settings, spec, self.data, fold, threads=self.settings["threads"]
+        )
+        entry = store.entry(store.of_run(self.folder), identity.key(what))
+        return str(entry.info["run_id"]) if entry and not entry.damaged() else ""
+
+
+def rows(folder: Path, settings: dict[str, Any], prepared: Prepared | None = None) -> list[Row]:
+    """Return the plan of each model of a run; `prepared` are the data of a run to be created."""
+    if run_folders.is_sealed(folder):
+        why = "the run is sealed"
+        return [Row(spec.name, "nothing", "nothing", why) for spec in specs(settings)]
+    run = _existing(folder, settings) if prepared is None else _new(folder, settings, prepared)
+    new = "not begun yet" if prepared is None else "new run"
+    found = []
+    for spec in specs(run.settings):
+        final = run.piece(spec, None)
+        cv = [run.piece(spec, fold) for fold in range(len(windows.folds(run.settings)))]
+        seconds = [piece.seconds for piece in [final, *cv] if piece.seconds is not None]
+        total = sum(seconds) if len(seconds) == 1 + len(cv) else None
+        found.append(Row(spec.name, final.action, _counted(cv), _why([final, *cv], new), total))
+    return found
+
+
+def _existing(folder: Path, settings: dict[str, Any]) -> _Run:
+    data = run_folders.RunPaths(folder).data
+    return _Run(folder, settings, data, experience.size(folder), experience.fits(folder.parent))
+
+
+def _new(folder: Path, settings: dict[str, Any], prepared: Prepared) -> _Run:
+    """Look at a run as creating it would leave it."""
+    settings = freeze.settled(settings | {"threads": _threads(settings)}, prepared)
+    table = io.BytesIO()
+    prepared.frame.to_parquet(table, index=False)
+    size = (len(table.getvalue()) + len(config.dump(settings))) / 1024**2
+    columns = freeze.columns_sha256(prepared.frame)
+    return _Run(folder, settings, columns, size, experience.fits(folder.parent))
+
+
+def _threads(settings: dict[str, Any]) -> int:
+    return int(settings["threads"] or threads.share(os.cpu_count() or 1, settings))
+
+
+def _counted(pieces: list[_Piece]) -> str:
+    """Say what is done with the fits of cross-validation: ``train``, or ``train 2, reuse 1``."""
+    counts = Counter(piece.action for piece in pieces)
+    if len(counts) == 1:
+        return pieces[0].action
+    return ", ".join(f"{action} {number}" for action, number in counts.most_common())
+
+
+def _why(pieces: list[_Piece], new: str) -> str:
+    """Say why; `new` where nothing is known of any of the pieces."""
+    known = [piece.outcome for piece in pieces if piece.outcome]
+    failed = [outcome for outcome in known if outcome.get("status") in run_folders.NOT_DONE]
+    if failed:
+        message = (failed[0].get("error") or {}).get("message", "no reason given")
+        why = f"{failed[0]['status']} before: {str(message)[:80]}"
+    elif all(piece.action == "nothing" for piece in pieces):
+        why = "done before"
+    else:
+        why = "interrupted before it was done" if known else new
+    sources = sorted({piece.source for piece in pieces if piece.source})
+    return f"{why}; the same was fitted in {', '.join(sources)}" if sources else why
+
+
+def told(seconds: float | None) -> str:
+    """Return an estimate as people read it."""
+    if seconds is None:
+        return NO_EARLIER
+    return f"about {duration(max(seconds, 1))}" if seconds else ""
+
+
+def summary(rows: list[Row], settings: dict[str, Any]) -> str:
+    """Say how long all training takes; nothing where nothing is trained."""
+    known = [row.seconds for row in rows if row.seconds]
+    unknown = sum(row.seconds is None for row in rows)
+    if not known and not unknown:
+        return ""
+    if not known:
+        return f"time: {NO_EARLIER} has fitted the like"
+    at_once = max(1, (os.cpu_count() or 1) // _threads(settings))
+    text = f"time: {told(sum(known))} of training"
+    text += f", up to {at_once} fits at once" if at_once > 1 else ""
+    return text + (f", and {unknown} models without an earlier run" if unknown else "")
