@@ -1,11 +1,12 @@
 """Forecasting with the models of a run against a plain script that loads and predicts.
 
-    python benchmarks/predicting.py [--models 10] [--times 3]
+    python benchmarks/predicting.py [--models 10] [--times 3] [--fresh]
 
 The run has ten networks and two statistical models, and is sealed. The plain script is one process:
 it loads each network from the run's folder and forecasts, and fits the statistical models to
 forecast with them. Forerun verifies the models, forecasts, and writes the combinations as well;
-once as `snakemake runs/x/predictions`, once as `predict`. All must give the same forecasts.
+once as `snakemake runs/x/predictions`, once as `predict`, and with --fresh also without the
+preloaded process. All must give the same forecasts.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=10, help="networks, besides the two others")
     parser.add_argument("--series", type=int, default=20)
     parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--fresh", action="store_true")
     wish = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="predicting-"))
     made = folder / "runs" / "x"
@@ -57,16 +59,21 @@ def main() -> None:
         words = [str(folder / "table.csv"), str(HORIZON), str(SEASON), *STATISTICAL]
         return run([PYTHON, "-c", PLAIN, *words], made)
 
-    def again(command: list[str]) -> Cost:
+    def again(command: list[str], **variables: str) -> Cost:
         shutil.rmtree(made / "predictions")
-        return run(command, folder)
+        return run(command, folder, **variables)
 
     target = snakemake("runs/x/predictions", "--configfile", "settings.yaml")
+    command = forerun("predict", "--run-id", "x", "--no-plot")
     ways = {
         "plain script": plain,
         "snakemake": lambda number: again(target),
-        "predict": lambda number: again(forerun("predict", "--run-id", "x", "--no-plot")),
+        "predict": lambda number: again(command),
     }
+    if wish.fresh:
+        off = {"FORERUN_PRELOAD": "off"}
+        ways["snakemake, without preloading"] = lambda number: again(target, **off)
+        ways["predict, without preloading"] = lambda number: again(command, **off)
     try:
         write_series(folder / "table.csv", wish.series)
         (folder / "settings.yaml").write_text(settings(wish.models))

@@ -26,8 +26,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,11 +99,12 @@ def start(engines: Iterable[str], at_once: bool = True) -> Preloaded | None:
     """Start the process for `engines` and tell it to the jobs; None where that is not possible.
 
     With `at_once` it imports right away, else when the first job asks: perhaps none does.
-    `FORERUN_PRELOAD=off` in the environment turns it off.
+    `FORERUN_PRELOAD=off` in the environment turns it off, and one that runs already is enough.
     """
     if sys.platform != "linux":  # elsewhere a fork after these imports is not safe
         return None
-    if os.environ.get(VARIABLE) == "off":
+    known = os.environ.get(VARIABLE, "")
+    if known == "off" or os.path.exists(known):  # or the command line has started it already
         return None
     folder = tempfile.mkdtemp(prefix="forerun-")
     path = os.path.join(folder, "socket")
@@ -140,6 +141,17 @@ def start(engines: Iterable[str], at_once: bool = True) -> Preloaded | None:
     listener.close()
     os.environ[VARIABLE] = path
     return Preloaded(process, folder)
+
+
+@contextmanager
+def running(engines: Collection[str], at_once: bool = True) -> Iterator[None]:
+    """Have the process for `engines` while the block lasts; none where there are no engines."""
+    started = start(engines, at_once) if engines else None
+    try:
+        yield
+    finally:
+        if started:
+            started.stop()
 
 
 # -- The process itself -------------------------------------------------------------------------

@@ -22,14 +22,16 @@ PRELOADED = []
 
 
 def start_preloaded():
-    """Import the forecasting libraries once for all jobs, if at least two of them run here."""
+    """Import the forecasting libraries once for all jobs, if they run here."""
     here = workflow.is_main_process and workflow.local_exec
     if not here or workflow.deployment_settings.deployment_method:
         return  # jobs run on other machines, or in other environments
     jobs = [job for job in workflow.dag.needrun_jobs() if job.rule.name in FORECASTING]
     engines = {engine for job in jobs for engine in get_engines(job)}
-    at_once = not (Path(RUNS) / store.FOLDER).is_dir()  # else all models may come from there
-    if len(jobs) > 1 and (preloaded := preload.start(engines, at_once)):
+    # Fits may all come from the store, forecasts never do.
+    predicting = any(job.rule.name == "predict_run" for job in jobs)
+    at_once = predicting or not (Path(RUNS) / store.FOLDER).is_dir()
+    if jobs and (preloaded := preload.start(engines, at_once)):
         PRELOADED.append(preloaded)
 
 

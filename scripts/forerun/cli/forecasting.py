@@ -68,7 +68,7 @@ def forecast(work: Workspace, wish: Wish) -> int:
     if wish.verify:
         inference.refuse_damaged(folder, models)
     if wish.whole and (is_sealed(folder) or (folder / "predictions").is_dir()):
-        return _own_predictions(folder, wish)
+        return _own_predictions(folder, settings, wish)
     if wish.extras:
         raise UserError("nothing may follow '--' here: these forecasts are made without Snakemake")
     if wish.data_file:
@@ -93,7 +93,7 @@ def _find(work: Workspace, wish: Wish) -> Path | None:
     return work.runs / rows[0].run_id
 
 
-def _own_predictions(folder: Path, wish: Wish) -> int:
+def _own_predictions(folder: Path, settings: dict[str, Any], wish: Wish) -> int:
     """Let the workflow make the run's predictions and plots, without training."""
     if is_sealed(folder):
         parts = ["predictions", *(["plots"] if wish.plot else [])]
@@ -104,7 +104,8 @@ def _own_predictions(folder: Path, wish: Wish) -> int:
         say(snakemake.shown(command))
         if not wish.verify:
             os.environ[inference.UNVERIFIED] = "1"  # the jobs of this call inherit it
-        code = snakemake.run([*command, *([] if wish.extras else ["--quiet", "all"])])
+        with snakemake.libraries(folder, settings, wish.extras):
+            code = snakemake.run([*command, *([] if wish.extras else ["--quiet", "all"])])
         if code:
             return code
     _list_files(folder / "predictions")

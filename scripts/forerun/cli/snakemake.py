@@ -16,7 +16,10 @@ from types import FrameType
 from typing import IO, Any
 
 import forerun
+from forerun import preload
+from forerun import runs as run_folders
 from forerun.errors import UserError
+from forerun.models import specs
 
 PROJECT = Path(forerun.__file__).parents[2]
 #: Seconds that what was started has for ending by itself.
@@ -69,6 +72,19 @@ def shown(arguments: Sequence[str]) -> str:
         ["snakemake", *arguments[3:]] if list(arguments[1:3]) == ["-m", "snakemake"] else arguments
     )
     return shlex.join(short)
+
+
+@contextmanager
+def libraries(folder: Path, settings: dict[str, Any], rest: Sequence[str]) -> Iterator[None]:
+    """Import the forecasting libraries while Snakemake starts, for the jobs of a call on a run.
+
+    Not where nothing is to be computed, nor where other arguments for Snakemake (`rest`) may send
+    the jobs elsewhere; then the workflow does it, if it is of use.
+    """
+    done = run_folders.is_sealed(folder) and (folder / "predictions").is_dir()
+    engines = set() if done or rest else {spec.engine for spec in specs(settings)}
+    with preload.running(engines):
+        yield
 
 
 def run(arguments: Sequence[str], output: IO[Any] | None = None, keep: Sequence[int] = ()) -> int:

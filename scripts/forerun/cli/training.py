@@ -37,7 +37,8 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
     asked.options["run_id"] = run_id
     folder = work.runs / run_id
     say(f"run {run_id}")
-    with held(folder) as lock, _tidied(folder):
+    libraries = snakemake.libraries(folder, settings, asked.rest)
+    with held(folder) as lock, _tidied(folder), libraries:
         return _run(asked, folder, verbose, lock)
 
 

@@ -1,0 +1,58 @@
+"""What does not depend on the machine is counted, and a rise fails: see benchmarks/counts.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from types import ModuleType
+
+import pytest
+from running import PROJECT
+
+BENCHMARKS = PROJECT / "benchmarks"
+KNOWN = json.loads((BENCHMARKS / "counts.json").read_text())
+
+
+@pytest.fixture
+def counts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    spec = importlib.util.spec_from_file_location("counts", BENCHMARKS / "counts.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_nothing_does_more_than_before() -> None:
+    command = [sys.executable, str(BENCHMARKS / "counts.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "change", "told"),
+    [
+        ("a run", "trainings", 1, True),
+        ("a run", "trainings", -1, False),
+        ("a run that shares its models", "trainings", 1, True),
+        ("a run", "interpreters", 1, True),
+        ("nothing to do", "files", 1, True),
+        ("list-runs", "heavy", 1, True),
+        ("--help", "modules", 10, False),  # other versions of libraries have a few more
+        ("--help", "modules", 100, True),
+    ],
+)
+def test_a_rise_is_told(counts: ModuleType, name: str, count: str, change: int, told: bool) -> None:
+    found = json.loads(json.dumps(KNOWN))
+    found[name][count] += change
+    lines = counts.rises(KNOWN, found)
+    assert [line.split(":")[0].strip() for line in lines] == ([name] if told else [])
+
+
+def test_what_is_counted_on_one_side_only_is_told(counts: ModuleType) -> None:
+    fewer = {name: KNOWN[name] for name in list(KNOWN)[1:]}
+    assert len(counts.rises(fewer, KNOWN)) == len(counts.rises(KNOWN, fewer)) == 2
