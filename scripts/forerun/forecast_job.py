@@ -1,4 +1,4 @@
-"""A job that forecasts with the models of a run: in a child process, on a GPU where they use one."""
+"""A job that forecasts with the models of a run: in a child, on a GPU where they use one."""
 
 from __future__ import annotations
 
