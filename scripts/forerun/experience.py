@@ -35,8 +35,10 @@ OF_MEMORY = ("ProcessKilled", "MemoryError", "JobKilled")
 #: Arguments of a model that change neither the memory nor the time of a step.
 _HARMLESS = ("max_steps", "learning_rate", "random_seed", "early_stop_patience_steps")
 #: Settings that decide how large a fit is.
-_SIZES = ("horizon", "gap", "input_size", "windows_batch_size", "batch_size", "precision")
-_SIZES += ("accelerator", "num_samples", "season_length")
+_SIZES = (
+    *("horizon", "gap", "input_size", "windows_batch_size", "batch_size", "precision"),
+    *("accelerator", "num_samples", "season_length"),
+)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def run(
     result = _attempt(task, log, log_file, limit, lambda: _speak(labels, progress))
     result |= {"stage": labels["stage"]}
     result |= {"attempts": attempt, "log": log, "started_at": started_at, "finished_at": now()}
-    if gpu := task["variables"].get(devices.VARIABLE):
+    if gpu := (variables or {}).get(devices.VARIABLE):
         result["gpu"] = gpu
     write_json(outcome, result)
     return result

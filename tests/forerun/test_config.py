@@ -62,7 +62,7 @@ def test_schema_is_valid_and_complete():
 def test_operational_keys():
     assert schema.marked("x-operational") == {
         *("run_id", "output_dir", "log_file", "max_time", "time_limit"),
-        *("accept_failures", "plot_series", "reuse", "shard_size"),
+        *("accept_failures", "plot_series", "reuse", "shard_size", "gpu_jobs"),
     }
 
 
