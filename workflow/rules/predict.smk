@@ -26,6 +26,7 @@ rule predict_shard:
     resources:
         mem_mb=get_shard_memory,
         runtime=60,
+        gpu=get_gpus,
     params:
         shard_size=get_setting("shard_size"),
         log_file=get_setting("log_file"),
