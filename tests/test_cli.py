@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -385,6 +386,30 @@ def test_compare_does_not_rank_what_is_not_comparable(
     assert code == 0
     assert "not comparable, so not ranked: horizon differs (6, 12)" in out
     assert " *" not in out
+
+
+@pytest.mark.parametrize("width", [60, 80, 400])
+def test_leaderboard_fits_the_terminal(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    width: int,
+) -> None:  # fmt: skip
+    from forerun.cli import console
+
+    monkeypatch.setattr(console, "is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    made = console.leaderboard(Path("runs/exp1/leaderboard.csv"), metric="rmse")
+    assert made is not None
+    console.show(made)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert max(map(len, lines)) <= width
+    shown = lines[0].split()
+    assert {"model", "rmse", "skill", "status"} <= set(shown)
+    with Path("runs/exp1/leaderboard.csv").open() as file:
+        names, *rows = csv.reader(file)
+    left_out = len(names) - 2 - len(made.columns)  # rank and reason are never shown
+    assert (left_out > 0) == (width < 100)
+    assert [line.split()[0] for line in lines if " ok" in line] == [row[0] for row in rows]
+    assert (f"{left_out} more columns" in lines[-1]) == bool(left_out)
 
 
 def test_show(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

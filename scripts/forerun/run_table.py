@@ -9,7 +9,7 @@ import json
 import operator
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
@@ -93,38 +93,54 @@ def order(rows: Iterable[Row], by: str = "created", reverse: bool = False) -> li
 # -- Writing the table --------------------------------------------------------------------------
 
 
+#: Left out in this order where a terminal is too narrow for all columns.
+_SPARED = ("Steps", "Duration", "Models", "Horizon")
+_FEWEST_LETTERS = 14
+
+
 def table(rows: Sequence[Row], width: int | None = None) -> str:
-    """Return the table as text; `width` limits its lines (the list of models is cut first)."""
+    """Return the table as text; `width` limits its lines.
+
+    The list of models is cut first, then what is there of each run, then columns are left out.
+    """
     metrics = {row.metric for row in rows if row.error is not None}
-    own = next(iter(metrics)).upper() if len(metrics) == 1 else "Error"  # type: ignore[union-attr]
-    head = [
-        "Run ID",
-        "Models",
-        "Horizon",
-        "Steps",
-        "Created",
-        "Best model",
-        own,
-        "Duration",
-        "Status",
-    ]
+    own = str(next(iter(metrics))).upper() if len(metrics) == 1 else "Error"
+    head = ["Run ID", "Models", "Horizon", "Steps", "Created", "Best model", own]
+    head += ["Duration", "Status"]
     lines = [_cells(row, len(metrics) > 1) for row in rows]
-    widths = [max(map(len, column)) for column in zip(head, *lines, strict=True)]
+    columns = {name: list(cells) for name, *cells in zip(head, *lines, strict=True)}
+    sizes = {name: max(map(len, [name, *cells])) for name, cells in columns.items()}
     if width is not None:
-        spare = width - sum(widths) - 2 * (len(widths) - 1)
-        widths[1] = max(14, widths[1] + min(0, spare))
-    text = [_line(head, widths), "  ".join("-" * size for size in widths)]
-    return "\n".join([*text, *(_line(line, widths) for line in lines)])
+        _fit(columns, sizes, width)
+    right = {"Horizon", "Steps", own, "Duration"}
+    text = [_line(list(columns), sizes, right), "  ".join("-" * size for size in sizes.values())]
+    every = zip(*columns.values(), strict=True)
+    return "\n".join([*text, *(_line(cells, sizes, right) for cells in every)])
 
 
-_RIGHT = {2, 3, 6, 7}
+def _fit(columns: dict[str, list[str]], sizes: dict[str, int], width: int) -> None:
+    """Make the columns as narrow as a terminal asks for, as far as that is possible."""
+
+    def excess() -> int:
+        return sum(sizes.values()) + 2 * (len(sizes) - 1) - width
+
+    whole = sizes["Models"]
+    sizes["Models"] = min(whole, max(_FEWEST_LETTERS, whole - max(0, excess())))
+    if excess() > 0:
+        columns["Status"] = [cell.partition(":")[0] for cell in columns["Status"]]
+        sizes["Status"] = max(map(len, ["Status", *columns["Status"]]))
+    for name in _SPARED:
+        if excess() > 0:
+            del columns[name], sizes[name]
+    if "Models" in sizes:
+        sizes["Models"] = min(whole, sizes["Models"] - min(0, excess()))
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+def _line(cells: Iterable[str], sizes: Mapping[str, int], right: Collection[str]) -> str:
     parts = []
-    for number, (cell, size) in enumerate(zip(cells, widths, strict=True)):
+    for (name, size), cell in zip(sizes.items(), cells, strict=True):
         cell = cell if len(cell) <= size else cell[: size - 3] + "..."
-        parts.append(cell.rjust(size) if number in _RIGHT else cell.ljust(size))
+        parts.append(cell.rjust(size) if name in right else cell.ljust(size))
     return "  ".join(parts).rstrip()
 
 

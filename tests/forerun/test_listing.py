@@ -159,12 +159,16 @@ def test_json_and_csv(runs: Path) -> None:
     assert len(lines) == 3
 
 
-def test_table_is_cut_to_the_terminal(runs: Path) -> None:
+@pytest.mark.parametrize("width", [140, 100, 80])
+def test_table_is_cut_to_the_terminal(runs: Path, width: int) -> None:
     rows, _ = listing.scan(runs)
     wide = run_table.table(rows)
     assert wide.splitlines()[0].split()[:4] == ["Run", "ID", "Models", "Horizon"]
-    narrow = run_table.table(rows, 100).splitlines()
-    assert max(map(len, narrow)) < max(map(len, wide.splitlines()))
+    assert max(map(len, wide.splitlines())) > width
+    narrow = run_table.table(rows, width).splitlines()
+    assert max(map(len, narrow)) <= width
+    assert len(narrow) == len(wide.splitlines())
+    assert {"Created", "Status"} <= set(narrow[0].split())
 
 
 def test_a_thousand_runs(runs: Path, tmp_path: Path) -> None:

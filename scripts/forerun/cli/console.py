@@ -82,16 +82,44 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return []
 
 
-def leaderboard(path: Path, title: str | None = None) -> Table | None:
-    """Return a run's leaderboard as a table; None without one."""
+def leaderboard(path: Path, title: str | None = None, metric: str = "mae") -> Table | None:
+    """Return a run's leaderboard as a table; None without one.
+
+    A terminal gets the columns that fit into it, the most telling ones (`metric` is what the run is
+    ranked by), and is told how many are left out. Why models failed is for the caller to say: no
+    column is wide enough for it.
+    """
     rows = read_rows(path)
     if not rows:
         return None
-    failed = any(row.get("reason") for row in rows)
-    hidden = {"rank"} | (set() if failed else {"reason"})
-    head = [name for name in rows[0] if name not in hidden]
-    lines = [[_number(row[name]) for name in head] for row in rows]
-    return table([name.replace("_", " ") for name in head], lines, title)
+    head = [name for name in rows[0] if name not in ("rank", "reason")]
+    fit = _fitting(head, rows, metric) if is_terminal() else head
+    lines = [[_number(row[name]) for name in fit] for row in rows]
+    made = table([name.replace("_", " ") for name in fit], lines, title)
+    if len(fit) < len(head):
+        made.caption = f"{len(head) - len(fit)} more columns in {path}"
+        made.caption_justify = "left"
+    return made
+
+
+#: Columns in the order in which they are given room; the others follow as they stand in the file.
+_TELLING = ("model", "skill", "status", "mase", "smape", "train_seconds", "cv_seconds")
+
+
+def _fitting(head: list[str], rows: list[dict[str, str]], metric: str) -> list[str]:
+    """Return the columns that fit side by side into the terminal, in their order."""
+    from rich.console import Console
+
+    room = Console().width
+    wanted = [name for name in ("model", metric, *_TELLING, *head) if name in head]
+    kept = set()
+    for name in dict.fromkeys(wanted):
+        cells = [cell(_number(row[name])) for row in rows]
+        needed = max(map(len, [name, *cells])) + 3
+        if needed <= room:
+            kept.add(name)
+            room -= needed
+    return [name for name in head if name in kept]
 
 
 def _number(text: str | None) -> Any:

@@ -14,6 +14,7 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     from forerun.cli.console import leaderboard, say, show
     from forerun.cli.console import table as make
     from forerun.errors import UserError
+    from forerun.runs import failed_models
 
     folder = workspace(output_dir, directory).folder(run)
     row = listing.read_run(folder, run)
@@ -23,9 +24,11 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     settings = _settings(folder)
     show(make(["setting", "value"], settings.items(), "Settings that differ from the defaults"))
     say(*_data(folder))
-    board = leaderboard(folder / "leaderboard.csv", "Models")
+    board = leaderboard(folder / "leaderboard.csv", "Models", row.metric or "mae")
     if board is not None:
         show(board)
+        failures = failed_models(folder / "leaderboard.csv")
+        say(*(f"{model} failed: {reason}" for model, reason in failures.items()))
     else:
         show(make(["model", "status", "seconds", "why"], _states(folder, row.models), "Models"))
     files = [(name, folder / name) for name in _FILES if (folder / name).exists()]

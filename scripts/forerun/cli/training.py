@@ -16,6 +16,7 @@ from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
+from forerun.listing import read_run
 
 if TYPE_CHECKING:
     from forerun.data import Prepared
@@ -140,7 +141,7 @@ def _conclude(folder: Path, code: int) -> None:
     if code in (130, 143, 129):
         say(f"ended; 'train --run-id {run_id}' goes on where it was")
         return
-    table = leaderboard(folder / "leaderboard.csv")
+    table = leaderboard(folder / "leaderboard.csv", metric=read_run(folder).metric or "mae")
     if table is None:
         return
     show(table)
