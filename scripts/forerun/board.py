@@ -106,7 +106,7 @@ def _look(folder: Path, model: str, part: str, since: float) -> Piece:
     name = model if part == "final" else f"{model}_{part.removeprefix('fold_')}"
     rule = "train_model" if part == "final" else "cross_validate"
     progress, moved = _read(folder / "logs" / rule / f"{name}.progress.json")
-    piece.before = written < since
+    piece.before = 0 < written < since
     if progress and moved >= since and moved > written:
         piece.state, piece.before = RUNNING, False
         piece.step, piece.max_steps = (
@@ -280,3 +280,22 @@ def progress(pieces: Iterable[Piece]) -> float:
     """Return how much of all work is done, from 0 to 1; each piece counts alike."""
     shares = [piece.share for piece in pieces]
     return sum(shares) / len(shares) if shares else 0.0
+
+
+def time_left(pieces: Iterable[Piece]) -> float | None:
+    """Estimate the seconds until all is done; None while nothing tells how long a fit takes.
+
+    A fit takes as long as others of its model, or else as the mean of all; as many go on side by
+    side as do now.
+    """
+    pieces = list(pieces)
+    told = [piece for piece in pieces if piece.elapsed and piece.share and not piece.before]
+    known = [(piece.model, piece.elapsed / piece.share) for piece in told]
+    if not known:
+        return None
+    mean = sum(seconds for _, seconds in known) / len(known)
+    total = 0.0
+    for piece in (piece for piece in pieces if piece.state in (WAITING, RUNNING)):
+        own = [seconds for model, seconds in known if model == piece.model] or [mean]
+        total += max(0.0, sum(own) / len(own) - piece.elapsed)
+    return total / max(1, sum(piece.state == RUNNING for piece in pieces))

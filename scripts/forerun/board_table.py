@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from forerun.board import FAILED, OK, RUNNING, WAITING, Piece, clock, progress
+from forerun.board import FAILED, OK, RUNNING, WAITING, Piece, clock, progress, time_left
 
 #: Lines that are not rows: heading, frame, overall progress.
 OTHER_LINES = 8
@@ -144,9 +144,7 @@ def _loss(piece: Piece) -> str:
 
 def _overall(run_id: str, pieces: list[Piece], seconds: float, width: int) -> Table:
     share = progress(pieces)
-    new = [piece for piece in pieces if not piece.before]
-    fresh = progress(new)
-    left = seconds * (1 - fresh) / fresh if 0.05 < fresh < 1 and seconds > 5 else None
+    left = time_left(pieces) if share < 1 else None
     done = sum(piece.state == OK for piece in pieces)
     failed = sum(piece.state == FAILED for piece in pieces)
     words = f"{done} of {len(pieces)} fits" + (f", {failed} failed" if failed else "")

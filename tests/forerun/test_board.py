@@ -13,7 +13,18 @@ import pytest
 from rich.console import Console
 from synthetic import make_run
 
-from forerun.board import FAILED, OK, RUNNING, WAITING, Board, Piece, progress, sentence, survey
+from forerun.board import (
+    FAILED,
+    OK,
+    RUNNING,
+    WAITING,
+    Board,
+    Piece,
+    progress,
+    sentence,
+    survey,
+    time_left,
+)
 from forerun.board_table import draw
 from forerun.files import write_json
 
@@ -151,6 +162,24 @@ def test_table_fits_the_terminal(models: int) -> None:
     assert all(len(line) <= 80 for line in lines)
     assert any(f"model_{models - 1}" in line for line in lines)  # the failed one is always shown
     assert ("… and" in "".join(lines)) == (models == 40)
+
+
+def test_time_left_by_hand() -> None:
+    done = [Piece("A", "final", OK, elapsed=10.0), Piece("B", "final", OK, elapsed=2.0)]
+    assert time_left([Piece("A", "final"), Piece("A", "fold_0")]) is None
+    # Another fit of A: 10 s. C, of which nothing is known: the mean, 6 s. One after the other.
+    waiting = [Piece("A", "fold_0"), Piece("C", "final")]
+    assert time_left([*done, *waiting]) == pytest.approx(16.0)
+    # C at a quarter after 5 s: 15 s to go of 20; the mean of A, B and C is no part of it. Two run.
+    running = Piece("C", "final", RUNNING, step=25, max_steps=100, elapsed=5.0)
+    starting = Piece("A", "fold_0", RUNNING, elapsed=4.0)
+    assert time_left([*done, running, starting]) == pytest.approx((15.0 + 6.0) / 2)
+
+
+def test_what_waits_was_not_done_before(folder: Path) -> None:
+    pieces = pieces_of(folder, since=time.time() + 60)
+    assert not pieces["NHITS", "final"].before
+    assert pieces["SeasonalNaive", "final"].before
 
 
 def test_sentences() -> None:
