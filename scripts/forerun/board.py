@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from forerun.errors import UserError
 from forerun.files import read_json
 from forerun.models import specs
-from forerun.text import clean
+from forerun.text import clean, clock
 from forerun.windows import folds
 from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group, RenderableType
+    from rich.console import Console, RenderableType
 
 #: Seconds between two looks, and between two plain lines about one piece of work.
 INTERVAL, SPEAK = 0.5, 10.0
@@ -70,15 +70,6 @@ class Piece:
         if self.state != RUNNING or not 0 < self.step <= self.max_steps:
             return None
         return self.elapsed / self.step * (self.max_steps - self.step)
-
-
-def clock(seconds: float | None) -> str:
-    """Return seconds as ``0:07``, ``12:34`` or ``1:02:03``."""
-    if seconds is None:
-        return ""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def survey(folder: str | Path, since: float = 0.0) -> list[Piece]:
@@ -252,12 +243,17 @@ class Board:
 
             self.console.print(Text(line, style=style or ""))
 
-    def table(self, pieces: list[Piece]) -> Group | RenderableType:
+    def table(self, pieces: list[Piece]) -> RenderableType:
         """Return the picture of the board."""
         from forerun.board_table import draw
 
-        seconds = time.time() - self.began
-        return draw(self.folder.name, pieces, seconds, self.console.height, self.console.width)
+        words = [clock(time.time() - self.began)]
+        if progress(pieces) == 1:
+            words.append(stage(self.folder))
+        elif (left := time_left(pieces)) is not None:
+            words.append(f"about {clock(left)} left")
+        size = self.console.size
+        return draw(self.folder.name, pieces, ", ".join(filter(None, words)), size)
 
 
 def sentence(piece: Piece) -> str:
@@ -280,6 +276,13 @@ def progress(pieces: Iterable[Piece]) -> float:
     """Return how much of all work is done, from 0 to 1; each piece counts alike."""
     shares = [piece.share for piece in pieces]
     return sum(shares) / len(shares) if shares else 0.0
+
+
+def stage(folder: Path) -> str:
+    """Return what is done after the fits: the first product of a run that is not there."""
+    steps = {"leaderboard.csv": "scoring", "predictions": "forecasting", "plots": "drawing"}
+    steps["report.html"] = "writing the report"
+    return next((work for part, work in steps.items() if not (folder / part).exists()), "")
 
 
 def time_left(pieces: Iterable[Piece]) -> float | None:

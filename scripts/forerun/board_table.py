@@ -11,7 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from forerun.board import FAILED, OK, RUNNING, WAITING, Piece, clock, progress, time_left
+from forerun.board import FAILED, OK, RUNNING, WAITING, Piece, progress
+from forerun.text import clock
 
 #: Lines that are not rows: heading, frame, overall progress.
 OTHER_LINES = 8
@@ -33,14 +34,16 @@ def state_of(pieces: list[Piece]) -> str:
     return OK if states == {OK} else WAITING
 
 
-def draw(run_id: str, pieces: list[Piece], seconds: float, height: int, width: int) -> Group:
-    """Return the table of models and the overall progress, within `height` lines.
+def draw(run_id: str, pieces: list[Piece], words: str, size: tuple[int, int]) -> Group:
+    """Return the table of models and the overall progress, within the terminal.
 
+    `words` are the time and what is to say beside the overall progress; `size` is (columns, lines).
     In a narrow terminal bars are left out first, then loss and time: what remains is each model's
     state, its step, and the time left.
     """
     if not pieces:
-        return Group(Text(f"{run_id}: preparing the run  {clock(seconds)}", style="dim"))
+        return Group(Text(f"{run_id}: preparing the run  {words}", style="dim"))
+    width, height = size
     models = [list(group) for _, group in groupby(pieces, key=lambda piece: piece.model)]
     shown, left_out = _choose(models, max(3, height - OTHER_LINES))
     columns = _columns(pieces, width)
@@ -53,7 +56,7 @@ def draw(run_id: str, pieces: list[Piece], seconds: float, height: int, width: i
     if left_out:
         summary = f"{_summary(left_out)}\n"
         parts.append(Text(summary, style="dim", overflow="ellipsis", no_wrap=True))
-    return Group(*parts, _overall(run_id, pieces, seconds, width))
+    return Group(*parts, _overall(run_id, pieces, words, width))
 
 
 def _columns(pieces: list[Piece], width: int) -> dict[str, dict[str, Any]]:
@@ -142,13 +145,12 @@ def _loss(piece: Piece) -> str:
     return "" if piece.loss is None else f"{piece.loss:.4g}"
 
 
-def _overall(run_id: str, pieces: list[Piece], seconds: float, width: int) -> Table:
+def _overall(run_id: str, pieces: list[Piece], words: str, width: int) -> Table:
     share = progress(pieces)
-    left = time_left(pieces) if share < 1 else None
     done = sum(piece.state == OK for piece in pieces)
     failed = sum(piece.state == FAILED for piece in pieces)
-    words = f"{done} of {len(pieces)} fits" + (f", {failed} failed" if failed else "")
-    words += f"   {clock(seconds)}" + (f", about {clock(left)} left" if left is not None else "")
+    fits = f"{done} of {len(pieces)} fits" + (f", {failed} failed" if failed else "")
+    words = f"{fits}   {words}"
     line = Table.grid(padding=(0, 2), expand=True)
     line.add_column(no_wrap=True, overflow="ellipsis", max_width=max(8, width - len(words) - 16))
     if width >= FIGURES:

@@ -66,6 +66,15 @@ def duration(seconds: Any) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def clock(seconds: float | None) -> str:
+    """Return seconds as ``0:07``, ``12:34`` or ``1:02:03``."""
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 def moment(value: Any) -> str:
     """Return an ISO time as ``2026-01-02 03:04 UTC``."""
     try:

@@ -22,6 +22,7 @@ from forerun.board import (
     Piece,
     progress,
     sentence,
+    stage,
     survey,
     time_left,
 )
@@ -156,7 +157,7 @@ def test_table_fits_the_terminal(models: int) -> None:
     pieces = [Piece(f"model_{number}", "final") for number in range(models)]
     pieces[-1].state, pieces[-1].reason = FAILED, "x" * 300
     console = Console(file=io.StringIO(), width=80, height=24, color_system=None)
-    console.print(draw("run", pieces, 3.0, 24, 80))
+    console.print(draw("run", pieces, "0:03", (80, 24)))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(lines) <= 24
     assert all(len(line) <= 80 for line in lines)
@@ -174,6 +175,14 @@ def test_time_left_by_hand() -> None:
     running = Piece("C", "final", RUNNING, step=25, max_steps=100, elapsed=5.0)
     starting = Piece("A", "fold_0", RUNNING, elapsed=4.0)
     assert time_left([*done, running, starting]) == pytest.approx((15.0 + 6.0) / 2)
+
+
+def test_what_is_done_after_the_fits(folder: Path) -> None:
+    assert stage(folder) == "drawing"
+    (folder / "plots").mkdir()
+    assert stage(folder) == "writing the report"
+    (folder / "leaderboard.csv").unlink()
+    assert stage(folder) == "scoring"
 
 
 def test_what_waits_was_not_done_before(folder: Path) -> None:
