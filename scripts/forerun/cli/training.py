@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: What a run consists of; the rule `all` makes the same.
 PARTS = ("predictions", "plots", "report.html")
+#: Exit codes of a call that was asked to end: by a closed terminal, by Ctrl-C, by ``kill``.
+ENDED = (129, 130, 143)
 _SHIPPED = snakemake.PROJECT / "data" / "us_employment_monthly.csv"
 
 
@@ -119,7 +121,7 @@ def _run(asked: Asked, folder: Path, verbose: bool, lock: int) -> int:
             code = snakemake.run(command, None if verbose else output, keep=[lock])
         output.seek(start)
         text = output.read().decode("utf-8", "replace")
-    if code and not verbose:
+    if code and not verbose and code not in ENDED:
         say(*_relevant(text, log))
     _conclude(folder, code)
     return code
@@ -138,7 +140,7 @@ def _relevant(text: str, log: Path) -> list[str]:
 def _conclude(folder: Path, code: int) -> None:
     """Show the leaderboard, where things are, and what to type next."""
     run_id = folder.name
-    if code in (130, 143, 129):
+    if code in ENDED:
         say(f"ended; 'train --run-id {run_id}' goes on where it was")
         return
     table = leaderboard(folder / "leaderboard.csv", metric=read_run(folder).metric or "mae")
