@@ -66,5 +66,7 @@ def test_it_opens_without_a_network(report: Path) -> None:
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("requestfailed", lambda request: troubles.append(request.url))
         page.goto(report.as_uri())
-        page.get_by_text("trained", exact=True).first.wait_for()
+        for name in ("Results", "trained", "Plots"):
+            page.get_by_text(name, exact=True).first.click()
+        page.get_by_text("error by horizon", exact=True).wait_for()
     assert troubles == []

@@ -230,7 +230,7 @@ function setUpModels() {
   box.hidden = false;
   const baseline = data.models.indexOf("SeasonalNaive");
   const first = Number(box.dataset.first || 5);
-  const best = () => { data.models.forEach((name, i) => { if ((i < first && !(name in COMBINED)) || i === baseline) visible.add(i); }); };
+  const best = () => { data.models.forEach((_, i) => { if (i < first || i === baseline) visible.add(i); }); };
   const wanted = { best, all: () => data.models.forEach((_, i) => visible.add(i)), none: () => {} };
   const swatches = [];
   best();
