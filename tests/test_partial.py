@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -36,7 +38,6 @@ def write(path: Path, **settings: object) -> Path:
 
 def train(home: Path, *arguments: str) -> object:
     """Start `train` for the run `r`; what it prints goes to ``out``."""
-    import os
     import subprocess
     import sys
 
@@ -53,22 +54,13 @@ def board(run: Path) -> dict[str, dict[str, str]]:
         return {row["model"]: row for row in csv.DictReader(file)}
 
 
-def job_of(call: object, rule: str, model: str) -> psutil.Process | None:
-    """Return the job of a rule that works on a model."""
-    for job in family(call).get("job", []):  # type: ignore[arg-type]
-        with suppress(psutil.Error, OSError, StopIteration):
-            script = next(w for w in job.cmdline() if ".snakemake/scripts/" in w)
-            if f".{rule}." in script and f"models/{model}" in Path(script).read_text():
-                return job
-    return None
-
-
 @pytest.mark.slow
 def test_killed_jobs_and_models_that_raise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A job is killed as a whole, as for its memory; another model raises. Then they are mended."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FORERUN_PRELOAD", "off")  # each fit takes the seconds of its imports
     write_table(tmp_path / "table.csv")
     write(tmp_path / "c.yaml", models=["Naive", TOO_LONG], baselines=["SeasonalNaive"])
     run = tmp_path / "runs" / "r"
@@ -76,10 +68,10 @@ def test_killed_jobs_and_models_that_raise(
     call = train(tmp_path)
     killed: set[int] = set()
     while call.poll() is None:  # type: ignore[attr-defined]
-        job = job_of(call, "train_model", "Naive")
-        if job and job.pid not in killed and len(killed) < 2:
-            end([job])
-            killed.add(job.pid)
+        claim = read_json(run / "logs" / "train_model" / "Naive.claim")
+        if claim and claim["pid"] not in killed and len(killed) < 2:
+            os.kill(claim["pid"], signal.SIGKILL)
+            killed.add(claim["pid"])
         time.sleep(0.02)
     told = (tmp_path / "out").read_text()
     assert len(killed) == 2
@@ -233,7 +225,6 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
 
 def writes(worker: psutil.Process, log: Path) -> bool:
     """Tell whether a worker's job is the one that writes a log: their pipe is the same."""
-    import os
 
     with suppress(OSError, psutil.Error):
         pipe = os.readlink(f"/proc/{worker.pid}/fd/1")

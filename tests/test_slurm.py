@@ -31,8 +31,8 @@ MODELS = ["Naive", "SeasonalNaive"]
 #: Networks that train for a few steps, and more models that take no time.
 NETWORKS = ["NHITS", "MLP"]
 BASELINES = [*MODELS, "HistoricAverage"]
-#: One job for each fit.
-ALONE = ("--group-components", "baselines=1")
+#: One job for each fit: other groups than those of the profile, of a rule that is not there.
+ALONE = ("--groups", "nothing=nothing")
 #: A machine that is busy with other tests starts interpreters slowly.
 PATIENCE = 600.0
 DEFAULTS = ["slurm_partition=main", "slurm_account=none", "mem_mb=1000", "runtime=10"]
@@ -197,11 +197,14 @@ def networks_at_work(run: Path) -> set[str]:
 def test_a_whole_run_through_submit_commands(cluster: Cluster, tmp_path: Path) -> None:
     """The profile for SGE, PBS, LSF... with the commands of the cluster that is here."""
     defaults = ["partition=main", "mem_mb=1000", "runtime=10"]
-    call = Call(cluster, tmp_path, profile="cluster-generic", defaults=defaults)
+    call = Call(cluster, tmp_path, profile="cluster-generic", defaults=defaults, alone=False)
     call.end()
     assert_complete(tmp_path)
-    assert {job["state"] for job in call.jobs()} == {"COMPLETED"}
-    assert len(call.jobs()) == 5
+    # The fits share a job, in which they run side by side: it has the CPUs and memory of all.
+    fits, predictions = call.jobs()
+    assert {fits["state"], predictions["state"]} == {"COMPLETED"}
+    assert (fits["cpus"], fits["memory"], fits["limit"]) == ("4", "6000M", "10:00")
+    assert predictions["cpus"] == "1"
 
 
 # -- What goes wrong ------------------------------------------------------------------------------
@@ -232,12 +235,6 @@ def test_a_killed_job_blames_only_the_fit_that_it_was_killed_in(
     assert (run / "predictions" / f"{other}.csv").is_file()
     assert not (run / "predictions" / f"{model}.csv").exists()
     assert not (run / "SEALED").exists()
-    # The same command again: only what failed is trained, in a job of its own.
-    before = {name: outcome(tmp_path, f"{other}/{name}") for name in ("final", "fold_0")}
-    again = Call(cluster, tmp_path, alone=False)
-    again.end()
-    assert_complete(tmp_path)
-    assert before == {name: outcome(tmp_path, f"{other}/{name}") for name in before}
 
 
 def test_mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, tmp_path: Path) -> None:
