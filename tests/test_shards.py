@@ -13,7 +13,7 @@ from forerun.yaml_files import load_yaml, to_yaml
 
 
 def check_same(found: Path, expected: Path) -> None:
-    """Compare forecasts: networks may differ in the last digit of 32 bits by the size of a batch."""
+    """Compare forecasts: the last of 32 bits of a network depends on the size of its batches."""
     names = sorted(path.name for path in expected.iterdir())
     assert sorted(path.name for path in found.iterdir()) == names
     for name in names:
