@@ -18,9 +18,13 @@ def perform(
     threads: int = 1,
     **arguments: Any,
 ) -> None:
-    """Call a function of :mod:`forerun.predict` in a child; see :func:`forerun.isolate.call`."""
+    """Call a function of :mod:`forerun.predict` in a child; see :func:`forerun.isolate.call`.
+
+    Where there are `shards` only models that forecast all series at once are left to be loaded.
+    """
     settings = load_yaml(config)
-    models = specs(settings)
+    shards = arguments.get("shards")
+    models = [spec for spec in specs(settings) if not shards or spec.info.multivariate]
     uses_gpu = any(devices.are_used(settings, spec) for spec in models)
     with devices.slot(settings.get("gpu_jobs", 1) * uses_gpu) as variables:
         isolate.call(
