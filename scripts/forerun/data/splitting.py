@@ -36,7 +36,9 @@ def split(
     """
     roles = Roles.of(settings)
     known = frame["y"].notna().to_numpy()
-    history = frame.loc[known, ["unique_id", "ds", "y", *roles.hist, *roles.futr]]
+    columns = ["unique_id", "ds", "y", *roles.hist, *roles.futr]
+    # Where all rows have a target, as most often, the table is not copied again and again.
+    history = frame[columns] if known.all() else frame.loc[known, columns].reset_index(drop=True)
     futr_df = static_df = None
     if roles.futr and not known.all():
         futr_df = frame.loc[~known, ["unique_id", "ds", *roles.futr]]
@@ -47,7 +49,7 @@ def split(
     if roles.stat:
         first = ~frame["unique_id"].duplicated()
         static_df = frame.loc[first, ["unique_id", *roles.stat]].reset_index(drop=True)
-    return history.reset_index(drop=True), futr_df, static_df
+    return history, futr_df, static_df
 
 
 def summary(frame: pd.DataFrame) -> dict[str, Any]:
