@@ -9,7 +9,7 @@ from forerun.files import new_folder
 from forerun.metrics import read_cv_results, read_predictions
 from forerun.plots import write_all
 from forerun.recording import recording
-from forerun.training import read_run_data
+from forerun.training import read_history
 from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def main(config, data, models, cv_results, leaderboard, predictions, folder, log
         settings = load_yaml(config)
         write_all(
             temporary,
-            history=read_run_data(data, settings).history[["unique_id", "ds", "y"]],
+            history=read_history(data),
             cv={m: read_cv_results(p) for m, p in zip(models, cv_results, strict=True)},
             predictions={
                 p.stem: read_predictions(p) for p in sorted(Path(predictions).glob("*.csv"))

@@ -12,7 +12,7 @@ import pytest
 import utilsforecast.losses as reference
 from utilsforecast.evaluation import evaluate
 
-from forerun import config, metrics
+from forerun import config, cube, metrics
 
 METRICS = ["mae", "mse", "rmse", "mape", "smape", "mase", "rmsse"]
 
@@ -103,3 +103,20 @@ def test_leaderboard_ranks_with_failed_models_last(tmp_path: Path) -> None:
     assert board.loc["LSTM", "reason"] == "it broke"
     assert pd.isna(board.loc["LSTM", "rank"])
     assert board["mae"].tolist()[:2] == pytest.approx([1.0, 2.0])
+
+
+def test_scales_do_not_depend_on_how_many_rows_are_worked_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(1)
+    lengths = random.integers(1, 40, 50)
+    names = [f"s{number:02d}" for number in range(50)]
+    history = pd.DataFrame(
+        {"unique_id": np.repeat(names, lengths), "y": random.normal(0, 5, lengths.sum())}
+    )
+    ids = np.array(["unknown", *names[::-1]], dtype=object)
+    whole = cube.naive_scales(history, ids, [0, 3], 7)
+    assert np.isnan(whole[0]).all() and not np.isnan(whole).all()
+    monkeypatch.setattr(cube, "ROWS", 30)
+    parts = cube.naive_scales(history.astype({"unique_id": "category"}), ids, [0, 3], 7)
+    np.testing.assert_allclose(parts, whole, rtol=1e-9)

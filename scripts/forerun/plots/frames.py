@@ -69,11 +69,16 @@ def same_time(frame: pd.DataFrame, like: pd.Series | None) -> pd.DataFrame:
     return frame.assign(**changed) if changed else frame
 
 
+def as_text(ids: pd.Series) -> pd.Series:
+    """Return names of series as text; categories of text are left as they are, they need less."""
+    kinds = ids.cat.categories if isinstance(ids.dtype, pd.CategoricalDtype) else ids
+    plain = pd.api.types.is_object_dtype(kinds) or pd.api.types.is_string_dtype(kinds)
+    return ids if plain else ids.astype(str)
+
+
 def select(frame: pd.DataFrame, unique_ids: Iterable[object]) -> pd.DataFrame:
     """Return the rows of some series, compared as text, with ``unique_id`` as text."""
-    ids = frame["unique_id"]
-    if not (pd.api.types.is_object_dtype(ids) or pd.api.types.is_string_dtype(ids)):
-        ids = ids.astype(str)
+    ids = as_text(frame["unique_id"])
     part = frame[ids.isin([str(value) for value in unique_ids])]
     return part.assign(unique_id=part["unique_id"].astype(str))
 
@@ -126,8 +131,8 @@ def seasonal_scale(history: pd.DataFrame, season: int) -> pd.Series:
     Series where it is zero or unknown (constant, or too short) get their mean absolute value,
     and 1 where that is zero as well.
     """
-    history = history.assign(unique_id=history["unique_id"].astype(str))
-    groups = history.groupby("unique_id", observed=True)["y"]
-    change = groups.diff(season).abs().groupby(history["unique_id"]).mean()
-    level = history["y"].abs().groupby(history["unique_id"]).mean()
+    ids, y = as_text(history["unique_id"]), history["y"]
+    change = y.groupby(ids, observed=True).diff(season).abs().groupby(ids, observed=True).mean()
+    level = y.abs().groupby(ids, observed=True).mean()
+    change.index = level.index = level.index.astype(str)
     return change.where(change > 0).fillna(level.where(level > 0)).fillna(1.0)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.palette import SPECIAL
-from forerun.plots.frames import seasonal_scale, select, values
+from forerun.plots.frames import seasonal_scale, values
 
 _LONGEST = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -65,8 +65,8 @@ def series_errors(cv: pd.DataFrame, model: str, history: pd.DataFrame, season: i
     error = np.abs(values(cv, "y") - values(cv, model))
     ids = cv["unique_id"].astype(str)
     per_series = pd.Series(error, index=ids.to_numpy()).groupby(level=0).mean().dropna()
-    ordered = select(history, per_series.index)[["unique_id", "ds", "y"]]
-    scale = seasonal_scale(ordered.sort_values(["unique_id", "ds"], kind="stable"), season)
+    ordered = history[["unique_id", "ds", "y"]].sort_values(["unique_id", "ds"], kind="stable")
+    scale = seasonal_scale(ordered, season)
     result = per_series / scale.reindex(per_series.index).fillna(1.0)
     return result.sort_index().sort_values(kind="stable")
 
