@@ -2,9 +2,10 @@
 
     python benchmarks/against_plain.py --steps 100 --times 3
 
-NBEATS, NHITS and LSTM, fitted and cross-validated on us_employment. Rows: the plain script; Forerun
-with the same settings; Forerun without the preloaded process. With --defaults: neuralforecast's own
-defaults against Forerun's own, each with its errors.
+NBEATS, NHITS and LSTM, fitted and cross-validated on us_employment. Rows: the plain script; the
+same on one thread; Forerun with the same settings; with Forerun's own scaler and size of batches;
+with --fresh also without the preloaded process. Without --steps as many as neuralforecast and
+Forerun take by default: 1,000.
 """
 
 from __future__ import annotations
@@ -25,39 +26,42 @@ OWN = {"NBEATS": 1024, "NHITS": 1024, "LSTM": 128}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--steps", type=int, default=100)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--fresh", action="store_true", help="also without the preloaded process")
-    parser.add_argument("--defaults", action="store_true")
     wish = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="against-plain-"))
     errors: dict[str, pd.Series] = {}
 
-    def plain(number: int) -> Cost:
-        place = folder / f"plain_{number}"
+    def plain(name: str, number: int, **variables: str) -> Cost:
+        place = folder / f"{name}_{number}"
         place.mkdir()
         command = [PYTHON, str(PROJECT / "benchmarks" / "plain.py"), str(DATA)]
-        command += ["--models", *wish.models]
-        cost = run([*command, *([] if wish.defaults else ["--steps", str(wish.steps)])], place)
+        command += ["--models", *wish.models, "--steps", str(wish.steps)]
+        cost = run(command, place, **variables)
         cv = pd.read_csv(place / "cv.csv")
-        errors["plain"] = (cv[wish.models].sub(cv["y"], axis=0)).abs().mean()
+        errors[name] = (cv[wish.models].sub(cv["y"], axis=0)).abs().mean()
         return cost
 
-    def workflow(name: str, **variables: str) -> Cost:
-        place = folder / name
+    def workflow(name: str, number: int, own: bool = False, **variables: str) -> Cost:
+        place = folder / f"{name}_{number}"
         place.mkdir()
-        (place / "settings.yaml").write_text(settings(wish))
-        target = f"runs/{name}/predictions"
+        (place / "settings.yaml").write_text(settings(wish.models, wish.steps, own))
         options = ["--config", f"data_file={DATA}", "--configfile", "settings.yaml"]
-        cost = run(snakemake(target, *options), place, **variables)
-        board = pd.read_csv(place / f"runs/{name}/leaderboard.csv", index_col="model")
-        errors["forerun"] = board["mae"].reindex(wish.models)
+        cost = run(snakemake("runs/x/predictions", *options), place, **variables)
+        board = pd.read_csv(place / "runs/x/leaderboard.csv", index_col="model")
+        errors[name] = board["mae"].reindex(wish.models)
         return cost
 
-    ways = {"plain": plain, "forerun": lambda n: workflow(f"run_{n}")}
+    ways = {
+        "plain": lambda n: plain("plain", n),
+        "plain, one thread": lambda n: plain("plain, one thread", n, OMP_NUM_THREADS="1"),
+        "forerun": lambda n: workflow("forerun", n),
+        "forerun's own settings": lambda n: workflow("forerun's own settings", n, own=True),
+    }
     if wish.fresh:
-        ways["without preloading"] = lambda n: workflow(f"fresh_{n}", FORERUN_PRELOAD="off")
+        ways["without preloading"] = lambda n: workflow("fresh", n, FORERUN_PRELOAD="off")
     try:
         table(compared(in_turn(ways, wish.times), "plain"))
         print("\nMean absolute error of cross-validation:\n")
@@ -66,14 +70,14 @@ def main() -> None:
         shutil.rmtree(folder)
 
 
-def settings(wish: argparse.Namespace) -> str:
-    """The configuration: Forerun's defaults, or what the plain script does."""
-    lines = ["metrics: [mae]", "baselines: []", "reuse: false"]
-    if wish.defaults:
-        lines.append(f"models: [{', '.join(wish.models)}]")
+def settings(models: list[str], steps: int, own: bool) -> str:
+    """The configuration: Forerun's own scaler and size of batches, or those of the plain script."""
+    lines = ["metrics: [mae]", "baselines: []", "reuse: false", f"max_steps: {steps}"]
+    if own:
+        lines.append(f"models: [{', '.join(models)}]")
         return "\n".join(lines) + "\n"
-    lines += [f"max_steps: {wish.steps}", "models:"]
-    for name in wish.models:
+    lines.append("models:")
+    for name in models:
         params = f"{{scaler_type: identity, windows_batch_size: {OWN.get(name, 1024)}}}"
         lines.append(f"  - {{name: {name}, params: {params}}}")
     return "\n".join(lines) + "\n"

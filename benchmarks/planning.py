@@ -1,6 +1,9 @@
 """How long a plan takes: nothing to do, many runs, many sealed runs, and the commands that list.
 
-python benchmarks/planning.py [--runs 100] [--models 12]
+    python benchmarks/planning.py [--runs 100] [--models 12] [--sealed 1000 10000]
+
+Beside it what Snakemake alone takes: to start with an empty workflow, and to plan as many jobs that
+depend on each other in the same way, in a workflow without functions, settings and constraints.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from measuring import Cost, forerun, run, snakemake, table, write_series
+from measuring import SNAKEMAKE, Cost, forerun, run, snakemake, table, write_series
 
 NAMES = [
     *("NBEATS", "NHITS", "LSTM", "GRU", "RNN", "TCN", "MLP"),
@@ -35,6 +38,8 @@ def main() -> None:
         print(rows[-1], flush=True)
 
     try:
+        alone = bare(folder / "bare", wish.runs, wish.models)
+        note("Snakemake alone, an empty workflow", run([*alone, "nothing"], folder / "bare"), None)
         write_series(folder / "table.csv", 3)
         (folder / "one.yaml").write_text(settings(1))
         (folder / "many.yaml").write_text(settings(wish.models))
@@ -48,6 +53,7 @@ def main() -> None:
         targets = [f"runs/r{number}/predictions" for number in range(wish.runs)]
         many = snakemake(*targets, "--configfile", "many.yaml", "--dry-run", "--quiet", "all")
         note(f"plan of {wish.runs} runs x {wish.models} models", run(many, folder), 10)
+        note("the same graph, Snakemake alone", run([*alone, "many"], folder / "bare"), None)
         made = 0
         for number in wish.sealed:
             while made < number:
@@ -60,6 +66,49 @@ def main() -> None:
     finally:
         shutil.rmtree(folder)
     table(rows)
+
+
+#: Jobs that depend on each other as those of a run do.
+BARE = """
+rule nothing:
+rule many:
+    input: expand("{{r}}/predictions", r=range({runs}))
+rule freeze:
+    output: "{{r}}/config", "{{r}}/data", "{{r}}/provenance"
+    shell: "touch {{output}}"
+rule train:
+    input: "{{r}}/config", "{{r}}/data"
+    output: "{{r}}/models/{{m}}", "{{r}}/parts/{{m}}/final"
+    shell: "touch {{output}}"
+rule cross_validate:
+    input: "{{r}}/config", "{{r}}/data"
+    output: "{{r}}/parts/{{m}}/results", "{{r}}/parts/{{m}}/fold"
+    shell: "touch {{output}}"
+rule collect:
+    input: multiext("{{r}}/parts/{{m}}/", "final", "fold", "results"), "{{r}}/config", "{{r}}/data"
+    output: "{{r}}/cv/{{m}}", "{{r}}/status/{{m}}"
+    shell: "touch {{output}}"
+rule score:
+    input:
+        expand("{{{{r}}}}/{{what}}/{{m}}", what=["cv", "status"], m=range({models})),
+        "{{r}}/config", "{{r}}/data",
+    output: "{{r}}/leaderboard"
+    shell: "touch {{output}}"
+rule predict:
+    input:
+        expand("{{{{r}}}}/models/{{m}}", m=range({models})),
+        "{{r}}/config", "{{r}}/data", "{{r}}/leaderboard",
+    output: "{{r}}/predictions"
+    shell: "touch {{output}}"
+"""
+
+
+def bare(folder: Path, runs: int, models: int) -> list[str]:
+    """Write a workflow of the same shape; return the command that plans one of its targets."""
+    folder.mkdir()
+    # A run has a baseline besides its models.
+    (folder / "Snakefile").write_text(BARE.format(runs=runs, models=models + 1))
+    return [SNAKEMAKE, "--cores", "2", "--dry-run", "--quiet", "all", "--"]
 
 
 def settings(models: int) -> str:
