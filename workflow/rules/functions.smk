@@ -90,7 +90,7 @@ def get_training_runtime(wildcards, input, attempt):
     """
     if max_time := get_settings(wildcards.run_id)["max_time"]:
         return int(max_time / 60) + 5
-    fast = get_engine_name(wildcards) == "statsforecast"
+    fast = get_specs(wildcards.run_id)[wildcards.model].engine == "statsforecast"
     return (min(10 + int(60 * input.size_mb), 24 * 60) if fast else 120) * attempt
 
 
