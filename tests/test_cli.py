@@ -381,9 +381,10 @@ def test_compare(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_compare_does_not_rank_what_is_not_comparable(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_run("runs", "far", models=2, series=3, horizon=12)
+    make_run("runs", "far", models=2, series=3, horizon=12, levels=[80, 95])
     code, out, _ = call(capsys, "compare", "exp1", "far", "--no-plot")
     assert code == 0
+    assert re.search(r"levels +none +80, 95", out)
     assert "not comparable, so not ranked: horizon differs (6, 12)" in out
     assert " *" not in out
 

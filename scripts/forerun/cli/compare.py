@@ -58,7 +58,7 @@ def command(
 
 def _brief(value: Any) -> str:
     if isinstance(value, list):
-        names = [item if isinstance(item, str) else item.get("name", item) for item in value]
+        names = [item.get("name", item) if isinstance(item, dict) else item for item in value]
         return ", ".join(map(str, names)) or "none"
     return "" if value is None else str(value)
 
