@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: Settings that decide what is scored: runs that differ in one are not comparable.
 SCORED = ("horizon", "n_windows", "test_size", "step_size", "gap", "target_col", "freq")
 _IGNORED = frozenset({"run_id", "output_dir", "data_file", "log_file"})
+#: One for each run, beside its colour.
+MARKS = "osD^vPX*"
 _LOWER_IS_BETTER = ("mae", "mse", "rmse", "mape", "smape", "mase", "rmsse")
 
 
@@ -130,28 +132,47 @@ def _data(folder: Path) -> str:
 
 
 def draw(compared: Compared, metric: str) -> Figure:
-    """Draw the models' errors in each run, one row per model."""
-    from matplotlib.figure import Figure
+    """Draw the models' errors in each run: a row per model, a mark per run."""
+    from matplotlib.lines import Line2D
+
+    from forerun.palette import COLOURS
+    from forerun.plots.diagnostics import PERCENT, metric_label
+    from forerun.plots.page import Page
+    from forerun.plots.style import style
+    from forerun.plots.text import Numbers, fit_text
 
     rows = {m: v for m, v in compared.scores[metric].items() if m != "best model"}
-    high = 1.4 + 0.34 * len(rows)
-    figure = Figure(figsize=(9, min(high, 40)), layout="constrained")
-    axes = figure.add_subplot()
-    colours = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-    marks = "osD^vPX"
-    for number, name in enumerate(compared.names):
-        errors = [values[number] for values in rows.values()]
-        points = [(error, place) for place, error in enumerate(errors) if error is not None]
-        axes.plot(
-            [x for x, _ in points], [y for _, y in points], marks[number % len(marks)],
-            color=colours[number % len(colours)], label=name, markersize=7, alpha=0.85,
+    room = 9.0 / len(compared.names) - 0.6
+    with style():
+        keys = [
+            Line2D([], [], color=COLOURS[n % len(COLOURS)], marker=MARKS[n % len(MARKS)],
+                   linestyle="none", markersize=7, label=fit_text(name, room, 9))
+            for n, name in enumerate(compared.names)
+        ]  # fmt: skip
+        page = Page(
+            "Runs compared",
+            "Means over series and windows, lower is better"
+            + (" · not comparable: " + "; ".join(compared.reasons) if compared.reasons else ""),
+            size=(10.0, 0.75 + 0.29 * len(rows)), keys=keys,
         )  # fmt: skip
-    axes.set_yticks(range(len(rows)), [name[:40] for name in rows])
-    axes.invert_yaxis()
-    axes.set_xlabel(f"{metric.upper()} (mean over series and windows, lower is better)")
-    axes.grid(axis="x", alpha=0.3)
-    axes.set_axisbelow(True)
-    not_ranked = " · not comparable" if compared.reasons else ""
-    axes.set_title(f"Runs compared{not_ranked}", loc="left")
-    figure.legend(loc="outside lower left", ncols=min(4, len(compared.names)), frameon=False)
-    return figure
+        axes = page.panels[0]
+        for number, key in enumerate(keys):
+            told = [(v[number], place) for place, v in enumerate(rows.values())]
+            points = [(error, place) for error, place in told if error is not None]
+            axes.plot([x for x, _ in points], [y for _, y in points], linestyle="none",
+                      marker=key.get_marker(), color=key.get_color(), markersize=7)  # fmt: skip
+        axes.set_yticks(range(len(rows)), [fit_text(name, 2.2, 9) for name in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.xaxis.set_major_formatter(Numbers(metric in PERCENT))
+        axes.set_xlabel(metric_label(metric, None))
+        page.place()
+    return page.figure
+
+
+def write(compared: Compared, metric: str, path: Path) -> None:
+    """Write the picture of :func:`draw`; the name's ending says in which format."""
+    from forerun.plots.style import DPI, style
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with style():
+        draw(compared, metric).savefig(path, dpi=DPI)

@@ -50,8 +50,7 @@ def command(
     if not no_plot:
         drawn = metric or next(iter(found.scores))
         target = plot or work.output / "comparison.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        comparing.draw(found, drawn).savefig(target, dpi=150)
+        comparing.write(found, drawn, target)
         say(f"plot: {target}")
     _page(folders, work.output)
 
