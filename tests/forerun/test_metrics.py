@@ -117,7 +117,7 @@ def test_scales_do_not_depend_on_how_many_rows_are_worked_on(
     ids = np.array(["unknown", *names[::-1]], dtype=object)
     whole = cube.naive_scales(history, ids, [0, 3], 7)
     assert np.isnan(whole[0]).all()
-    assert not np.isnan(whole).all()
+    assert not np.isnan(whole[1:]).all()
     monkeypatch.setattr(cube, "ROWS", 30)
     parts = cube.naive_scales(history.astype({"unique_id": "category"}), ids, [0, 3], 7)
     np.testing.assert_allclose(parts, whole, rtol=1e-9)
