@@ -125,13 +125,15 @@ def test_a_run_in_storage(server: str, tmp_path: Path) -> None:
     assert "asked for 7" in refused.stderr
     assert stored(server) == after
 
-    # Forecasts are made again from the sealed run, by a machine that has nothing of it.
+    # Forecasts are made again from the sealed run, by a machine that has nothing of it, in shards.
     for name in [name for name in after if "/predictions/" in name]:
         client(server).delete_object(Bucket=BUCKET, Key=f"project/runs/{name}")
     fourth = tmp_path / "fourth"
-    done = call(fourth, server, "runs/exp1/predictions")
+    done = call(fourth, server, "runs/exp1/predictions", config=("shard_size=2",))
     assert done.returncode == 0, done.stderr[-5000:]
-    assert "exp1/predictions/SeasonalNaive.csv" in stored(server)
+    assert "predicting shard 2-of-2" in done.stderr
+    made = {name for name in stored(server) if "/predictions/" in name or "/shard_" in name}
+    assert made == {name for name in after if "/predictions/" in name}
     assert "training" not in done.stderr
     shutil.rmtree(fourth)
 
