@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from running import contents, snakemake
 
-from forerun import predict, shards
+from forerun import predict, shards, training
 from forerun.yaml_files import load_yaml, to_yaml
 
 
@@ -44,22 +45,56 @@ def test_a_sealed_run_is_predicted_in_shards(run_copy: Path, tmp_path: Path) -> 
     assert "Nothing to be done" in again.stderr + again.stdout
 
 
+def check_shards_of_one_series(run: Path, settings: dict[str, Any], home: Path) -> list[Path]:
+    """Predict an unsealed run in shards of one series, and as a whole; return the shards."""
+    (run / "config.yaml").write_text(to_yaml(settings))
+    given = {
+        "config": str(run / "config.yaml"),
+        "data": str(run / "data.parquet"),
+        "models": [str(path) for path in (run / "models").iterdir()],
+        "leaderboard": str(run / "leaderboard.csv"),
+    }
+    items = shards.names(run, settings, 1)
+    folders = [home / item for item in items]
+    for item, folder in zip(items, folders, strict=True):
+        predict.write_shard(**given, folder=str(folder), shard=item, size=1)
+    predict.write(**given, folder=str(home / "together"), shards=list(map(str, folders)))
+    predict.write(**given, folder=str(home / "whole"))
+    check_same(home / "together", home / "whole")
+    return folders
+
+
 def test_intervals_of_shards_rest_on_all_series(run_copy: Path, tmp_path: Path) -> None:
     (run_copy / "SEALED").unlink()
     settings = load_yaml(run_copy / "config.yaml") | {"levels": [80, 95]}
-    (run_copy / "config.yaml").write_text(to_yaml(settings))
-    run = {
-        "config": str(run_copy / "config.yaml"),
-        "data": str(run_copy / "data.parquet"),
-        "models": [str(path) for path in (run_copy / "models").iterdir()],
-        "leaderboard": str(run_copy / "leaderboard.csv"),
-    }
-    items = shards.names(run_copy, settings, 1)
-    folders = [str(tmp_path / item) for item in items]
-    for item, folder in zip(items, folders, strict=True):
-        predict.write_shard(**run, folder=folder, shard=item, size=1)
-    predict.write(**run, folder=str(tmp_path / "together"), shards=folders)
-    predict.write(**run, folder=str(tmp_path / "whole"))
-    check_same(tmp_path / "together", tmp_path / "whole")
-    header = (tmp_path / "whole" / "NHITS.csv").read_text().splitlines()[0]
+    check_shards_of_one_series(run_copy, settings, tmp_path)
+    header = (tmp_path / "together" / "NHITS.csv").read_text().splitlines()[0]
     assert header == "unique_id,ds,NHITS,NHITS-lo-80,NHITS-hi-80,NHITS-lo-95,NHITS-hi-95"
+
+
+def test_models_that_forecast_all_series_together_are_not_cut(
+    run_copy: Path, tmp_path: Path
+) -> None:
+    for name in ("SEALED", "ensemble.json"):  # scores know nothing of the model that comes in here
+        (run_copy / name).unlink()
+    settings = load_yaml(run_copy / "config.yaml")
+    together = {"name": "TSMixer", "engine": "neuralforecast", "model": "TSMixer"}
+    settings["models"] = [*settings["models"], together | {"params": {}, "exogenous": False}]
+    (run_copy / "config.yaml").write_text(to_yaml(settings))
+    training.train_model(
+        str(run_copy / "config.yaml"),
+        str(run_copy / "data.parquet"),
+        "TSMixer",
+        str(run_copy / "models" / "TSMixer"),
+        progress=lambda *_: None,
+    )
+    parts = check_shards_of_one_series(run_copy, settings, tmp_path)
+    assert (tmp_path / "together" / "TSMixer.csv").is_file()
+    for part in parts:
+        names = sorted(path.name for path in part.iterdir())
+        assert names == [
+            "DLinear.parquet",
+            "NHITS.parquet",
+            "SeasonalNaive.parquet",
+            "refused.json",
+        ]
