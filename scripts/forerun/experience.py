@@ -27,9 +27,9 @@ from forerun.yaml_files import load_yaml
 NEWEST = 20
 #: Data are of about the same size up to this factor.
 SIMILAR = 2.0
-#: What is asked for beyond what was needed before: a part of it, and MB (a job that imports the
-#: libraries itself needs more than one that was forked).
-MARGIN, MORE = 1.25, 250
+#: What is asked for beyond what was needed before: a part of it, and MB. A job that imports the
+#: libraries itself needs more than one that was forked, and on a cluster its Snakemake counts too.
+MARGIN, MORE = 1.25, 500
 #: Classes of failures that more memory may help against.
 OF_MEMORY = ("ProcessKilled", "MemoryError", "JobKilled")
 #: Arguments of a model that change neither the memory nor the time of a step.

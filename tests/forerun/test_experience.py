@@ -11,6 +11,7 @@ import pytest
 from forerun import experience
 from forerun.config import dump, resolve
 from forerun.models import spec
+from forerun.runs import failures
 from forerun.threads import share
 
 ASKED = {"horizon": 4, "input_size": 8, "n_windows": 3, "max_steps": 100}
@@ -42,12 +43,12 @@ def kind(**settings: object) -> str:
     return experience.kind(spec(resolved, "NHITS"), resolved)
 
 
-def test_memory_is_what_was_needed_and_a_quarter_and_250_mb_more(tmp_path: Path) -> None:
+def test_memory_is_what_was_needed_and_a_quarter_and_500_mb_more(tmp_path: Path) -> None:
     make_run(tmp_path / "a")
     known = experience.fits(tmp_path)
-    assert experience.memory(known, kind(), size=1) == 600 * 1.25 + 250
+    assert experience.memory(known, kind(), size=1) == 600 * 1.25 + 500
     note(tmp_path / "a", "fold_0", "cross_validate/NHITS_0", seconds=40, memory=800)
-    assert experience.memory(experience.fits(tmp_path), kind(), size=1) == 800 * 1.25 + 250
+    assert experience.memory(experience.fits(tmp_path), kind(), size=1) == 800 * 1.25 + 500
 
 
 @pytest.mark.parametrize(
@@ -127,6 +128,22 @@ def test_a_run_without_a_benchmark_file_tells_its_time(tmp_path: Path) -> None:
     known = experience.fits(tmp_path)
     assert experience.memory(known, kind(), 1) is None
     assert experience.seconds(known, kind(), 1, windows=0, steps=100) == 30
+
+
+@pytest.mark.parametrize(
+    ("error", "doubled"),
+    [("ProcessKilled", 2), ("MemoryError", 2), ("JobKilled", 2), ("ForecastError", 0), (None, 0)],
+)
+def test_only_failures_for_want_of_memory_ask_for_more(
+    tmp_path: Path, error: str | None, doubled: int
+) -> None:
+    outcome = tmp_path / "parts" / "NHITS" / "final.json"
+    outcome.parent.mkdir(parents=True)
+    told = {"class": error, "message": "it ended"} if error else None
+    outcome.write_text(json.dumps({"status": "failed", "error": told, "attempts": 2}))
+    assert failures(tmp_path, "NHITS", "final", among=experience.OF_MEMORY) == doubled
+    assert failures(tmp_path, "NHITS", "final") == 2
+    assert failures(tmp_path, "NHITS", "fold_0", among=experience.OF_MEMORY) == 0
 
 
 @pytest.mark.parametrize(

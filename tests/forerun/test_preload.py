@@ -17,6 +17,8 @@ import pytest
 
 from forerun import isolate, preload
 from forerun.benchmark_files import correct, of_log
+from forerun.cli.snakemake import libraries
+from forerun.config import resolve
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
 
@@ -379,3 +381,38 @@ def test_it_can_be_turned_off(place, monkeypatch):
     monkeypatch.setenv(preload.VARIABLE, "off")
     assert preload.start(["statsforecast"]) is None
     assert "usage" not in run("sleep", {"seconds": 0, "mark": "mark"})
+
+
+def test_one_that_runs_already_is_enough(place):
+    with preload.running({"statsforecast"}):
+        path = os.environ[preload.VARIABLE]
+        assert preload.start(["neuralforecast"]) is None
+        assert os.environ[preload.VARIABLE] == path
+    assert preload.VARIABLE not in os.environ
+    assert not Path(path).exists()
+
+
+def test_one_that_has_died_is_replaced(place, monkeypatch):
+    monkeypatch.setenv(preload.VARIABLE, str(place / "gone" / "socket"))
+    with preload.running({"statsforecast"}):
+        assert Path(os.environ[preload.VARIABLE]).exists()
+
+
+@pytest.mark.parametrize(
+    ("finished", "rest", "started"),
+    [
+        ([], [], True),
+        (["SEALED"], [], True),  # its predictions are to be made again
+        (["SEALED", "predictions/NHITS.csv"], [], False),
+        (["predictions/NHITS.csv"], [], True),  # it has failed models
+        ([], ["--workflow-profile", "profiles/slurm"], False),
+    ],
+)
+def test_commands_import_what_they_will_need(place, finished, rest, started):
+    run = place / "runs" / "exp1"
+    for name in finished:
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).touch()
+    settings = resolve({"models": [], "baselines": ["SeasonalNaive"]})
+    with libraries(run, settings, rest):
+        assert (preload.VARIABLE in os.environ) is started
