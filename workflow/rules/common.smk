@@ -139,8 +139,8 @@ def get_new_settings(asked):
     if key not in RESOLVED:
         settings = resolve({**config, **asked})
         # Elsewhere each job has cores of its own, and none stand idle.
-        cores = workflow.cores if workflow.local_exec else 1
-        settings["threads"] = settings["threads"] or threads.share(cores, settings)
+        cores = workflow.cores if workflow.local_exec else None
+        settings["threads"] = settings["threads"] or threads.share(cores or 1, settings)
         RESOLVED[key] = settings
     return RESOLVED[key]
 
