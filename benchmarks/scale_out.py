@@ -183,11 +183,15 @@ def tell(first: Measured, found: Measured) -> None:
 
 
 def predict() -> None:
-    """What the model says about 12 models x 10 windows x 100,000 series (see docs/cluster.md)."""
-    per_job, fixed, submitting = 8.0, 30.0, 0.1
+    """What the model says about 12 models x 10 windows x 100,000 series (see docs/cluster.md).
+
+    Costs are those measured with one slot: on a cluster each slot has a core of its own.
+    """
+    measured = json.loads(Path(__file__).with_suffix(".json").read_text())["slurm"]["results"][0]
+    per_job, fixed, submitting = measured["per_job"], measured["fixed"], 0.1
+    jobs = 12 * (10 + 1)
     for minutes in (1, 10, 60):
         for slots in (10, 100, 1000):
-            jobs = 12 * (10 + 1)
             seconds = model(jobs, 60 * minutes, slots, per_job, fixed + submitting * jobs)
             print(f"{minutes:3} min per fit, {slots:5} slots: {seconds / 60:7.1f} min")
 
