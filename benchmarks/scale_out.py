@@ -63,6 +63,7 @@ class Measured:
     mean_at_once: float
     per_job: float
     fixed: float
+    load: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -70,17 +71,13 @@ class Measured:
         return self.jobs / self.seconds
 
 
-def model(
-    jobs: int, work: float, slots: int, per_job: float, fixed: float, cores: int | None = None
-) -> float:
+def model(jobs: int, work: float, slots: int, per_job: float, fixed: float) -> float:
     """Wall time in seconds of `jobs` independent jobs of `work` seconds on `slots` slots.
 
-    Each job costs its slot `per_job` seconds more than its work, as it starts interpreters; where
-    the slots have fewer `cores` than their number, that takes as many times longer. `fixed` is
-    spent once: planning, submitting, noticing the end.
+    Each job costs its slot `per_job` seconds more than its work, as it starts interpreters. `fixed`
+    is spent once: planning, submitting, noticing the end.
     """
-    crowded = max(1.0, min(slots, jobs) / cores) if cores else 1.0
-    return fixed + math.ceil(jobs / slots) * (work + per_job * crowded)
+    return fixed + math.ceil(jobs / slots) * (work + per_job)
 
 
 def measure(slots: int, jobs: int, wait: float, executor: str) -> Measured:
@@ -110,6 +107,7 @@ def measure(slots: int, jobs: int, wait: float, executor: str) -> Measured:
         round(sum(end - start for start, end in jobs_of_slurm) / _length(jobs_of_slurm), 2),
         round(held - sum(end - start for start, end in spans) / len(spans), 1),
         round(seconds - _length(jobs_of_slurm), 1),
+        round(os.getloadavg()[1], 1),
     )  # fmt: skip
 
 
@@ -153,25 +151,26 @@ def main() -> None:
         return
     if reason := why_not():
         sys.exit(f"no Slurm here: {reason}")
-    results: list[Measured] = []
     for slots in asked.slots:
-        results.append(measure(slots, slots * asked.rounds, asked.wait, asked.executor))
-        tell(results[0], results[-1])
+        found = measure(slots, slots * asked.rounds, asked.wait, asked.executor)
+        tell(remember(found)[0], found)
+
+
+def remember(found: Measured) -> list[Measured]:
+    """Write a measurement beside those of other numbers of slots; return all of them."""
     path = Path(__file__).with_suffix(".json")
     known = json.loads(path.read_text()) if path.exists() else {}
-    known[asked.executor] = {
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 2),
-        "results": [asdict(one) for one in results],
-    }
+    results = {one["slots"]: one for one in known.get(found.executor, {}).get("results", [])}
+    results[found.slots] = asdict(found)
+    ordered = [results[slots] for slots in sorted(results)]
+    known[found.executor] = {"cores": os.cpu_count(), "results": ordered}
     path.write_text(json.dumps(known, indent=1) + "\n")
+    return [Measured(**one) for one in ordered]
 
 
 def tell(first: Measured, found: Measured) -> None:
     """Print one measurement, beside what the model makes of the costs of the first."""
-    said = model(
-        found.jobs, found.wait, found.slots, first.per_job, first.fixed, cores=os.cpu_count()
-    )
+    said = model(found.jobs, found.wait, found.slots, first.per_job, first.fixed)
     print(
         f"{found.slots} slots, {found.jobs} jobs of {found.wait:g} s: {found.seconds:.0f} s, "
         f"{found.rate / first.rate:.2f} times the work of {first.slots} in the same time; "
