@@ -193,6 +193,8 @@ BAD = [
     ({"on_gaps": "ignore"}, ["on_gaps is 'ignore'", "error, fill"]),
     ({"exogenous": "no way"}, ["exogenous is 'no way'", "true, false, both"]),
     ({"exogenous": 1}, ["exogenous is 1"]),
+    ({"gpu_jobs": 0}, ["gpu_jobs is 0", "from 1"]),
+    ({"matmul_precision": "tf32"}, ["matmul_precision is 'tf32'", "highest, high, medium"]),
     ({"accept_failures": 1}, ["accept_failures is 1", "true or false"]),
     ({"test_size": 5}, ["test_size is 5", "the horizon 12 plus a multiple of 12"]),
     ({"test_size": 20}, ["test_size is 20", "multiple of 12"]),
