@@ -228,7 +228,7 @@ class Storm:
     def strike(self, process: subprocess.Popen[str], run: Path) -> dict[str, tuple[int, str]]:
         """Wait for a random moment and kill; return what was finished just then.
 
-        Every other strike waits for a job of a certain rule: if the call ends before, so be it.
+        Every other strike waits for a job of a certain rule, but not for long: it may be done.
         """
         moment = time.monotonic() + self.random.uniform(0, self.duration) / 3
         kind = self.random.choice(self.kinds)
@@ -238,6 +238,8 @@ class Storm:
             what = phase(there)
             if aim and aim in what:
                 moment, aim = time.monotonic() + self.random.uniform(0, INTO_JOB), ""
+            elif aim and time.monotonic() > moment + self.duration / 4:
+                aim = ""
             if not aim and time.monotonic() >= moment and (kind == "all" or kind in there):
                 before = {} if kind == "job" else finished_now(run)
                 every = [p for ps in there.values() for p in ps]
