@@ -146,7 +146,7 @@ class _Work:
         read, out = os.pipe()
         self.reader, result = os.pipe()
         try:
-            environment = children.environment(task["threads"]) | task["variables"]
+            environment = children.environment(task["threads"]) | task.get("variables", {})
             self.child = children.start(task, environment, out, result)
         finally:
             os.close(out)

@@ -18,7 +18,8 @@ import pytest
 from forerun import claims
 
 HOLD = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 sys.path.insert(0, sys.argv[1])
 from forerun import claims
 with claims.held(sys.argv[2]):

@@ -149,14 +149,15 @@ def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dic
     """
     names = list(dict.fromkeys(models))
     found = palette.places(names) if places is None else places
+    ranks = {model: rank for rank, model in enumerate(n for n in names if n not in _SPECIAL)}
     result: dict[str, Look] = {}
-    for rank, model in enumerate(names):
+    for model in names:
         place = found.get(model, len(COLOURS))
         if model in _SPECIAL:
             result[model] = _SPECIAL[model]
         elif place < len(COLOURS):
             dash = DASHED if palette.is_dashed(place) else "-"
-            order = 5.0 - min(rank, 9) / 10  # always above the ensemble's line
+            order = 5.0 - min(ranks[model], 9) / 10  # always above the ensemble's line
             result[model] = Look(COLOURS[place], dash=dash, order=order)
         else:
             result[model] = _OTHERS
