@@ -245,7 +245,7 @@ def test_a_failed_model_is_named_and_the_command_ends_non_zero(home: Path) -> No
     """In a terminal, which becomes narrower."""
     arguments = ["train", "-r", "part", "-c", "small.yaml", "-d", "table.csv"]
     arguments += ["-m", "DLinear", "--max-time", "0.5"]
-    code, text, pictures = in_terminal(home, *arguments, columns=[140, 100, 80, 60])
+    code, text, pictures = in_terminal(home, *arguments, columns=[140, 60])
     assert code == 1, text
     reason = r"it ran longer than max_time: 0.5 s"
     failure = rf"DLinear: final fit failed: {reason}.* \(log: .*logs/train_model/DLinear.log\)"
