@@ -236,7 +236,9 @@ def in_terminal(folder: Path, *arguments: str, columns: list[int]) -> tuple[int,
             drawn = min(written.count(heading), len(columns) - 1)
             termios.tcsetwinsize(ours, (24, columns[drawn]))
     os.close(ours)
-    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.decode().replace("\r", ""))
+    # A picture begins where the one before was erased, which need not be a line's beginning.
+    text = written.decode().replace("\r", "").replace("\x1b[2K", "\n")
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
     pictures = re.findall(r"(?m)^ Model +State(?:.*\n)+?part +.*$", text)
     return process.wait(timeout=60), text, pictures
 
