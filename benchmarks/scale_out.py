@@ -1,10 +1,10 @@
 """How a run gets faster with more slots of a cluster: measured on a Slurm of this machine's own.
 
 Jobs wait rather than compute, so one machine can pretend to have many CPUs: what is measured is
-how Snakemake, the executor and Slurm hand out work, not how fast a processor is. Each slot gets as
-many jobs, one after the other: k slots should do k times the work in the same time.
+how Snakemake, the executor and Slurm hand out work, not how fast a processor is. The list of jobs is
+the same for each number of slots: k slots should finish it in little more than a k-th of the time.
 
-    python benchmarks/scale_out.py --slots 1 2 4 8 --rounds 2 --wait 60 --executor slurm
+    python benchmarks/scale_out.py --slots 1 2 4 8 --jobs 16 --wait 120 --executor slurm
 
 writes benchmarks/scale_out.json. `--predict` only prints what the model of the wall time says about
 larger runs (docs/cluster.md has the table).
@@ -64,11 +64,6 @@ class Measured:
     per_job: float
     fixed: float
     load: float = 0.0
-
-    @property
-    def rate(self) -> float:
-        """Jobs in a second."""
-        return self.jobs / self.seconds
 
 
 def model(jobs: int, work: float, slots: int, per_job: float, fixed: float) -> float:
@@ -141,8 +136,8 @@ def _most(spans: list[tuple[float, float]]) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--slots", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--rounds", type=int, default=2, help="jobs of each slot")
-    parser.add_argument("--wait", type=float, default=60, help="seconds that a job waits")
+    parser.add_argument("--jobs", type=int, default=16, help="jobs in the list")
+    parser.add_argument("--wait", type=float, default=120, help="seconds that a job waits")
     parser.add_argument("--executor", choices=["slurm", "cluster-generic"], default="slurm")
     parser.add_argument("--predict", action="store_true")
     asked = parser.parse_args()
@@ -152,15 +147,17 @@ def main() -> None:
     if reason := why_not():
         sys.exit(f"no Slurm here: {reason}")
     for slots in asked.slots:
-        found = measure(slots, slots * asked.rounds, asked.wait, asked.executor)
+        found = measure(slots, asked.jobs, asked.wait, asked.executor)
         tell(remember(found)[0], found)
 
 
 def remember(found: Measured) -> list[Measured]:
-    """Write a measurement beside those of other numbers of slots; return all of them."""
+    """Write a measurement beside those of the same list on other slots; return all of them."""
     path = Path(__file__).with_suffix(".json")
     known = json.loads(path.read_text()) if path.exists() else {}
-    results = {one["slots"]: one for one in known.get(found.executor, {}).get("results", [])}
+    earlier = known.get(found.executor, {}).get("results", [])
+    same = (found.jobs, found.wait)
+    results = {one["slots"]: one for one in earlier if (one["jobs"], one["wait"]) == same}
     results[found.slots] = asdict(found)
     ordered = [results[slots] for slots in sorted(results)]
     known[found.executor] = {"cores": os.cpu_count(), "results": ordered}
@@ -173,7 +170,7 @@ def tell(first: Measured, found: Measured) -> None:
     said = model(found.jobs, found.wait, found.slots, first.per_job, first.fixed)
     print(
         f"{found.slots} slots, {found.jobs} jobs of {found.wait:g} s: {found.seconds:.0f} s, "
-        f"{found.rate / first.rate:.2f} times the work of {first.slots} in the same time; "
+        f"{first.seconds / found.seconds:.2f} times as fast as with {first.slots}; "
         f"{found.most_at_once} at once, {found.mean_at_once:.1f} on average; "
         f"{found.per_job:.1f} s per job beside its work, {found.fixed:.1f} s fixed; "
         f"model: {said:.0f} s, {said / found.seconds - 1:+.0%}",

@@ -122,10 +122,12 @@ def test_what_was_half_written_is_not_sealed(run_copy: Path) -> None:
     left.mkdir()
     (left / "half.safetensors").write_bytes(b"x")
     (run_copy / ".tmp-0123456789ab-metrics.csv").write_text("half")
+    figures = run_copy / "benchmarks" / "train_model" / ".tmp-0123456789ab-NHITS.tsv"
+    figures.write_text("half")
     assert not any(".tmp-" in name for name in frozen_files(run_copy))
     seal(run_copy, run_copy / "SEALED", failed=[])
     assert not left.exists()
-    assert not list(run_copy.glob(".tmp-*"))
+    assert not list(run_copy.rglob(".tmp-*"))
     assert not any(verify(run_copy).values())
 
 

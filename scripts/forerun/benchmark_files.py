@@ -82,7 +82,10 @@ def correct(path: str, since: float, usage: dict[str, float]) -> bool:
     writer = csv.DictWriter(text, list(row), delimiter="\t", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(path, text.getvalue())
+    try:
+        write_text(path, text.getvalue())
+    except OSError:
+        return False  # sealing has just swept what it took for half-written
     return True
 
 

@@ -46,10 +46,14 @@ def _is_temporary(path: Path, folder: Path) -> bool:
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes left half-written; nobody may be working on the run."""
-    places = [folder, *(path for part in PARTS for path in folder.glob(f"{part}/**/"))]
+    parts = (*PARTS, "benchmarks")  # figures of jobs may just be written: that is tried again
+    places = [folder, *(path for part in parts for path in folder.glob(f"{part}/**/"))]
     for place in places:
         for left in place.glob(f"{TEMPORARY}*"):
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def seal(folder: str | Path, sealed: str | Path, failed: list[str]) -> None:
