@@ -1,8 +1,9 @@
 """How a run gets faster with more slots of a cluster: measured on a Slurm of this machine's own.
 
 Jobs wait rather than compute, so one machine can pretend to have many CPUs: what is measured is
-how Snakemake, the executor and Slurm hand out work, not how fast a processor is. The list of jobs is
-the same for each number of slots: k slots should finish it in little more than a k-th of the time.
+how Snakemake, the executor and Slurm hand out work, not how fast a processor is. The list of jobs
+is the same for each number of slots: k slots should finish it in little more than a k-th of the
+time.
 
     python benchmarks/scale_out.py --slots 1 2 4 8 --jobs 16 --wait 120 --executor slurm
 
@@ -60,10 +61,18 @@ class Measured:
     wait: float
     seconds: float
     most_at_once: int
-    mean_at_once: float
     per_job: float
-    fixed: float
     load: float = 0.0
+
+    @property
+    def fixed(self) -> float:
+        """What the rounds of jobs leave of the time."""
+        return self.seconds - math.ceil(self.jobs / self.slots) * (self.wait + self.per_job)
+
+    @property
+    def mean_at_once(self) -> float:
+        """Slots that were held, on average, from the command's start to its end."""
+        return self.jobs * (self.wait + self.per_job) / self.seconds
 
 
 def model(jobs: int, work: float, slots: int, per_job: float, fixed: float) -> float:
@@ -99,9 +108,7 @@ def measure(slots: int, jobs: int, wait: float, executor: str) -> Measured:
     held = sum(end - start for start, end in jobs_of_slurm) / len(jobs_of_slurm)
     return Measured(
         executor, slots, jobs, wait, round(seconds, 1), _most(jobs_of_slurm),
-        round(sum(end - start for start, end in jobs_of_slurm) / _length(jobs_of_slurm), 2),
         round(held - sum(end - start for start, end in spans) / len(spans), 1),
-        round(seconds - _length(jobs_of_slurm), 1),
         round(os.getloadavg()[1], 1),
     )  # fmt: skip
 
@@ -114,7 +121,7 @@ def _spans(home: Path) -> list[tuple[float, float]]:
 
 
 def _slurm_spans(cluster: Cluster) -> list[tuple[float, float]]:
-    """When each job of Slurm began and ended."""
+    """When each job began and ended that Slurm still knows: it forgets one after some minutes."""
     text = cluster.ask("scontrol", "-o", "show", "jobs")
     found = []
     for line in text.splitlines():
@@ -123,10 +130,6 @@ def _slurm_spans(cluster: Cluster) -> list[tuple[float, float]]:
               for key in ("StartTime", "EndTime")]  # fmt: skip
         found.append((at[0], at[1]))
     return found
-
-
-def _length(spans: list[tuple[float, float]]) -> float:
-    return max(end for _, end in spans) - min(start for start, _ in spans)
 
 
 def _most(spans: list[tuple[float, float]]) -> int:

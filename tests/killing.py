@@ -59,9 +59,9 @@ def kind_of(process: psutil.Process) -> str | None:
     text = " ".join(words)
     if ".snakemake/scripts/" in text and "python" in words[0]:
         return "job"
-    if "forerun.preload" in words:
+    if "forerun.preload_server" in words:
         parent = process.parent()
-        forked = parent is not None and "forerun.preload" in parent.cmdline()
+        forked = parent is not None and "forerun.preload_server" in parent.cmdline()
         return "worker" if forked else "preload"
     if "forerun.worker" in words:
         return "worker"

@@ -17,6 +17,7 @@ from typing import Any
 
 from forerun.errors import UserError, suggest
 from forerun.listing import Row, scan
+from forerun.text import duration
 
 # -- Choosing and ordering ----------------------------------------------------------------------
 
@@ -169,16 +170,6 @@ def local_time(created: str | None) -> str:
         return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError):
         return created[:16]
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as ``12 s``, ``3:05 min`` or ``2:10 h``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60}:{whole % 60:02} min"
-    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
 
 
 def as_json(rows: Sequence[Row]) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from forerun import config, experience, freeze, identity, store, threads, windows
 from forerun import runs as run_folders
 from forerun.models import ModelSpec, specs
-from forerun.run_table import duration
+from forerun.text import duration
 
 if TYPE_CHECKING:
     from forerun.data import Prepared
