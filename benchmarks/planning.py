@@ -22,6 +22,10 @@ NAMES = [
 ]
 
 
+#: Show what would be done, without a word.
+DRY = ["--quiet", "all", "--dry-run"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, default=100)
@@ -39,7 +43,8 @@ def main() -> None:
 
     try:
         alone = bare(folder / "bare", wish.runs, wish.models)
-        note("Snakemake alone, an empty workflow", run([*alone, "nothing"], folder / "bare"), None)
+        nothing = [*alone, "nothing", *DRY]
+        note("Snakemake alone, an empty workflow", run(nothing, folder / "bare"), None)
         write_series(folder / "table.csv", 3)
         (folder / "one.yaml").write_text(settings(1))
         (folder / "many.yaml").write_text(settings(wish.models))
@@ -51,9 +56,18 @@ def main() -> None:
         note("--help", run(forerun("--help"), folder), 0.5)
         note("train --help", run(forerun("train", "--help"), folder), 0.5)
         targets = [f"runs/r{number}/predictions" for number in range(wish.runs)]
-        many = snakemake(*targets, "--configfile", "many.yaml", "--dry-run", "--quiet", "all")
-        note(f"plan of {wish.runs} runs x {wish.models} models", run(many, folder), 10)
-        note("the same graph, Snakemake alone", run([*alone, "many"], folder / "bare"), None)
+        many = snakemake(*targets, "--configfile", "many.yaml")
+        bare_many = [*alone, "many"]
+        what = f"{wish.runs} runs x {wish.models} models"
+        # The plan itself, then with each of its jobs told, which takes about as long again.
+        note(f"plan of {what}", run([*many, "--rulegraph"], folder), 10)
+        note(
+            "the same graph, Snakemake alone",
+            run([*bare_many, "--rulegraph"], folder / "bare"),
+            None,
+        )
+        note(f"dry run of {what}", run([*many, *DRY], folder), None)
+        note("the same graph, Snakemake alone", run([*bare_many, *DRY], folder / "bare"), None)
         made = 0
         for number in wish.sealed:
             while made < number:
@@ -108,7 +122,7 @@ def bare(folder: Path, runs: int, models: int) -> list[str]:
     folder.mkdir()
     # A run has a baseline besides its models.
     (folder / "Snakefile").write_text(BARE.format(runs=runs, models=models + 1))
-    return [SNAKEMAKE, "--cores", "2", "--dry-run", "--quiet", "all", "--"]
+    return [SNAKEMAKE, "--cores", "2"]
 
 
 def settings(models: int) -> str:

@@ -84,8 +84,8 @@ def phase(processes: dict[str, list[psutil.Process]]) -> str:
     rules = set()
     for job in processes.get("job", []):
         with suppress(psutil.Error):
-            script = next(word for word in job.cmdline() if ".snakemake/scripts/" in word)
-            rules.add(script.split(".")[-2])
+            words = job.cmdline()  # none if it has just ended
+            rules |= {word.split(".")[-2] for word in words if ".snakemake/scripts/" in word}
     return "+".join(sorted(rules)) or ("between jobs" if "snakemake" in processes else "starting")
 
 
