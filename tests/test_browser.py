@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +195,17 @@ def test_print_is_light_and_holds_the_charts(show: Any, tmp_path: Path) -> None:
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not page.locator("nav.top").is_visible()
     assert page.locator("[data-explorer] .on-paper").inner_text() == page.input_value("#series")
+
+
+@pytest.mark.parametrize("name", ["report", "comparison", "runs"])
+@pytest.mark.parametrize("options", [{}, PHONE, {"color_scheme": "dark"}])
+def test_accessibility_has_no_violations(show: Any, name: str, options: dict[str, Any]) -> None:
+    """By the rules of axe-core: contrast, names, roles, order of headings, landmarks..."""
+    page = show(name, **options)
+    page.evaluate(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document)")
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
+    assert len(found["passes"]) > 30
 
 
 def test_everything_has_a_name_for_screen_readers(show: Any) -> None:
