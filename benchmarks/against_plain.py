@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--fresh", action="store_true", help="also without the preloaded process")
+    parser.add_argument("--skip", nargs="+", default=[], metavar="ROW", help="rows to leave out")
     wish = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="against-plain-"))
     errors: dict[str, pd.Series] = {}
@@ -62,6 +63,7 @@ def main() -> None:
     }
     if wish.fresh:
         ways["without preloading"] = lambda n: workflow("fresh", n, FORERUN_PRELOAD="off")
+    ways = {name: way for name, way in ways.items() if name not in wish.skip}
     try:
         table(compared(in_turn(ways, wish.times), "plain"))
         print("\nMean absolute error of cross-validation:\n")
