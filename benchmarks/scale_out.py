@@ -186,8 +186,9 @@ def predict() -> None:
 
     Costs are those measured with one slot: on a cluster each slot has a core of its own.
     """
-    measured = json.loads(Path(__file__).with_suffix(".json").read_text())["slurm"]["results"][0]
-    per_job, fixed, submitting = measured["per_job"], measured["fixed"], 0.1
+    known = json.loads(Path(__file__).with_suffix(".json").read_text())
+    one = Measured(**known["slurm"]["results"][0])
+    per_job, fixed, submitting = one.per_job, one.fixed, 0.1
     jobs = 12 * (10 + 1)
     for minutes in (1, 10, 60):
         for slots in (10, 100, 1000):
