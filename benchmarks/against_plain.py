@@ -20,8 +20,10 @@ from measuring import PROJECT, PYTHON, Cost, compared, in_turn, run, snakemake, 
 
 DATA = PROJECT / "data" / "us_employment_monthly.csv"
 MODELS = ["NBEATS", "NHITS", "LSTM"]
-#: The window settings of neuralforecast's models themselves: 1024 windows, 128 for recurrent ones.
-OWN = {"NBEATS": 1024, "NHITS": 1024, "LSTM": 128}
+#: The defaults of neuralforecast's models themselves; they differ for recurrent ones.
+OWN = "scaler_type: identity, windows_batch_size: 1024"
+OWN_RECURRENT = "scaler_type: robust, windows_batch_size: 128"
+RECURRENT = ("LSTM", "GRU", "RNN")
 
 
 def main() -> None:
@@ -80,8 +82,8 @@ def settings(models: list[str], steps: int, own: bool) -> str:
         return "\n".join(lines) + "\n"
     lines.append("models:")
     for name in models:
-        params = f"{{scaler_type: identity, windows_batch_size: {OWN.get(name, 1024)}}}"
-        lines.append(f"  - {{name: {name}, params: {params}}}")
+        params = OWN_RECURRENT if name in RECURRENT else OWN
+        lines.append(f"  - {{name: {name}, params: {{{params}}}}}")
     return "\n".join(lines) + "\n"
 
 
