@@ -51,19 +51,19 @@ def percent(value: Any) -> str:
     return MISSING if found is None else f"{100 * found:.1f} %".replace("-", MINUS)
 
 
-def duration(seconds: Any) -> str:
-    """Return seconds as ``0.4 s``, ``18 s``, ``3 min 05 s`` or ``2 h 10 min``."""
+def duration(seconds: Any, whole: bool = False) -> str:
+    """Return seconds as ``0.4 s`` (``0 s`` if `whole`), ``18 s``, ``3 min 05 s``, ``2 h 10 min``."""
     found = real(seconds)
     if found is None:
         return MISSING
-    if found < 9.95:
+    if found < 9.95 and not whole:
         return f"{found:.1f} s"
-    whole = round(found)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    rounded = round(found)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60:02d} s"
+    return f"{rounded // 3600} h {rounded % 3600 // 60:02d} min"
 
 
 def clock(seconds: float | None) -> str:

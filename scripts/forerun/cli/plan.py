@@ -152,7 +152,7 @@ def told(seconds: float | None) -> str:
     """Return an estimate as people read it."""
     if seconds is None:
         return NO_EARLIER
-    return f"about {duration(max(seconds, 1))}" if seconds else ""
+    return f"about {duration(max(seconds, 1), whole=True)}" if seconds else ""
 
 
 def summary(rows: list[Row], settings: dict[str, Any]) -> str:
