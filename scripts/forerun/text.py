@@ -52,7 +52,7 @@ def percent(value: Any) -> str:
 
 
 def duration(seconds: Any, whole: bool = False) -> str:
-    """Return seconds as ``0.4 s`` (``0 s`` if `whole`), ``18 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    """Return seconds as ``0.4 s`` (`whole`: ``0 s``), ``18 s``, ``3 min 05 s``, ``2 h 10 min``."""
     found = real(seconds)
     if found is None:
         return MISSING
