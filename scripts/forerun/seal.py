@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forerun.files import TEMPORARY, read_json, sha256, write_json
+from forerun.files import TEMPORARY, json_text, read_json, sha256, write_json
 
 #: What is frozen, relative to the run's folder; a folder stands for everything in it.
 PARTS = (
@@ -61,7 +63,28 @@ def seal(folder: str | Path, sealed: str | Path, failed: list[str]) -> None:
     sweep(Path(folder))
     files = {name: sha256(Path(folder) / name) for name in frozen_files(folder)}
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(sealed, {"sealed_at": at, "accepted_failures": failed, "sha256": files})
+    told = {"sealed_at": at, "accepted_failures": failed, "sha256": files}
+    write_json(sealed, told | {"seal": _own_sha256(told)})
+
+
+def _own_sha256(told: dict[str, Any]) -> str:
+    """Return the sha256 of what a seal says, itself left out."""
+    text = json.dumps({key: told[key] for key in told if key != "seal"}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """Read a seal; None if it is missing or damaged, be it by a blank."""
+    told = read_json(path)
+    if not isinstance(told, dict) or not isinstance(told.get("sha256"), dict):
+        return None
+    if told.keys() - {"seal"} != {"sealed_at", "accepted_failures", "sha256"}:
+        return None
+    # Seals of old have no sum of their own.
+    whole = told.get("seal") in (None, _own_sha256(told)) and path.read_text("utf-8") == json_text(
+        told
+    )
+    return told if whole else None
 
 
 def verify(folder: str | Path, only: str = "") -> dict[str, list[str]]:
@@ -71,10 +94,10 @@ def verify(folder: str | Path, only: str = "") -> dict[str, list[str]]:
     empty lists when all is well. An unreadable seal counts as changed.
     """
     folder = Path(folder)
-    seal_file: dict[str, Any] | None = read_json(folder / "SEALED")
-    if not isinstance(seal_file, dict) or not isinstance(seal_file.get("sha256"), dict):
+    told = _read(folder / "SEALED")
+    if told is None:
         return {"missing": [], "changed": ["SEALED"], "extra": []}
-    known = {name: value for name, value in seal_file["sha256"].items() if name.startswith(only)}
+    known = {name: value for name, value in told["sha256"].items() if name.startswith(only)}
     there = {name for name in frozen_files(folder) if name.startswith(only)}
     changed = [n for n in sorted(there & known.keys()) if sha256(folder / n) != known[n]]
     return {
