@@ -215,27 +215,28 @@ def test_a_refused_run_leaves_nothing_behind(home: Path) -> None:
     assert not (home / "runs/never").exists()
 
 
-def in_terminal(
-    folder: Path, *arguments: str, wide: int, narrow: int
-) -> tuple[int, str, list[str]]:
-    """Run ``forerun <arguments>`` in a terminal that becomes narrow once something was written.
+def in_terminal(folder: Path, *arguments: str, columns: list[int]) -> tuple[int, str, list[str]]:
+    """Run ``forerun <arguments>`` in a terminal that gets another width with each picture drawn.
 
     Returns
     -------
     The exit code, everything written, and the pictures of the board, without colours.
     """
+    sizes = ("COLUMNS", "LINES")  # pytest's workers set them: the terminal is to tell its size
+    env = {name: value for name, value in environment().items() if name not in sizes}
     ours, theirs = pty.openpty()
-    termios.tcsetwinsize(theirs, (24, wide))
+    termios.tcsetwinsize(theirs, (24, columns[0]))
     process = subprocess.Popen(
         command(*arguments), cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
-        env=environment() | {"TERM": "xterm-256color"}, start_new_session=True,
+        env=env | {"TERM": "xterm-256color"}, start_new_session=True,
     )  # fmt: skip
     os.close(theirs)
-    written = b""
+    written, heading = b"", b"State"
     with suppress(OSError):  # reading from a terminal that nobody writes to any more
         while part := os.read(ours, 65536):
             written += part
-            termios.tcsetwinsize(ours, (24, narrow))
+            drawn = min(written.count(heading), len(columns) - 1)
+            termios.tcsetwinsize(ours, (24, columns[drawn]))
     os.close(ours)
     # A picture begins where the one before was erased, which need not be a line's beginning.
     text = written.decode().replace("\r", "").replace("\x1b[2K", "\n")
@@ -248,11 +249,12 @@ def test_a_failed_model_is_named_and_the_command_ends_non_zero(home: Path) -> No
     """In a terminal, which becomes narrower."""
     arguments = ["train", "-r", "part", "-c", "small.yaml", "-d", "table.csv"]
     arguments += ["-m", "DLinear", "--max-time", "0.5"]
-    code, text, pictures = in_terminal(home, *arguments, wide=140, narrow=60)
+    code, text, pictures = in_terminal(home, *arguments, columns=[140, 60])
     assert code == 1, text
     reason = r"it ran longer than max_time: 0.5 s"
     failure = rf"DLinear: final fit failed: {reason}.* \(log: .*logs/train_model/DLinear.log\)"
     assert re.search(failure, re.sub(r"\n", "", text))
+    assert re.match(r" Model +State +Progress +Step +Loss +Time +Left", pictures[0])
     assert re.match(r" Model +State +Step +Left", pictures[-1])
     assert re.search(r"DLinear +✗ failed: it ran", pictures[-1])
     assert re.search(r"SeasonalN\S* +✓ done", pictures[-1])
