@@ -1,27 +1,34 @@
-"""Runs side by side: which settings differ, whether they may be ranked, and their metrics."""
+"""Runs side by side: which settings differ, what they can be compared on, and their errors there.
+
+The command and the page (:mod:`forerun.report.comparison`) both show what :func:`compare` finds.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from forerun import models, schema
+import pandas as pd
+
+from forerun import models, schema, text
 from forerun.errors import UserError
-from forerun.files import read_json
-from forerun.yaml_files import load_yaml
+from forerun.report.compare import Comparison, paired
+from forerun.report.errors import time_text
+from forerun.run import Run, open_run
+from forerun.shared_windows import Shared, align, score
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-#: Settings that decide what is scored: runs that differ in one are not comparable.
-SCORED = ("horizon", "n_windows", "test_size", "step_size", "gap", "target_col", "freq")
-_IGNORED = frozenset({"run_id", "output_dir", "data_file", "log_file"})
-#: One for each run, beside its colour.
-MARKS = "osD^vPX*"
+#: Settings that say what is forecast: runs that differ in one are shown, not ranked.
+SCORED = ("horizon", "gap", "target_col", "freq")
+#: Settings that say which windows there are: runs that differ in one share some of them.
+WINDOWS = ("n_windows", "test_size", "step_size")
+_IGNORED = frozenset({"run_id", "output_dir", "log_file"})
 _LOWER_IS_BETTER = ("mae", "mse", "rmse", "mape", "smape", "mase", "rmsse")
+#: The row of each run's best model.
+BEST_MODEL = "best model"
+#: Most names or times listed in a sentence.
+LISTED = 4
 
 
 @dataclass
@@ -32,14 +39,28 @@ class Compared:
     ----------
     names : the runs, in the order asked for
     settings : key -> its value in each run, for keys that differ
-    reasons : why the runs are not comparable; none: they are
-    scores : metric -> model -> its value in each run (None: the run has none)
+    reasons : why the runs are not ranked; none: they are
+    notes : on what they are compared, and what was left out; none: on everything
+    tables : for each run ``unique_id, metric`` and a column per model: errors that may be compared
+        with each other (those of its ``metrics.csv`` where the runs are not ranked)
+    scores : metric -> model -> its mean error in each run (None: the run has none)
+    metric : what the best models are chosen by
+    best_models : each run's best model
     """
 
     names: list[str]
     settings: dict[str, list[Any]] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    tables: list[pd.DataFrame] = field(default_factory=list)
     scores: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    metric: str = ""
+    best_models: list[str] = field(default_factory=list)
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that every run has."""
+        return [m for m, rows in self.scores.items() if None not in rows[BEST_MODEL]]
 
     def best(self, metric: str, model: str) -> int | None:
         """Return which run has the lower error; None if they may not be ranked or are equal."""
@@ -49,130 +70,205 @@ class Compared:
             return None
         return values.index(min(known))
 
+    def models(self, number: int) -> list[str]:
+        """Return the models of a run that have errors here, best first."""
+        means = _means(self.tables[number], self.metric)
+        return sorted(means, key=means.__getitem__)
 
-def compare(folders: Sequence[Path]) -> Compared:
-    """Compare two runs or more.
+    def skill(self, number: int) -> float | None:
+        """Return the share of SeasonalNaive's error that a run's best model saves."""
+        naive = self.scores[self.metric].get("SeasonalNaive", [None] * len(self.names))[number]
+        best = self.scores[self.metric][self.best_models[number]][number]
+        return None if not naive or best is None else 1 - best / naive
+
+    def verdicts(self) -> list[str]:
+        """Say of each later run whether its best model is better than that of the first one."""
+        if self.reasons:
+            return []
+        found = []
+        for number, name in enumerate(self.names[1:], start=1):
+            best = self.best_models[0], self.best_models[number]
+            comparison, _ = self.pair(0, number, self.metric, best)
+            both = best[0] if best[0] == best[1] else f"{best[0]} against {best[1]}"
+            words = comparison.verdict(self.names[0], name)
+            found.append(
+                f"{self.names[0]} and {name}, {text.metric(self.metric)} of {both}: {words}"
+            )
+        return found
+
+    def pair(
+        self, first: int, second: int, metric: str, models: tuple[str, str]
+    ) -> tuple[Comparison, pd.DataFrame]:
+        """Compare two models of two runs series by series (see :func:`report.compare.paired`)."""
+        return paired(self.tables[first], self.tables[second], metric, models)
+
+
+def compare(folders: Sequence[str | Path]) -> Compared:
+    """Compare two runs or more on the series and windows that they share.
 
     Raises
     ------
     UserError
         A run has no scores yet.
     """
-    boards = [_leaderboard(folder) for folder in folders]
-    configs = [load_yaml(folder / "config.yaml") for folder in folders]
-    found = Compared([folder.name for folder in folders])
-    found.settings = _differing(configs)
-    found.reasons = _reasons(folders, configs)
-    metrics = [
-        m for m in _LOWER_IS_BETTER if any(m in row for board in boards for row in board.values())
-    ]
+    runs = [open_run(folder) for folder in folders]
+    boards = [_leaderboard(run) for run in runs]
+    found = Compared([run.run_id for run in runs], settings=_differing(runs))
+    found.reasons = _reasons(runs)
+    found.tables = [run.metrics for run in runs]
+    if not found.reasons and not _are_alike(runs):
+        _compare_shared(runs, found)
     every = list(dict.fromkeys(model for board in boards for model in board))
-    for metric in metrics:
-        found.scores[metric] = {
-            model: [_value(board.get(model, {}).get(metric)) for board in boards] for model in every
-        }
-        found.scores[metric]["best model"] = [_best(board, metric) for board in boards]
+    for metric in _LOWER_IS_BETTER:
+        means = [_means(table, metric) for table in found.tables]
+        if any(means):
+            found.scores[metric] = {model: [m.get(model) for m in means] for model in every}
+            found.scores[metric][BEST_MODEL] = [min(m.values(), default=None) for m in means]
+    found.metric = _metric(runs[0], found)
+    found.best_models = [
+        _best(run, _means(table, found.metric))
+        for run, table in zip(runs, found.tables, strict=True)
+    ]
     return found
 
 
-def _leaderboard(folder: Path) -> dict[str, dict[str, str]]:
-    try:
-        with (folder / "leaderboard.csv").open(encoding="utf-8", newline="") as file:
-            return {row["model"]: row for row in csv.DictReader(file)}
-    except (OSError, KeyError, csv.Error):
+def _leaderboard(run: Run) -> list[str]:
+    """Return the models of a run that has scores."""
+    if not (run.paths.leaderboard.is_file() and run.paths.metrics.is_file()):
         raise UserError(
-            f"run '{folder.name}' has no leaderboard yet: finish it with 'train --run-id "
-            f"{folder.name}'"
-        ) from None
+            f"run '{run.run_id}' has no leaderboard yet: finish it with 'train --run-id "
+            f"{run.run_id}'"
+        )
+    return run.ranked
 
 
-def _value(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
+def _means(table: pd.DataFrame, metric: str) -> dict[str, float]:
+    """Return the mean over series of each model."""
+    part = table[table["metric"] == metric].drop(columns=["unique_id", "metric"])
+    return {str(model): float(value) for model, value in part.mean().dropna().items()}
 
 
-def _best(board: Mapping[str, Mapping[str, str]], metric: str) -> float | None:
-    values = [_value(row.get(metric)) for row in board.values()]
-    return min((value for value in values if value is not None), default=None)
+def _metric(run: Run, found: Compared) -> str:
+    wanted = str(run.config["sort_metric"])
+    return wanted if wanted in found.metrics else next(iter(found.metrics or found.scores), wanted)
 
 
-def _differing(configs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+def _best(run: Run, means: dict[str, float]) -> str:
+    ranked = [model for model in run.ranked if model in means]
+    if not ranked:
+        raise UserError(f"run '{run.run_id}' has no model that finished: nothing to compare")
+    return min(ranked, key=means.__getitem__)
+
+
+def _differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for key in schema.properties():
-        if key in _IGNORED:
-            continue
-        values = [config.get(key) for config in configs]
+        values = [run.config.get(key) for run in runs]
         if key in ("models", "baselines"):
             values = [models.brief(value) for value in values]
-        if any(value != values[0] for value in values):
+        if key not in _IGNORED and any(value != values[0] for value in values):
             found[key] = values
     return found
 
 
-def _reasons(folders: Sequence[Path], configs: Sequence[Mapping[str, Any]]) -> list[str]:
+# -- What can be compared -----------------------------------------------------------------------
+
+
+def _reasons(runs: Sequence[Run]) -> list[str]:
     """Return why the runs must not be ranked against each other."""
     reasons = []
-    data = [_data(folder) for folder in folders]
-    if any(not one for one in data) or len(set(data)) > 1:
-        reasons.append("their data differ")
     for key in SCORED:
-        values = [config.get(key) for config in configs]
+        values = [run.config.get(key) for run in runs]
         if any(value != values[0] for value in values):
-            told = ", ".join(schema.show(value) for value in values)
-            reasons.append(f"{key} differs ({told})")
+            shown = ", ".join(schema.show(value) for value in values)
+            reasons.append(f"{key} differs ({shown})")
+    reasons += [f"{run.run_id} has no data.parquet" for run in runs if not run.paths.data.is_file()]
+    if not reasons and not set.intersection(*map(_series, runs)):
+        reasons.append("they have no series in common")
     return reasons
 
 
-def _data(folder: Path) -> str:
-    """Return what identifies the series and values a run was scored on."""
-    known = (read_json(folder / "provenance.json") or {}).get("data") or {}
-    return str(known.get("frozen_sha256") or known.get("sha256") or "")
+def _series(run: Run) -> set[str]:
+    return {str(name) for name in run.metrics["unique_id"]}
 
 
-def draw(compared: Compared, metric: str) -> Figure:
-    """Draw the models' errors in each run: a row per model, a mark per run."""
-    from matplotlib.lines import Line2D
-
-    from forerun.palette import COLOURS
-    from forerun.plots.diagnostics import PERCENT, metric_label
-    from forerun.plots.page import Page
-    from forerun.plots.style import style
-    from forerun.plots.text import Numbers, fit_text
-
-    rows = {m: v for m, v in compared.scores[metric].items() if m != "best model"}
-    room = 9.0 / len(compared.names) - 0.6
-    with style():
-        keys = [
-            Line2D([], [], color=COLOURS[n % len(COLOURS)], marker=MARKS[n % len(MARKS)],
-                   linestyle="none", markersize=7, label=fit_text(name, room, 9))
-            for n, name in enumerate(compared.names)
-        ]  # fmt: skip
-        page = Page(
-            "Runs compared",
-            "Means over series and windows, lower is better"
-            + (" · not comparable: " + "; ".join(compared.reasons) if compared.reasons else ""),
-            size=(10.0, 0.75 + 0.29 * len(rows)), keys=keys,
-        )  # fmt: skip
-        axes = page.panels[0]
-        for number, key in enumerate(keys):
-            told = [(v[number], place) for place, v in enumerate(rows.values())]
-            points = [(error, place) for error, place in told if error is not None]
-            axes.plot([x for x, _ in points], [y for _, y in points], linestyle="none",
-                      marker=key.get_marker(), color=key.get_color(), markersize=7)  # fmt: skip
-        axes.set_yticks(range(len(rows)), [fit_text(name, 2.2, 9) for name in rows])
-        axes.set_ylim(len(rows) - 0.4, -0.6)
-        axes.xaxis.set_major_formatter(Numbers(metric in PERCENT))
-        axes.set_xlabel(metric_label(metric, None))
-        page.place()
-    return page.figure
+def _are_alike(runs: Sequence[Run]) -> bool:
+    """Tell whether all runs were scored on the same windows of the same data."""
+    data = [(run.provenance.get("data") or {}).get("frozen_sha256") for run in runs]
+    windows = [[run.config.get(key) for key in WINDOWS] for run in runs]
+    return data[0] is not None and len(set(data)) == 1 and all(w == windows[0] for w in windows)
 
 
-def write(compared: Compared, metric: str, path: Path) -> None:
-    """Write the picture of :func:`draw`; the name's ending says in which format."""
-    from forerun.plots.style import DPI, style
+def _compare_shared(runs: Sequence[Run], found: Compared) -> None:
+    """Score the runs on what they share, and say what that is."""
+    shared = align(runs)
+    if shared is None:
+        found.reasons.append(
+            "their back-tests have no window in common, and no whole horizon of the same times; "
+            "more windows (n_windows), or a step_size of the steps between the runs, give them some"
+        )
+        return
+    metrics = [m for m in _LOWER_IS_BETTER if any(m in run.config["metrics"] for run in runs)]
+    season = int(runs[0].config.get("season_length") or 1)
+    found.tables = [score(shared, run, number, metrics, season) for number, run in enumerate(runs)]
+    found.notes = _notes(runs, shared)
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with style():
-        draw(compared, metric).savefig(path, dpi=DPI)
+
+def _notes(runs: Sequence[Run], shared: Shared) -> list[str]:
+    """Say on what the runs are compared and what was left out; nothing if it is everything."""
+    rows = shared.rows
+    series = int(rows["unique_id"].nunique())
+    if shared.same_cutoffs:
+        basis = f"windows ({_listed(rows['cutoff'], 'after ')})"
+        basis = f"{rows['cutoff'].nunique()} {basis}"
+    else:
+        span = f"{time_text(rows['ds'].min())} to {time_text(rows['ds'].max())}"
+        basis = f"{rows['ds'].nunique()} time steps ({span}; no cutoff is the same, but each step "
+        basis += "ahead occurs as often in every run)"
+    notes = [f"compared on what all runs forecast: {text.plural(series, 'series')} and {basis}"]
+    for number, run in enumerate(runs):
+        notes += _left_out(run, shared, number)
+    for run, ahead in zip(runs, shared.ahead, strict=True):
+        if ahead:
+            last = time_text(run.history["ds"].max())
+            notes.append(
+                f"the forecasts of {run.run_id} after {last} count as back-tests: later data hold "
+                "the actual values"
+            )
+    if shared.revised:
+        verb = "was" if shared.revised == 1 else "were"
+        notes.append(
+            f"{text.plural(shared.revised, 'value')} {verb} revised between the runs: the values "
+            f"of {runs[shared.last].run_id} are used"
+        )
+    return notes
+
+
+def _left_out(run: Run, shared: Shared, number: int) -> list[str]:
+    rows, used = shared.rows, shared.used[number]
+    found = []
+    others = sorted(_series(run) - set(rows["unique_id"].astype(str)))
+    if others:
+        found.append(f"series {_listed(pd.Series(others))}")
+    mine = used[used["unique_id"].isin(rows["unique_id"])]
+    if shared.same_cutoffs:
+        kept = set(rows["cutoff"])
+        lost = mine.loc[~mine["cutoff"].isin(kept), "cutoff"]
+        lost = lost[lost < run.history["ds"].max()]
+        if len(lost):
+            found.append(f"windows {_listed(lost, 'after ')}")
+    else:
+        lost = mine.loc[
+            ~mine["ds"].isin(rows["ds"]) & (mine["ds"] <= run.history["ds"].max()), "ds"
+        ]
+        if len(lost):
+            span = f"{time_text(lost.min())} to {time_text(lost.max())}"
+            found.append(f"{text.plural(int(lost.nunique()), 'time step')} of {span}")
+    return [f"left out of {run.run_id}: {' and '.join(found)}"] if found else []
+
+
+def _listed(values: pd.Series, before: str = "") -> str:
+    every = sorted(values.unique())
+    shown = [time_text(v) if not isinstance(v, str) else text.clean(v) for v in every[:LISTED]]
+    more = f" and {len(every) - LISTED} more" if len(every) > LISTED else ""
+    return before + ", ".join(shown) + more

@@ -10,6 +10,11 @@ from typing import Any
 import yaml
 
 MINUS, MISSING = "\u2212", "\u2013"
+#: Metrics as they are written in text; those of the levels keep their names.
+METRICS = {
+    "mae": "MAE", "mse": "MSE", "rmse": "RMSE", "mape": "MAPE", "smape": "sMAPE", "mase": "MASE",
+    "rmsse": "RMSSE", "scaled_crps": "CRPS",
+}  # fmt: skip
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -22,6 +27,11 @@ def plural(count: int, noun: str) -> str:
     """Return ``"1 model"``, ``"12 models"``; series stay series."""
     ending = "" if count == 1 or noun.endswith("s") else "s"
     return f"{count:,} {noun}{ending}"
+
+
+def metric(name: str) -> str:
+    """Return a metric as it is written in text."""
+    return METRICS.get(name, name)
 
 
 def real(value: Any) -> float | None:

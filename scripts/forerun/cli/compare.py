@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from forerun.cli.workspace import Directory, OutputDir, workspace
 from forerun.errors import UserError
+
+if TYPE_CHECKING:
+    from forerun.comparing import Compared
 
 
 def command(
@@ -26,10 +29,12 @@ def command(
 ) -> None:
     """Compare runs: which settings differ, and each model's errors, the better one marked with *.
 
-    Runs with other data, another horizon or other windows are shown, but not ranked.
+    Runs of other data or other windows are compared on the series and windows that they share; runs
+    with another horizon, gap, target or frequency are shown, but not ranked.
     """
     from forerun import comparing
     from forerun.cli.console import say, show, table
+    from forerun.plots.compared_runs import write
 
     if len(set(runs)) < 2:
         raise UserError("compare needs two different runs, such as: forerun compare run_a run_b")
@@ -45,14 +50,16 @@ def command(
         say("their settings are the same")
     if found.reasons:
         say(f"not comparable, so not ranked: {'; '.join(found.reasons)}")
+    say(*found.notes)
     for name in [metric] if metric else list(found.scores):
         show(table([name, *found.names], _rows(found, name)))
+    say(*found.verdicts())
     if not no_plot:
         drawn = metric or next(iter(found.scores))
         target = plot or work.output / "comparison.png"
-        comparing.write(found, drawn, target)
+        write(found, drawn, target)
         say(f"plot: {target}")
-    _page(folders, work.output)
+    _page(found, folders, work.output)
 
 
 def _brief(value: Any) -> str:
@@ -62,7 +69,7 @@ def _brief(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _rows(found: Any, metric: str) -> list[list[str]]:
+def _rows(found: Compared, metric: str) -> list[list[str]]:
     from forerun.cli.console import cell
 
     rows = []
@@ -73,8 +80,13 @@ def _rows(found: Any, metric: str) -> list[list[str]]:
     return rows
 
 
-def _page(folders: list[Path], output: Path) -> None:
+def _page(found: Compared, folders: list[Path], output: Path) -> None:
     from forerun.cli.console import say
     from forerun.report.comparison import write_comparison
 
-    say(f"page: {write_comparison(folders, output / 'comparison.html')}")
+    try:
+        page = write_comparison(folders, output / "comparison.html", found)
+    except UserError as error:
+        say(f"no page: {error}")
+    else:
+        say(f"page: {page}")

@@ -19,16 +19,6 @@ from forerun.report.errors import Backtest
 
 Chart = dict[str, Any]
 
-METRICS = {
-    "mae": "MAE",
-    "mse": "MSE",
-    "rmse": "RMSE",
-    "mape": "MAPE",
-    "smape": "sMAPE",
-    "mase": "MASE",
-    "rmsse": "RMSSE",
-    "scaled_crps": "CRPS",
-}
 ABOUT = {
     "mae": "Mean absolute error",
     "mse": "Mean squared error",
@@ -44,7 +34,7 @@ SCALES = {"scaled": "Scaled by each series' seasonal naive error", "mae": "In th
 
 def metric_name(metric: str) -> str:
     """Return a metric as it is written in text."""
-    return METRICS.get(metric, metric)
+    return text.metric(metric)
 
 
 def error(metric: str, value: Any) -> str:

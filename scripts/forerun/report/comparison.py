@@ -9,27 +9,31 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from forerun import palette, text
+from forerun.comparing import Compared, compare
 from forerun.errors import UserError
-from forerun.models import brief
 from forerun.plots.axes import axis_names
 from forerun.report import charts
-from forerun.report.compare import LEVEL, Comparison, holm, paired
+from forerun.report.compare import LEVEL, Comparison, holm
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
 from forerun.run import Run, open_run
 
 #: Most runs on a page, and most models whose forecasts are laid over each other.
 MOST_RUNS, MOST_LINES, MOST_SERIES = 8, 24, 1000
-_NOT_COMPARED = ("run_id", "output_dir", "log_file")
 
 
-def write_comparison(folders: Sequence[str | Path], path: str | Path) -> Path:
+def write_comparison(
+    folders: Sequence[str | Path], path: str | Path, compared: Compared | None = None
+) -> Path:
     """Write a page that compares two or more runs.
 
     The first run is what the others are compared with in the charts; the table has every pair.
+
+    Parameters
+    ----------
+    compared : Compared, optional
+        What :func:`forerun.comparing.compare` found; it is called if not given.
 
     Raises
     ------
@@ -44,12 +48,12 @@ def write_comparison(folders: Sequence[str | Path], path: str | Path) -> Path:
         raise UserError(f"compare takes at most {MOST_RUNS} runs, not {len(runs)}")
     if len(set(names)) < len(names):
         raise UserError("compare: the same run is named twice; name different runs")
-    metrics = [m for m in runs[0].config["metrics"] if all(m in r.config["metrics"] for r in runs)]
-    best = [_best(run) for run in runs]
-    rows, drawn = _compare(runs, best, metrics)
-    wanted = _wanted(runs, best)
-    lines = [_line(run, model) for run, model in wanted]
     ids = _common(runs)
+    found = compared or compare(folders)
+    metrics = found.metrics
+    rows, drawn = _compare(runs, found, metrics)
+    wanted = _wanted(runs, found)
+    lines = [_line(run, model) for run, model in wanted]
     history = max((run.history for run in runs), key=len)
     extra = {
         "models": [line.name for line in lines],
@@ -63,33 +67,25 @@ def write_comparison(folders: Sequence[str | Path], path: str | Path) -> Path:
         "comparison.html.j2",
         data=data,
         names=names,
-        runs=[_summary(run, model) for run, model in zip(runs, best, strict=True)],
+        runs=[_summary(run, found, number) for number, run in enumerate(runs)],
         metrics=[{"key": m, "name": charts.metric_name(m)} for m in metrics],
-        chosen=_chosen(runs[0], metrics),
+        chosen=found.metric,
         rows=rows,
         scatters=[{"id": chart["id"], "title": chart["title"]} for chart in drawn],
-        settings=_settings(runs),
-        warnings=_warnings(runs),
+        settings=_settings(found),
+        reasons=found.reasons,
+        notes=found.notes,
         shown=shown | {"of": len(ids)},
         level=LEVEL,
     )
     return Path(path)
 
 
-def _best(run: Run) -> str:
-    known = [m for m in run.ranked if m in run.metrics and m not in run.failed]
-    if not known:
-        raise UserError(f"run '{run.run_id}' has no model that finished: nothing to compare")
-    return known[0]
-
-
-def _chosen(run: Run, metrics: list[str]) -> str:
-    wanted = str(run.config["sort_metric"])
-    return wanted if wanted in metrics else metrics[0] if metrics else ""
-
-
 def _common(runs: Sequence[Run]) -> list[str]:
-    """Return the series of all runs; those of any where none is in all."""
+    """Return the series that all runs have, in the order of the first."""
+    for run in runs:
+        if not run.paths.data.is_file():
+            raise UserError(f"run '{run.run_id}' has no data.parquet: its series cannot be drawn")
     each = [[str(name) for name in run.history["unique_id"].unique()] for run in runs]
     shared = set(each[0]).intersection(*each[1:])
     if not shared:
@@ -98,21 +94,20 @@ def _common(runs: Sequence[Run]) -> list[str]:
 
 
 def _compare(
-    runs: list[Run], best: list[str], metrics: list[str]
+    runs: list[Run], found: Compared, metrics: list[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Compare each pair of runs: their best models, and those that both have."""
     rows: list[dict[str, Any]] = []
     drawn: list[dict[str, Any]] = []
     for metric in metrics:
-        part = _pairs(runs, best, metric)
-        adjusted = holm([comparison.p for _, _, comparison, _ in part])
-        for (first, second, comparison, _), p in zip(part, adjusted, strict=True):
-            rows.append(_row(first, second, replace(comparison, p=p)))
+        part = _pairs(found, metric)
+        adjusted = holm([comparison.p for _, _, comparison in part])
+        for (first, second, comparison), p in zip(part, adjusted, strict=True):
+            rows.append(_row(found, first, second, replace(comparison, p=p)))
+    best = found.best_models
     for number, run in enumerate(runs[1:], start=1):
-        tables = {
-            metric: paired(runs[0].metrics, run.metrics, metric, (best[0], best[number]))[1]
-            for metric in metrics
-        }
+        models = best[0], best[number]
+        tables = {metric: found.pair(0, number, metric, models)[1] for metric in metrics}
         labels = f"{runs[0].run_id} ({best[0]})", f"{run.run_id} ({best[number]})"
         chart = charts.scatter(tables, *labels, number)
         if chart["variants"]:
@@ -120,25 +115,24 @@ def _compare(
     return rows, drawn
 
 
-def _pairs(
-    runs: list[Run], best: list[str], metric: str
-) -> list[tuple[str, str, Comparison, pd.DataFrame]]:
-    found = []
-    for (a, first), (b, second) in combinations(enumerate(runs), 2):
-        both = [m for m in first.ranked if m in first.metrics and m in second.metrics]
-        pairs = dict.fromkeys([(best[a], best[b]), *((model, model) for model in both)])
-        for models in pairs:
-            comparison, frame = paired(first.metrics, second.metrics, metric, models)
-            found.append((first.run_id, second.run_id, comparison, frame))
-    return found
+def _pairs(found: Compared, metric: str) -> list[tuple[int, int, Comparison]]:
+    pairs = []
+    for first, second in combinations(range(len(found.names)), 2):
+        one, other = found.models(first), found.models(second)
+        both = [model for model in one if model in other]
+        best = found.best_models[first], found.best_models[second]
+        for models in dict.fromkeys([best, *((model, model) for model in both)]):
+            pairs.append((first, second, found.pair(first, second, metric, models)[0]))
+    return pairs
 
 
-def _row(first: str, second: str, comparison: Comparison) -> dict[str, Any]:
+def _row(found: Compared, a: int, b: int, comparison: Comparison) -> dict[str, Any]:
+    first, second = found.names[a], found.names[b]
     same = comparison.model_first == comparison.model_second
     names = comparison.model_first if same else (
         f"{comparison.model_first} against {comparison.model_second}"
     )  # fmt: skip
-    verdict = comparison.verdict(first, second)
+    verdict = "not ranked" if found.reasons else comparison.verdict(first, second)
     return {
         "metric": comparison.metric,
         "measure": charts.metric_name(comparison.metric),
@@ -146,14 +140,14 @@ def _row(first: str, second: str, comparison: Comparison) -> dict[str, Any]:
         "models": names if same else f"{names} (best of each)",
         "comparison": comparison,
         "verdict": verdict,
-        "real": comparison.real,
+        "real": comparison.real and not found.reasons,
     }
 
 
-def _wanted(runs: list[Run], best: list[str]) -> list[tuple[Run, str]]:
+def _wanted(runs: list[Run], found: Compared) -> list[tuple[Run, str]]:
     """Return the models to draw: the best of each run, then the others in turn."""
-    wanted = list(zip(runs, best, strict=True))
-    others = [[m for m in r.ranked if m in r.metrics and m not in r.failed] for r in runs]
+    wanted = list(zip(runs, found.best_models, strict=True))
+    others = [found.models(number) for number in range(len(runs))]
     for rank in range(max(map(len, others))):
         for run, models in zip(runs, others, strict=True):
             if rank < len(models) and (run, models[rank]) not in wanted:
@@ -180,51 +174,25 @@ def _looks(runs: list[Run], wanted: list[tuple[Run, str]]) -> list[dict[str, Any
     return [asdict(palette.style(model, places, runs.index(run))) for run, model in wanted]
 
 
-def _summary(run: Run, best: str) -> dict[str, Any]:
-    board = run.leaderboard.set_index("model")
+def _summary(run: Run, found: Compared, number: int) -> dict[str, Any]:
+    board, best = run.leaderboard, found.best_models[number]
     data = run.provenance.get("data") or {}
     return {
         "run_id": run.run_id,
         "state": run.state,
         "created": run.provenance.get("created_at"),
         "best": best,
-        "errors": {m: board.loc[best, m] for m in run.config["metrics"] if m in board},
-        "skill": board.loc[best, "skill"] if "skill" in board else None,
+        "errors": {metric: found.scores[metric][best][number] for metric in found.metrics},
+        "skill": found.skill(number),
         "series": data.get("series") or run.history["unique_id"].nunique(),
         "seconds": board[["train_seconds", "cv_seconds"]].sum().sum(),
         "failed": len(run.failed),
     }
 
 
-def _settings(runs: list[Run]) -> list[dict[str, Any]]:
+def _settings(found: Compared) -> list[dict[str, Any]]:
     """Return the settings that are not the same in all runs."""
-    keys = list(dict.fromkeys(key for run in runs for key in run.config))
-    rows = []
-    for key in keys:
-        if key in _NOT_COMPARED:
-            continue
-        values = [run.config.get(key) for run in runs]
-        if key in ("models", "baselines"):
-            values = [brief(value) for value in values]
-        shown = [text.setting(value) for value in values]
-        if len(set(shown)) > 1:
-            rows.append({"key": key, "values": shown})
-    return rows
-
-
-def _warnings(runs: list[Run]) -> list[str]:
-    """Say where the runs were not measured on the same things."""
-    found = []
-    tables = {(run.provenance.get("data") or {}).get("frozen_sha256") for run in runs}
-    if len(tables) > 1:
-        found.append("The runs were made from different data; only common series are compared.")
-    windows = {
-        tuple(run.config.get(k) for k in ("horizon", "n_windows", "test_size", "step_size", "gap"))
-        for run in runs
-    }
-    if len(windows) > 1:
-        found.append(
-            "The back-tests differ (horizon, windows, steps or gap): errors of different steps are "
-            "compared, and a difference may come from that."
-        )
-    return found
+    return [
+        {"key": key, "values": [text.setting(value) for value in values]}
+        for key, values in found.settings.items()
+    ]

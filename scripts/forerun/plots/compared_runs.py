@@ -1,0 +1,60 @@
+"""The picture of ``compare``: a row per model, a mark per run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from forerun.comparing import BEST_MODEL, Compared
+from forerun.palette import COLOURS
+from forerun.plots.diagnostics import PERCENT, metric_label
+from forerun.plots.page import Page
+from forerun.plots.style import DPI, style
+from forerun.plots.text import Numbers, fit_text
+
+#: One for each run, beside its color.
+MARKS = "osD^vPX*"
+
+
+def draw(compared: Compared, metric: str) -> Figure:
+    """Draw the models' errors in each run: a row per model, a mark per run."""
+    rows = {m: v for m, v in compared.scores[metric].items() if m != BEST_MODEL}
+    room = 9.0 / len(compared.names) - 0.6
+    with style():
+        keys = [
+            Line2D([], [], color=COLOURS[n % len(COLOURS)], marker=MARKS[n % len(MARKS)],
+                   linestyle="none", markersize=7, label=fit_text(name, room, 9))
+            for n, name in enumerate(compared.names)
+        ]  # fmt: skip
+        page = Page(
+            "Runs compared", _subtitle(compared),
+            size=(10.0, 0.75 + 0.29 * len(rows)), keys=keys,
+        )  # fmt: skip
+        axes = page.panels[0]
+        for number, key in enumerate(keys):
+            told = [(v[number], place) for place, v in enumerate(rows.values())]
+            points = [(error, place) for error, place in told if error is not None]
+            axes.plot([x for x, _ in points], [y for _, y in points], linestyle="none",
+                      marker=key.get_marker(), color=key.get_color(), markersize=7)  # fmt: skip
+        axes.set_yticks(range(len(rows)), [fit_text(name, 2.2, 9) for name in rows])
+        axes.set_ylim(len(rows) - 0.4, -0.6)
+        axes.xaxis.set_major_formatter(Numbers(metric in PERCENT))
+        axes.set_xlabel(metric_label(metric, None))
+        page.place()
+    return page.figure
+
+
+def _subtitle(compared: Compared) -> str:
+    words = "Means over series and windows, lower is better"
+    if compared.reasons:
+        return f"{words} · not comparable: {'; '.join(compared.reasons)}"
+    return " · ".join([words, *compared.notes[:1]])
+
+
+def write(compared: Compared, metric: str, path: Path) -> None:
+    """Write the picture of :func:`draw`; the name's ending says in which format."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with style():
+        draw(compared, metric).savefig(path, dpi=DPI)
