@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from forerun import config, models, transforming
+from forerun import config, forecastable, models, transforming
 from forerun.data import Prepared, load, summary
 from forerun.files import sha256, write_json, write_parquet, write_text
 
@@ -52,8 +52,7 @@ def freeze(
     UserError
         If the data cannot be used. Nothing is written then.
     """
-    prepared = load(settings | {"data_file": data_file})
-    transforming.check(prepared.frame, models.specs(settings))
+    prepared = read_data(settings | {"data_file": data_file})
     frozen = settled(settings, prepared) | {
         "run_id": run_id,
         "data_file": str(Path(data_file).absolute()),
@@ -80,6 +79,16 @@ def freeze(
     )
     # Last: a run exists from the moment its configuration does.
     write_text(to["config"], config.dump(frozen))
+
+
+def read_data(settings: dict[str, Any]) -> Prepared:
+    """Read and check the data of a new run, and whether its models can train and forecast on it."""
+    prepared = load(settings)
+    transforming.check(prepared.frame, models.specs(settings))
+    known = settled(settings, prepared)
+    how = settings["on_missing_future"]
+    prepared.notes += forecastable.check(known, prepared.frame, how)
+    return prepared
 
 
 def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:

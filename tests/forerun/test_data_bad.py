@@ -236,16 +236,6 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
         "12 values are needed: 2 series",
     ),
     "all dropped": (good, {"n_windows": 5, "on_short": "drop"}, "14 values are needed"),
-    "future of one series": (
-        put("y", [6, 7], NAN),
-        FUTR,
-        "2 future rows with 'x' missing within the horizon of 2 (series 'b' at 2020-01-09)",
-    ),
-    "half the future": (
-        put("y", [7, 14, 15], NAN),
-        FUTR,
-        "1 future row with 'x' missing within the horizon of 2 (series 'a' at 2020-01-09)",
-    ),
     "feature changes": (
         put("size", 3, 7),
         STAT,
@@ -347,16 +337,8 @@ BAD_EXTRAS: dict[str, tuple[dict[str, Any], Frame | None, Frame | None, str]] = 
         future(ds="soon"),
         "'ds' in futr_file: 4 values of 4 cannot",
     ),
-    "future too short": (FUTR, None, future().head(3), "(series 'b' at 2020-01-10)"),
-    "future missing value": (FUTR, None, future(x=[1, NAN, 3, 4]), "(series 'a' at 2020-01-10)"),
     "future infinite": (FUTR, None, future(x=[1, np.inf, 3, 4]), "'x': 1 value is infinite"),
     "future twice": (FUTR, None, pd.concat([future(), future()]), "4 rows repeat a time"),
-    "future too late": (
-        FUTR,
-        None,
-        future(ds=["2020-01-10", "2020-01-11"] * 2),
-        "(2 series, e.g. 'a' at 2020-01-09)",
-    ),
     "future off the frequency": (
         FUTR,
         None,

@@ -221,10 +221,12 @@ def test_future_values_are_used_and_missing_ones_named(name: str) -> None:
     data.future = data.future.assign(futr=data.future["futr"] + 3)  # type: ignore[union-attr]
     assert not np.allclose(known, engine.predict(fitted, settings, data)[spec.name])
     data.future = data.future.iloc[1:]
-    with pytest.raises(UserError, match=f"{name}_exog needs the values of futr for 4 .*'s0' has 3"):
+    with pytest.raises(
+        UserError, match=f"{name}_exog needs the values of futr for the 4 .*'s0' of 3"
+    ):
         engine.predict(fitted, settings, data)
     data.future = None
-    with pytest.raises(UserError, match="none are there"):
+    with pytest.raises(UserError, match="none are given"):
         engine.predict(fitted, settings, data)
 
 

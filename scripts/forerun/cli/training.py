@@ -98,9 +98,9 @@ def _check_data(settings: dict[str, Any]) -> Prepared:
         if not Path(path).is_file():
             what = "is a folder" if Path(path).is_dir() else "does not exist"
             raise UserError(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
-    from forerun.data import load
+    from forerun.freeze import read_data
 
-    return load(settings | tables)
+    return read_data(settings | tables)
 
 
 def _targets(folder: Path) -> list[str]:

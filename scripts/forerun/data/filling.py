@@ -147,12 +147,11 @@ def known_future(
     grid: Grid,
     futr: Sequence[str],
     horizon: int,
-    problems: Problems,
     notes: list[str],
 ) -> Panel:
     """Keep the rows of the `horizon` steps after each series and note what is missing in them.
 
-    If no future value is given at all this is no mistake: a run can be trained and judged without.
+    Whether that is a mistake depends on the models: :mod:`forerun.forecastable` decides.
     """
     past = past_rows(panel)
     last = panel.last_rows(past)
@@ -166,8 +165,8 @@ def known_future(
     if not some.any():
         if futr:
             notes.append(
-                f"no future values of {', '.join(map(show, futr))} are given: forecasts after the "
-                "end of the data need them (rows without target, or futr_file)"
+                f"no future values of {', '.join(map(show, futr))} are given: models that use them "
+                "need them to forecast (rows without target, or futr_file)"
             )
         return panel.take(past)
     number = np.bincount(panel.code[full], minlength=len(panel.labels))
@@ -178,8 +177,8 @@ def known_future(
         step = next(step for step in range(1, horizon + 1) if step not in there)
         moment = add_steps(int(panel.time[last[code]]), step, grid.freq)
         total = count(int((horizon - number[lacking]).sum()), "future row")
-        problems.add(
+        notes.append(
             f"{total} with {', '.join(map(show, futr))} missing within the horizon of {horizon} "
             f"({panel.name(lacking)} at {show_time(moment, panel.dated)})"
         )
-    return panel.take(past | full)
+    return panel.take(past | some)

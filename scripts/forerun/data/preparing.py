@@ -44,7 +44,7 @@ class Prepared:
         Whether a series is shorter than training asks for (``on_short: pad``), so that engines
         must pad it at its start.
     future : bool
-        Whether future values of ``futr_exog`` are there, for every series.
+        Whether future values of ``futr_exog`` are given, for some series at least.
     """
 
     frame: pd.DataFrame
@@ -211,7 +211,7 @@ def _complete(
         filling.check_missing(panel, position, grid, has_futr, problems)
     filling.check_exogenous(panel, (*roles.hist, *roles.futr), problems)
     horizon = reach(dict(settings))
-    panel = filling.known_future(panel, position, grid, roles.futr, horizon, problems, notes)
+    panel = filling.known_future(panel, position, grid, roles.futr, horizon, notes)
     for name in roles.hist:
         panel.columns[name][np.isnan(panel.y)] = np.nan
     return panel

@@ -122,22 +122,15 @@ def future_values(
     """
     if not columns:
         return None
+    from forerun.data.future import missing_future
     from forerun.windows import reach
 
     steps = reach(settings)
-    where = "give them as later rows of data_file (without a target) or in futr_file"
-    of = (
-        f"{model} needs the values of {', '.join(columns)} for {steps} steps after each series' end"
-    )
-    if data.future is None:
-        raise UserError(f"{of}, none are there; {where}")
+    missing = missing_future(data.history, data.future, columns, steps, settings["freq"])
+    if missing or data.future is None:
+        where = "give them as later rows of data_file (without a target) or in futr_file"
+        raise UserError(f"{model} needs {missing}; {where}")
     values = data.future[["unique_id", "ds", *columns]]
-    rows = values.dropna().groupby("unique_id", observed=True).size()
-    rows = rows.reindex(data.history["unique_id"].unique(), fill_value=0)
-    if (rows < steps).any():
-        short = rows.index[rows < steps]
-        first = f"series '{short[0]}' has {rows[short[0]]}"
-        raise UserError(f"{of}, {len(short)} series have fewer ({first}); {where}")
     return values.groupby("unique_id", observed=True, sort=False).head(steps)
 
 
