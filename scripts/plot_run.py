@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from forerun.files import new_folder
-from forerun.metrics import read_cv_results, read_predictions
 from forerun.plots import write_all
 from forerun.recording import recording
+from forerun.tables import read_cv_results, read_leaderboard, read_predictions
 from forerun.training import read_history
 from forerun.yaml_files import load_yaml
 
@@ -27,7 +25,7 @@ def main(config, data, models, cv_results, leaderboard, predictions, folder, log
             predictions={
                 p.stem: read_predictions(p) for p in sorted(Path(predictions).glob("*.csv"))
             },
-            leaderboard=pd.read_csv(leaderboard),
+            leaderboard=read_leaderboard(leaderboard),
             settings=settings,
         )
 

@@ -18,6 +18,7 @@ from forerun.files import read_json, write_csv, write_json, write_parquet, write
 from forerun.metrics import leaderboard, metrics_table
 from forerun.runs import RunPaths
 from forerun.seal import seal
+from forerun.tables import read_predictions
 
 NETWORKS = ("NHITS", "NBEATS", "LSTM", "TFT", "DLinear", "TiDE", "GRU", "MLP", "RNN", "PatchTST")
 BASELINES = ("SeasonalNaive", "AutoETS")
@@ -175,7 +176,7 @@ def _with_intervals(
 
 
 def _predictions(paths: RunPaths, models: list[str]) -> None:
-    frames = {model: pd.read_csv(paths.predictions / f"{model}.csv") for model in models}
+    frames = {m: read_predictions(paths.predictions / f"{m}.csv") for m in models}
     if not frames:
         paths.predictions.mkdir()
         return

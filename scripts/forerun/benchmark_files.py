@@ -12,7 +12,10 @@ import io
 import os
 from pathlib import Path
 
+from forerun.errors import UserError
 from forerun.files import write_text
+from forerun.tables import read_rows
+from forerun.text import real
 
 #: Column of the file, and the fields of /proc/<pid>/smaps_rollup that it is the sum of.
 _MEMORY = {
@@ -31,11 +34,13 @@ def of_log(log: str | Path) -> str:
 def read_benchmark(path: str | Path) -> dict[str, float]:
     """Return ``seconds`` and ``peak_memory_mb`` from a benchmark file; empty if there is none."""
     try:
-        with open(path, encoding="utf-8") as file:
-            row = next(csv.DictReader(file, delimiter="\t"))
-        return {"seconds": float(row["s"]), "peak_memory_mb": float(row["max_rss"])}
-    except (OSError, StopIteration, KeyError, ValueError):
+        row = read_rows(path, ("s", "max_rss"), separator="\t")[0]
+    except (UserError, LookupError):
         return {}
+    seconds, memory = real(row["s"]), real(row["max_rss"])
+    if seconds is None or memory is None:
+        return {}
+    return {"seconds": seconds, "peak_memory_mb": memory}
 
 
 def sample(pid: int, usage: dict[str, float]) -> None:
@@ -66,9 +71,8 @@ def correct(path: str, since: float, usage: dict[str, float]) -> bool:
     try:
         if os.stat(path).st_mtime < since:
             return False
-        with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-    except OSError:
+        rows = read_rows(path, separator="\t")
+    except (OSError, UserError):
         return False
     if not rows:
         return False  # Snakemake is just writing it

@@ -75,7 +75,7 @@ def refuse_damaged(folder: Path, models: Iterable[str]) -> None:
 
 def run_forecasts(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -> Frames:
     """Return each model's forecasts for the run's own data: those saved, or else new ones."""
-    from forerun.metrics import read_predictions
+    from forerun.tables import read_predictions
 
     saved = RunPaths(folder).predictions
     files = {name: saved / f"{name}.csv" for name in models}
@@ -118,14 +118,11 @@ def pick_series(metrics: Path, seed: int | None = None) -> tuple[str, float, str
         The series, its error (mean over the models), and the metric's name: ``mae``, or the first
         one of the run if it has no MAE.
     """
-    import pandas as pd
+    from forerun.tables import read_metrics
 
-    try:
-        table = pd.read_csv(metrics, dtype={"unique_id": str})
-    except (OSError, ValueError) as error:
-        raise UserError(f"{metrics}: cannot be read, a series cannot be picked ({error})") from None
-    if not {"unique_id", "metric"} <= set(table.columns) or len(table) == 0:
-        raise UserError(f"{metrics}: has no unique_id and metric columns, or no rows")
+    table = read_metrics(metrics)
+    if len(table) == 0:
+        raise UserError(f"{metrics}: has no rows, a series cannot be picked; give --unique-id")
     names = list(dict.fromkeys(table["metric"]))
     metric = "mae" if "mae" in names else names[0]
     rows = table[table["metric"] == metric].set_index("unique_id").drop(columns="metric")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -15,6 +14,8 @@ from typing import Any
 from forerun import runs as run_folders
 from forerun import session
 from forerun.errors import UserError
+from forerun.tables import read_leaderboard_rows
+from forerun.text import real
 
 #: What a run's folder is looked at for, in the order of the table.
 PARTS = {
@@ -116,7 +117,7 @@ def read_run(folder: str | Path, run_id: str | None = None) -> Row:
     if "leaderboard.csv" in there:
         try:
             _read_leaderboard(row, os.path.join(folder, "leaderboard.csv"))
-        except (OSError, ValueError, KeyError, csv.Error) as error:
+        except (UserError, OSError) as error:
             row.problem = f"leaderboard.csv cannot be read ({_one_line(error)})"
     row.state = _state(row, folder, there)
     return row
@@ -177,17 +178,14 @@ def _fast(text: str) -> dict[str, Any] | None:
 
 def _read_leaderboard(row: Row, path: str) -> None:
     seconds: list[float] = []
-    with open(path, encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            if line["status"] == "failed":
-                row.failed += 1
-            elif row.best is None:
-                row.best = line["model"]
-                value = line.get(row.metric or "mae")
-                row.error = float(value) if value else None
-            for key in ("train_seconds", "cv_seconds"):
-                if line.get(key):
-                    seconds.append(float(line[key]))
+    for line in read_leaderboard_rows(path):
+        if line["status"] == "failed":
+            row.failed += 1
+        elif row.best is None:
+            row.best = line["model"]
+            row.error = real(line.get(row.metric or "mae"))
+        found = [real(line.get(key)) for key in ("train_seconds", "cv_seconds")]
+        seconds += [value for value in found if value is not None]
     row.duration = round(sum(seconds), 1) if seconds else None
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,42 +11,9 @@ import pandas as pd
 from forerun.cube import Cube, mean, sorted_results
 from forerun.intervals import columns
 from forerun.losses import errors, interval_errors, scales
+from forerun.tables import read_cv_results
 
 KEYS = ["unique_id", "ds", "cutoff", "y"]
-
-
-def read_cv_results(path: str | Path) -> pd.DataFrame:
-    """Read one ``cv_results_<model>.csv``; integer time stays integer, other time is datetime."""
-    return _read_forecasts(path, times=["ds", "cutoff"])
-
-
-def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Read one ``predictions/<model>.csv``; time as in :func:`read_cv_results`."""
-    return _read_forecasts(path, times=["ds"])
-
-
-def _read_forecasts(path: str | Path, times: list[str]) -> pd.DataFrame:
-    """Read with Arrow, which is several times as fast as pandas where no digit may be lost."""
-    from pyarrow import csv as arrow_csv
-    from pyarrow import float64, string
-
-    with open(path, encoding="utf-8", newline="") as file:
-        names = next(csv.reader(file), [])
-    texts = ("unique_id", "chosen")
-    types = {name: string() if name in texts else float64() for name in names if name not in times}
-    table = arrow_csv.read_csv(
-        path,
-        read_options=arrow_csv.ReadOptions(use_threads=False),
-        parse_options=arrow_csv.ParseOptions(newlines_in_values=True),
-        convert_options=arrow_csv.ConvertOptions(
-            column_types=types, null_values=[""], strings_can_be_null=True
-        ),
-    )
-    frame = table.to_pandas(use_threads=False, date_as_object=False)
-    for column in times:
-        if not pd.api.types.is_integer_dtype(frame[column]):
-            frame[column] = pd.to_datetime(frame[column]).astype("datetime64[ns]")
-    return frame
 
 
 def interval_metrics(settings: dict[str, Any]) -> list[str]:

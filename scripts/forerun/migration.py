@@ -172,6 +172,7 @@ def describe(folder: Path, run_id: str) -> dict[str, Any]:
     import pandas as pd
 
     from forerun import schema
+    from forerun.tables import read_frame
 
     models = legacy.model_names(folder / "models")
     results = sorted(folder.glob("cv_results_*.csv"))
@@ -182,13 +183,14 @@ def describe(folder: Path, run_id: str) -> dict[str, Any]:
     ]}  # fmt: skip
     for path in results:
         try:
-            frame = pd.read_csv(path, dtype={"unique_id": str})
+            times = ("ds", "cutoff")
+            frame = read_frame(path, ("unique_id",), times, needed=times, strict=False)
             rows = frame[frame["unique_id"] == frame["unique_id"].iloc[0]]
             settings["horizon"] = int(rows.groupby("cutoff").size().max())
             settings["n_windows"] = int(rows["cutoff"].nunique())
             settings["freq"] = pd.infer_freq(pd.to_datetime(rows["ds"]).drop_duplicates())
             break
-        except (OSError, ValueError, KeyError, IndexError, TypeError):
+        except (UserError, OSError, ValueError, KeyError, IndexError, TypeError):
             continue
     return settings
 
@@ -197,18 +199,17 @@ def _leaderboard(folder: Path, settings: dict[str, Any]) -> None:
     """Write ``leaderboard.csv`` from an old ``metrics.csv`` of the usual shape."""
     if (folder / "leaderboard.csv").exists() or not (folder / "metrics.csv").is_file():
         return
-    import pandas as pd
-
     from forerun.files import write_csv
     from forerun.metrics import leaderboard
+    from forerun.tables import read_metrics
 
     try:
-        table = pd.read_csv(folder / "metrics.csv", dtype={"unique_id": str})
+        table = read_metrics(folder / "metrics.csv")
         names = [c for c in table.columns if c not in ("unique_id", "metric", "cutoff")]
         table = table[["unique_id", "metric", *names]]
         known = [name for name in settings["metrics"] if name in set(table["metric"])]
         told = settings | {"metrics": known or ["mae"]}
         states = {name: {"status": "ok"} for name in names}
         write_csv(folder / "leaderboard.csv", leaderboard(table, states, told))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (UserError, OSError, ValueError, KeyError, TypeError):
         return

@@ -25,10 +25,10 @@ from forerun.errors import UserError
 from forerun.files import new_folder, read_json, write_csv, write_json, write_parquet
 from forerun.inference import UNVERIFIED, refuse_damaged
 from forerun.intervals import complete_forecasts
-from forerun.metrics import read_cv_results
 from forerun.models import ModelSpec, specs
 from forerun.runs import RunPaths, failed_models, has_model
 from forerun.shards import read_shard
+from forerun.tables import read_cv_results, read_metrics
 from forerun.training import read_history, read_run_data, without_gap
 from forerun.yaml_files import load_yaml
 
@@ -189,7 +189,7 @@ def combinations(
     record = read_json(paths.folder / "ensemble.json")
     if not frames or not record or not paths.metrics.is_file():
         return
-    metrics = pd.read_csv(paths.metrics, dtype={"unique_id": str})
+    metrics = read_metrics(paths.metrics)
     chosen, overall = chosen_models(metrics, record, list(frames), settings)
     made = {
         BEST: best_forecasts(frames, chosen, overall),

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+#: Columns that are compared as text.
+_TEXTS = ("unique_id", "metric", "ds", "cutoff", "chosen")
+
+
 @dataclass
 class Reproduction:
     """A run and what came out when it was made again.
@@ -144,13 +148,14 @@ def largest_difference(then: Path, now: Path) -> float | None:
     Infinite where a table is missing, or rows, columns or texts differ.
     """
     import numpy as np
-    import pandas as pd
+
+    from forerun.tables import read_frame
 
     if not then.is_file() or not now.is_file():
         return float("inf")
     if then.read_bytes() == now.read_bytes():
         return None
-    first, second = pd.read_csv(then), pd.read_csv(now)
+    first, second = (read_frame(path, _TEXTS) for path in (then, now))
     if list(first.columns) != list(second.columns) or len(first) != len(second):
         return float("inf")
     numbers = first.select_dtypes("number").columns.intersection(
@@ -178,10 +183,12 @@ def _scores(then: Path, now: Path) -> dict[str, dict[str, tuple[float, float]]]:
 def _means(path: Path) -> pd.DataFrame:
     import pandas as pd
 
+    from forerun.tables import read_metrics
+
     if not path.is_file():
         return pd.DataFrame()
-    table = pd.read_csv(path, dtype={"unique_id": str})
-    return table.drop(columns="unique_id").groupby("metric", sort=False).mean()
+    table = read_metrics(path).drop(columns="unique_id")
+    return table.groupby("metric", sort=False).mean(numeric_only=True)
 
 
 def _value(means: pd.DataFrame, metric: str, model: str) -> float:

@@ -13,9 +13,9 @@ from forerun import palette
 from forerun.errors import UserError, suggest
 from forerun.files import read_json
 from forerun.listing import read_run
-from forerun.metrics import read_cv_results, read_predictions
 from forerun.models import specs
 from forerun.runs import RunPaths, is_frozen
+from forerun.tables import read_cv_results, read_leaderboard, read_metrics, read_predictions
 from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
@@ -113,12 +113,12 @@ class Run:
     @cached_property
     def leaderboard(self) -> pd.DataFrame:
         """One row per model, best first."""
-        return self._table(self.paths.leaderboard)
+        return read_leaderboard(self._existing(self.paths.leaderboard))
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """``unique_id, metric`` and a column per model: means over the windows."""
-        return self._table(self.paths.metrics, dtype={"unique_id": str})
+        return read_metrics(self._existing(self.paths.metrics))
 
     @cached_property
     def cv_results(self) -> pd.DataFrame:
@@ -218,10 +218,10 @@ class Run:
                 raise UserError(f"'{model}' of run '{self.run_id}' failed: {self.failed[model]}")
         return [model for model in asked if self.paths.model(model).is_dir()]
 
-    def _table(self, path: Path, **options: Any) -> pd.DataFrame:
+    def _existing(self, path: Path) -> Path:
         if not path.is_file():
             raise UserError(f"run '{self.run_id}' has no {path.name} yet: it is {self.state}")
-        return pd.read_csv(path, float_precision="round_trip", **options)
+        return path
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r}, {self.state}, {len(self.models)} models)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import shutil
@@ -12,8 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from forerun.bounded import Damaged
 from forerun.errors import UserError
 from forerun.files import read_json, sha256
+from forerun.tables import read_leaderboard_rows
 
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 MODEL = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -206,13 +207,12 @@ def finished_pieces(folder: str | Path, model: str = "*") -> list[str]:
 def failed_models(leaderboard: str | Path) -> dict[str, str]:
     """Return the models of a ``leaderboard.csv`` that failed, each with its reason."""
     try:
-        with open(leaderboard, encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            return {row["model"]: row["reason"] for row in rows if row["status"] in NOT_DONE}
-    except (OSError, ValueError, KeyError, csv.Error):
-        raise UserError(
-            f"{leaderboard}: is damaged; restore it, or remove it to have it made again"
-        ) from None
+        rows = read_leaderboard_rows(leaderboard)
+    except Damaged as error:
+        advice = "restore it, or remove it to have it made again"
+        raise Damaged(f"{error}; {advice}") from None
+    failed = [row for row in rows if row["status"] in NOT_DONE]
+    return {row["model"]: row.get("reason", "") for row in failed}
 
 
 def failures(

@@ -12,7 +12,8 @@ import pandas as pd
 from forerun.combine import BEST, COMBINATIONS, ENSEMBLE, combine, stack
 from forerun.cube import sorted_results
 from forerun.intervals import complete_results
-from forerun.metrics import KEYS, read_cv_results, score, side_by_side
+from forerun.metrics import KEYS, score, side_by_side
+from forerun.tables import read_cv_results
 
 
 @dataclass

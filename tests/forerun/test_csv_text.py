@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from forerun import csv_text
 from forerun.files import write_csv
-from forerun.metrics import read_cv_results
+from forerun.tables import read_cv_results
 
 
 def text(frame: pd.DataFrame) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forerun.errors import UserError
+from forerun.tables import read_leaderboard_rows
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -73,23 +74,20 @@ def _numeric(text: str) -> bool:
     return True
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a small CSV file; none if it is not there."""
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error):
-        return []
-
-
 def leaderboard(path: Path, title: str | None = None, metric: str = "mae") -> Table | None:
-    """Return a run's leaderboard as a table; None without one.
+    """Return a run's leaderboard as a table; None without one, or with a damaged one: that is said.
 
     A terminal gets the columns that fit into it, the most telling ones (`metric` is what the run is
     ranked by), and is told how many are left out. Why models failed is for the caller to say: no
     column is wide enough for it.
     """
-    rows = read_rows(path)
+    if not os.path.lexists(path):
+        return None
+    try:
+        rows = read_leaderboard_rows(path)
+    except UserError as error:
+        warn(str(error))
+        return None
     if not rows:
         return None
     head = [name for name in rows[0] if name not in ("rank", "reason")]

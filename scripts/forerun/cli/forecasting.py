@@ -17,6 +17,7 @@ from forerun.config import read_frozen
 from forerun.errors import UserError
 from forerun.files import sha256
 from forerun.runs import RunPaths, is_sealed, refuse_if_damaged
+from forerun.tables import read_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -271,14 +272,12 @@ def _draw(
 
 def _errors(metrics: Path, unique_id: str, models: Sequence[str]) -> dict[str, float] | None:
     """Return each model's MAE on the series; None where the run has none."""
-    import csv
-
     try:
-        with metrics.open(encoding="utf-8", newline="") as file:
-            rows = [
-                row for row in csv.DictReader(file)
-                if row["unique_id"] == unique_id and row["metric"] == "mae"
-            ]  # fmt: skip
-        return {m: float(rows[0][m]) for m in models if rows[0].get(m)} if rows else None
-    except (OSError, KeyError, ValueError):
+        table = read_metrics(metrics)
+    except UserError:
         return None
+    rows = table[(table["unique_id"] == unique_id) & (table["metric"] == "mae")]
+    if not len(rows):
+        return None
+    errors = rows.iloc[0].reindex(list(models)).dropna()
+    return {str(model): float(error) for model, error in errors.items()}
