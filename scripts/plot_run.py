@@ -14,10 +14,26 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(config, data, models, cv_results, leaderboard, predictions, folder, log, log_file=None):
-    """Draw into `folder`; `models` names the models of the files `cv_results`, in order."""
+def main(
+    config,
+    data,
+    models,
+    cv_results,
+    leaderboard,
+    predictions,
+    folder,
+    log,
+    log_file=None,
+    plot_series=None,
+):
+    """Draw into `folder`; `models` names the models of the files `cv_results`, in order.
+
+    `plot_series`, if given, replaces the frozen setting: how much is drawn may change.
+    """
     with recording(log, log_file), new_folder(folder) as temporary:
         settings = load_yaml(config)
+        if plot_series is not None:
+            settings["plot_series"] = plot_series
         write_all(
             temporary,
             history=read_history(data),
@@ -41,4 +57,5 @@ if __name__ == "__main__":
         folder=snakemake.output[0],
         log=snakemake.log[0],
         log_file=snakemake.params.log_file,
+        plot_series=snakemake.params.plot_series,
     )

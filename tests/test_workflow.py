@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from running import PROJECT, contents, files, snakemake, write_table
+from running import PROJECT, TEST_CONFIG, contents, files, snakemake, write_table
 from utilsforecast.losses import mae, mase, mse, rmse
 
 from forerun.config import dump, resolve
@@ -93,6 +93,22 @@ def test_experiments_give_two_runs_their_own_settings(tmp_path: Path, table: Pat
     a, b = (load_yaml(tmp_path / target) for target in targets)
     assert (a["horizon"], b["horizon"]) == (3, 5)
     assert (a["max_steps"], b["max_steps"]) == (12, 12)  # an option wins over the experiment
+
+
+def test_snakemake_takes_text_as_typed_and_says_what_gives_way(tmp_path: Path, table: Path) -> None:
+    """Snakemake itself reads 2024_11 as 202411."""
+    experiments = tmp_path / "config" / "experiments"
+    experiments.mkdir(parents=True)
+    (experiments / "2024_11.yaml").write_text("max_steps: 11\nhorizon: 4\n")
+    done = quick(tmp_path, table, "-n", "--config", "run_id=2024_11")
+    assert done.returncode == 0, done.stderr
+    assert "runs/2024_11/config.yaml" in done.stdout + done.stderr
+    assert "runs/202411" not in done.stdout + done.stderr
+    assert (
+        "forerun: note: run '2024_11': max_steps is 11 in config/experiments/2024_11.yaml, 5 in "
+        f"{TEST_CONFIG}; the former is taken"
+    ) in done.stderr
+    assert "horizon is" not in done.stderr
 
 
 def test_a_dry_run_writes_nothing(tmp_path: Path, table: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,10 @@ from forerun.errors import UserError, suggest
 from forerun.values import coerce, plain
 from forerun.yaml_files import load_yaml, to_yaml
 
-__all__ = ["differences", "dump", "load_yaml", "read_frozen", "resolve"]
+__all__ = ["differences", "disagreements", "dump", "load_yaml", "read_frozen", "resolve"]
+
+#: The table that ``data_file: null`` means.
+SHIPPED = Path(__file__).parents[2] / "data" / "us_employment_monthly.csv"
 
 _TOLERATED = {"pathvars"}  # Snakemake's own key in its configuration
 _MODEL_KEYS = ("models", "baselines")
@@ -185,13 +188,40 @@ def differences(
         if new is None and key in from_data:
             continue
         if same_data is not None and key in ("data_file", "static_file", "futr_file"):
-            same = same_data(old, new)
+            shipped = str(SHIPPED) if key == "data_file" else None
+            same = same_data(old or shipped, new or shipped)
         else:
             same = _same(key, old, new)
         if not same:
-            brief = models.brief if key in _MODEL_KEYS else _as_is
-            found.append((key, brief(old), brief(new)))
+            found.append((key, _brief(key, old), _brief(key, new)))
     return found
+
+
+def disagreements(
+    base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any], keys: Iterable[str]
+) -> list[tuple[str, Any, Any]]:
+    """Compare two files that are laid over the same configuration.
+
+    Returns
+    -------
+    list of tuple
+        (key, value in `ours`, value in `theirs`) for each of `keys` on which they differ.
+    """
+    keys = list(keys)
+    if not keys:
+        return []
+    first, second = resolve({**base, **theirs, **ours}), resolve({**base, **ours, **theirs})
+    return [
+        (key, _brief(key, first[key]), _brief(key, second[key]))
+        for key in schema.properties()
+        if key in keys and not _same(key, first[key], second[key])
+    ]
+
+
+def same_value(key: str, one: Any, other: Any) -> bool:
+    """Tell whether two values of a key mean the same, whatever way they were given."""
+    rule = schema.properties().get(key)
+    return one == other if rule is None else _same(key, coerce(one, rule), coerce(other, rule))
 
 
 def _same(key: str, old: Any, new: Any) -> bool:
@@ -200,5 +230,5 @@ def _same(key: str, old: Any, new: Any) -> bool:
     return old == new and isinstance(old, bool) == isinstance(new, bool)
 
 
-def _as_is(value: Any) -> Any:
-    return value
+def _brief(key: str, value: Any) -> Any:
+    return models.brief(value) if key in _MODEL_KEYS else value

@@ -282,7 +282,7 @@ def same_table(folder: str | Path) -> Callable[[Any, Any], bool]:
 
     def same(frozen: Any, asked: Any) -> bool:
         if asked is None or frozen is None:
-            return asked is None or asked == frozen
+            return asked is frozen
         if Path(asked).absolute() == Path(frozen).absolute():
             return True
         return Path(asked).is_file() and sha256(asked) == known.get("sha256")

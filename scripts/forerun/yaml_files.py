@@ -1,8 +1,13 @@
-"""Reading and writing YAML files: plain values only, nothing guessed, nothing executed."""
+"""Reading and writing YAML files: plain values only, nothing guessed, nothing executed.
+
+Where YAML 1.1 surprises, its successor is followed: ``010`` is ten and not eight, ``1:30`` and
+``2024-11-01`` are text and neither a number in base 60 nor a date.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +37,40 @@ class _UniqueKeys:
         return super().construct_mapping(node, deep)  # type: ignore[misc]
 
 
+_INTEGER = re.compile(r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)")
+_FLOAT = re.compile(
+    r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+_INT, _REAL, _DATE = (f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp"))
+
+
+def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """Return PyYAML's rules for plain scalars, without dates and numbers in base 60."""
+    kept: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items():
+        own = {_INT: re.compile(rf"(?:{_INTEGER.pattern})\Z")}
+        own[_REAL] = re.compile(rf"(?:{_FLOAT.pattern})\Z")
+        kept[first] = [(tag, own.get(tag, rule)) for tag, rule in rules if tag != _DATE]
+    return kept
+
+
+def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    text = node.value.replace("_", "").lower()
+    bases = {"0x": 16, "0b": 2}
+    return int(text, bases.get(text.lstrip("+-")[:2], 10))
+
+
 class _Loader(_UniqueKeys, yaml.SafeLoader):
-    pass
+    yaml_implicit_resolvers = _resolvers()
 
 
 class _FastLoader(_UniqueKeys, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    pass
+    yaml_implicit_resolvers = _resolvers()
+
+
+_Loader.add_constructor(_INT, _integer)
+_FastLoader.add_constructor(_INT, _integer)
 
 
 def _loader(content: bytes) -> Any:
@@ -51,13 +84,17 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def load_yaml(path: str | Path) -> dict[str, Any]:
+def load_yaml(
+    path: str | Path, prepare: Callable[[yaml.Node], None] | None = None
+) -> dict[str, Any]:
     """Read a YAML mapping without executing or guessing anything.
 
     Parameters
     ----------
     path
         File in UTF-8. An empty one is an empty mapping.
+    prepare
+        Called with the parsed document before values are made of it: may change the tags of nodes.
 
     Raises
     ------
@@ -73,7 +110,7 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
     if len(content) > LARGEST_FILE:
         raise UserError(f"{path}: is too large for a configuration (more than 1 MB)")
     try:
-        value = yaml.load(content, Loader=_loader(content))
+        value = _construct(content, prepare)
     except yaml.constructor.ConstructorError as error:
         raise UserError(f"{path}: {_constructing(error)}{_line(error)}") from None
     except yaml.MarkedYAMLError as error:
@@ -90,6 +127,19 @@ def load_yaml(path: str | Path) -> dict[str, Any]:
             f"{path}: holds a {type(value).__name__}, not a mapping of key: value lines"
         )
     return value
+
+
+def _construct(content: bytes, prepare: Callable[[yaml.Node], None] | None) -> Any:
+    loader = _loader(content)(content)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if prepare is not None:
+            prepare(node)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
 
 
 def _constructing(error: yaml.MarkedYAMLError) -> str:

@@ -20,19 +20,40 @@ if isinstance(workflow.current_basedir, os.PathLike):
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
 import forerun
-from forerun import catalog, devices, experience, mirror, shards, threads
+from forerun import catalog, devices, experience, mirror, shards, threads, typed
 from forerun import runs as run_folders
-from forerun.config import differences, read_frozen, resolve
+from forerun.config import SHIPPED, differences, read_frozen, resolve
 from forerun.errors import UserError
 from forerun.files import read_json
+from forerun.layers import Layers
 from forerun.models import specs
 from forerun.windows import folds
-from forerun.yaml_files import load_yaml
 
 PROJECT = Path(forerun.__file__).parents[2]
 
+
+def refuse(error):
+    """End with one line and exit code 2: the user can mend this."""
+    print(f"forerun: error: {error}", file=sys.stderr, flush=True)
+    raise SystemExit(2)
+
+
 #: Another workflow uses these rules: its files, options and experiments are none of ours.
 IS_MODULE = not workflow.modifier.is_main_snakefile()
+
+
+def get_layers():
+    """Return what this call asks for; Snakemake has read a run id such as 2024_11 as a number."""
+    given = workflow.config_settings
+    options = typed.options(given.config or {}, given.config_args or [])
+    try:
+        return Layers.of(given.configfiles, options, not given.replace_workflow_config)
+    except UserError as error:
+        refuse(error)
+
+
+LAYERS = Layers() if IS_MODULE else get_layers()
+config.update(LAYERS.all)
 
 OUTPUT_DIR = config.get("output_dir")
 RUNS = f"{OUTPUT_DIR}/runs" if OUTPUT_DIR else "runs"
@@ -58,12 +79,6 @@ wildcard_constraints:
     model=run_folders.MODEL,
     fold=r"\d+",
     scatteritem=r"\d+-of-\d+",
-
-
-def refuse(error):
-    """End with one line and exit code 2: the user can mend this."""
-    print(f"forerun: error: {error}", file=sys.stderr, flush=True)
-    raise SystemExit(2)
 
 
 # -- Where runs lie -----------------------------------------------------------------------------
@@ -102,14 +117,11 @@ def get_asked(run_id):
     """Return what is asked for beyond config/config.yaml: files, the run's experiment, options."""
     if IS_MODULE:
         return dict(config)
-    experiment = Path("config/experiments") / f"{run_id}.yaml"
-    asked = {}
-    for path in [
-        *workflow.config_settings.configfiles,
-        *([experiment] if experiment.is_file() else []),
-    ]:
-        asked |= load_yaml(path)
-    return asked | dict(workflow.config_settings.config or {})
+    if workflow.is_main_process:
+        for both in LAYERS.disagreements(run_id):
+            note = f"run '{run_id}': {both}; the former is taken"
+            print(f"forerun: note: {note}", file=sys.stderr, flush=True)
+    return LAYERS.named(run_id)
 
 
 #: Settings of new runs by what is asked for: many runs ask for the same.

@@ -1,4 +1,4 @@
-"""What a call asks for: options over files over defaults; and how Snakemake is told."""
+"""What a call asks for: options over files over defaults; and how it is passed to Snakemake."""
 
 from __future__ import annotations
 
@@ -9,112 +9,107 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from forerun.cli.workspace import CONFIG
+from forerun import config
 from forerun.errors import UserError
-from forerun.yaml_files import load_yaml
+from forerun.layers import Layers
+from forerun.schema import show
+from forerun.typed import assignment, is_text
 
 _BARE = re.compile(r"[A-Za-z./~][A-Za-z0-9_./~-]*")
-_WORDS = {"true": True, "false": False, "null": None, "none": None, "": None}
+_AS_TYPED = re.compile(r"[\w./~][\w./~:+-]*")
+_WORDS = ("true", "false", "null", "none", "")
 _LONG = {"-C": "--config", "--configfiles": "--configfile"}
 
 
 @dataclass
-class Asked:
-    """The layers of a configuration, the later ones stronger.
+class Asked(Layers):
+    """What a call of the command line asks for.
 
     Attributes
     ----------
-    base : what stands in config/config.yaml, which new runs start from
-    files : configuration files named in the call
-    in_files : what stands in them
-    options : what the command's options say
     rest : arguments for Snakemake other than its configuration
     """
 
-    base: dict[str, Any] = field(default_factory=dict)
-    files: list[str] = field(default_factory=list)
-    in_files: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
     rest: list[str] = field(default_factory=list)
 
     @property
     def run_id(self) -> str | None:
         """The run that is named anywhere."""
-        everything = {**self.base, **self.in_files, **self.options}
-        value = everything.get("run_id")
+        value = self.all.get("run_id")
         return None if value is None else str(value)
 
-    def named(self, run_id: str) -> dict[str, Any]:
-        """Return what is asked for beyond config/config.yaml."""
-        experiment = CONFIG.parent / "experiments" / f"{run_id}.yaml"
-        own = load_yaml(experiment) if experiment.is_file() else {}
-        return {**self.in_files, **own, **self.options}
-
     def arguments(self) -> list[str]:
-        """Return the arguments that tell Snakemake."""
-        told = ["--configfile", *self.files] if self.files else []
-        pairs = [f"{key}={encode(value)}" for key, value in self.options.items()]
-        return [*told, *(["--config", *pairs] if pairs else []), *self.rest]
+        """Return Snakemake's arguments for the same configuration."""
+        files = ["--configfile", *self.files] if self.files else []
+        pairs = [f"{key}={_encoded(key, value)}" for key, value in self.options.items()]
+        return [*files, *(["--config", *pairs] if pairs else []), *self.rest]
 
 
-def gather(file: Path | None, options: Mapping[str, Any], extras: Sequence[str]) -> Asked:
-    """Collect the layers from the files, the given options and the arguments after ``--``."""
-    asked = Asked(base=load_yaml(CONFIG) if CONFIG.is_file() else {})
-    asked.files = [str(file)] if file is not None else []
+def gather(
+    files: Sequence[Path],
+    options: Mapping[str, Any],
+    extras: Sequence[str] = (),
+    assignments: Sequence[str] = (),
+) -> Asked:
+    """Collect the layers of a call.
+
+    Parameters
+    ----------
+    files : laid over each other, the last one strongest
+    options : values of the command's own options; None for those not given
+    extras : arguments for Snakemake
+    assignments : ``key=value`` of ``--set``
+
+    Raises
+    ------
+    UserError
+        A file is missing, or two options give one key different values.
+    """
+    names = [str(file) for file in files]
     pairs: list[str] = []
-    _sort_extras(extras, pairs, asked)
-    for name in asked.files:
+    rest: list[str] = []
+    _sort_extras(extras, pairs, names, rest)
+    for name in names:
         if not Path(name).is_file():
             what = "is a folder" if Path(name).is_dir() else "does not exist"
             raise UserError(f"--config: '{name}' {what}; give the path of a YAML file")
-        asked.in_files |= load_yaml(name)
     given = {key: value for key, value in options.items() if value is not None}
-    asked.options = given | dict(map(assignment, pairs))
+    named = [assignment(pair) for pair in assignments]
+    named += [assignment(pair, quoted=True) for pair in pairs]
+    for key, value in named:
+        before = given.setdefault(key, value)
+        if not config.same_value(key, before, value):
+            both = f"{show(before)} and {show(value)}"
+            raise UserError(f"{key} is given twice: {both}; leave one out")
+    asked = Asked.of(names, given)
+    asked.rest = rest
     return asked
 
 
-def _sort_extras(extras: Sequence[str], pairs: list[str], asked: Asked) -> None:
+def _sort_extras(
+    extras: Sequence[str], pairs: list[str], files: list[str], rest: list[str]
+) -> None:
     """Take ``--config`` and ``--configfile`` out: Snakemake keeps only the last of each."""
-    target = asked.rest
+    target = rest
     for item in extras:
         name, sign, value = item.partition("=")
         name = _LONG.get(name, name)
         if name in ("--config", "--configfile"):
-            target = pairs if name == "--config" else asked.files
+            target = pairs if name == "--config" else files
             if sign:
                 target.append(value)
         elif item.startswith("-"):
-            target = asked.rest
+            target = rest
             target.append(item)
         else:
             target.append(item)
 
 
-def assignment(pair: str) -> tuple[str, Any]:
-    """Read ``key=value`` as Snakemake reads it."""
-    import yaml
-
-    key, sign, text = pair.partition("=")
-    if not sign or not re.fullmatch(r"[A-Za-z_]\w*", key):
-        raise UserError(f"'{pair}' is not of the form key=value")
-    if text.lower() in _WORDS:
-        return key, _WORDS[text.lower()]
-    for kind in (int, float):
-        try:
-            return key, kind(text)
-        except ValueError:
-            continue
-    try:
-        value = yaml.load(text, Loader=yaml.BaseLoader)
-    except yaml.YAMLError:
-        return key, text
-    if isinstance(value, dict) or (isinstance(value, list) and any(map(_nested, value))):
-        raise UserError(f"{key}: nested values belong in a file, give it with --config FILE")
-    return key, value
-
-
-def _nested(value: Any) -> bool:
-    return isinstance(value, dict | list)
+def _encoded(key: str, value: Any) -> str:
+    """Write the value of a key, as it was typed where that is safe."""
+    if is_text(key) and isinstance(value, str) and _AS_TYPED.fullmatch(value):
+        return value if assignment(f"{key}={value}")[1] == value else encode(value)
+    return encode(value)
 
 
 def encode(value: Any) -> str:

@@ -27,9 +27,13 @@ def command(
         ),
     ] = None,
     config: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            "--config", "-c", metavar="FILE", help="YAML file with settings.", rich_help_panel=_RUN
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="YAML file with settings; repeatable, the later file wins.",
+            rich_help_panel=_RUN,
         ),
     ] = None,
     output_dir: OutputDir = None,
@@ -155,11 +159,11 @@ def command(
 ) -> int:
     """Train, cross-validate and compare models: one run, one folder.
 
-    Options win over the file, the file over config/config.yaml. The same command again resumes a
+    Options win over files, files over config/config.yaml. The same command again resumes a
     run that was interrupted, and retries only what failed. What stands after -- goes to Snakemake:
     train --run-id x -- --profile profiles/slurm
     """
-    from forerun.cli.asking import assignment, gather
+    from forerun.cli.asking import gather
     from forerun.cli.training import train
 
     enter(directory)
@@ -174,7 +178,5 @@ def command(
         value = options[key]
         if isinstance(value, str):
             options[key] = [part.strip() for part in value.split(",") if part.strip()]
-    named = dict(map(assignment, set_ or []))
-    asked = gather(config, options, context.obj or [])
-    asked.options |= named
+    asked = gather(config or [], options, context.obj or [], set_ or [])
     return train(asked, dry_run, verbose)

@@ -14,7 +14,7 @@ from forerun.cli.asking import Asked
 from forerun.cli.console import is_terminal, leaderboard, say, show
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
-from forerun.config import differences, read_frozen, resolve
+from forerun.config import SHIPPED, differences, read_frozen, resolve
 from forerun.errors import UserError
 from forerun.listing import read_run
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 PARTS = ("predictions", "plots", "report.html")
 #: Exit codes of a call that was asked to end: by a closed terminal, by Ctrl-C, by ``kill``.
 ENDED = (129, 130, 143)
-_SHIPPED = snakemake.PROJECT / "data" / "us_employment_monthly.csv"
 
 
 def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
@@ -47,8 +46,7 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
 
 def _workspace(asked: Asked) -> Workspace:
     """Find where the runs lie; Snakemake is told the folder in the same words."""
-    layers = {**asked.base, **asked.in_files, **asked.options}
-    value = layers.get("output_dir")
+    value = asked.all.get("output_dir")
     output_dir = check_output_dir(None if value is None else str(value))
     if value is not None:
         asked.options["output_dir"] = output_dir
@@ -70,14 +68,17 @@ def _settings(asked: Asked, work: Workspace) -> tuple[dict[str, Any], Prepared |
     """Check everything before anything is written or started; the data of a new run come too."""
     run_id = asked.run_id
     folder = work.runs / run_id if run_id else None
-    named = asked.named(run_id) if run_id else {**asked.in_files, **asked.options}
     if folder is not None and run_folders.is_frozen(folder):
         refuse_if_busy(folder)
         run_folders.refuse_if_damaged(folder)
         frozen = read_frozen(folder / "config.yaml")
-        _refuse_contradictions(folder, frozen, named)
+        _refuse_contradictions(folder, frozen, {**asked.in_files, **asked.options})
+        _refuse_contradictions(folder, frozen, asked.named(run_id))
         return frozen, None
-    settings = resolve({**asked.base, **named})
+    if found := asked.disagreements(run_id):
+        advice = "choose another run id, or make the two files agree"
+        raise UserError(f"run '{run_id}': {'; '.join(found)}; {advice}")
+    settings = resolve({**asked.base, **asked.named(run_id)})
     return settings, _check_data(settings)
 
 
@@ -92,7 +93,7 @@ def _refuse_contradictions(folder: Path, frozen: dict[str, Any], named: dict[str
 
 def _check_data(settings: dict[str, Any]) -> Prepared:
     """Read and check the data as creating the run will."""
-    tables = {"data_file": settings["data_file"] or str(_SHIPPED)}
+    tables = {"data_file": settings["data_file"] or str(SHIPPED)}
     tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
     for key, path in tables.items():
         if not Path(path).is_file():

@@ -107,7 +107,7 @@ def configured_output_dir() -> str | None:
         return None
     if not re.search(r"^output_dir:(?!\s*(null|~)?\s*(#.*)?$)", text, re.MULTILINE):
         return None  # the usual case, without parsing the file
-    from forerun.yaml_files import load_yaml
+    from forerun.typed import read_settings
 
-    value = load_yaml(CONFIG).get("output_dir")
+    value = read_settings(CONFIG).get("output_dir")
     return check_output_dir(str(value)) if value else None
