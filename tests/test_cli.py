@@ -246,7 +246,7 @@ def test_a_run_somebody_works_on_is_respected(
                       ["delete", "part", "--yes"], ["export", "part"]):  # fmt: skip
         code, _, err = call(capsys, *arguments)
         assert code == 2
-        assert f"run 'part' is being worked on by ada (process {other.pid} on" in err
+        assert f"run 'part' is in use by ada (process {other.pid} on" in err
 
 
 def test_stale_locks_of_this_run_only_are_cleared(home: Path) -> None:
@@ -266,7 +266,7 @@ def test_the_same_run_twice_is_refused(home: Path) -> None:
 
     with (
         held(Path("runs/part")),
-        pytest.raises(UserError, match=f"worked on by process {os.getpid()}"),
+        pytest.raises(UserError, match=f"in use by process {os.getpid()}"),
         held(Path("runs/part")),
     ):
         pass

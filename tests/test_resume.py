@@ -151,11 +151,11 @@ def test_two_terminals(tmp_path: Path) -> None:
     )  # fmt: skip
     if session.holder(run):  # it has not ended meanwhile
         assert done.returncode == 2, done.stderr
-        assert "is being worked on by" in done.stderr
+        assert "is in use by" in done.stderr
     first.kill()  # the command alone: its Snakemake goes on
     first.wait()
     if psutil.pid_exists(holder["pid"]):
-        assert _refused(tmp_path, "is being worked on by")
+        assert _refused(tmp_path, "is in use by")
     assert other.wait() == 0
     until(lambda: session.holder(run) is None)
     assert wait_until_alone(tmp_path) == []

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import re
 import shutil
-import stat
 import tarfile
+import unicodedata
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
-from forerun import seal
+from forerun import seal, stream
+from forerun.config import read_frozen
 from forerun.errors import UserError
-from forerun.files import TEMPORARY, new_folder, replacing
+from forerun.files import TEMPORARY, new_file, new_folder
+from forerun.publishing import sweep
 from forerun.runs import RUN_ID, check_run_id, is_frozen, is_sealed
 
+#: Bytes that an unpacked run may have, unless ``import --max-size`` says otherwise.
+MAX_SIZE = 20 * 10**9
+
+#: Who works on a run: means nothing in another place.
 _LEFT_OUT = {"logs/session.json", "logs/command.lock"}
 _MOST_FILES = 1_000_000
+#: Longest path of an entry, deepest nesting, and the first second after the year 9999.
+_LONGEST, _DEEPEST, _LATEST = 1000, 40, 253402300800
+#: What damaged or hostile streams raise besides OSError without a number.
+_DAMAGES = (
+    tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError,
+    RecursionError, MemoryError,
+)  # fmt: skip
+#: Errors of the system that an entry's name causes.
+_REFUSED = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ELOOP)
 
 
 def files_below(folder: Path) -> Iterator[str]:
@@ -31,27 +50,52 @@ def files_below(folder: Path) -> Iterator[str]:
 def export_run(folder: Path, target: Path) -> int:
     """Write a run as one ``tar.gz``, whole or not at all; return the number of files in it.
 
-    Links to files are stored as files: the archive stands on its own.
+    Links to files of the run are stored as files: the archive stands on its own. Links that point
+    outside the run are refused: what they point at is not the run's to give away.
     """
-    if os.path.lexists(target):
-        raise UserError(f"'{target}' exists; choose another name with --output")
+    exists = UserError(f"'{target}' exists; choose another name with --output")
     number = 0
-    with replacing(target) as temporary, tarfile.open(temporary, "w:gz", compresslevel=6) as tar:
-        for place in _empty_folders(folder):
-            tar.add(folder / place, f"{folder.name}/{place}", recursive=False)
-        for name in files_below(folder):
-            path = folder / name
-            if name in _LEFT_OUT or TEMPORARY in path.name or not path.is_file():
-                continue
-            information = tar.gettarinfo(str(path), f"{folder.name}/{name}")
-            with path.open("rb") as file:
-                size = os.fstat(file.fileno()).st_size
-                information.type, information.linkname, information.size = tarfile.REGTYPE, "", size
-                information.uid = information.gid = 0
-                information.uname = information.gname = ""
-                tar.addfile(information, file)
-            number += 1
+    names = [name for name in files_below(folder) if _is_exported(folder, name)]
+    try:
+        with (
+            new_file(target) as temporary,
+            tarfile.open(temporary, "w:gz", compresslevel=6) as tar,
+        ):
+            for place in _empty_folders(folder):
+                tar.add(folder / place, f"{folder.name}/{place}", recursive=False)
+            for name in names:
+                _add(tar, _inside(folder, name), f"{folder.name}/{name}")
+                number += 1
+    except FileExistsError:
+        raise exists from None
     return number
+
+
+def _is_exported(folder: Path, name: str) -> bool:
+    path = PurePosixPath(folder.name, Path(name).as_posix())
+    return not _is_left_out(path) and _inside(folder, name).is_file()
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the file behind a name in the run; refuse a link that points outside."""
+    real = (folder / name).resolve()
+    if not real.is_relative_to(folder.resolve()):
+        raise UserError(
+            f"'{folder / name}' is a link to '{real}', outside the run; put the file itself in its "
+            "place, or remove the link"
+        )
+    return real
+
+
+def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)  # it was resolved
+    with os.fdopen(descriptor, "rb") as file:
+        information = tar.gettarinfo(arcname=name, fileobj=file)
+        information.type, information.linkname = tarfile.REGTYPE, ""
+        information.size = os.fstat(file.fileno()).st_size
+        information.uid = information.gid = 0
+        information.uname = information.gname = ""
+        tar.addfile(information, file)
 
 
 def _empty_folders(folder: Path) -> Iterator[str]:
@@ -61,53 +105,96 @@ def _empty_folders(folder: Path) -> Iterator[str]:
             yield os.path.relpath(place, folder)
 
 
-def import_run(archive: Path, runs: Path, run_id: str | None = None) -> Path:
+def import_run(
+    archive: Path, runs: Path, run_id: str | None = None, max_size: int = MAX_SIZE
+) -> Path:
     """Unpack an exported run into `runs`, whole or not at all; return its folder.
+
+    Who worked on the run when it was exported (session, locks, leases) is left out.
+
+    Parameters
+    ----------
+    max_size : bytes that the unpacked run may have
 
     Raises
     ------
     UserError
         The file is no such archive, has entries that are neither plain files nor folders or lie
-        outside the run's folder, does not fit, is damaged, or the run exists already.
+        outside the run's folder, is too large, is damaged, or the run exists already.
     """
     if not archive.is_file():
         what = "is a folder" if archive.is_dir() else "does not exist"
+        if os.path.lexists(archive) and not archive.is_dir():
+            what = "is not a file"
         raise UserError(f"'{archive}' {what}; give a file that 'forerun export' has written")
+    sweep(runs)
     try:
-        with tarfile.open(archive, "r:*") as tar:
-            members = _checked(tar, archive, runs)
-            name = check_run_id(run_id or members[0][1].parts[0])
-            target = runs / name
-            if os.path.lexists(target):
-                raise UserError(f"run '{name}' exists in {runs}; give the other a name: --run-id")
+        return _imported(archive, runs, run_id, max_size)
+    except OSError as error:
+        if error.errno is not None and error.errno not in _REFUSED:
+            raise
+        raise _unreadable(archive, error) from error
+    except _DAMAGES as error:
+        raise _unreadable(archive, error) from error
+
+
+def _unreadable(archive: Path, error: BaseException) -> UserError:
+    reason = " ".join(str(error).split())[:120] or type(error).__name__
+    return UserError(f"'{archive}' cannot be read as a tar.gz archive: {reason}")
+
+
+def _imported(archive: Path, runs: Path, run_id: str | None, max_size: int) -> Path:
+    limit = min(max_size, shutil.disk_usage(_existing(runs)).free)
+    with (
+        stream.opened(archive, limit) as source,
+        tarfile.open(fileobj=cast("IO[bytes]", source), mode="r:") as tar,
+    ):
+        members = _checked(tar, archive, limit, max_size)
+        name = check_run_id(run_id or members[0][1].parts[0])
+        target = runs / name
+        exists = UserError(f"run '{name}' exists in {runs}; choose another name with --run-id")
+        if os.path.lexists(target):
+            raise exists
+        try:
             with new_folder(target) as temporary:
                 for member, path in members:
-                    _unpack(tar, member, temporary.joinpath(*path.parts[1:]))
+                    if not _is_left_out(path):
+                        _unpack(tar, member, temporary.joinpath(*path.parts[1:]))
+                source.drain()  # the checksum of the stream stands behind everything else
                 _check_run(temporary, archive)
-    except (tarfile.TarError, EOFError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        reason = " ".join(str(error).split())[:120]
-        raise UserError(f"'{archive}' cannot be read as a tar.gz archive: {reason}") from error
+        except FileExistsError as error:
+            raise (exists if error.filename == str(target) else error) from None
     return target
 
 
+def _is_left_out(path: PurePosixPath) -> bool:
+    """Tell whether an entry only says who worked on the run, or was left by a killed process."""
+    inside = path.relative_to(path.parts[0])
+    temporary = any(part.startswith(TEMPORARY) for part in inside.parts)
+    return str(inside) in _LEFT_OUT or ".claim" in inside.suffixes or temporary
+
+
 def _checked(
-    tar: tarfile.TarFile, archive: Path, runs: Path
+    tar: tarfile.TarFile, archive: Path, limit: int, max_size: int
 ) -> list[tuple[tarfile.TarInfo, PurePosixPath]]:
     """Look at every entry before anything is written."""
     found: list[tuple[tarfile.TarInfo, PurePosixPath]] = []
-    seen: set[PurePosixPath] = set()
-    free = shutil.disk_usage(_existing(runs)).free
+    files: set[PurePosixPath] = set()
+    parents: set[PurePosixPath] = set()
     total = 0
     for member in tar:
         path = _safe_path(member, archive)
-        if path in seen and not member.isdir():
-            raise UserError(f"'{archive}' is refused: '{member.name}' is in it twice")
-        seen.add(path)
+        if path in files or (member.isreg() and path in parents) or files & {*path.parents}:
+            raise UserError(f"'{archive}' is refused: {member.name!r} is in it twice")
+        parents |= {*path.parents} | (set() if member.isreg() else {path})
+        files |= {path} if member.isreg() else set()
         total += member.size
-        if total > free or len(found) > _MOST_FILES:
-            raise UserError(f"'{archive}' is refused: unpacked it is larger than the free space")
+        if total > limit:
+            most = f"larger than {max_size / 1e9:g} GB (--max-size)"
+            most = most if limit == max_size else "larger than the free space"
+            raise UserError(f"'{archive}' is refused: unpacked it is {most}")
+        if len(found) >= _MOST_FILES:
+            raise UserError(f"'{archive}' is refused: more than {_MOST_FILES} entries")
         found.append((member, path))
     if not found:
         raise UserError(f"'{archive}' is empty")
@@ -118,15 +205,28 @@ def _checked(
 
 
 def _safe_path(member: tarfile.TarInfo, archive: Path) -> PurePosixPath:
+    """Return the path of an entry inside the archive; refuse an entry that could do harm."""
+
+    def refused(why: str) -> UserError:
+        return UserError(f"'{archive}' is refused: {member.name[:200]!r} {why}")
+
     name = member.name
     path = PurePosixPath(name)
-    bad = path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts
-    if bad or any(ord(letter) < 32 for letter in name):
-        raise UserError(f"'{archive}' is refused: {name!r} would lie outside the run's folder")
+    if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts:
+        raise refused("would lie outside the run's folder")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        raise refused("has characters that a file name cannot have")
+    if len(name) > _LONGEST or len(path.parts) > _DEEPEST:
+        raise refused("has too long a path")
     if not (member.isreg() or member.isdir()):
-        raise UserError(f"'{archive}' is refused: {name!r} is a link or a device, not a file")
+        raise refused("is a link or a device, not a file")
+    if member.issparse() or member.size < 0:
+        raise refused("is a sparse file, which 'forerun export' does not write")
     if member.isreg() and len(path.parts) < 2:
-        raise UserError(f"'{archive}' is refused: {name!r} lies outside a run's folder")
+        raise refused("lies outside a run's folder")
+    if not 0 <= member.mtime < _LATEST:  # nan compares as False
+        raise refused("has an impossible time")
+    tarfile.data_filter(member, "/nowhere")  # whatever else Python's own filter refuses
     return path
 
 
@@ -147,14 +247,19 @@ def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None
     assert source is not None
     with source, target.open("xb") as file:
         shutil.copyfileobj(source, file)
+    if target.stat().st_size != member.size:
+        raise tarfile.ReadError(f"{member.name!r} is cut off")
     os.utime(target, (member.mtime, member.mtime))
-    if stat.S_ISLNK(os.lstat(target).st_mode):  # cannot be: the folder is new and ours
-        raise UserError(f"'{member.name}' became a link")
 
 
 def _check_run(folder: Path, archive: Path) -> None:
     if not is_frozen(folder):
         raise UserError(f"'{archive}' is refused: there is no config.yaml in it")
+    try:
+        read_frozen(folder / "config.yaml")
+    except UserError as error:
+        reason = str(error).replace(f"{folder}{os.sep}", "")
+        raise UserError(f"'{archive}' is refused: {reason}") from None
     if is_sealed(folder):
         wrong = [f"{kind} {name}" for kind, names in seal.verify(folder).items() for name in names]
         if wrong:

@@ -10,6 +10,9 @@ of the same job. The next claim counts such deaths.
 
 from __future__ import annotations
 
+import glob
+import hashlib
+import json
 import os
 import socket
 import threading
@@ -20,11 +23,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forerun.files import read_json, write_json
+from forerun.files import json_text, new_file, publish, write_json
 
 #: Seconds between two renewals, and seconds after which a claim that was not renewed is dead.
 #: Compared are only times of the process that waits: clocks of two machines may differ.
 RENEWED, DEAD = 5.0, 30.0
+#: Ending of the name of a claim that was taken over, and the most bytes of a claim that are read.
+_BURIED, _LARGEST = ".dead", 65536
 
 
 @dataclass
@@ -66,7 +71,8 @@ def held(path: str | Path, count: bool = True) -> Iterator[Claim]:
             write_json(path, _claimant(claim, renewals[0]) | {"dead": True})
         raise
     _stop(done, thread)
-    path.unlink(missing_ok=True)
+    for file in [*_graves(path), path]:
+        file.unlink(missing_ok=True)
 
 
 def _stop(done: threading.Event, thread: threading.Thread) -> None:
@@ -79,20 +85,70 @@ def _claim(path: Path, count: bool) -> Claim:
     claim, seen, since = Claim(), None, time.monotonic()
     while True:
         try:
-            with open(path, "x", encoding="utf-8"):
-                pass
-            write_json(path, _claimant(claim, 0))
+            with new_file(path) as temporary:  # it appears with its content, or not at all
+                claim.deaths = _deaths(path) if count else 0
+                temporary.write_text(json_text(_claimant(claim, 0)), encoding="utf-8")
             return claim
         except FileExistsError:
-            known = read_json(path)
-        if known != seen:
-            seen, since = known, time.monotonic()
-        if time.monotonic() - since > DEAD or _is_dead(known):
-            claim.deaths = (known or {}).get("deaths", 0) + 1 if count else 0
-            path.unlink(missing_ok=True)
+            content = _content(path)
+        if content != seen:
+            seen, since = content, time.monotonic()
+        holder = _parsed(content)
+        patience = DEAD if holder else RENEWED  # an empty one was left by a full disk
+        if content is not None and (time.monotonic() - since > patience or _is_dead(holder)):
+            _bury(path, content)
             continue
         claim.waited = True
         time.sleep(0.5)
+
+
+def _bury(path: Path, dead: bytes) -> None:
+    """Move a dead claim out of the way; of all that have seen it die, one succeeds.
+
+    The others find the grave, which stays as long as the claim that comes next.
+    """
+    grave = path.with_name(f"{path.name}.{hashlib.sha256(dead).hexdigest()[:16]}{_BURIED}")
+    try:
+        publish(path, grave)
+    except FileNotFoundError:
+        return
+    except FileExistsError:
+        if _content(path) == dead:  # the same died before: an empty one of an earlier version
+            grave.unlink(missing_ok=True)
+        return
+    if _content(grave) != dead:  # somebody else was faster, and this is the new claim
+        with suppress(FileExistsError, FileNotFoundError):
+            publish(grave, path)
+        return
+    for older in _graves(path):
+        if older != grave:
+            older.unlink(missing_ok=True)
+
+
+def _graves(path: Path) -> list[Path]:
+    return list(path.parent.glob(f"{glob.escape(path.name)}.*{_BURIED}"))
+
+
+def _deaths(path: Path) -> int:
+    """Return how many holders in a row were killed: the last of them knew of the others."""
+    holders = [_parsed(_content(grave)) for grave in _graves(path)]
+    before = [holder.get("deaths") if isinstance(holder, dict) else 0 for holder in holders]
+    return max((1 + (number if isinstance(number, int) else 0) for number in before), default=0)
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST)
+    except OSError:
+        return None
+
+
+def _parsed(content: bytes | None) -> Any:
+    try:
+        return json.loads(content or b"")
+    except (ValueError, RecursionError):
+        return None
 
 
 def _claimant(claim: Claim, renewals: int) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from forerun.errors import UserError
+from forerun.scratch import machine_folder
 
 if TYPE_CHECKING:
     from forerun.models import ModelSpec
@@ -141,7 +141,7 @@ def _lock(path: Path) -> IO[bytes] | None:
 
 def _folder() -> Path:
     """Return the folder of this user's locks, on this machine's own disk."""
-    folder = Path(tempfile.gettempdir()) / f"forerun-gpus-{os.getuid()}"
+    folder = Path(machine_folder()) / f"forerun-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
         raise UserError(f"{folder} belongs to somebody else; remove it, or set TMPDIR")

@@ -2,7 +2,7 @@
 
 Everything is written under a temporary name beside its target, flushed to the disk, and renamed:
 a reader sees the old content or the new one, and a process that is killed leaves nothing half done.
-Temporary names start with ``.tmp-`` so that a left-over is recognised as one.
+Files may be replaced, folders never are: see :mod:`forerun.publishing`.
 """
 
 from __future__ import annotations
@@ -10,30 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forerun.publishing import TEMPORARY, flush, new_file, new_folder, publish, temporary_name
+
 if TYPE_CHECKING:
     import pandas as pd
 
-TEMPORARY = ".tmp-"
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f"{TEMPORARY}{uuid.uuid4().hex[:12]}-{path.name[-80:]}")
-
-
-def _flush(path: Path) -> None:
-    """Force the content of a file or the entries of a folder onto the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+__all__ = ["TEMPORARY", "new_file", "new_folder", "publish"]
 
 
 @contextmanager
@@ -41,35 +28,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary path to write to; on success it takes the place of `path`."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    temporary = temporary_name(path)
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def new_folder(path: str | Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; on success it takes the place of the folder `path`."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
-    temporary.mkdir()
-    try:
-        yield temporary
-        for file in [*sorted(temporary.rglob("*")), temporary]:
-            _flush(file)
-        if path.exists():
-            old = _temporary(path)
-            os.replace(path, old)
-            os.replace(temporary, path)
-            shutil.rmtree(old)
-        else:
-            os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

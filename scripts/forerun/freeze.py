@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import platform
 import subprocess
@@ -11,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from forerun import config, forecastable, models, transforming
+from forerun import config, forecastable, models, session, transforming
 from forerun.data import Prepared, load, summary
 from forerun.files import sha256, write_json, write_parquet, write_text
 
@@ -64,7 +63,7 @@ def freeze(
         to["provenance"],
         {
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "created_by": getpass.getuser(),
+            "created_by": session.user(),
             "git": git_state(project),
             "data": {"file": frozen["data_file"], "sha256": sha256(data_file)}
             | {"frozen_sha256": sha256(to["data"])}

@@ -18,7 +18,15 @@ from typing import Any
 from forerun import legacy, seal
 from forerun.archive import files_below
 from forerun.errors import UserError
-from forerun.files import TEMPORARY, read_json, replacing, sha256, write_json, write_text
+from forerun.files import (
+    TEMPORARY,
+    new_file,
+    publish,
+    read_json,
+    sha256,
+    write_json,
+    write_text,
+)
 from forerun.isolate import now
 from forerun.listing import IMPORTED
 
@@ -88,7 +96,7 @@ def migrate(steps: Plan) -> Path:
     if not steps.target.exists():
         _move(steps)
         _mark(steps)
-        os.replace(steps.staging, steps.target)
+        publish(steps.staging, steps.target)
     steps.journal.unlink()
     return steps.target
 
@@ -104,7 +112,7 @@ def _refuse_strange(steps: Plan) -> None:
 
 def store(steps: Plan) -> None:
     """Write the archive, whole or not at all."""
-    with replacing(steps.archive) as temporary, tarfile.open(temporary, "w:gz") as tar:
+    with new_file(steps.archive) as temporary, tarfile.open(temporary, "w:gz") as tar:
         for name in steps.names:
             tar.add(steps.output / name, name)
 
@@ -143,7 +151,7 @@ def _move(steps: Plan) -> None:
             continue
         if not os.path.lexists(source):
             raise UserError(f"'{source}' has vanished; it is in '{steps.archive}'")
-        os.rename(source, target)
+        publish(source, target)
 
 
 def _mark(steps: Plan) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from contextlib import suppress
@@ -12,9 +11,10 @@ from typing import Any
 
 from forerun import claims, devices, identity, isolate, session, store
 from forerun.engines.base import MODULES
-from forerun.files import TEMPORARY, read_json, write_json
+from forerun.files import read_json, write_json
 from forerun.models import ModelSpec
 from forerun.models import spec as find
+from forerun.publishing import discard, sweep
 from forerun.yaml_files import load_yaml
 
 #: How often a fit is begun whose job is killed as a whole (not only its child) before it counts as
@@ -157,10 +157,16 @@ def _reused(piece: Piece, entry: store.Entry) -> dict[str, Any]:
 
 
 def _clear(product: str) -> None:
-    """Remove what an earlier try left half-written when it was killed."""
+    """Remove what an earlier try left when it was killed, whole or half-written.
+
+    The claim is held, and no outcome says that the product is good.
+    """
     path = Path(product)
-    for left in path.parent.glob(f"{TEMPORARY}*-{path.name}"):
-        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
+    sweep(path.parent, only=path.name)
+    if path.is_dir() and not path.is_symlink():
+        discard(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _killed(piece: Piece, times: int) -> dict[str, Any]:

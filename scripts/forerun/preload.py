@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from forerun import scratch
 
 #: The environment variable that tells jobs the path of the socket.
 VARIABLE = "FORERUN_PRELOAD"
@@ -50,7 +50,7 @@ class Preloaded:
     """The process and the private folder of its socket."""
 
     process: subprocess.Popen[bytes]
-    folder: str
+    folder: scratch.Scratch
 
     def stop(self) -> None:
         """End the process and everything it has forked; remove the folder."""
@@ -62,7 +62,7 @@ class Preloaded:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.remove()
 
 
 def start(engines: Iterable[str], at_once: bool = True) -> Preloaded | None:
@@ -76,15 +76,15 @@ def start(engines: Iterable[str], at_once: bool = True) -> Preloaded | None:
     known = os.environ.get(VARIABLE, "")
     if known == "off" or os.path.exists(known):  # or the command line has started it already
         return None
-    folder = tempfile.mkdtemp(prefix="forerun-")
-    path = os.path.join(folder, "socket")
+    folder = scratch.make()
+    path = str(folder.path / "socket")
     listener = socket.socket(socket.AF_UNIX)
     try:
         listener.bind(path)
         listener.listen(128)
     except OSError:  # the path of the folder for temporary files is too long for a socket
         listener.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.remove()
         return None
     library = str(Path(__file__).parents[1])
     python_path = os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")]))
@@ -97,7 +97,7 @@ def start(engines: Iterable[str], at_once: bool = True) -> Preloaded | None:
             "-m",
             "forerun.preload_server",
             str(listener.fileno()),
-            folder,
+            str(folder.path),
             str(at_once),
             *engines,
         ],
@@ -105,7 +105,7 @@ def start(engines: Iterable[str], at_once: bool = True) -> Preloaded | None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=dict(os.environ) | bound(1) | settings,
-        pass_fds=[listener.fileno()],
+        pass_fds=[listener.fileno(), folder.lock],
         start_new_session=True,  # the terminal's interrupt is for Snakemake to handle
     )
     listener.close()

@@ -19,6 +19,14 @@ from forerun.isolate import now
 from forerun.runs import RunPaths
 
 
+def user() -> str:
+    """Return the user's name, or the number where there is no name, as in containers."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return f"uid {os.getuid()}"
+
+
 def begin(folder: str | Path) -> None:
     """Say that this process works on the run."""
     import psutil
@@ -29,7 +37,7 @@ def begin(folder: str | Path) -> None:
             "pid": os.getpid(),
             "create_time": psutil.Process().create_time(),
             "host": socket.gethostname(),
-            "user": getpass.getuser(),
+            "user": user(),
             "started_at": now(),
         },
     )
@@ -74,7 +82,7 @@ def refuse_if_busy(folder: str | Path) -> None:
     if not here:
         advice += f"; if it has died there, remove {RunPaths(Path(folder)).session}"
     raise UserError(
-        f"run '{Path(folder).name}' is being worked on by {busy.get('user', 'somebody')} "
+        f"run '{Path(folder).name}' is in use by {busy.get('user', 'somebody')} "
         f"(process {busy['pid']} on {host}, since {busy.get('started_at', 'an unknown time')}); "
         f"{advice}"
     )

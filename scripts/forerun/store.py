@@ -14,18 +14,18 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from forerun import identity
-from forerun.files import TEMPORARY, new_folder, read_json, replacing, sha256, write_json
+from forerun.files import new_folder, read_json, replacing, sha256, write_json
 from forerun.isolate import now
+from forerun.publishing import discard, sweep
 
 #: The folder beside the runs; no run can have this name.
 FOLDER = ".store"
-#: Seconds after which an unfinished entry was left by a process that was killed.
-STALE = 24 * 3600
 
 
 @dataclass
@@ -127,9 +127,7 @@ def put(
     if folder.exists():
         return
     files = _files(product, Path(beside))
-    temporary = store / f"{TEMPORARY}{os.getpid()}-{time.time_ns()}"
-    temporary.mkdir(parents=True)
-    try:
+    with suppress(FileExistsError), new_folder(folder) as temporary:  # or another run was faster
         for name, path in files.items():
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             _link(path, temporary / name)
@@ -137,12 +135,6 @@ def put(
         info |= {"seconds": seconds, "stored_at": now()}
         info |= {"files": {name: sha256(temporary / name) for name in sorted(files)}}
         write_json(temporary / "entry.json", info | {"determined_by": what})
-        os.rename(temporary, folder)
-    except OSError:
-        if not folder.is_dir():  # else another run was faster
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _files(product: Path, beside: Path) -> dict[str, Path]:
@@ -160,12 +152,8 @@ def _files(product: Path, beside: Path) -> dict[str, Path]:
 
 def remove(entry: Entry) -> None:
     """Remove an entry; runs that use its files keep them."""
-    grave = entry.folder.with_name(f"{TEMPORARY}{os.getpid()}-{time.time_ns()}")
-    try:
-        os.rename(entry.folder, grave)  # at once: nobody finds half an entry
-    except FileNotFoundError:
-        return
-    shutil.rmtree(grave, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        discard(entry.folder)
 
 
 def prune(store: Path, older_than: float = 0, unused: bool = False) -> list[Entry]:
@@ -179,9 +167,7 @@ def prune(store: Path, older_than: float = 0, unused: bool = False) -> list[Entr
         if age <= before and (not unused or not _used(entry) or entry.damaged()):
             remove(entry)
             removed.append(entry)
-    for left in store.glob(f"{TEMPORARY}*"):
-        if left.stat().st_mtime < time.time() - STALE:
-            shutil.rmtree(left, ignore_errors=True)
+    sweep(store)
     return removed
 
 

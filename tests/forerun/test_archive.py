@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import re
 import tarfile
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ from running import contents
 from synthetic import make_run
 
 from forerun import archive, legacy, migration, seal
+from forerun.cli.app import run as forerun
 from forerun.errors import UserError
 from forerun.listing import read_run
 
@@ -111,6 +114,201 @@ def test_import_refuses_what_differs_from_its_seal(run: Path, tmp_path: Path) ->
     archive.export_run(run, tmp_path / "x.tar.gz")
     with pytest.raises(UserError, match=r"changed metrics\.csv"):
         archive.import_run(tmp_path / "x.tar.gz", tmp_path / "runs2")
+
+
+def written(path: Path, members: list[tarfile.TarInfo], **options: object) -> Path:
+    """Write an archive with these entries and a configuration."""
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT, **options) as tar:  # type: ignore[call-overload]
+        for member in [entry("exp1/config.yaml"), *members]:
+            tar.addfile(member, io.BytesIO(b"a" * member.size))
+    return path
+
+
+def with_time(value: str) -> tarfile.TarInfo:
+    member = entry("exp1/x")
+    member.pax_headers = {"mtime": value}
+    return member
+
+
+def sparse() -> tarfile.TarInfo:
+    member = entry("exp1/x")
+    member.pax_headers = {"GNU.sparse.major": "0", "GNU.sparse.minor": "1"}
+    member.pax_headers |= {"GNU.sparse.map": "0,3", "GNU.sparse.size": str(8 * 10**9)}
+    return member
+
+
+def with_header(key: str, value: str) -> tarfile.TarInfo:
+    member = entry("exp1/x")
+    member.pax_headers = {key: value}
+    return member
+
+
+HOSTILE = {
+    "time nan": (with_time("nan"), "impossible time"),
+    "time inf": (with_time("inf"), "impossible time"),
+    "time 1e300": (with_time("1e300"), "impossible time"),
+    "time before 1970": (with_time("-1"), "impossible time"),
+    "sparse": (sparse(), "sparse"),
+    "negative size": (with_header("size", "-5"), "cannot be read|sparse"),
+    "huge size": (with_header("size", str(10**30)), "larger than"),
+    "control character": (entry("exp1/\x1b[2Jx"), "characters"),
+    "C1 character": (entry("exp1/\x9b2Jx"), "characters"),
+    "new line": (entry("exp1/x\ny"), "characters"),
+    "long name": (entry("exp1/" + "x" * 300), "too long|long"),
+    "deep": (entry("exp1/" + "d/" * 60 + "x"), "too long a path"),
+    "long path": (entry("exp1/" + "/".join(["d" * 90] * 20)), "too long a path"),
+    "file below a file": (entry("exp1/config.yaml/x"), "twice"),
+    "long header": (with_header("comment", "x" * 20_000_000), "too long a header"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_entries_are_one_line_and_leave_nothing(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    member, told = HOSTILE[kind]
+    path = written(tmp_path / "evil.tar.gz", [member])
+    runs = tmp_path / "runs"
+    assert forerun(["import", str(path), "--directory", str(tmp_path)]) == 2
+    line = capsys.readouterr().err
+    assert re.search(told, line), line
+    assert line.count("\n") == 1
+    assert line.rstrip("\n").isprintable()
+    assert not runs.exists() or list(runs.iterdir()) == []
+
+
+def test_links_and_undecodable_names_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "evil.tar.gz"
+    with tarfile.open(path, "w:gz", format=tarfile.GNU_FORMAT) as tar:
+        tar.addfile(entry("exp1/\udcff\udcfe"), io.BytesIO(b"abc"))
+    assert forerun(["import", str(path), "--directory", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("tail", [4, 8])
+def test_the_sum_at_the_end_of_the_stream_is_checked(run: Path, tmp_path: Path, tail: int) -> None:
+    """The last eight bytes are the checksum and the length of the whole content."""
+    path = tmp_path / "x.tar.gz"
+    archive.export_run(run, path)
+    content = bytearray(path.read_bytes())
+    content[-tail] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as a tar"):
+        archive.import_run(path, tmp_path / "runs2")
+    assert list((tmp_path / "runs2").iterdir()) == []
+
+
+def test_a_stream_damaged_anywhere_is_refused(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.tar.gz"
+    archive.export_run(run, path)
+    whole = path.read_bytes()  # the header of a gzip file (its name) has no checksum
+    for place in range(100, len(whole) - 9, max(1, len(whole) // 60)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x55
+        path.write_bytes(damaged)
+        with pytest.raises(UserError):
+            archive.import_run(path, tmp_path / "runs2")
+        assert list((tmp_path / "runs2").glob("*")) == []
+
+
+def test_what_follows_the_last_entry_is_limited(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "x.tar.gz"
+    archive.export_run(run, path)
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(content + bytes(5000)))
+    archive.import_run(path, tmp_path / "runs2")
+    path.write_bytes(gzip.compress(content + bytes(3_000_000)))
+    with pytest.raises(UserError, match="behind its last entry"):
+        archive.import_run(path, tmp_path / "runs3")
+
+
+def test_the_unpacked_size_is_limited(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.tar.gz"
+    archive.export_run(run, path)
+    size = sum(file.stat().st_size for file in run.rglob("*") if file.is_file())
+    place = ["--directory", str(tmp_path / "home")]
+    (tmp_path / "home").mkdir()
+    assert forerun(["import", str(path), "--max-size", str((size - 1) / 1e9), *place]) == 2
+    assert "(--max-size)" in capsys.readouterr().err
+    assert forerun(["import", str(path), "--max-size", str(size / 1e9), *place]) == 0
+
+
+def test_deep_json_is_one_line(run: Path, tmp_path: Path) -> None:
+    (run / "SEALED").write_text("[" * 200_000 + "]" * 200_000)
+    archive.export_run(run, tmp_path / "x.tar.gz")
+    with pytest.raises(UserError) as caught:
+        archive.import_run(tmp_path / "x.tar.gz", tmp_path / "runs2")
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "runs2").iterdir()) == []
+
+
+def test_a_configuration_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        member = entry("exp1/config.yaml")
+        member.size = 5
+        tar.addfile(member, io.BytesIO(b"[a: {"))
+    with pytest.raises(UserError, match=r"config\.yaml") as caught:
+        archive.import_run(path, tmp_path / "runs")
+    assert ".tmp-" not in str(caught.value)
+
+
+def test_who_worked_on_a_run_is_not_taken_in(run: Path, tmp_path: Path) -> None:
+    """A session of another machine would keep the run in use for ever; a lease likewise."""
+    from forerun import session
+
+    path = tmp_path / "x.tar.gz"
+    working = ("logs/session.json", "logs/command.lock", "logs/train_model/NHITS.claim")
+    for name in working:
+        (run / name).write_text('{"pid": 1, "host": "elsewhere"}')
+    (run / "models" / ".tmp-0123456789ab-NHITS").mkdir()
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(run, "exp1")
+    other = archive.import_run(path, tmp_path / "runs2")
+    assert session.holder(other) is None
+    assert not [name for name in working if (other / name).exists()]
+    assert not list(other.rglob(".tmp-*"))
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "broken", "chain"])
+def test_export_does_not_follow_links_that_point_outside(
+    run: Path, tmp_path: Path, kind: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    if kind == "folder":
+        (tmp_path / "place").mkdir()
+        (tmp_path / "place" / "secret").write_text("secret")
+    target = {"file": secret, "folder": tmp_path / "place", "broken": tmp_path / "gone"}
+    (run / "one").symlink_to(target.get(kind, secret))
+    if kind == "chain":
+        (run / "two").symlink_to("one")
+    with pytest.raises(UserError, match=r"outside the run"):
+        archive.export_run(run, tmp_path / "x.tar.gz")
+    assert not list(tmp_path.glob("*.tar.gz"))
+
+
+def test_import_never_replaces_a_run_that_appeared_meanwhile(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive.export_run(run, tmp_path / "x.tar.gz")
+    real = archive._check_run
+    other = tmp_path / "runs2" / "exp1"
+
+    def appear(folder: Path, path: Path) -> None:
+        real(folder, path)
+        other.mkdir()
+        (other / "config.yaml").write_text("mine")
+
+    monkeypatch.setattr(archive, "_check_run", appear)
+    with pytest.raises(UserError, match="run 'exp1' exists"):
+        archive.import_run(tmp_path / "x.tar.gz", tmp_path / "runs2")
+    assert [path.name for path in other.parent.iterdir()] == ["exp1"]
+    assert (other / "config.yaml").read_text() == "mine"
 
 
 # -- The old structure --------------------------------------------------------------------------

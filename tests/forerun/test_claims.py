@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -131,3 +132,71 @@ def test_a_number_given_to_another_process_is_no_life(tmp_path: Path) -> None:
     assert claims._is_dead(known)
     known["create_time"] = psutil.Process().create_time()
     assert not claims._is_dead(known)
+
+
+def test_of_many_that_wait_for_one_dead_claim_one_takes_it(tmp_path: Path) -> None:
+    """Each round, all see the same claim die; at no time do two hold it."""
+    path, at_once, most = tmp_path / "a.claim", [0], [0]
+    lock = threading.Lock()
+
+    def work() -> None:
+        start.wait()
+        with claims.held(path) as claim:
+            with lock:
+                at_once[0] += 1
+                most[0] = max(most[0], at_once[0])
+                deaths.append(claim.deaths)
+            time.sleep(0.05)
+            with lock:
+                at_once[0] -= 1
+
+    for number in range(5):
+        deaths: list[int] = []
+        dead = {"host": socket.gethostname(), "pid": number, "create_time": 1.0, "deaths": 1}
+        path.write_text(json.dumps(dead))
+        start = threading.Barrier(6)
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert most[0] == 1
+        assert sorted(deaths) == [0, 0, 0, 0, 0, 2]
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_who_saw_a_claim_die_does_not_take_the_next_one(tmp_path: Path) -> None:
+    """Between seeing it dead and removing it, another process has taken it over."""
+    path = tmp_path / "a.claim"
+    dead = b'{"pid": 1}'
+    path.write_bytes(dead)
+    claims._bury(path, dead)
+    with claims.held(path):
+        alive = path.read_bytes()
+        claims._bury(path, dead)
+        assert path.read_bytes() == alive
+        for grave in claims._graves(path):
+            grave.unlink()  # even if that was so long ago that the grave is gone
+        claims._bury(path, dead)
+        assert path.read_bytes() == alive
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_that_cannot_be_written_is_no_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk: an error at once, and nothing that the next try would wait for."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "a.claim"
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space left"), claims.held(path):
+            pass
+    assert list(tmp_path.iterdir()) == []
+    path.touch()  # as earlier versions left it
+    monkeypatch.setattr(claims, "RENEWED", 0.1)
+    with claims.held(path) as claim:
+        assert claim.deaths == 1

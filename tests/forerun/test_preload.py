@@ -203,7 +203,7 @@ def test_everything_ends_with_the_process_that_started_it(place):
     code = (
         "from forerun import isolate, preload\n"
         "started = preload.start([])\n"
-        "print(started.process.pid, started.folder, flush=True)\n"
+        "print(started.process.pid, started.folder.path, flush=True)\n"
         "isolate.call('work_here:sleep', {'seconds': 60, 'mark': 'mark'}, log='logs/a.log')\n"
     )
     main = subprocess.Popen(
@@ -220,10 +220,10 @@ def test_everything_ends_with_the_process_that_started_it(place):
 
 def test_ending_it_leaves_nothing(place):
     started = preload.start([])
-    assert (os.stat(started.folder).st_mode & 0o777) == 0o700
-    assert os.environ[preload.VARIABLE].startswith(started.folder)
+    assert (os.stat(started.folder.path).st_mode & 0o777) == 0o700
+    assert os.environ[preload.VARIABLE].startswith(str(started.folder.path))
     started.stop()
-    assert not os.path.exists(started.folder)
+    assert not started.folder.path.exists()
     assert preload.VARIABLE not in os.environ
 
 

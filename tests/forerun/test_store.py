@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ import pytest
 from forerun import freeze, identity, isolate, models, store
 from forerun.config import resolve
 from forerun.pieces import Piece, perform
+from forerun.publishing import new_folder
 from forerun.yaml_files import load_yaml
 
 WHAT = {"stage": "train_model", "model": {"name": "NHITS"}, "seed": 1}
@@ -251,14 +251,11 @@ def test_pruning_what_no_run_has_any_more(product):
 def test_pruning_by_age_and_what_killed_processes_left(product):
     place = put(product)
     assert store.prune(place, older_than=3600) == []
-    fresh, old = place / ".tmp-1-1", place / ".tmp-1-2"
-    for folder in (fresh, old):
-        (folder / "files").mkdir(parents=True)
-    past = time.time() - 2 * store.STALE
-    os.utime(old, (past, past))
-    store.prune(place, older_than=3600)
-    assert fresh.exists()
-    assert not old.exists()
+    (place / ".tmp-1-2" / "files").mkdir(parents=True)  # as earlier versions called it
+    with new_folder(place / ("e" * 64)) as alive:
+        store.prune(place, older_than=3600)
+        assert alive.exists()
+    assert not (place / ".tmp-1-2").exists()
 
 
 def _put_and_take(number):
@@ -266,14 +263,14 @@ def _put_and_take(number):
     product.mkdir(parents=True)
     (product / "weights.bin").write_bytes(b"1234" * 1000)
     place = store.of_run(f"runs/r{number}")
-    for _ in range(20):
+    for turn in range(20):
         store.put(place, WHAT, product, f"r{number}", 1.0)
         if entry := store.find(place, identity.key(WHAT)):
             try:
-                store.take(entry, f"runs/r{number}/taken")
+                store.take(entry, f"runs/r{number}/taken{turn}")
             except FileNotFoundError:
                 continue  # pruned by the other in between
-            assert Path(f"runs/r{number}/taken/weights.bin").read_bytes() == b"1234" * 1000
+            assert Path(f"runs/r{number}/taken{turn}/weights.bin").read_bytes() == b"1234" * 1000
             if number:
                 store.remove(entry)
     return True

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import ModuleType
 
 import typer
@@ -77,6 +78,7 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
 
     What stands after ``--`` is kept from the parser and given to the command as ``context.obj``.
     """
+    _open_standard_streams()
     own, extras = _divide(list(arguments))
     program = only or "forerun"
     try:
@@ -108,6 +110,24 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _open_standard_streams() -> None:
+    """Replace standard streams that the caller has closed (``>&-``), before a file takes the place.
+
+    Otherwise the next file that is opened would get what is printed.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+            mode = "r" if number == 0 else "w"
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
 def _divide(arguments: list[str]) -> tuple[list[str], list[str] | None]:
     if "--" not in arguments:
         return arguments, None
@@ -117,8 +137,9 @@ def _divide(arguments: list[str]) -> tuple[list[str], list[str] | None]:
 
 def refuse(message: str) -> int:
     """Say what the user got wrong, one line for each thing; return the exit code."""
-    for line in message.splitlines():
-        print(f"forerun: error: {line}", file=sys.stderr)
+    with suppress(OSError):  # the exit code says it as well
+        for line in message.splitlines():
+            print(f"forerun: error: {line}", file=sys.stderr, flush=True)
     return 2
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 from forerun.cli.rename import Force, Yes, refuse_sealed
 from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
-from forerun.files import TEMPORARY
 
 
 def command(
@@ -19,18 +15,17 @@ def command(
 ) -> None:
     """Remove a run and everything in it."""
     from forerun.cli.console import confirm, say
-    from forerun.cli.locks import refuse_if_busy
+    from forerun.cli.locks import alone
+    from forerun.publishing import discard, sweep
 
     work = workspace(output_dir, directory)
+    sweep(work.runs)
     folder = work.folder(run)
-    refuse_if_busy(folder)
-    refuse_sealed(folder, force, "deleted")
-    confirm(f"Delete run '{run}' with everything in it? This cannot be undone.", yes)
-    if folder.is_symlink():
-        folder.unlink()
-    else:
-        # Renamed first: interrupted half-way, there is no half run in the table.
-        gone = folder.with_name(f"{TEMPORARY}deleted-{os.getpid()}-{run}")
-        os.rename(folder, gone)
-        shutil.rmtree(gone)
+    with alone(folder):
+        refuse_sealed(folder, force, "deleted")
+        confirm(f"Delete run '{run}' with everything in it? This cannot be undone.", yes)
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            discard(folder)
     say(f"run {run} is deleted")

@@ -22,11 +22,11 @@ def command(
     """Write a run as one tar.gz that another machine can import, list and predict with."""
     from forerun.archive import export_run
     from forerun.cli.console import say
-    from forerun.cli.locks import refuse_if_busy
+    from forerun.cli.locks import alone
 
     folder = workspace(output_dir, directory).frozen(run)
-    refuse_if_busy(folder)
     target = output or Path(f"{run}.tar.gz")
-    number = export_run(folder, target)
+    with alone(folder):
+        number = export_run(folder, target)
     say(f"{target}: {number} files, {target.stat().st_size / 1e6:.1f} MB")
     say(f"next, elsewhere: forerun import {target.name}")

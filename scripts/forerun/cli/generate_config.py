@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,9 +18,12 @@ def command(
     """Write a configuration with every key, its meaning and its default. Overwrites nothing."""
     from forerun.cli.console import say
     from forerun.cli.snakemake import PROJECT
-    from forerun.files import write_text
+    from forerun.files import new_file
 
-    if os.path.lexists(file):
-        raise UserError(f"'{file}' exists and is not overwritten; give another name")
-    write_text(file, (PROJECT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    text = (PROJECT / "config" / "config.yaml").read_text(encoding="utf-8")
+    try:
+        with new_file(file) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
+    except FileExistsError:
+        raise UserError(f"'{file}' exists and is not overwritten; give another name") from None
     say(f"{file}: every key with its default", f"next: train --config {file} --run-id my_run")

@@ -15,6 +15,10 @@ def command(
     run_id: Annotated[
         str | None, typer.Option("--run-id", "-r", metavar="ID", help="Another name for it.")
     ] = None,
+    max_size: Annotated[
+        float,
+        typer.Option("--max-size", metavar="GB", min=0, help="Refuse more than this, unpacked."),
+    ] = 20.0,
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
@@ -24,5 +28,5 @@ def command(
 
     archive = archive.absolute()
     work = workspace(output_dir, directory)
-    folder = import_run(archive, work.runs, run_id)
+    folder = import_run(archive, work.runs, run_id, int(max_size * 1e9))
     say(f"run {folder.name}: {folder}/", f"next: predict --run-id {folder.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -16,6 +17,8 @@ from forerun.errors import UserError
 from forerun.session import refuse_if_busy
 
 _LOCKS = Path(".snakemake/locks")
+#: The file in a run's folder that is locked while a command works on the run.
+_LOCK = "logs/command.lock"
 
 
 @contextmanager
@@ -26,44 +29,86 @@ def held(folder: Path) -> Iterator[int]:
     go when the last of them ends, however it ends.
     """
     refuse_if_busy(folder)
-    path = folder / "logs" / "command.lock"
-    file = _locked(path, folder.name)
+    file = _locked(folder / _LOCK, folder.name)
     try:
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
         clear_stale(folder)
         yield file.fileno()
     finally:
-        path.unlink(missing_ok=True)  # before it is let go: whoever waits makes a new one
-        file.close()
-        for empty in (path.parent, folder):
-            with suppress(OSError):
-                empty.rmdir()
+        _release(file, folder)
+
+
+@contextmanager
+def alone(folder: Path, moved: Path | None = None) -> Iterator[None]:
+    """Hold a run that is deleted, renamed (to `moved`) or exported; refuse if it is in use.
+
+    It is in use from the first second of a call of the command line, and from the first second of
+    a plain ``snakemake`` whose command names it.
+    """
+    refuse_if_busy(folder)
+    if folder.is_symlink():  # only the link is removed or renamed
+        yield
+        return
+    for pid, words in _others():
+        if folder.name in re.split(r"[/=\s]", " ".join(words)) and _is_unknown(pid, folder.parent):
+            raise UserError(
+                f"run '{folder.name}' is in use by another Snakemake (process {pid}: "
+                f"{' '.join(words)[:80]}); wait for it, or end it"
+            )
+    try:
+        file = _locked(folder / _LOCK, folder.name)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise
+        yield  # a folder that nobody can write to is not in the making
+        return
+    try:
+        yield
+    finally:
+        _release(file, *filter(None, [folder, moved]))
+
+
+def _release(file: IO[str], *folders: Path) -> None:
+    """Remove the locked file, wherever its run lies now, and let it go; leave no empty folder."""
+    for path in (folder / _LOCK for folder in folders):
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                path.unlink()  # before it is let go: whoever waits makes a new one
+                path.parent.rmdir()
+                path.parent.parent.rmdir()
+    file.close()
 
 
 def _locked(path: Path, run_id: str) -> IO[str]:
-    """Open the file and lock it; refuse if another process has."""
+    """Open the file, lock it and write this process into it; refuse if another process has it."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        try:
+            file = path.open("a+", encoding="utf-8")
+        except FileNotFoundError:  # the run was removed in between
+            continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # It may have been removed by its last holder after it was opened here.
             if os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                file.truncate(0)
+                file.write(str(os.getpid()))
+                file.flush()
                 return file
         except BlockingIOError:
             file.seek(0)
             by = file.read().strip() or "?"
             file.close()
             raise UserError(
-                f"run '{run_id}' is being worked on by process {by}, or by the Snakemake that it "
-                "started; wait for it, or end it"
+                f"run '{run_id}' is in use by process {by}, or by the Snakemake that it started; "
+                "wait for it, or end it"
             ) from None
         except FileNotFoundError:
             pass
-        except OSError:  # a file system without locks: the session file has to do
-            return file
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                file.close()
+                raise
+            return file  # a file system without locks: the session file has to do
         file.close()
 
 
@@ -78,11 +123,11 @@ def clear_stale(folder: Path) -> list[str]:
     stale = [path for path in sorted(_LOCKS.glob("*.lock")) if _names(path, folder)]
     if not stale:
         return []
-    for pid, told in _others():
-        if pid not in _known_sessions(folder.parent):
+    for pid, words in _others():
+        if _is_unknown(pid, folder.parent):
             raise UserError(
                 f"run '{folder.name}' is locked, and another Snakemake works in this folder "
-                f"(process {pid}: {told}); wait for it, or end it"
+                f"(process {pid}: {' '.join(words)[:80]}); wait for it, or end it"
             )
     for path in stale:
         path.unlink(missing_ok=True)
@@ -108,7 +153,18 @@ def _known_sessions(runs: Path) -> set[int]:
     return found
 
 
-def _others() -> Iterator[tuple[int, str]]:
+def _is_unknown(pid: int, runs: Path) -> bool:
+    """Tell whether a Snakemake has not said on which run it works, nor the one it belongs to."""
+    import psutil
+
+    try:
+        family = {pid, *(parent.pid for parent in psutil.Process(pid).parents())}
+    except psutil.Error:
+        return False  # it has ended
+    return not family & _known_sessions(runs)
+
+
+def _others() -> Iterator[tuple[int, list[str]]]:
     """Yield process id and command of every other Snakemake that works in this folder."""
     import psutil
 
@@ -121,6 +177,6 @@ def _others() -> Iterator[tuple[int, str]]:
             continue
         try:
             if process.cwd() == here and process.status() != psutil.STATUS_ZOMBIE:
-                yield process.info["pid"], " ".join(map(str, words))[:80]
+                yield process.info["pid"], [str(word) for word in words]
         except psutil.Error:
             continue

@@ -25,18 +25,23 @@ def command(
 ) -> None:
     """Give a run another name. What is frozen in it stays as it is, its old name included."""
     from forerun.cli.console import confirm, say
-    from forerun.cli.locks import refuse_if_busy
+    from forerun.cli.locks import alone
+    from forerun.publishing import publish, sweep
     from forerun.runs import check_run_id
 
     work = workspace(output_dir, directory)
+    sweep(work.runs)
     folder = work.folder(run)
     target = work.runs / check_run_id(new)
     if os.path.lexists(target):
         raise UserError(f"run '{new}' exists, choose another name")
-    refuse_if_busy(folder)
-    refuse_sealed(folder, force, "renamed")
-    confirm(f"Rename run '{run}' to '{new}'?", yes)
-    os.rename(folder, target)
+    with alone(folder, moved=target):
+        refuse_sealed(folder, force, "renamed")
+        confirm(f"Rename run '{run}' to '{new}'?", yes)
+        try:
+            publish(folder, target)
+        except FileExistsError:
+            raise UserError(f"run '{new}' exists, choose another name") from None
     say(f"run {run} is now {new}")
 
 

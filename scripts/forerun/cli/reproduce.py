@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,20 +31,17 @@ def command(
     The exit code is 0 only when metrics, back-tests and forecasts are identical to the last digit.
     The run itself is only read. What stands after -- goes to Snakemake.
     """
-    from forerun import reproduce
+    from forerun import reproduce, scratch
 
     folder = workspace(output_dir, directory).frozen(run).absolute()
     if keep is not None and keep.exists():
         raise UserError(f"--keep: '{keep}' exists; give a folder that does not")
-    scratch = Path(tempfile.mkdtemp(prefix="forerun-again-") if keep is None else keep.absolute())
-    try:
-        again = reproduce.prepare(folder, scratch)
-        if code := _make(run, scratch, list(context.obj or [])):
+    with scratch.folder("again") if keep is None else nullcontext() as made:
+        place = made.path if made else Path(keep or "").absolute()
+        again = reproduce.prepare(folder, place)
+        if code := _make(run, place, list(context.obj or [])):
             return code
         return _tell(run, reproduce.compare(folder, again))
-    finally:
-        if keep is None:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _make(run: str, scratch: Path, extras: list[str]) -> int:

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import IO, Any
 
 import forerun
-from forerun import preload
+from forerun import preload, scratch
 from forerun import runs as run_folders
 from forerun.errors import UserError
 from forerun.models import specs
@@ -90,12 +90,14 @@ def libraries(folder: Path, settings: dict[str, Any], rest: Sequence[str]) -> It
 def run(arguments: Sequence[str], output: IO[Any] | None = None, keep: Sequence[int] = ()) -> int:
     """Run a command to its end and return its exit code; whatever ends this ends the command.
 
-    `keep` are descriptors that the command inherits: locks that hold as long as it lives.
+    `keep` are descriptors that the command inherits: locks that hold as long as it lives. Its
+    temporary files lie in a folder that is removed with it, or by the next call after a kill.
     """
-    with _signals():
+    with scratch.folder() as temporary, _signals():
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=output,
-            stderr=subprocess.STDOUT if output else None, start_new_session=True, pass_fds=keep,
+            stderr=subprocess.STDOUT if output else None, start_new_session=True,
+            pass_fds=[*keep, temporary.lock], env=_environment(arguments, temporary.path),
         )  # fmt: skip
         try:
             code = process.wait()
@@ -107,6 +109,16 @@ def run(arguments: Sequence[str], output: IO[Any] | None = None, keep: Sequence[
         except BaseException:
             end(process)
             raise
+
+
+def _environment(arguments: Sequence[str], temporary: Path) -> dict[str, str]:
+    """Return the command's environment; jobs on other machines keep theirs."""
+    elsewhere = ("--profile", "--workflow-profile", "--executor", "-e")
+    named = any(word.split("=")[0] in elsewhere for word in arguments)
+    if named or "SNAKEMAKE_PROFILE" in os.environ:
+        return dict(os.environ)
+    own = {"TMPDIR": str(temporary), scratch.VARIABLE: scratch.machine_folder()}
+    return dict(os.environ) | own
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +31,7 @@ from forerun.engines.base import (
 from forerun.errors import UserError
 from forerun.files import put_in_order
 from forerun.models import exogenous_columns
+from forerun.scratch import machine_folder
 
 if TYPE_CHECKING:
     from forerun.models import ModelSpec
@@ -140,7 +140,7 @@ def _build(
         "enable_checkpointing": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
-        "default_root_dir": tempfile.gettempdir(),
+        "default_root_dir": machine_folder(),  # saved with the model
         "callbacks": [_Report(progress, rounds)],
     }
     arguments = trainer | _arguments(spec, settings, data)

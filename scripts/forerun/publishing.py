@@ -1,0 +1,262 @@
+"""Giving finished files and folders their names without ever replacing one that exists.
+
+Temporary names start with ``.tmp-``. A temporary folder is locked by the process that fills or
+removes it, and the machine releases the lock when that process ends, however it ends: a temporary
+folder that can be locked was left behind by a killed process and may be swept.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import re
+import shutil
+import stat
+import sys
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+TEMPORARY = ".tmp-"
+#: Seconds after which a leftover is swept where nothing can be locked.
+STALE = 24 * 3600
+
+#: Temporary names as written here and by earlier versions. The staging folder of a migration
+#: (``.tmp-legacy_...``) is not among them: it holds the user's only copy.
+_LEFT = re.compile(r"\.tmp-(?:[0-9a-f]{12}-|deleted-\d+-|\d+-\d+$)")
+#: What the system answers where it cannot rename without replacing.
+_UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
+#: What it answers where hard links are not possible.
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
+
+
+def temporary_name(path: Path) -> Path:
+    """Return a name beside `path` that nobody else uses."""
+    return path.with_name(f"{TEMPORARY}{uuid.uuid4().hex[:12]}-{path.name[-80:]}")
+
+
+def flush(path: Path) -> None:
+    """Force the content of a file or the entries of a folder onto the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# -- Renaming -----------------------------------------------------------------------------------
+
+
+def publish(source: str | Path, target: str | Path) -> None:
+    """Rename a file or folder to `target`, which must not exist.
+
+    Raises
+    ------
+    FileExistsError
+        There is something of that name, even if it appeared at the same moment: it is not touched.
+    """
+    if os.path.lexists(target):
+        raise _exists(target)
+    if not _rename_exclusively(source, target):
+        _publish_portably(Path(source), Path(target))
+
+
+def _exists(target: str | Path) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+
+
+@cache
+def _exclusive_rename() -> Any:
+    """Return the system's function ``(source, target) -> status``; None where it has none."""
+    library = ctypes.CDLL(None, use_errno=True)
+    path = ctypes.c_char_p
+    with suppress(AttributeError):
+        if sys.platform == "darwin":
+            mac = library.renamex_np
+            mac.argtypes = [path, path, ctypes.c_uint]
+            return lambda source, target: mac(source, target, 4)  # RENAME_EXCL
+        linux = library.renameat2
+        linux.argtypes = [ctypes.c_int, path, ctypes.c_int, path, ctypes.c_uint]
+        here, no_replace = -100, 1  # AT_FDCWD, RENAME_NOREPLACE
+        return lambda source, target: linux(here, source, here, target, no_replace)
+    return None
+
+
+def _rename_exclusively(source: str | Path, target: str | Path) -> bool:
+    """Let the system rename without replacing; False where it cannot."""
+    rename = _exclusive_rename()
+    if rename is None:
+        return False
+    if rename(os.fsencode(source), os.fsencode(target)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in _UNSUPPORTED:
+        return False
+    if number in (errno.EEXIST, errno.ENOTEMPTY):
+        raise _exists(target)
+    raise OSError(number, os.strerror(number), str(source), None, str(target))
+
+
+def _publish_portably(source: Path, target: Path) -> None:
+    """Take the name first, which only one process can, then rename onto what was taken."""
+    if stat.S_ISDIR(os.lstat(source).st_mode):
+        os.mkdir(target)  # raises FileExistsError
+        try:
+            os.rename(source, target)  # replaces an empty folder only
+        except OSError as error:
+            with suppress(OSError):
+                os.rmdir(target)
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                raise _exists(target) from error
+            raise
+        return
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        os.replace(source, target)
+    else:
+        os.unlink(source)
+
+
+# -- Writing ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder to fill; on success it becomes the folder `path`.
+
+    Raises
+    ------
+    FileExistsError
+        `path` exists, at the start or by the end.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        raise _exists(path)
+    temporary, held = _locked_folder(path)
+    try:
+        yield temporary
+        for file in [*sorted(temporary.rglob("*")), temporary]:
+            flush(file)
+        publish(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(held)
+
+
+@contextmanager
+def new_file(path: str | Path) -> Iterator[Path]:
+    """Give a temporary file to write; on success it becomes the file `path`.
+
+    Raises
+    ------
+    FileExistsError
+        `path` exists, at the start or by the end.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        raise _exists(path)
+    sweep(path.parent, only=path.name)
+    temporary = temporary_name(path)
+    held = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+    try:
+        lock(held)
+        yield temporary
+        flush(temporary)
+        publish(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+        os.close(held)
+
+
+def _locked_folder(path: Path) -> tuple[Path, int]:
+    """Make a temporary folder and lock it, even if a sweep removes the first one unlocked."""
+    while True:
+        temporary = temporary_name(path)
+        temporary.mkdir()
+        with suppress(FileNotFoundError):
+            held = os.open(temporary, os.O_RDONLY)
+            lock(held)
+            if is_at(held, temporary):
+                return temporary, held
+            os.close(held)
+
+
+def lock(descriptor: int) -> bool | None:
+    """Lock an open file or folder; False if another process has it, None if that is impossible."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+# -- Removing -----------------------------------------------------------------------------------
+
+
+def discard(folder: str | Path) -> None:
+    """Remove a folder at once: it is renamed first, and what a kill leaves is swept later."""
+    folder = Path(folder)
+    gone = temporary_name(folder)
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        lock(held)
+        os.rename(folder, gone)
+        shutil.rmtree(gone)
+    finally:
+        os.close(held)
+
+
+def sweep(place: str | Path, only: str = "") -> None:
+    """Remove what killed processes left in a folder under temporary names.
+
+    Whatever a living process is writing stays. With `only`, just what would have become that name.
+    """
+    try:
+        names = os.listdir(place)
+    except OSError:
+        return
+    for name in names:
+        if _LEFT.match(name) and name.endswith(only[-80:]):
+            with suppress(OSError):
+                _sweep_one(Path(place) / name, at_once=bool(only))
+
+
+def _sweep_one(path: Path, at_once: bool) -> None:
+    state = os.lstat(path)
+    if not (stat.S_ISDIR(state.st_mode) or stat.S_ISREG(state.st_mode)):
+        return
+    held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        locked = lock(held)
+        # Files that are replaced (files.replacing) are written without a lock, in no time.
+        certain = locked and (at_once or stat.S_ISDIR(state.st_mode))
+        old = time.time() - state.st_mtime > (60 if locked else STALE)
+        if locked is False or not (certain or old):
+            return
+        if stat.S_ISDIR(state.st_mode):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(held)
