@@ -274,6 +274,69 @@ def test_the_same_run_twice_is_refused(home: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [["delete", "part", "--yes"], ["rename", "part", "x", "--yes"], ["export", "part"]],
+)
+def test_a_run_is_respected_from_its_first_second(
+    home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """Before its session is written: a command holds the lock, or a plain snakemake starts."""
+    from forerun.cli.locks import held
+
+    before = contents(home)
+    with held(Path("runs/part")):
+        code, _, err = call(capsys, *arguments)
+    assert code == 2
+    assert "run 'part' is in use by process" in err
+    script = "import time; print('started', flush=True); time.sleep(60)"
+    named = [sys.executable, "-c", script, "snakemake", "--cores", "1"]
+    for words, busy in ((["runs/part/plots"], True), (["runs/part2/plots"], False)):
+        process = subprocess.Popen([*named, *words], stdout=subprocess.PIPE)
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            if busy:
+                code, _, err = call(capsys, *arguments)
+                assert code == 2
+                assert "run 'part' is in use by another Snakemake" in err
+                assert contents(home) == before
+            else:
+                code, _, err = call(capsys, *arguments)
+                assert code == 0, err
+        finally:
+            process.kill()
+            process.wait()
+    assert not list(home.rglob("command.lock"))
+
+
+def test_commands_sweep_what_killed_ones_left(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["delete", "nothing"], ["rename", "nothing", "x"], ["import", "nothing"]):
+        (home / "runs/.tmp-0123456789ab-exp9").mkdir()
+        call(capsys, *arguments)
+        assert not (home / "runs/.tmp-0123456789ab-exp9").exists(), arguments
+
+
+@pytest.mark.parametrize("stream", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_closed_streams_are_no_error(home: Path, stream: str) -> None:
+    command = f"{sys.executable} -m forerun.cli list-runs {stream}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=home)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    from forerun import session
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("getpass.getuser", nameless)
+    assert session.user() == f"uid {os.getuid()}"
+
+
 # -- predict from what is there ------------------------------------------------------------------
 
 

@@ -122,12 +122,12 @@ def import_run(
         The file is no such archive, has entries that are neither plain files nor folders or lie
         outside the run's folder, is too large, is damaged, or the run exists already.
     """
+    sweep(runs)
     if not archive.is_file():
         what = "is a folder" if archive.is_dir() else "does not exist"
         if os.path.lexists(archive) and not archive.is_dir():
             what = "is not a file"
         raise UserError(f"'{archive}' {what}; give a file that 'forerun export' has written")
-    sweep(runs)
     try:
         return _imported(archive, runs, run_id, max_size)
     except OSError as error:

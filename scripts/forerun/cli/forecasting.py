@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from forerun import inference, legacy, listing
 from forerun.cli import snakemake
 from forerun.cli.console import say, show, table, warn
+from forerun.cli.locks import held
 from forerun.cli.workspace import Workspace
 from forerun.config import read_frozen
 from forerun.errors import UserError
@@ -105,8 +106,9 @@ def _own_predictions(folder: Path, settings: dict[str, Any], wish: Wish) -> int:
         say(snakemake.shown(command))
         if not wish.verify:
             os.environ[inference.UNVERIFIED] = "1"  # the jobs of this call inherit it
-        with snakemake.libraries(folder, settings, wish.extras):
-            code = snakemake.run([*command, *([] if wish.extras else ["--quiet", "all"])])
+        with held(folder) as lock, snakemake.libraries(folder, settings, wish.extras):
+            quiet = [] if wish.extras else ["--quiet", "all"]
+            code = snakemake.run([*command, *quiet], keep=[lock])
         if code:
             return code
     _list_files(folder / "predictions")

@@ -17,6 +17,7 @@ from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import SHIPPED, differences, read_frozen, resolve
 from forerun.errors import UserError
 from forerun.listing import read_run
+from forerun.publishing import sweep
 
 if TYPE_CHECKING:
     from forerun.data import Prepared
@@ -35,6 +36,7 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
     settings, prepared = _settings(asked, work)
     if dry_run:
         return _dry_run(asked, work, settings, prepared)
+    sweep(work.runs)
     run_id = asked.run_id or run_folders.claim_run_id(work.runs)
     asked.options["run_id"] = run_id
     folder = work.runs / run_id
