@@ -110,11 +110,11 @@ def seconds(result: Path) -> dict[str, float]:
 
 
 def by_backtest(result: Path) -> list[dict[str, Any]]:
-    """Errors of the run's leaderboard; sMAPE from 0 to 200."""
+    """Errors of the run's leaderboard; sMAPE in percent, from 0 to 100."""
     board = pd.read_csv(result / "leaderboard.csv", index_col="model")
     spent, rows = seconds(result), []
     for model, line in board.iterrows():
-        smape = 200 * line["smape"] if "smape" in board else np.nan
+        smape = 100 * line["smape"] if "smape" in board else np.nan
         mase = line.get("mase", np.nan)
         errors = dict(zip(METRICS, [line["mae"], smape, mase], strict=True))
         rows.append({"model": str(model), **errors, "CPU s": spent.get(str(model), "")})
@@ -126,7 +126,8 @@ def by_test(
 ) -> list[dict[str, Any]]:
     """Errors of the run's forecasts on the test part."""
     spent, rows = seconds(result), []
-    for path in sorted((result / "predictions").glob("*.csv")):
+    tables = (result / "predictions").glob("*.csv")
+    for path in sorted(path for path in tables if path.stem != "all"):
         forecast = pd.read_csv(path, parse_dates=["ds"], dtype={"unique_id": str})
         errors = score(forecast, path.stem, train, test, settings["season_length"])
         rows.append({"model": path.stem, **errors, "CPU s": spent.get(path.stem, "")})
@@ -136,7 +137,7 @@ def by_test(
 def score(
     forecast: pd.DataFrame, model: str, train: pd.DataFrame, test: pd.DataFrame, season: int
 ) -> dict[str, float]:
-    """MAE, sMAPE (0 to 200) and MASE as in the M3 competition: means over the series."""
+    """MAE, sMAPE (half of the M3 competition's: 0 to 100) and MASE: means over the series."""
     joined = test.merge(forecast[["unique_id", "ds", model]], on=["unique_id", "ds"], how="left")
     assert joined[model].notna().all(), f"{model} has no forecast for some steps"
     size = joined["y"].abs() + joined[model].abs()
@@ -144,7 +145,7 @@ def score(
     naive = train["y"].sub(train.groupby("unique_id")["y"].shift(season)).abs()
     scale = naive.groupby(train["unique_id"]).mean()
     mae = error.groupby(joined["unique_id"]).mean()
-    smape = (200 * error / size).groupby(joined["unique_id"]).mean()
+    smape = (100 * error / size).groupby(joined["unique_id"]).mean()
     mase = (mae / scale.reindex(mae.index)).replace(np.inf, np.nan)
     return {"MAE": float(mae.mean()), "sMAPE": float(smape.mean()), "MASE": float(mase.mean())}
 

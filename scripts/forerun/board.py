@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from forerun import text
 from forerun.errors import UserError
 from forerun.files import read_json
 from forerun.models import specs
@@ -267,7 +268,7 @@ def sentence(piece: Piece) -> str:
         return (
             f"{line} begins" if piece.elapsed < SPEAK else f"{line} has run {piece.elapsed:.0f} s"
         )
-    loss = "" if piece.loss is None else f", loss {piece.loss:.4g}"
+    loss = "" if piece.loss is None else f", loss {text.brief(piece.loss)}"
     left = "" if piece.remaining is None else f", about {piece.remaining:.0f} s left"
     return f"{line}: step {piece.step} of {piece.max_steps}{loss}{left}"
 

@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from forerun import text
 from forerun.board import FAILED, OK, RUNNING, WAITING, Piece, progress
 from forerun.text import clock
 
@@ -142,7 +143,7 @@ def _at_rest(model: list[Piece]) -> dict[str, RenderableType]:
 
 
 def _loss(piece: Piece) -> str:
-    return "" if piece.loss is None else f"{piece.loss:.4g}"
+    return "" if piece.loss is None else text.brief(piece.loss)
 
 
 def _overall(run_id: str, pieces: list[Piece], words: str, width: int) -> Table:

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from forerun import benchmark_files, children, devices
+from forerun import benchmark_files, children, devices, text
 from forerun.errors import UserError
 from forerun.files import read_json, write_json
 
@@ -246,6 +246,6 @@ def _speak(labels: dict[str, Any], progress: str) -> None:
         print(f"{line}starting", file=sys.stderr, flush=True)
         return
     left = state["elapsed"] / state["step"] * (state["max_steps"] - state["step"])
-    loss = "" if state["loss"] is None else f", loss {state['loss']:.4g}"
-    text = f"{line}step {state['step']} of {state['max_steps']}{loss}, about {left:.0f} s left"
-    print(text, file=sys.stderr, flush=True)
+    loss = "" if state["loss"] is None else f", loss {text.brief(state['loss'])}"
+    words = f"{line}step {state['step']} of {state['max_steps']}{loss}, about {left:.0f} s left"
+    print(words, file=sys.stderr, flush=True)

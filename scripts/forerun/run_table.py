@@ -18,6 +18,7 @@ from typing import Any
 from forerun.errors import UserError, suggest
 from forerun.listing import Row, scan
 from forerun.text import duration
+from forerun.text import error as error_text
 
 # -- Choosing and ordering ----------------------------------------------------------------------
 
@@ -146,7 +147,7 @@ def _line(cells: Iterable[str], sizes: Mapping[str, int], right: Collection[str]
 
 
 def _cells(row: Row, name_metric: bool) -> list[str]:
-    error = "" if row.error is None else f"{row.error:.4g}"
+    error = "" if row.error is None else error_text(row.metric or "", row.error)
     if error and name_metric:
         error += f" {row.metric}"
     return [

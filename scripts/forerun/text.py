@@ -15,6 +15,9 @@ METRICS = {
     "mae": "MAE", "mse": "MSE", "rmse": "RMSE", "mape": "MAPE", "smape": "sMAPE", "mase": "MASE",
     "rmsse": "RMSSE", "scaled_crps": "CRPS",
 }  # fmt: skip
+#: Errors that are shares of the values. Files hold the share, as utilsforecast gives it (sMAPE from
+#: 0 to 1); people read percent (sMAPE from 0 to 100 %).
+PERCENT = ("mape", "smape")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -44,21 +47,40 @@ def real(value: Any) -> float | None:
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """Return a number with `digits` significant digits; ``–`` for none."""
+    """Return a number with `digits` significant digits, all whole ones; ``–`` for none.
+
+    Only what no column has room for is written with an exponent.
+    """
     found = real(value)
     if found is None:
         return MISSING
     size = abs(found)
-    if size >= 1e9 or 0 < size < 1e-4:
+    if size >= 1e15 or 0 < size < 1e-5:
         return f"{found:.{digits - 1}e}".replace("-", MINUS)
-    decimals = 0 if size >= 1000 or size == 0 else digits - 1 - math.floor(math.log10(size))
+    decimals = 0 if size == 0 else digits - 1 - math.floor(math.log10(size))
     return f"{found:,.{max(0, decimals)}f}".replace("-", MINUS)
 
 
+def brief(value: Any) -> str:
+    """Return a number without zeros at its end, and a plain minus: losses of progress lines."""
+    shown = number(value).replace(MINUS, "-")
+    return shown if "." not in shown or "e" in shown else shown.rstrip("0").rstrip(".")
+
+
 def percent(value: Any) -> str:
-    """Return a share as ``12.3 %``."""
+    """Return a share as ``12.3 %``; below one percent with two significant digits, ``0.27 %``."""
     found = real(value)
-    return MISSING if found is None else f"{100 * found:.1f} %".replace("-", MINUS)
+    if found is None:
+        return MISSING
+    size = abs(100 * found)
+    decimals = 1 if size >= 1 or size < 1e-6 else 1 - math.floor(math.log10(size))
+    return f"{100 * found:,.{decimals}f} %".replace("-", MINUS)
+
+
+def error(metric: str, value: Any) -> str:
+    """Return a mean of a metric as people read it: what is a share as percent."""
+    share = metric in PERCENT or metric == "skill" or metric.startswith("coverage_level")
+    return percent(value) if share else number(value)
 
 
 def duration(seconds: Any, whole: bool = False) -> str:

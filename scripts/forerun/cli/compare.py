@@ -75,7 +75,8 @@ def _rows(found: Compared, metric: str) -> list[list[str]]:
     rows = []
     for model, values in found.scores[metric].items():
         best = found.best(metric, model)
-        marked = [f"{cell(v)}{' *' if place == best else ''}" for place, v in enumerate(values)]
+        shown = [cell(value, metric) for value in values]
+        marked = [f"{v}{' *' if place == best else ''}" for place, v in enumerate(shown)]
         rows.append([model, *marked])
     return rows
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forerun import text
 from forerun.errors import UserError
 from forerun.tables import read_leaderboard_rows
 
@@ -57,18 +58,19 @@ def show(made: Table) -> None:
     Console(width=width, highlight=False).print(made, crop=False, no_wrap=not is_terminal())
 
 
-def cell(value: Any) -> str:
-    """Return a value as people read it."""
-    if value is None:
+def cell(value: Any, metric: str = "", digits: int = 4) -> str:
+    """Return a value as people read it; of a metric with its unit. Terminals get a plain minus."""
+    if value is None or value != value:
         return ""
     if isinstance(value, float):
-        return "" if value != value else f"{value:.4g}"
+        shown = text.error(metric, value) if metric else text.number(value, digits)
+        return shown.replace(text.MINUS, "-")
     return str(value)
 
 
-def _numeric(text: str) -> bool:
+def _numeric(shown: str) -> bool:
     try:
-        float(text.rstrip(" *%s") or "0")
+        float(shown.rstrip(" *%s").replace(",", "") or "0")
     except ValueError:
         return False
     return True
@@ -92,7 +94,7 @@ def leaderboard(path: Path, title: str | None = None, metric: str = "mae") -> Ta
         return None
     head = [name for name in rows[0] if name not in ("rank", "reason")]
     fit = _fitting(head, rows, metric) if is_terminal() else head
-    lines = [[_number(row[name]) for name in fit] for row in rows]
+    lines = [[cell(_number(row[name]), name) for name in fit] for row in rows]
     made = table([name.replace("_", " ") for name in fit], lines, title)
     if len(fit) < len(head):
         made.caption = f"{len(head) - len(fit)} more columns in {path}"
@@ -112,7 +114,7 @@ def _fitting(head: list[str], rows: list[dict[str, str]], metric: str) -> list[s
     wanted = [name for name in ("model", metric, *_TELLING, *head) if name in head]
     kept = set()
     for name in dict.fromkeys(wanted):
-        cells = [cell(_number(row[name])) for row in rows]
+        cells = [cell(_number(row[name]), name) for row in rows]
         needed = max(map(len, [name, *cells])) + 3
         if needed <= room:
             kept.add(name)
@@ -120,11 +122,11 @@ def _fitting(head: list[str], rows: list[dict[str, str]], metric: str) -> list[s
     return [name for name in head if name in kept]
 
 
-def _number(text: str | None) -> Any:
+def _number(written: str | None) -> Any:
     try:
-        return float(text or "")
+        return float(written or "")
     except ValueError:
-        return text
+        return written
 
 
 def confirm(question: str, yes: bool) -> None:

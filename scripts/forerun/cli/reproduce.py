@@ -64,8 +64,12 @@ def _make(run: str, scratch: Path, extras: list[str]) -> int:
     return code
 
 
+def _change(difference: float) -> str:
+    return f"{difference:+.3g}" if difference else ""
+
+
 def _tell(run: str, found: Reproduction) -> int:
-    from forerun.cli.console import say, show, table
+    from forerun.cli.console import cell, say, show, table
 
     say(*(f"configuration: {key} was {old!r}, is {new!r}" for key, old, new in found.configuration))
     if not found.configuration:
@@ -76,7 +80,7 @@ def _tell(run: str, found: Reproduction) -> int:
     if not found.versions:
         say("versions: identical")
     rows = [
-        (model, metric, f"{then:.6g}", f"{now:.6g}", "" if then == now else f"{now - then:+.3g}")
+        (model, metric, cell(then, digits=6), cell(now, digits=6), _change(now - then))
         for model, metrics in found.scores.items()
         for metric, (then, now) in metrics.items()
     ]

@@ -9,10 +9,11 @@ from matplotlib.lines import Line2D
 
 from forerun.comparing import BEST_MODEL, Compared
 from forerun.palette import COLOURS
-from forerun.plots.diagnostics import PERCENT, metric_label
+from forerun.plots.diagnostics import metric_label
 from forerun.plots.page import Page
 from forerun.plots.style import DPI, style
 from forerun.plots.text import Numbers, fit_text
+from forerun.text import PERCENT
 
 #: One for each run, beside its color.
 MARKS = "osD^vPX*"

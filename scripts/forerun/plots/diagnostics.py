@@ -34,7 +34,7 @@ from forerun.plots.frames import (
 from forerun.plots.page import Page
 from forerun.plots.series import Settings, fill_palette
 from forerun.plots.style import Look, styled
-from forerun.text import plural
+from forerun.text import PERCENT, plural
 
 WIDTH, HEIGHT = 10.0, 4.0
 
@@ -43,13 +43,12 @@ _LOSSES: dict[str, Callable[..., pd.DataFrame]] = {
     "smape": losses.smape, "bias": losses.bias, "mase": losses.mae, "rmsse": losses.rmse,
 }  # fmt: skip
 SCALED = ("mase", "rmsse")
-PERCENT = ("mape", "smape")
 NAMES = {
     "mae": "Mean absolute error (MAE)",
     "mse": "Mean squared error (MSE)",
     "rmse": "Root mean squared error (RMSE)",
     "mape": "Mean absolute percentage error (MAPE)",
-    "smape": "Symmetric absolute percentage error (sMAPE)",
+    "smape": "Symmetric mean absolute percentage error (sMAPE)",
     "bias": "Mean error, forecast minus actual (bias)",
     "mase": "Mean absolute scaled error (MASE)",
     "rmsse": "Root mean squared scaled error (RMSSE)",

@@ -12,14 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
+from forerun import text
 from forerun.errors import UserError
 from forerun.palette import INK
-from forerun.plots.diagnostics import NAMES, PERCENT, metric_label, short_name
+from forerun.plots.diagnostics import NAMES, metric_label, short_name
 from forerun.plots.page import Page
 from forerun.plots.series import Settings, fill_palette
 from forerun.plots.style import GRID, MUTED, Look, styled
 from forerun.plots.text import Numbers, fit_text, number, text_width
-from forerun.text import MINUS, duration, plural
+from forerun.text import MINUS, PERCENT, duration, plural
 
 WIDTH, ROW = 10.0, 0.29
 MOST_MODELS = 80
@@ -137,9 +138,8 @@ def _reason(row: pd.Series) -> str:
 
 def _columns(board: pd.DataFrame, metric: str) -> list[tuple[str, list[str]]]:
     """Return header and cells of the columns of figures beside the bars."""
-    percent = metric in PERCENT
-    cells = ["" if math.isnan(v) else f"{number(100 * v)} %" if percent else number(v)
-             for v in board["error"]]  # fmt: skip
+    write = text.percent if metric in PERCENT else number
+    cells = ["" if math.isnan(v) else write(v) for v in board["error"]]
     columns = [(short_name(metric), cells)]
     if "skill" in board and board["skill"].notna().any():
         columns.append(("skill", [_share(value) for value in board["skill"]]))

@@ -42,7 +42,7 @@ def _table(run: Run) -> str:
     )
     rows = []
     for row in run.leaderboard.head(MOST_MODELS).to_dict("records"):
-        cells = [charts.error(metric, row.get(metric)) for metric in metrics]
+        cells = [text.error(metric, row.get(metric)) for metric in metrics]
         cells += [text.percent(row.get("skill")), escape(str(row["status"]))]
         body = "".join(f'<td style="{_CELL}">{cell}</td>' for cell in cells)
         rows.append(f'<tr><th scope="row" style="{_NAME}">{escape(row["model"])}</th>{body}</tr>')

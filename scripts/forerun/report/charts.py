@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from forerun import text
-from forerun.plots.diagnostics import PERCENT
 from forerun.report.errors import Backtest
 
 Chart = dict[str, Any]
@@ -24,11 +23,13 @@ ABOUT = {
     "mse": "Mean squared error",
     "rmse": "Root of the mean squared error",
     "mape": "Mean absolute percentage error",
-    "smape": "Symmetric mean absolute percentage error",
+    "smape": "Symmetric mean absolute percentage error, from 0 to 100 %",
     "mase": "Mean absolute error, scaled by that of the seasonal naive forecast in-sample",
     "rmsse": "Root mean squared error, scaled by that of the seasonal naive forecast in-sample",
     "scaled_crps": "Continuous ranked probability score of the intervals, scaled by the values",
 }
+#: Points of the distribution that a box shows.
+SPREAD = (0.05, 0.25, 0.5, 0.75, 0.95)
 SCALES = {"scaled": "Scaled by each series' seasonal naive error", "mae": "In the data's units"}
 
 
@@ -37,14 +38,14 @@ def metric_name(metric: str) -> str:
     return text.metric(metric)
 
 
-def error(metric: str, value: Any) -> str:
-    """Return a mean error as it is written in tables."""
-    return text.percent(value) if metric in PERCENT else text.number(value)
+def _digits(values: Any, metric: str = "") -> list[float | None]:
+    """Return floats with five significant digits, shares in percent: what a chart can show."""
+    values = np.asarray(values, float) * (100 if metric in text.PERCENT else 1)
+    return [None if not np.isfinite(v) else float(f"{v:.5g}") for v in values]
 
 
-def _digits(values: Any) -> list[float | None]:
-    """Return floats with five significant digits: what a chart can show."""
-    return [None if not np.isfinite(v) else float(f"{v:.5g}") for v in np.asarray(values, float)]
+def _unit(metric: str) -> str:
+    return " %" if metric in text.PERCENT else ""
 
 
 def by_model(board: pd.DataFrame, metrics: Sequence[str], models: Mapping[str, int]) -> Chart:
@@ -52,12 +53,14 @@ def by_model(board: pd.DataFrame, metrics: Sequence[str], models: Mapping[str, i
     variants = []
     for metric in metrics:
         rows = board[board[metric].notna()].sort_values(metric)
+        unit = _unit(metric)
+        hover = f"%{{y}}: %{{x}}{unit}<extra></extra>"
         data = [
             {"type": "bar", "orientation": "h", "m": models[model], "name": model}
-            | {"x": _digits([value]), "y": [model], "hovertemplate": "%{y}: %{x}<extra></extra>"}
+            | {"x": _digits([value], metric), "y": [model], "hovertemplate": hover}
             for model, value in zip(rows["model"], rows[metric], strict=True)
         ]
-        variants.append({"label": metric_name(metric), "data": data})
+        variants.append({"label": metric_name(metric), "data": data, "unit": unit})
     layout = {"yaxis": {"autorange": "reversed", "type": "category"}, "bargap": 0.35}
     layout["xaxis"] = {"title": {"text": "mean error over all series"}, "rangemode": "tozero"}
     return {"id": "by-model", "variants": variants, "layout": layout, "rows": len(board)}
@@ -119,12 +122,12 @@ def over_series(metrics: pd.DataFrame, wanted: Sequence[str], models: Mapping[st
             values = part[model].dropna().to_numpy(dtype=float)
             if not len(values):
                 continue
-            low, q1, median, q3, high = _digits(np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95]))
+            low, q1, median, q3, high = _digits(np.quantile(values, SPREAD), metric)
             box = {"type": "box", "orientation": "h", "m": models[model], "name": model}
             box |= {"y": [model], "q1": [q1], "median": [median], "q3": [q3]}
             box |= {"lowerfence": [low], "upperfence": [high], "boxpoints": False}
             data.append(box)
-        variants.append({"label": metric_name(metric), "data": data})
+        variants.append({"label": metric_name(metric), "data": data, "unit": _unit(metric)})
     layout: Chart = {"yaxis": {"autorange": "reversed", "type": "category"}}
     layout["xaxis"] = {"title": {"text": "error of one series"}, "rangemode": "tozero"}
     return {"id": "over-series", "variants": variants, "layout": layout, "rows": len(columns)}
@@ -157,18 +160,21 @@ def scatter(pairs: Mapping[str, pd.DataFrame], first: str, second: str, number: 
         both = both[(both > 0).all(axis=1)]
         if both.empty:
             continue
-        ends = [float(both.min().min()), float(both.max().max())]
+        unit = _unit(metric)
+        ends = _digits([both.min().min(), both.max().max()], metric)
         dots: Chart = {"type": "scatter", "mode": "markers", "name": second}
         dots |= {
-            "x": _digits(both["first"]),
-            "y": _digits(both["second"]),
+            "x": _digits(both["first"], metric),
+            "y": _digits(both["second"], metric),
             "text": list(both.index),
         }
         dots |= {"marker": {"size": 7, "opacity": 0.7}}
-        dots["hovertemplate"] = f"%{{text}}<br>{first} %{{x}}<br>{second} %{{y}}<extra></extra>"
+        dots["hovertemplate"] = (
+            f"%{{text}}<br>{first} %{{x}}{unit}<br>{second} %{{y}}{unit}<extra></extra>"
+        )
         line: Chart = {"type": "scatter", "mode": "lines", "x": ends, "y": ends, "name": "equal"}
         line |= {"hoverinfo": "skip", "neutral": True}
-        variants.append({"label": metric_name(metric), "data": [line, dots]})
+        variants.append({"label": metric_name(metric), "data": [line, dots], "unit": unit})
     axes = {"type": "log", "exponentformat": "none"}
     layout = {
         "xaxis": {**axes, "title": {"text": f"error of {first}"}},

@@ -19,7 +19,6 @@ from markupsafe import Markup
 
 from forerun import __version__, text
 from forerun.files import write_text
-from forerun.report.charts import error
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -39,7 +38,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "number": text.number,
-        "error": error,
+        "error": text.error,
         "duration": text.duration,
         "percent": text.percent,
         "moment": text.moment,

@@ -214,6 +214,7 @@ def _extremes(run: Run) -> dict[str, Any] | None:
     return {
         "model": ranked[0],
         "metric": charts.metric_name(metric),
+        "key": metric,
         "best": rows(errors.head(number)),
         "worst": rows(errors.tail(number)[::-1]) if len(errors) > 1 else [],
     }

@@ -88,6 +88,7 @@ def _trend(key: tuple[Any, ...], group: list[Row]) -> dict[str, Any]:
     return {
         "title": f"{file}, horizon {horizon}",
         "metric": charts.metric_name(metric),
+        "key": metric,
         "points": points,
         "first": errors[0],
         "last": errors[-1],

@@ -39,6 +39,12 @@ function setUpTheme() {
   showTheme();
 }
 
+// -- Numbers ----------------------------------------------------------------------------------
+
+// As the tables of the page write them: thousands separators, no exponents.
+const digits = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 6 });
+const written = (value) => (typeof value === "number" ? digits.format(value).replace("-", "\u2212") : String(value));
+
 // -- Tables -----------------------------------------------------------------------------------
 
 const cellValue = (row, column) => {
@@ -105,7 +111,7 @@ function fillTable(details, caption, head, rows) {
   all("div", details).forEach((old) => old.remove());
   const headings = head.map((name) => element("th", { scope: "col" }, String(name)));
   const body = rows.map((row) => {
-    const cells = row.map((value, i) => (i ? element("td", { class: "num" }, value === null || value === undefined ? "–" : String(value)) : element("th", { scope: "row" }, String(value))));
+    const cells = row.map((value, i) => (i ? element("td", { class: "num" }, value === null || value === undefined ? "–" : written(value)) : element("th", { scope: "row" }, String(value))));
     return element("tr", {}, ...cells);
   });
   const table = element("table", {}, element("caption", { class: "hidden" }, caption), element("thead", {}, element("tr", {}, ...headings)), element("tbody", {}, ...body));
@@ -148,7 +154,7 @@ const faded = (colour, opacity) => {
 
 function layoutOf(extra, height) {
   const c = ink();
-  const axis = { gridcolor: c.line, linecolor: c.line, zerolinecolor: c.line, automargin: true, tickfont: { color: c.muted }, title: { font: { color: c.muted, size: 13 }, standoff: 8 } };
+  const axis = { gridcolor: c.line, linecolor: c.line, zerolinecolor: c.line, automargin: true, separatethousands: true, exponentformat: "B", minexponent: 9, tickfont: { color: c.muted }, title: { font: { color: c.muted, size: 13 }, standoff: 8 } };
   // Names are beside the boxes above the charts; paper has no boxes. Below the axis' title: 58 pixels.
   const legend = { orientation: "h", x: 0, xanchor: "left", y: -58 / (height - 110), yanchor: "top", traceorder: "normal", itemclick: false, itemdoubleclick: false };
   const merged = {
@@ -188,6 +194,8 @@ function render(plot, traces, layout) {
 
 const isShown = (trace) => trace.m === undefined || visible.has(trace.m);
 
+const withUnit = (layout, axes) => ({ ...layout, ...Object.fromEntries(Object.entries(axes).map(([name, unit]) => [name, { ...layout[name], ticksuffix: unit }])) });
+
 function setUpChart(figure) {
   const chart = data.charts.find((one) => one.id === figure.dataset.chart);
   if (!chart) { figure.hidden = true; return; }
@@ -198,7 +206,9 @@ function setUpChart(figure) {
     if (!chart.rows) traces.sort((a, b) => widthOf(b) - widthOf(a));
     const names = new Set(traces.flatMap((trace) => (trace.orientation === "h" ? trace.y : [])));
     const height = chart.height || (chart.rows ? 90 + 30 * Math.max(names.size, 3) : 340);
-    render(plot, traces.map(paint), layoutOf({ ...chart.layout, barmode: "overlay", hovermode: chart.layout.hovermode || (chart.rows ? "closest" : "x unified"), ...(chart.rows ? { showlegend: false } : {}) }, height));
+    const unit = chart.variants[current].unit || "";
+    const axes = Object.fromEntries(chart.rows ? [["xaxis", unit]] : [["xaxis", chart.height ? unit : ""], ["yaxis", unit]]);
+    render(plot, traces.map(paint), layoutOf({ ...withUnit(chart.layout, axes), barmode: "overlay", hovermode: chart.layout.hovermode || (chart.rows ? "closest" : "x unified"), ...(chart.rows ? { showlegend: false } : {}) }, height));
     if (details && details.open) table();
   };
   const table = () => {
