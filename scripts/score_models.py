@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING
 
 from forerun.files import read_json, write_csv, write_json
+from forerun.forecastable import without_forecasts
 from forerun.metrics import leaderboard
 from forerun.recording import recording
+from forerun.runs import NO_FORECAST
 from forerun.scoring import score_all
 from forerun.training import read_history
 from forerun.yaml_files import load_yaml
@@ -17,7 +19,8 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
     """Write the files `outputs`; `models` names the files' models in order.
 
     `outputs` are the paths of ``metrics``, ``leaderboard``, ``ensemble`` (the weights) and of the
-    combinations' back-tests ``cv_best`` and ``cv_ensemble``.
+    combinations' back-tests ``cv_best`` and ``cv_ensemble``: these are made of the models that can
+    forecast, so that what is scored is what forecasts.
     """
     with recording(log, log_file):
         settings = load_yaml(config)
@@ -28,7 +31,13 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
             for model, path in zip(models, cv_results, strict=True)
             if states[model]["status"] == "ok"
         }
-        scored = score_all(good, history, settings)
+        silent = without_forecasts(settings, data)
+        scored = score_all(good, history, settings, [name for name in good if name not in silent])
+        states |= {
+            model: states[model] | {"status": NO_FORECAST, "error": {"message": reason}}
+            for model, reason in silent.items()
+            if model in good
+        }
         for name, frame in scored.results.items():
             write_csv(outputs[f"cv_{name}"], frame)
         write_json(outputs["ensemble"], scored.record)

@@ -11,7 +11,11 @@ import pandas as pd
 from forerun.cube import Cube, mean, sorted_results
 from forerun.intervals import columns
 from forerun.losses import errors, interval_errors, scales
+from forerun.models import specs
 from forerun.tables import read_cv_results
+
+#: The reason that the leaderboard gives for a network.
+WORSE = "worse than SeasonalNaive"
 
 KEYS = ["unique_id", "ds", "cutoff", "y"]
 
@@ -130,6 +134,12 @@ def leaderboard(
     naive = table.loc[table["model"].map(classes) == "SeasonalNaive", sort_by]
     skill = 1 - table[sort_by] / naive.iloc[0] if len(naive) and naive.iloc[0] else np.nan
     table.insert(2 + len(names), "skill", skill)
+    networks = {s.name for s in specs(settings) if s.engine == "neuralforecast"}
+    worse = table["model"].isin(networks) & (
+        table[sort_by] > (naive.iloc[0] if len(naive) else np.inf)
+    )
+    reasons = table.loc[worse, "reason"]
+    table.loc[worse, "reason"] = [f"{one}; {WORSE}" if one else WORSE for one in reasons]
     return table
 
 

@@ -63,9 +63,8 @@ def write(
             whole = _complete(frame, model, run, table, settings)
             write_csv(temporary / f"{model}.csv", whole)
             frames[model] = points(whole, model, frames)
-        if not frames:
-            nothing = "every model failed, nothing can forecast; status/ says why"
-            raise UserError(refused[0] if refused else nothing)
+        if not frames and not refused:  # a back-test only has no forecasts
+            raise UserError("every model failed, nothing can forecast; status/ says why")
         for name, frame in combinations(settings, table, run, frames):
             write_csv(temporary / f"{name}.csv", frame)
 

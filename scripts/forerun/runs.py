@@ -22,6 +22,9 @@ MODEL = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 #: States of work that the same command takes up again: it failed, or the run's time was over.
 NOT_DONE = ("failed", "skipped")
 
+#: Status on the leaderboard of a model that was back-tested and lacks the values to forecast.
+NO_FORECAST = "no forecast"
+
 #: What the frozen part of a run consists of (folders are sealed with everything in them).
 FROZEN = ("config.yaml", "data.parquet", "provenance.json")
 

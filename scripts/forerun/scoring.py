@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,10 +34,19 @@ class Scored:
     states: dict[str, dict[str, Any]]
 
 
-def score_all(paths: dict[str, str], history: pd.DataFrame, settings: dict[str, Any]) -> Scored:
+def score_all(
+    paths: dict[str, str],
+    history: pd.DataFrame,
+    settings: dict[str, Any],
+    members: Collection[str] | None = None,
+) -> Scored:
     """Score the models whose back-tests lie at `paths`; choose, weight and score combinations.
 
     Models are read one after the other; only their point forecasts are held together.
+
+    Parameters
+    ----------
+    members : the models that the combinations may use, those that can forecast; all if not given
     """
     keys: list[pd.DataFrame] = []
     columns: dict[str, npt.NDArray[Any]] = {}
@@ -46,13 +55,14 @@ def score_all(paths: dict[str, str], history: pd.DataFrame, settings: dict[str, 
         for model, path in paths.items():
             frame = sorted_results(read_cv_results(path))
             keys[:] = keys or [frame[KEYS]]
-            columns[model] = _aligned(frame, model, keys[0])
+            if members is None or model in members:
+                columns[model] = _aligned(frame, model, keys[0])
             yield score(frame, model, history, settings)
 
     tables = list(scores())
-    if not tables:
+    if not columns:
         results = {name: pd.DataFrame(columns=[*KEYS, name]) for name in COMBINATIONS}
-        return Scored(side_by_side([], settings), results, {}, {})
+        return Scored(side_by_side(tables, settings), results, {}, {})
     stacked = stack(keys[0], columns, history, settings)
     combined = combine(stacked, settings)
     results = {}

@@ -230,3 +230,28 @@ def test_score_all_adds_both_to_metrics_with_intervals(tmp_path: Path) -> None:
     assert scored.states["ensemble"]["status"] == "ok"
     nothing = score_all({}, history, run)
     assert nothing.metrics.empty
+
+
+def test_models_that_cannot_forecast_are_scored_but_not_combined(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    steps = np.tile(np.arange(20), 2)
+    history = pd.DataFrame(
+        {"unique_id": np.repeat(["a", "b"], 20), "ds": steps, "y": random.normal(size=40)}
+    )
+    cv = history[history["ds"] >= 14].reset_index(drop=True)
+    cv.insert(2, "cutoff", 13 + (cv["ds"] - 14) // 2 * 2)
+    paths = {}
+    for model, error in (("A", 0.01), ("B", 1.0), ("C", 2.0)):
+        paths[model] = str(tmp_path / f"{model}.csv")
+        cv.assign(**{model: cv["y"] + error}).to_csv(paths[model], index=False)
+    scored = score_all(paths, history, settings(), ["B", "C"])  # A, the best, cannot forecast
+    assert {"A", "B", "C", "ensemble"} <= set(scored.metrics.columns)
+    mean = scored.metrics.groupby("metric")[["A", "B", "ensemble"]].mean().loc["mae"]
+    assert mean["A"] == pytest.approx(0.01)
+    assert mean["ensemble"] >= mean["B"] - 1e-9
+    assert "A" not in scored.record["weights"]
+    assert "A" not in scored.record["members"]
+    assert "A" not in (scored.record["weights_by_series"] or {})
+    nothing = score_all(paths, history, settings(), [])
+    assert list(nothing.metrics.columns) == ["unique_id", "metric", "A", "B", "C"]
+    assert nothing.record == {}

@@ -2,7 +2,7 @@
 
 import time
 
-from forerun import preload, seal, session, store
+from forerun import cautions, preload, seal, session, store
 
 #: Rules whose jobs import the forecasting libraries.
 FORECASTING = (
@@ -103,6 +103,13 @@ def end_with_failures():
         raise SystemExit(1)
 
 
+def print_cautions():
+    """Name the models without forecasts, and networks worse than the seasonal naive forecast."""
+    for run_id in sorted(SESSION) if not workflow.dryrun else []:
+        for line in cautions.of_run(Path(HERE) / run_id):
+            print(f"forerun: warning: run '{run_id}': {line}", file=sys.stderr, flush=True)
+
+
 def end_with_refusals():
     """End the call with exit code 2 if a run was refused; leave no empty folder of it."""
     refused = [run_id for run_id in sorted(SESSION) if is_refused(Path(HERE) / run_id)]
@@ -133,6 +140,7 @@ onstart:
 onsuccess:
     stop_preloaded()
     close_sessions()
+    print_cautions()
     end_with_failures()
 
 

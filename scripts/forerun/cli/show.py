@@ -10,7 +10,7 @@ from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
 
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> None:
     """Show a run: its settings, data, models with status and time, and where its files are."""
-    from forerun import listing, run_table
+    from forerun import cautions, listing, run_table
     from forerun.cli.console import leaderboard, say, show
     from forerun.cli.console import table as make
     from forerun.errors import UserError
@@ -29,6 +29,7 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
         show(board)
         failures = failed_models(folder / "leaderboard.csv")
         say(*(f"{model} failed: {reason}" for model, reason in failures.items()))
+        say(*(f"warning: {line}" for line in cautions.of_run(folder)))
     else:
         show(make(["model", "status", "seconds", "why"], _states(folder, row.models), "Models"))
     files = [(name, folder / name) for name in _FILES if (folder / name).exists()]

@@ -8,10 +8,11 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forerun import cautions
 from forerun import runs as run_folders
 from forerun.cli import snakemake
 from forerun.cli.asking import Asked
-from forerun.cli.console import is_terminal, leaderboard, say, show
+from forerun.cli.console import is_terminal, leaderboard, say, show, warn
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import SHIPPED, differences, read_frozen, resolve
@@ -150,6 +151,8 @@ def _conclude(folder: Path, code: int) -> None:
     if table is None:
         return
     show(table)
+    for line in cautions.of_run(folder):
+        warn(line)
     for part in ("plots", "predictions", "report.html"):
         if (folder / part).exists():
             say(f"{part.removesuffix('.html')}: {folder / part}{os.sep if '.' not in part else ''}")

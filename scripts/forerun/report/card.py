@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from forerun import text
+from forerun import cautions, text
 from forerun.report import charts
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def card(run: Run) -> str:
     failed = "".join(
         f"<p>{escape(model)} failed: {escape(reason)}</p>" for model, reason in run.failed.items()
     )
-    return f"<div>{head}{_table(run)}{failed}</div>"
+    warnings = "".join(f"<p>Warning: {escape(line)}</p>" for line in cautions.of_run(run.folder))
+    return f"<div>{head}{_table(run)}{failed}{warnings}</div>"
 
 
 def _table(run: Run) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from forerun import palette, schema, text
+from forerun import cautions, palette, schema, text
 from forerun.plots.axes import axis_names
 from forerun.plots.frames import seasonal_scale
 from forerun.report import charts
@@ -17,7 +17,7 @@ from forerun.report.errors import Backtest, backtest, time_text, window_names
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
 from forerun.run import COMBINED, Run
-from forerun.runs import is_sealed
+from forerun.runs import NOT_DONE, is_sealed
 
 #: Series in the tables of best and worst ones, and most in the picker before room is measured.
 EXTREMES, MOST_SERIES = 10, 2000
@@ -47,6 +47,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
         levels=sorted({level for test in tests.values() for level in test.coverage}),
         tests=bool(tests),
         failures=_failures(run),
+        cautions=cautions.of_run(run.folder),
         extremes=extremes,
         shown=shown,
         overview=_overview(run, history),
@@ -148,7 +149,7 @@ def _summary(run: Run, history: pd.DataFrame, board: pd.DataFrame) -> dict[str, 
         "skill": None if best is None else best["skill"],
         "series": history["unique_id"].nunique(),
         "rows": len(history),
-        "ok": int((single["status"] == "ok").sum()),
+        "ok": int((~single["status"].isin(NOT_DONE)).sum()),
         "of": len(single),
         "seconds": board[["train_seconds", "cv_seconds"]].sum().sum(),
     }
