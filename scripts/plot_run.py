@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forerun.files import new_folder
+from forerun.names import current
 from forerun.plots import write_all
 from forerun.recording import recording
 from forerun.tables import read_cv_results, read_leaderboard, read_predictions
@@ -39,7 +40,8 @@ def main(
             history=read_history(data),
             cv={m: read_cv_results(p) for m, p in zip(models, cv_results, strict=True)},
             predictions={
-                p.stem: read_predictions(p) for p in sorted(Path(predictions).glob("*.csv"))
+                current(p.stem): read_predictions(p)
+                for p in sorted(Path(predictions).glob("*.csv"))
             },
             leaderboard=read_leaderboard(leaderboard),
             settings=settings,

@@ -1,10 +1,12 @@
 """Compute the errors of all models of a run and of their combinations; rank them."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forerun.files import read_json, write_csv, write_json
 from forerun.forecastable import without_forecasts
 from forerun.metrics import leaderboard
+from forerun.names import FORMER
 from forerun.recording import recording
 from forerun.runs import NO_FORECAST
 from forerun.scoring import score_all
@@ -19,8 +21,8 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
     """Write the files `outputs`; `models` names the files' models in order.
 
     `outputs` are the paths of ``metrics``, ``leaderboard``, ``ensemble`` (the weights) and of the
-    combinations' back-tests ``cv_best`` and ``cv_ensemble``: these are made of the models that can
-    forecast, so that what is scored is what forecasts.
+    combinations' back-tests ``cv_per_series`` and ``cv_ensemble``: these are made of the models
+    that can forecast, so that what is scored is what forecasts.
     """
     with recording(log, log_file):
         settings = load_yaml(config)
@@ -44,6 +46,8 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
         write_csv(outputs["metrics"], scored.metrics)
         table = leaderboard(scored.metrics, states | scored.states, settings)
         write_csv(outputs["leaderboard"], table)
+        for former in FORMER:  # an unfinished run of an earlier version: scored anew
+            Path(outputs["metrics"]).with_name(f"cv_results_{former}.csv").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ def sample(
         future["ensemble"] = future[plain[0]][["unique_id", "ds"]].assign(
             ensemble=np.mean([future[model][model].to_numpy() for model in plain], axis=0)
         )
-        future["best"] = (
-            future[plain[0]].rename(columns=lambda name: name.replace(plain[0], "best"))
+        future["per_series"] = (
+            future[plain[0]].rename(columns=lambda name: name.replace(plain[0], "per_series"))
         ).assign(chosen=plain[0])
     settings = {"season_length": 7, "horizon": horizon, "sort_metric": "mae", "plot_series": 2}
     return Sample(history, cv, future, board, settings)

@@ -182,8 +182,8 @@ def _predictions(paths: RunPaths, models: list[str]) -> None:
         return
     first = next(iter(frames.values()))[["unique_id", "ds"]]
     points = pd.concat([frame[model] for model, frame in frames.items()], axis=1)
-    best = first.assign(best=points.iloc[:, 0], chosen=models[0])
-    write_csv(paths.predictions / "best.csv", best)
+    best = first.assign(per_series=points.iloc[:, 0], chosen=models[0])
+    write_csv(paths.predictions / "per_series.csv", best)
     write_csv(paths.predictions / "ensemble.csv", first.assign(ensemble=points.median(axis=1)))
 
 

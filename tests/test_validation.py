@@ -30,7 +30,7 @@ def test_each_window_is_a_fit_of_its_own(table: Path, tmp_path: Path) -> None:
     run = tmp_path / "runs" / "r"
     data = pd.read_csv(table, parse_dates=["ds"])
     end = data["ds"].max()
-    for model in ("DLinear", "SeasonalNaive", "best", "ensemble"):
+    for model in ("DLinear", "SeasonalNaive", "per_series", "ensemble"):
         results = pd.read_csv(run / f"cv_results_{model}.csv", parse_dates=["ds", "cutoff"])
         one = results[results["unique_id"] == "series_0"]
         ahead = (one["ds"] - one["cutoff"]).dt.days
@@ -45,7 +45,7 @@ def test_each_window_is_a_fit_of_its_own(table: Path, tmp_path: Path) -> None:
     folds = sorted(path.name for path in (run / "parts" / "DLinear").glob("fold_*.json"))
     assert folds == ["fold_0.json", "fold_1.json", "fold_2.json"]
     board = pd.read_csv(run / "leaderboard.csv").set_index("model")
-    assert {"best", "ensemble"} <= set(board.index)
+    assert {"per_series", "ensemble"} <= set(board.index)
     assert board["coverage_level80"].between(0, 1).all()
     weights = json.loads((run / "ensemble.json").read_text())["weights"]
     assert abs(sum(weights.values()) - 1) < 1e-5

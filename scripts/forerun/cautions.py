@@ -13,6 +13,7 @@ from typing import Any
 from forerun.errors import UserError
 from forerun.files import read_json
 from forerun.models import specs
+from forerun.names import REFERENCE
 from forerun.runs import NO_FORECAST, RunPaths
 from forerun.yaml_files import load_yaml
 
@@ -53,13 +54,13 @@ def _is_member(model: str, record: Any) -> bool:
 def _worse(rows: list[dict[str, str]], settings: Mapping[str, Any]) -> Iterable[str]:
     metric = settings["sort_metric"]
     networks = {spec.name for spec in specs(settings) if spec.engine == "neuralforecast"}
-    naive = [spec["name"] for spec in settings["baselines"] if spec.get("model") == "SeasonalNaive"]
+    naive = [spec["name"] for spec in settings["baselines"] if spec.get("model") == REFERENCE]
     errors = {row["model"]: float(row[metric]) for row in rows if row.get(metric)}
     if not naive or naive[0] not in errors:
         return
     for model, error in errors.items():
         if model in networks and error > errors[naive[0]]:
             yield (
-                f"{model} is worse than SeasonalNaive: {metric.upper()} {error:,.4g} against "
+                f"{model} is worse than {REFERENCE}: {metric.upper()} {error:,.4g} against "
                 f"{errors[naive[0]]:,.4g}; look at max_steps, scaler_type and exogenous columns"
             )

@@ -1,7 +1,7 @@
-"""Choosing and combining models by their out-of-fold results: ``best`` and ``ensemble``.
+"""Choosing and combining models by their out-of-fold results: ``per_series`` and ``ensemble``.
 
-``best`` takes for each series the model with the lowest error over the windows. ``ensemble`` is, by
-default, a blend, for each of its parts follows few windows too closely on some data:
+``per_series`` takes for each series the model with the lowest error over the windows. ``ensemble``
+is, by default, a blend, for each of its parts follows few windows too closely on some data:
 
 - one half is a mean with weights of each series' own (:func:`~forerun.ensemble.series_weights`);
 - a quarter is a mean with the same weights everywhere, found by greedy forward selection with
@@ -30,10 +30,8 @@ from forerun import windows
 from forerun.cube import Cube, Floats, Ints, mean
 from forerun.ensemble import METHODS, Recipe, good_members, greedy, mix, series_weights
 from forerun.losses import errors, scales
+from forerun.names import ENSEMBLE, PER_SERIES, spellings
 
-#: What the combinations are called: files, columns and rows of the leaderboard.
-BEST, ENSEMBLE = "best", "ensemble"
-COMBINATIONS = (BEST, ENSEMBLE)
 #: Windows without which one series' errors say too little to choose a model for it.
 MIN_WINDOWS = 2
 #: Series without which a single window says too little to weight models by.
@@ -96,12 +94,12 @@ def choose(by_window: Floats) -> tuple[Ints, int]:
 
 @dataclass
 class Combined:
-    """``best`` and ``ensemble`` of a run.
+    """``per_series`` and ``ensemble`` of a run.
 
     Attributes
     ----------
     results : the cross-validation results of each, made without looking at the window scored;
-        ``best`` has the column ``chosen`` besides
+        ``per_series`` has the column ``chosen`` besides
     record : what ``ensemble.json`` holds
     """
 
@@ -130,12 +128,12 @@ def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
     if number == 1:
         mixed[:, 0] = _halves(stacked, by_window, settings)
     record = _record(stacked, settings, recipes, final)
-    record["best"] = {"overall": stacked.models[overall], "per_series": number >= MIN_WINDOWS}
+    record[PER_SERIES] = {"overall": stacked.models[overall], "per_series": number >= MIN_WINDOWS}
     rows = stacked.cube.rows
     results = {ENSEMBLE: stacked.keys.assign(**{ENSEMBLE: rows(mixed)})}
     names = np.array([*stacked.models, ""])[chosen[stacked.cube.series, stacked.cube.window]]
-    frame = stacked.keys.assign(**{BEST: rows(best), "chosen": names})
-    results[BEST] = frame if number > 1 else frame.iloc[:0]
+    frame = stacked.keys.assign(**{PER_SERIES: rows(best), "chosen": names})
+    results[PER_SERIES] = frame if number > 1 else frame.iloc[:0]
     return Combined(results, record)
 
 
@@ -204,7 +202,7 @@ def _record(
         return {model: weight for model, weight in pairs if weight > 0}
 
     number = stacked.cube.shape[1]
-    note = "one window: no weights for single series, and no window is left to score best on"
+    note = "one window: no weights for single series, and no window is left to score per_series on"
     return {
         "method": settings.get("ensemble") or "blend",
         "metric": settings["sort_metric"],
@@ -222,7 +220,7 @@ def _record(
 def chosen_models(
     metrics: pd.DataFrame, record: dict[str, Any], models: list[str], settings: dict[str, Any]
 ) -> tuple[pd.Series, str]:
-    """Return the model that ``best`` takes for each series, and for any other series.
+    """Return the model that ``per_series`` takes for each series, and for any other series.
 
     Parameters
     ----------
@@ -230,27 +228,30 @@ def chosen_models(
     models : those whose forecasts are there; others are not chosen
     """
     own = metrics[metrics["metric"] == settings["sort_metric"]].set_index("unique_id")[models]
-    overall = (record.get("best") or {}).get("overall")
+    choice: dict[str, Any] = next(
+        (record[name] for name in spellings(PER_SERIES) if record.get(name)), {}
+    )
+    overall = choice.get("overall")
     if overall not in models:
         overall = str(own.mean().fillna(np.inf).idxmin())
-    if not (record.get("best") or {}).get("per_series"):
+    if not choice.get("per_series"):
         return pd.Series(overall, index=own.index), overall
     names = np.array(models)[np.argmin(own.fillna(np.inf).to_numpy(), axis=1)]
     known = own.notna().any(axis=1).to_numpy()
     return pd.Series(np.where(known, names, overall), index=own.index), overall
 
 
-def best_forecasts(
+def per_series_forecasts(
     frames: dict[str, pd.DataFrame], chosen: pd.Series, overall: str
 ) -> pd.DataFrame:
-    """Return ``unique_id``, ``ds``, ``best``, ``chosen``: for each series its model's forecasts."""
+    """Return ``unique_id``, ``ds``, ``per_series``, ``chosen``: of each series its model's."""
     keys = next(iter(frames.values()))[["unique_id", "ds"]]
     names = keys["unique_id"].map(chosen).fillna(overall)
     values = np.full(len(keys), np.nan)
     for model, frame in frames.items():
         mine = (names == model).to_numpy()
         values[mine] = frame[model].to_numpy()[mine]
-    return keys.assign(**{BEST: values}).assign(chosen=names)
+    return keys.assign(**{PER_SERIES: values}).assign(chosen=names)
 
 
 def ensemble_forecasts(

@@ -14,6 +14,7 @@ import pandas as pd
 
 from forerun import models, schema, text
 from forerun.errors import UserError
+from forerun.names import REFERENCE
 from forerun.report.compare import Comparison, paired
 from forerun.report.errors import time_text
 from forerun.run import Run, open_run
@@ -77,7 +78,7 @@ class Compared:
 
     def skill(self, number: int) -> float | None:
         """Return the share of SeasonalNaive's error that a run's best model saves."""
-        naive = self.scores[self.metric].get("SeasonalNaive", [None] * len(self.names))[number]
+        naive = self.scores[self.metric].get(REFERENCE, [None] * len(self.names))[number]
         best = self.scores[self.metric][self.best_models[number]][number]
         return None if not naive or best is None else 1 - best / naive
 

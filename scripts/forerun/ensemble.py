@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from forerun.cube import Floats, mean
 from forerun.losses import errors
+from forerun.names import REFERENCE
 
 #: Ways to make the ensemble (key ``ensemble``): how much the mean with weights of each series, the
 #: one with greedy weights, and the robust mean (or median) count.
@@ -26,8 +27,6 @@ METHODS = {
 POWER = 1.5
 #: A model with so many times the lowest error is no member of the mean.
 WEAK = 2.0
-#: What a member has to beat.
-REFERENCE = "SeasonalNaive"
 #: Forecast values that weights are found on; of larger data a seeded sample of the series is used.
 MOST_VALUES = 300_000
 

@@ -12,6 +12,7 @@ from forerun.errors import UserError, suggest
 from forerun.files import new_folder, read_json, sha256, write_csv, write_json
 from forerun.isolate import now
 from forerun.models import specs
+from forerun.names import COMBINED
 from forerun.runs import RunPaths, has_model, is_sealed, outcome
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def pick_series(metrics: Path, seed: int | None = None) -> tuple[str, float, str
     names = list(dict.fromkeys(table["metric"]))
     metric = "mae" if "mae" in names else names[0]
     rows = table[table["metric"] == metric].set_index("unique_id").drop(columns="metric")
-    rows = rows.drop(columns=["best", "ensemble"], errors="ignore")  # made of the models
+    rows = rows.drop(columns=list(COMBINED), errors="ignore")  # made of the models
     errors = rows.mean(axis=1, numeric_only=True)
     if seed is not None:
         chosen = random.Random(seed).choice(sorted(errors.index))

@@ -14,6 +14,7 @@ from typing import Any
 from forerun import runs as run_folders
 from forerun import session
 from forerun.errors import UserError
+from forerun.names import COMBINED
 from forerun.tables import read_leaderboard_rows
 from forerun.text import real
 
@@ -52,7 +53,9 @@ class Row:
         ``broken`` or ``empty``.
     parts : list of str
         Which of config, models, metrics, predictions, plots and report are there.
-    best, metric, error : the best model and its mean error in the run's own metric
+    best, metric, error : what leads the leaderboard, a model or a combination of models, and its
+        mean error in the run's own metric
+    best_model : the best single model
     duration : float or None
         Seconds spent fitting, all models together.
     problem : what is wrong with a broken run
@@ -71,6 +74,7 @@ class Row:
     error: float | None = None
     duration: float | None = None
     problem: str | None = None
+    best_model: str | None = None
 
     @property
     def status(self) -> str:
@@ -184,6 +188,8 @@ def _read_leaderboard(row: Row, path: str) -> None:
         elif row.best is None:
             row.best = line["model"]
             row.error = real(line.get(row.metric or "mae"))
+        if line["status"] == "ok" and row.best_model is None and line["model"] not in COMBINED:
+            row.best_model = line["model"]
         found = [real(line.get(key)) for key in ("train_seconds", "cv_seconds")]
         seconds += [value for value in found if value is not None]
     row.duration = round(sum(seconds), 1) if seconds else None

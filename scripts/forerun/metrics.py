@@ -12,10 +12,11 @@ from forerun.cube import Cube, mean, sorted_results
 from forerun.intervals import columns
 from forerun.losses import errors, interval_errors, scales
 from forerun.models import specs
+from forerun.names import REFERENCE
 from forerun.tables import read_cv_results
 
 #: The reason that the leaderboard gives for a network.
-WORSE = "worse than SeasonalNaive"
+WORSE = f"worse than {REFERENCE}"
 
 KEYS = ["unique_id", "ds", "cutoff", "y"]
 
@@ -131,7 +132,7 @@ def leaderboard(
     table.insert(1, "rank", pd.Series(range(1, len(table) + 1)).where(table[sort_by].notna()))
     table["rank"] = table["rank"].astype("Int64")
     classes = {item["name"]: item["model"] for item in settings["baselines"]}
-    naive = table.loc[table["model"].map(classes) == "SeasonalNaive", sort_by]
+    naive = table.loc[table["model"].map(classes) == REFERENCE, sort_by]
     skill = 1 - table[sort_by] / naive.iloc[0] if len(naive) and naive.iloc[0] else np.nan
     table.insert(2 + len(names), "skill", skill)
     networks = {s.name for s in specs(settings) if s.engine == "neuralforecast"}

@@ -9,11 +9,10 @@ from typing import Any
 
 from forerun import catalog, params, schema
 from forerun.errors import UserError, suggest
+from forerun.names import RESERVED
 from forerun.values import exponents
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-# File names in predictions/ and column names of results that a model must not take.
-_RESERVED = {"best", "ensemble", "unique_id", "ds", "y", "cutoff", "metric", "model", "chosen"}
 _KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
 _TRANSFORMS = ("log",)
 
@@ -182,7 +181,7 @@ def _check_name(name: str) -> None:
             f"name {schema.show(name)} is not allowed: letters, digits, '_' and '-', at most 100,"
             " the first a letter or digit, without '-lo-' and '-hi-'"
         )
-    if name.lower() in _RESERVED:
+    if name.lower() in RESERVED:
         raise UserError(f"name '{name}' is taken by Forerun's own results, choose another")
 
 

@@ -12,11 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from forerun.models import specs
-
-ENSEMBLE, BEST = "ensemble", "best"
-SPECIAL = (ENSEMBLE, BEST)
-#: What the others are measured by: it always has a colour of its own.
-REFERENCE = "SeasonalNaive"
+from forerun.names import COMBINED, ENSEMBLE, PER_SERIES, REFERENCE
 
 # Okabe and Ito's colours without black and yellow, which mean something else here, plus two that
 # stay apart from them under every common kind of colour blindness (a test computes it).
@@ -50,7 +46,7 @@ class Style:
 # Nested: each stays visible where they and a model coincide.
 _SPECIAL = {
     ENSEMBLE: Style(INK, DARK_INK, width=4.0),
-    BEST: Style(HIGHLIGHT, DARK_HIGHLIGHT, width=8.0, opacity=0.9),
+    PER_SERIES: Style(HIGHLIGHT, DARK_HIGHLIGHT, width=8.0, opacity=0.9),
 }
 
 
@@ -72,10 +68,10 @@ def places(models: Iterable[str], ranked: Iterable[str] = ()) -> dict[str, int]:
     Returns
     -------
     dict
-        Number per model, from 0; ``ensemble`` and ``best`` have none.
+        Number per model, from 0; ``ensemble`` and ``per_series`` have none.
     """
     order = list(ranked)
-    plain = [name for name in dict.fromkeys([*models, *order]) if name not in SPECIAL]
+    plain = [name for name in dict.fromkeys([*models, *order]) if name not in COMBINED]
     if len(plain) > len(COLOURS):
         wanted = dict.fromkeys([REFERENCE, *order, *plain])
         by_rank = [name for name in wanted if name in plain]

@@ -11,14 +11,7 @@ from typing import Any
 import pandas as pd
 
 from forerun import transforming
-from forerun.combine import (
-    BEST,
-    COMBINATIONS,
-    ENSEMBLE,
-    best_forecasts,
-    chosen_models,
-    ensemble_forecasts,
-)
+from forerun.combine import chosen_models, ensemble_forecasts, per_series_forecasts
 from forerun.cube import sorted_results
 from forerun.engines.base import Data, get_engine
 from forerun.errors import UserError
@@ -26,6 +19,7 @@ from forerun.files import new_folder, read_json, write_csv, write_json, write_pa
 from forerun.inference import UNVERIFIED, refuse_damaged
 from forerun.intervals import complete_forecasts
 from forerun.models import ModelSpec, specs
+from forerun.names import COMBINED, ENSEMBLE, PER_SERIES
 from forerun.runs import RunPaths, failed_models, has_model
 from forerun.shards import read_shard
 from forerun.tables import read_cv_results, read_metrics
@@ -46,7 +40,7 @@ def write(
 ) -> None:
     """Write ``<model>.csv`` into `folder` for each model that the leaderboard says is well.
 
-    ``best.csv`` and ``ensemble.csv`` combine them. Models of a sealed run are verified first.
+    ``per_series.csv`` and ``ensemble.csv`` combine them. Models of a sealed run are verified first.
 
     Parameters
     ----------
@@ -168,7 +162,7 @@ def _complete(
     frame: pd.DataFrame, name: str, run: Path, data: Data, settings: dict[str, Any]
 ) -> pd.DataFrame:
     """Add the intervals that the model does not give itself, from its back-tests in `run`."""
-    path = RunPaths(run).cv_results(name)
+    path = RunPaths(run).existing_cv_results(name)
     wanted = bool(settings.get("levels")) and path.is_file()
     results = sorted_results(read_cv_results(path)) if wanted else None
     return complete_forecasts(frame, name, results, data.history, settings)
@@ -177,7 +171,7 @@ def _complete(
 def combinations(
     settings: dict[str, Any], data: Data, run: Path, frames: dict[str, pd.DataFrame]
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield ``best`` and ``ensemble`` of the models' forecasts; nothing for a run without scores.
+    """Yield ``per_series`` and ``ensemble`` of the models' forecasts; nothing without scores.
 
     Parameters
     ----------
@@ -191,10 +185,10 @@ def combinations(
     metrics = read_metrics(paths.metrics)
     chosen, overall = chosen_models(metrics, record, list(frames), settings)
     made = {
-        BEST: best_forecasts(frames, chosen, overall),
+        PER_SERIES: per_series_forecasts(frames, chosen, overall),
         ENSEMBLE: ensemble_forecasts(frames, record, metrics, settings),
     }
-    for name in COMBINATIONS:
+    for name in COMBINED:
         frame = _complete(made[name], name, run, data, settings)
         last = [column for column in ("chosen",) if column in frame.columns]
         yield name, frame[[c for c in frame.columns if c not in last] + last]

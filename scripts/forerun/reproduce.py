@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun import config, inference
+from forerun import config, inference, names
 from forerun.errors import UserError
 from forerun.files import read_json, sha256, write_json
 from forerun.freeze import git_state, versions
@@ -87,8 +87,9 @@ def compare(folder: Path, again: Path) -> Reproduction:
     found.table = _table(settings["data_file"], data.get("sha256"))
     found.versions = _versions(noted.get("versions", {})) | _commit(noted.get("git"))
     found.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics)
-    for name in _tables(folder) | _tables(again):
-        difference = largest_difference(folder / name, again / name)
+    then, now = _tables(folder), _tables(again)
+    for name in sorted(then.keys() | now.keys()):
+        difference = largest_difference(then.get(name), now.get(name))
         if difference is not None:
             found.differences[name] = difference
     found.models = [
@@ -118,8 +119,8 @@ def _table(file: str | None, known: str | None) -> str:
 
 def _versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     today = versions()
-    names = [*then, *(name for name in today if name not in then)]
-    pairs = {name: (then.get(name, "none"), today.get(name, "none")) for name in names}
+    every = [*then, *(name for name in today if name not in then)]
+    pairs = {name: (then.get(name, "none"), today.get(name, "none")) for name in every}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
@@ -131,10 +132,16 @@ def _commit(then: Mapping[str, Any] | None) -> dict[str, tuple[str, str]]:
     return {"commit": (str(then["commit"])[:12], str(today["commit"])[:12])}
 
 
-def _tables(folder: Path) -> set[str]:
-    found = [folder / "metrics.csv", *folder.glob("cv_results_*.csv")]
-    found += (folder / "predictions").glob("*.csv")
-    return {path.relative_to(folder).as_posix() for path in found}
+def _tables(folder: Path) -> dict[str, Path]:
+    """Return the tables of a run by their paths in it, as they are called today."""
+    results = [folder / "metrics.csv", *folder.glob("cv_results_*.csv")]
+    found = {path.name: path for path in results if path.is_file()}
+    found |= {f"predictions/{path.name}": path for path in (folder / "predictions").glob("*.csv")}
+    for former, name in names.FORMER.items():
+        for pattern in ("cv_results_{}.csv", "predictions/{}.csv"):
+            if path := found.pop(pattern.format(former), None):
+                found.setdefault(pattern.format(name), path)
+    return found
 
 
 def _hashes(folder: Path) -> dict[str, str]:
@@ -142,7 +149,7 @@ def _hashes(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): sha256(p) for p in files if not p.name.startswith(".")}
 
 
-def largest_difference(then: Path, now: Path) -> float | None:
+def largest_difference(then: Path | None, now: Path | None) -> float | None:
     """Return the largest absolute difference of a number in two tables; None if they are equal.
 
     Infinite where a table is missing, or rows, columns or texts differ.
@@ -151,7 +158,7 @@ def largest_difference(then: Path, now: Path) -> float | None:
 
     from forerun.tables import read_frame
 
-    if not then.is_file() or not now.is_file():
+    if then is None or now is None or not then.is_file() or not now.is_file():
         return float("inf")
     if then.read_bytes() == now.read_bytes():
         return None

@@ -14,15 +14,13 @@ from forerun.errors import UserError, suggest
 from forerun.files import read_json
 from forerun.listing import read_run
 from forerun.models import specs
+from forerun.names import COMBINED, current
 from forerun.runs import RunPaths, is_frozen
 from forerun.tables import read_cv_results, read_leaderboard, read_metrics, read_predictions
 from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
-
-#: Tables in ``predictions/`` that are made from those of the models.
-COMBINED = ("best", "ensemble")
 
 
 def open_run(path: str | Path) -> Run:
@@ -128,19 +126,20 @@ class Run:
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """Forecasts of all models, ``ensemble`` and ``best``: ``unique_id, ds``, columns."""
+        """Forecasts of all models, ``ensemble`` and ``per_series``: ``unique_id, ds``, columns."""
         frames = [self.predictions_of(name) for name in [*self.models, *COMBINED]]
         return _merge([f for f in frames if len(f)], ["unique_id", "ds"])
 
     def cv_results_of(self, model: str) -> pd.DataFrame:
         """Return the back-tests of one model; no rows if there are none."""
-        path = self.paths.cv_results(model)
+        model = current(model)
+        path = self.paths.existing_cv_results(model)
         keys = ["unique_id", "ds", "cutoff", "y", model]
         return read_cv_results(path) if path.is_file() else pd.DataFrame(columns=keys)
 
     def predictions_of(self, model: str) -> pd.DataFrame:
-        """Return the forecasts of one model, of ``best`` or ``ensemble``; no rows if none."""
-        path = self.paths.predictions / f"{model}.csv"
+        """Return the forecasts of one model, of ``per_series`` or ``ensemble``; no rows if none."""
+        path = self.paths.existing_predictions(current(model))
         return (
             read_predictions(path) if path.is_file() else pd.DataFrame(columns=["unique_id", "ds"])
         )

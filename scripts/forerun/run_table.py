@@ -25,9 +25,9 @@ from forerun.text import error as error_text
 #: Columns that can be filtered and sorted by.
 COLUMNS = (
     "run_id", "models", "horizon", "steps", "status", "created", "best", "error", "failed",
-    "duration",
+    "duration", "best_model",
 )  # fmt: skip
-_ALIASES = {"max_steps": "steps", "state": "status", "mae": "error", "best_model": "best"}
+_ALIASES = {"max_steps": "steps", "state": "status", "mae": "error", "leader": "best"}
 _COMPARE = {
     "=": operator.eq, "!=": operator.ne, "<": operator.lt, ">": operator.gt,
     "<=": operator.le, ">=": operator.ge,
@@ -107,7 +107,7 @@ def table(rows: Sequence[Row], width: int | None = None) -> str:
     """
     metrics = {row.metric for row in rows if row.error is not None}
     own = str(next(iter(metrics))).upper() if len(metrics) == 1 else "Error"
-    head = ["Run ID", "Models", "Horizon", "Steps", "Created", "Best model", own]
+    head = ["Run ID", "Models", "Horizon", "Steps", "Created", "Best model", "Leader", own]
     head += ["Duration", "Status"]
     lines = [_cells(row, len(metrics) > 1) for row in rows]
     columns = {name: list(cells) for name, *cells in zip(head, *lines, strict=True)}
@@ -156,6 +156,7 @@ def _cells(row: Row, name_metric: bool) -> list[str]:
         "" if row.horizon is None else str(row.horizon),
         "" if row.steps is None else str(row.steps),
         local_time(row.created),
+        row.best_model or "",
         row.best or "",
         error,
         "" if row.duration is None else duration(row.duration),

@@ -14,6 +14,7 @@ from typing import Any
 from forerun.bounded import Damaged
 from forerun.errors import UserError
 from forerun.files import read_json, sha256
+from forerun.names import spellings
 from forerun.tables import read_leaderboard_rows
 
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
@@ -124,6 +125,14 @@ class RunPaths:
     def cv_results(self, name: str) -> Path:
         return self.folder / f"cv_results_{name}.csv"
 
+    def existing_cv_results(self, name: str) -> Path:
+        """Where the back-tests of a model lie, also in a run of an earlier version."""
+        return _existing([self.cv_results(spelling) for spelling in spellings(name)])
+
+    def existing_predictions(self, name: str) -> Path:
+        """Where the forecasts of a model lie, also in a run of an earlier version."""
+        return _existing([self.predictions / f"{spelling}.csv" for spelling in spellings(name)])
+
     def status(self, name: str) -> Path:
         return self.folder / "status" / f"{name}.json"
 
@@ -134,6 +143,10 @@ class RunPaths:
     def fold(self, name: str, fold: int | str) -> Path:
         """Outcome of one cross-validation fit; its results lie beside it as ``.parquet``."""
         return self.folder / "parts" / name / f"fold_{fold}.json"
+
+
+def _existing(paths: list[Path]) -> Path:
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def run_folders(runs: str | Path) -> Iterator[os.DirEntry[str]]:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy.typing as npt
 import pandas as pd
 
-from forerun.combine import BEST, COMBINATIONS, ENSEMBLE, combine, stack
+from forerun.combine import combine, stack
 from forerun.cube import sorted_results
 from forerun.intervals import complete_results
 from forerun.metrics import KEYS, score, side_by_side
+from forerun.names import COMBINED
 from forerun.tables import read_cv_results
 
 
@@ -22,8 +23,8 @@ class Scored:
 
     Attributes
     ----------
-    metrics : ``unique_id``, ``metric``, a column for each model, ``best`` and ``ensemble``
-    results : the back-tests of ``best`` and ``ensemble``
+    metrics : ``unique_id``, ``metric``, a column for each model, ``per_series`` and ``ensemble``
+    results : the back-tests of ``per_series`` and ``ensemble``
     record : how they are made (``ensemble.json``)
     states : a status for each, as models have it
     """
@@ -61,12 +62,12 @@ def score_all(
 
     tables = list(scores())
     if not columns:
-        results = {name: pd.DataFrame(columns=[*KEYS, name]) for name in COMBINATIONS}
+        results = {name: pd.DataFrame(columns=[*KEYS, name]) for name in COMBINED}
         return Scored(side_by_side(tables, settings), results, {}, {})
     stacked = stack(keys[0], columns, history, settings)
     combined = combine(stacked, settings)
     results = {}
-    for name in COMBINATIONS:
+    for name in COMBINED:
         frame = combined.results[name]
         frame = complete_results(frame, name, history, settings) if len(frame) else frame
         results[name] = frame
@@ -74,7 +75,7 @@ def score_all(
             tables.append(score(frame, name, history, settings))
     note = combined.record["note"]
     state = {"status": "ok", "error": {"message": note} if note else None}
-    states = dict.fromkeys((BEST, ENSEMBLE), state)
+    states = dict.fromkeys(COMBINED, state)
     return Scored(side_by_side(tables, settings), results, combined.record, states)
 
 

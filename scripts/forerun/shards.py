@@ -1,9 +1,9 @@
 """Shards: parts of a large run's series, predicted by a job each and put together again.
 
 A shard is ``shard_size`` whole series in the order of ``data.parquet``; the last may have fewer.
-It holds what models forecast themselves. What looks at all series (conformal intervals, ``best``
-and ``ensemble``) is made when the shards are put together, and so are the forecasts of models that
-forecast all series at once.
+It holds what models forecast themselves. What looks at all series (conformal intervals,
+``per_series`` and ``ensemble``) is made when the shards are put together, and so are the forecasts
+of models that forecast all series at once.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Reading the CSV files of a run: names are text as written, numbers keep every digit.
 
 A series may be called ``NA``, ``null`` or ``007``: nothing in the columns of names is guessed.
+Models that an earlier version called otherwise have their present names (:mod:`forerun.names`).
 Files may come from a stranger: they are bounded, and one that does not hold what it should is
 :class:`~forerun.bounded.Damaged`.
 """
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forerun.bounded import LARGE, SMALL, Damaged, open_regular, read_text
+from forerun.names import current, current_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +65,9 @@ def _check_header(path: str | Path, head: Sequence[str], needed: Sequence[str]) 
 
 def read_leaderboard_rows(path: str | Path) -> list[Row]:
     """Read a ``leaderboard.csv`` as text, one row per model, best first."""
-    return read_rows(path, needed=("model", "status"))
+    rows = read_rows(path, needed=("model", "status"))
+    models = {row["model"] for row in rows}
+    return [row | {"model": current(row["model"], models)} for row in rows]
 
 
 def read_leaderboard(path: str | Path) -> pd.DataFrame:
@@ -155,7 +159,7 @@ def read_frame(
         except (ArrowException, ValueError, TypeError, OverflowError) as error:
             reason = " ".join(str(error).split())[:150]
             raise Damaged(f"{path}: is not a table of a run ({reason})") from None
-    return frame
+    return frame.rename(columns=current_columns(names))
 
 
 def _header(path: str | Path, line: bytes) -> list[str]:

@@ -1,4 +1,4 @@
-"""best and ensemble: chosen by out-of-fold results, scored on windows that did not choose them."""
+"""per_series and ensemble: chosen by out-of-fold results, scored on windows that did not choose."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ def test_best_takes_each_series_own_model_and_is_scored_without_its_window() -> 
     # good at s0 but for its last window; good at s1
     stack = stacked({"A": [[1, 1, 9], [5, 5, 5]], "B": [[2, 2, 2], [1, 1, 1]]}, run)
     made = combine.combine(stack, run)
-    frame = made.results["best"].drop_duplicates(["unique_id", "cutoff"])
+    frame = made.results["per_series"].drop_duplicates(["unique_id", "cutoff"])
     chosen = frame.set_index(["unique_id", "cutoff"])["chosen"]
     # Without its last window A's mean error at s0 is 1 < 2; with it 11/3 > 2.
     assert chosen["s0"].tolist() == ["B", "B", "A"]
     assert chosen["s1"].tolist() == ["B", "B", "B"]
-    assert frame.set_index(["unique_id", "cutoff"])["best"]["s0"].tolist() == [2, 2, 9]
-    assert made.record["best"] == {"overall": "B", "per_series": True}
+    assert frame.set_index(["unique_id", "cutoff"])["per_series"]["s0"].tolist() == [2, 2, 9]
+    assert made.record["per_series"] == {"overall": "B", "per_series": True}
 
 
 def test_two_windows_leave_one_to_choose_by_which_is_too_few() -> None:
     run = settings(2)
     stack = stacked({"A": [[1, 1], [8, 8]], "B": [[2, 2], [1, 1]]}, run)
     made = combine.combine(stack, run)
-    assert set(made.results["best"]["chosen"]) == {"B"}
+    assert set(made.results["per_series"]["chosen"]) == {"B"}
 
 
 def test_ensemble_is_scored_with_weights_of_the_other_windows() -> None:
@@ -150,7 +150,7 @@ def test_one_window_gives_equal_weights_and_says_so() -> None:
     assert made.record["weights"] == {"A": 0.5, "B": 0.5}
     assert "one window" in made.record["note"]
     assert made.results["ensemble"]["ensemble"].tolist() == [1.5, 1.5, 0.75, 0.75]
-    assert made.results["best"].empty
+    assert made.results["per_series"].empty
 
 
 def test_one_window_of_many_series_weights_each_half_by_the_other() -> None:
@@ -176,14 +176,14 @@ def test_forecasts_are_put_together_from_what_is_there() -> None:
             "metric": ["mae", "mae", "mse", "mse"],
             "A": [1.0, 4.0, 9.0, 0.0],
             "B": [2.0, 3.0, 0.0, 9.0],
-            "best": 0.0,
+            "per_series": 0.0,
         }
     )
-    record = {"best": {"overall": "B", "per_series": True}}
+    record = {"per_series": {"overall": "B", "per_series": True}}
     chosen, overall = combine.chosen_models(table, record, ["A", "B"], settings())
-    best = combine.best_forecasts(frames, chosen, overall)
+    best = combine.per_series_forecasts(frames, chosen, overall)
     assert best["chosen"].tolist() == ["A", "B", "B"]
-    assert best["best"].tolist() == [1.0, 5.0, 5.0]
+    assert best["per_series"].tolist() == [1.0, 5.0, 5.0]
     mixed = combine.ensemble_forecasts(
         frames, {"weights": {"A": 0.25, "B": 0.25, "Lost": 0.5}}, table, settings()
     )
@@ -224,9 +224,20 @@ def test_score_all_adds_both_to_metrics_with_intervals(tmp_path: Path) -> None:
             paths[model], index=False
         )
     scored = score_all(paths, history, run)
-    assert list(scored.metrics.columns) == ["unique_id", "metric", "A", "B", "best", "ensemble"]
-    assert scored.metrics.loc[scored.metrics["metric"] == "coverage_level80", "best"].notna().all()
-    assert {"best-lo-80", "chosen"} <= set(scored.results["best"].columns)
+    assert list(scored.metrics.columns) == [
+        "unique_id",
+        "metric",
+        "A",
+        "B",
+        "per_series",
+        "ensemble",
+    ]
+    assert (
+        scored.metrics.loc[scored.metrics["metric"] == "coverage_level80", "per_series"]
+        .notna()
+        .all()
+    )
+    assert {"per_series-lo-80", "chosen"} <= set(scored.results["per_series"].columns)
     assert scored.states["ensemble"]["status"] == "ok"
     nothing = score_all({}, history, run)
     assert nothing.metrics.empty

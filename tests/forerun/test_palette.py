@@ -83,7 +83,7 @@ def test_with_many_models_the_best_ones_have_colours() -> None:
 
 def test_no_two_lines_of_a_page_are_alike() -> None:
     order = {f"m{number}": number for number in range(32)}
-    looks = [style(name, order) for name in [*order, "ensemble", "best"]]
+    looks = [style(name, order) for name in [*order, "ensemble", "per_series"]]
     assert len({(look.light, look.dash) for look in looks}) == 34
     assert len({(look.dark, look.dash) for look in looks}) == 34
 
@@ -107,7 +107,9 @@ def test_plots_report_comparison_and_notebook_agree(tmp_path: Path) -> None:
         said[f"report {folder.name}"] = {
             model: look["light"] for model, look in zip(page["models"], page["looks"], strict=True)
         }
-        shown = [model for model in [*run.ranked, "ensemble", "best"] if model not in run.failed]
+        shown = [
+            model for model in [*run.ranked, "ensemble", "per_series"] if model not in run.failed
+        ]
         lines = run.plot(models=shown).data
         said[f"notebook {folder.name}"] = {t.name: t.line.color for t in lines if t.name in shown}
         predictions = {model: run.predictions_of(model) for model in shown}

@@ -24,7 +24,7 @@ from forerun.plots.style import style
 def draw_all(data: Sample) -> dict[str, Figure]:
     """Return one figure of every kind."""
     uid, settings, model = data.first, data.settings, next(iter(data.cv))
-    palette = plots.looks([*data.cv, "ensemble", "best"])
+    palette = plots.looks([*data.cv, "ensemble", "per_series"])
     looks = {"palette": palette, "settings": settings}
     errors = dict.fromkeys(data.cv, 1.5)
     return {
@@ -134,20 +134,20 @@ def test_a_subset_of_models_keeps_the_colours_of_the_run() -> None:
 
 
 def test_ensemble_and_best_look_different_from_models() -> None:
-    looks = plots.looks(["ensemble", "A", "best", "B"])
+    looks = plots.looks(["ensemble", "A", "per_series", "B"])
     assert len({look.colour for look in looks.values()}) == 4
     assert looks["ensemble"].width > 2 * looks["A"].width - 0.5
-    assert looks["best"].width > looks["ensemble"].width
-    assert looks["best"].order < looks["ensemble"].order < looks["A"].order
+    assert looks["per_series"].width > looks["ensemble"].width
+    assert looks["per_series"].order < looks["ensemble"].order < looks["A"].order
     assert looks["A"] == plots.looks(["A"])["A"]  # they use up no colour
 
 
 def test_best_names_the_model_it_took() -> None:
     data = sample(2)
     chosen = "Model01"
-    data.predictions["best"]["chosen"] = chosen
+    data.predictions["per_series"]["chosen"] = chosen
     figure = plots.forecast(data.history, data.predictions, data.first)
-    assert f"best = {chosen}" in {text for text, _ in texts(figure)}
+    assert f"per_series = {chosen}" in {text for text, _ in texts(figure)}
 
 
 def test_many_models_are_named_together() -> None:

@@ -234,8 +234,8 @@ def test_series_without_validation_are_chosen_when_there_is_room() -> None:
 
 def test_models_are_in_the_order_of_the_leaderboard() -> None:
     board = pd.DataFrame({"model": ["C", "ensemble", "A", "X"], "rank": [2, 1, 3, None]})
-    order = order_models(board, {"A": 0, "B": 0}, {"best": 0})
-    assert order == ["C", "A", "X", "B", "ensemble", "best"]
+    order = order_models(board, {"A": 0, "B": 0}, {"per_series": 0})
+    assert order == ["C", "A", "X", "B", "ensemble", "per_series"]
     assert order_models(None, {"B": 0, "A": 0}) == ["B", "A"]
 
 

@@ -37,7 +37,7 @@ def test_tables_are_frames_with_times(folder: Path) -> None:
     ]  # fmt: skip
     assert pd.api.types.is_datetime64_any_dtype(run.cv_results["cutoff"])
     assert len(run.predictions) == 3 * 12
-    assert {"NHITS", "best", "chosen", "ensemble"} <= set(run.predictions.columns)
+    assert {"NHITS", "per_series", "chosen", "ensemble"} <= set(run.predictions.columns)
     assert "LSTM" not in run.predictions
     assert run.provenance["seed"] == 1
 

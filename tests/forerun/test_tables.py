@@ -98,13 +98,16 @@ def test_forecasts_do_not_depend_on_what_series_are_called(pair: tuple[Path, Pat
         frames = {m: run.predictions_of(m)[["unique_id", "ds", m]] for m in ("NHITS", "NBEATS")}
         data = Data(read_history(RunPaths(folder).data))
         record = {"weights": {"NHITS": 0.5, "NBEATS": 0.5}, "members": ["NHITS", "NBEATS"]}
-        record |= {"shares": {"by_series": 1.0}, "best": {"overall": "NHITS", "per_series": True}}
+        record |= {
+            "shares": {"by_series": 1.0},
+            "per_series": {"overall": "NHITS", "per_series": True},
+        }
         (folder / "ensemble.json").write_text(json.dumps(record))
         settings = dict(run.config)
         found.append(dict(predict.combinations(settings, data, folder, frames)))
     odd, plain = found
-    assert set(plain["best"]["chosen"]) == {"NHITS", "NBEATS"}  # else nothing is seen here
-    for name in ("best", "ensemble"):
+    assert set(plain["per_series"]["chosen"]) == {"NHITS", "NBEATS"}  # else nothing is seen here
+    for name in ("per_series", "ensemble"):
         assert sorted(set(odd[name]["unique_id"])) == sorted(NAMES)
         pd.testing.assert_frame_equal(
             odd[name].drop(columns="unique_id"), plain[name].drop(columns="unique_id")

@@ -20,7 +20,7 @@ if isinstance(workflow.current_basedir, os.PathLike):
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
 import forerun
-from forerun import catalog, devices, experience, mirror, shards, threads, typed
+from forerun import catalog, devices, experience, mirror, names, shards, threads, typed
 from forerun import runs as run_folders
 from forerun.config import SHIPPED, differences, read_frozen, resolve
 from forerun.errors import UserError

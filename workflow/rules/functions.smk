@@ -30,11 +30,11 @@ WAYS = ("max_time", "time_limit", "log_file", "reuse", "gpu_jobs")
 
 def get_fast_models():
     """Return the names of models that take seconds: StatsForecast's, and those called otherwise."""
-    names = set(catalog.names("statsforecast"))
+    statistical = set(catalog.names("statsforecast"))
     for item in [*config.get("baselines", ()), *config.get("models", ())]:
-        if isinstance(item, dict) and item.get("model") in names:
-            names.add(item.get("name"))
-    return "|".join(re.escape(name) for name in sorted(names))
+        if isinstance(item, dict) and item.get("model") in statistical:
+            statistical.add(item.get("name"))
+    return "|".join(re.escape(name) for name in sorted(statistical))
 
 
 def get_threads(wildcards):
@@ -182,12 +182,21 @@ def get_model_names(wildcards):
 # -- Predict ----------------------------------------------------------------------------------
 
 
+def score_again(run_id):
+    """Rerun score_models while one of its outputs is missing, as in a run of an earlier version."""
+    scores = ["metrics.csv", "leaderboard.csv", "ensemble.json"]
+    scores += [f"cv_results_{name}.csv" for name in names.COMBINED]
+    if not all((Path(HERE) / run_id / name).is_file() for name in scores):
+        make_again(f"{RUNS}/{run_id}/leaderboard.csv")
+
+
 def get_seal(wildcards):
     """Return the run's seal once all models are done; nothing while one has failed, or all."""
     sealed = f"{RUNS}/{wildcards.run_id}/SEALED"
     if wildcards.run_id in SEALED:
         return sealed
     make_again(f"{RUNS}/{wildcards.run_id}/predictions")  # those of before may hide a missing seal
+    score_again(wildcards.run_id)
     checkpoints.score_models.get(run_id=wildcards.run_id)  # done from here on
     refresh()
     failed = run_folders.failed_models(Path(HERE) / wildcards.run_id / "leaderboard.csv")
@@ -213,7 +222,7 @@ def get_scores(wildcards):
     """Return what intervals and combinations are made from; a run of old may have less of it."""
     get_seal(wildcards)  # there is nothing before that
     run = f"{RUNS}/{wildcards.run_id}"
-    models = [*get_models(wildcards.run_id), "best", "ensemble"]
+    models = [*get_models(wildcards.run_id), *names.COMBINED, *names.FORMER]
     wanted = ["metrics.csv", "ensemble.json", *(f"cv_results_{model}.csv" for model in models)]
     return [f"{run}/{name}" for name in wanted if (Path(HERE) / wildcards.run_id / name).is_file()]
 

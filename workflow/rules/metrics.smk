@@ -1,7 +1,7 @@
 """Score the models of a run, and seal the run when all of it is done.
 
 REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, cv_results_{model}.csv, status/{model}.json
-OUTPUTS: <runs>/{run_id}/metrics.csv, leaderboard.csv, ensemble.json, cv_results_best.csv,
+OUTPUTS: <runs>/{run_id}/metrics.csv, leaderboard.csv, ensemble.json, cv_results_per_series.csv,
     cv_results_ensemble.csv, SEALED
 """
 
@@ -17,7 +17,7 @@ checkpoint score_models:
         metrics="<runs>/{run_id}/metrics.csv",
         leaderboard="<runs>/{run_id}/leaderboard.csv",
         ensemble="<runs>/{run_id}/ensemble.json",
-        cv_best="<runs>/{run_id}/cv_results_best.csv",
+        cv_per_series="<runs>/{run_id}/cv_results_per_series.csv",
         cv_ensemble="<runs>/{run_id}/cv_results_ensemble.csv",
     log:
         "<runs>/{run_id}/logs/score_models.log",

@@ -5,8 +5,8 @@ OUTPUTS: <runs>/{run_id}/parts/{model}/fold_{fold}.parquet and .json, cv_results
     status/{model}.json
 """
 
-#: `best` and `ensemble` are made of models by another rule.
-NOT_COMBINED = rf"(?!(?:best|ensemble)\.){run_folders.MODEL}"
+#: `per_series` and `ensemble` are made of models by another rule.
+NOT_COMBINED = rf"(?!(?:{'|'.join([*names.COMBINED, *names.FORMER])})\.){run_folders.MODEL}"
 
 
 rule cross_validate:

@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from forerun.palette import BEST
+from forerun.names import PER_SERIES
 from forerun.plots.axes import (
     Label,
     direct_labels,
@@ -79,7 +79,7 @@ def forecast(
     steps
         How many observations are shown before the forecast; chosen by default.
     bands
-        The model whose intervals are shaded; by default ``best`` or the first that has any.
+        The model whose intervals are shaded; by default ``per_series`` or the first that has any.
     note
         Words to begin the line below the title with.
 
@@ -147,7 +147,7 @@ def _paint(
     draw_line(axes, past["ds"].to_numpy(), values(past, "y"), OBSERVED)
     labels, grey = [], []
     for model, part in parts.items():
-        alone = model == BEST and chosen_model(part) not in parts
+        alone = model == PER_SERIES and chosen_model(part) not in parts
         if alone:
             draw_alone(axes, past, part, model, palette[model])
         times, numbers = draw_forecast(axes, past, part, model, palette[model])

@@ -11,7 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from forerun.files import read_json, write_json, write_text
-from forerun.palette import SPECIAL, configured, places
+from forerun.names import COMBINED
+from forerun.palette import configured, places
 from forerun.plots.backtests import backtest
 from forerun.plots.calibration import calibration
 from forerun.plots.diagnostics import NAMES, SCALED, error_by_horizon, short_name
@@ -188,7 +189,7 @@ def _steps(cv: pd.DataFrame) -> int:
 
 
 def _draw_residuals(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
-    tested = [m for m in inputs.models if m in inputs.cv and m not in SPECIAL]
+    tested = [m for m in inputs.models if m in inputs.cv and m not in COMBINED]
     names = file_names(tested)
     for model in tested[:MOST_RESIDUALS]:
         plot = Plot(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forerun.palette import SPECIAL
+from forerun.names import COMBINED
 from forerun.plots.frames import seasonal_scale, values
 
 _LONGEST = 60
@@ -109,7 +109,7 @@ def _role(place: int, total: int) -> str:
 
 
 def order_models(leaderboard: pd.DataFrame | None, *frames: Mapping[str, object]) -> list[str]:
-    """Return all models: by rank on the leaderboard, ``ensemble`` and ``best`` at the end."""
+    """Return all models: by rank on the leaderboard, ``ensemble`` and ``per_series`` at the end."""
     ranked: list[str] = []
     if leaderboard is not None and len(leaderboard):
         board = leaderboard
@@ -118,4 +118,4 @@ def order_models(leaderboard: pd.DataFrame | None, *frames: Mapping[str, object]
             board = board.assign(_rank=rank).sort_values("_rank", kind="stable")
         ranked = [str(model) for model in board["model"]]
     known = list(dict.fromkeys([*ranked, *(model for part in frames for model in part)]))
-    return [m for m in known if m not in SPECIAL] + [m for m in SPECIAL if m in known]
+    return [m for m in known if m not in COMBINED] + [m for m in reversed(COMBINED) if m in known]

@@ -13,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from forerun.errors import UserError
-from forerun.palette import ACTUAL, BEST, INK
+from forerun.names import PER_SERIES
+from forerun.palette import ACTUAL, INK
 from forerun.plots.axes import (
     axis_names,
     draw_line,
@@ -61,13 +62,13 @@ def fill_palette(palette: Mapping[str, Look] | None, models: Sequence[str]) -> d
 
 
 def display_name(model: str, part: pd.DataFrame) -> str:
-    """Return the text of a label; ``best`` says which model was chosen for the series."""
-    chosen = chosen_model(part) if model == BEST else None
-    return f"{BEST} = {chosen}" if chosen else model
+    """Return the text of a label; ``per_series`` says which model was chosen for the series."""
+    chosen = chosen_model(part) if model == PER_SERIES else None
+    return f"{PER_SERIES} = {chosen}" if chosen else model
 
 
 def chosen_model(part: pd.DataFrame) -> str | None:
-    """Return the model that ``best`` took for the series, if the table says so."""
+    """Return the model that ``per_series`` took for the series, if the table says so."""
     known = list(part["chosen"].dropna()) if "chosen" in part else []
     return str(known[0]) if known else None
 
@@ -89,7 +90,7 @@ def draw_forecast(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str
 def draw_alone(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, look: Look) -> None:
     """Draw a forecast where no other model's line can stand for it.
 
-    Grey models get a colour, and ``best``, elsewhere a highlighter over another line, a core.
+    Grey models get a colour, and ``per_series``, elsewhere a highlighter over another line, a core.
     """
     if look.faint:
         draw_forecast(axes, past, part, model, ALONE)
@@ -104,14 +105,14 @@ def focus_of(parts: Parts, asked: str | None) -> str | None:
     """Choose the one model whose intervals are shown: bands of several would be mud."""
     if asked is not None:
         return asked if asked in parts and intervals(parts[asked], asked) else None
-    order = sorted(parts, key=lambda model: model != BEST)
+    order = sorted(parts, key=lambda model: model != PER_SERIES)
     return next((model for model in order if intervals(parts[model], model)), None)
 
 
 def band_colour(model: str, part: pd.DataFrame, palette: Mapping[str, Look]) -> str:
-    """Return the colour of a model's intervals; those of ``best`` have the chosen model's."""
+    """Return the colour of a model's intervals; those of ``per_series`` have the chosen model's."""
     look = palette[model]
-    if model == BEST:
+    if model == PER_SERIES:
         look = palette.get(chosen_model(part) or model, look)
     return ALONE.colour if look.faint or look.alpha < 1 else look.colour
 

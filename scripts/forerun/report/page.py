@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from forerun import __version__, text
 from forerun.files import write_text
+from forerun.names import REFERENCE
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -43,7 +44,7 @@ def _environment() -> jinja2.Environment:
         "percent": text.percent,
         "moment": text.moment,
     }
-    environment.globals["asset"] = _asset
+    environment.globals |= {"asset": _asset, "reference": REFERENCE}
     return environment
 
 

@@ -10,17 +10,22 @@ from typing import Any
 import pandas as pd
 
 from forerun import cautions, palette, schema, text
+from forerun.names import COMBINED, ENSEMBLE, PER_SERIES
 from forerun.plots.axes import axis_names
 from forerun.plots.frames import seasonal_scale
 from forerun.report import charts
 from forerun.report.errors import Backtest, backtest, time_text, window_names
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
-from forerun.run import COMBINED, Run
+from forerun.run import Run
 from forerun.runs import NOT_DONE, is_sealed
 
 #: Series in the tables of best and worst ones, and most in the picker before room is measured.
 EXTREMES, MOST_SERIES = 10, 2000
+_ABOUT_COMBINED = {
+    PER_SERIES: " (for each series the model that was best on it)",
+    ENSEMBLE: " (a weighted mean of the models)",
+}
 
 
 def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
@@ -140,11 +145,15 @@ def _summary(run: Run, history: pd.DataFrame, board: pd.DataFrame) -> dict[str, 
     metric = run.config["sort_metric"]
     ranked = board[board["rank"].notna()] if "rank" in board else board
     best = ranked.iloc[0] if len(ranked) else None
+    alone = ranked[~ranked["model"].isin(COMBINED)]
     single = board[~board["model"].isin(COMBINED)]
     return {
         "state": "complete" if is_sealed(run.folder) else "partial" if run.failed else "unfinished",
         "metric": charts.metric_name(metric),
         "best": None if best is None else str(best["model"]),
+        "combined": "" if best is None else _ABOUT_COMBINED.get(str(best["model"]), ""),
+        "best_model": str(alone["model"].iloc[0]) if len(alone) else None,
+        "best_model_error": alone[metric].iloc[0] if len(alone) and metric in board else None,
         "error": None if best is None or metric not in board else best[metric],
         "skill": None if best is None else best["skill"],
         "series": history["unique_id"].nunique(),

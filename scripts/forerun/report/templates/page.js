@@ -124,7 +124,7 @@ let data = null;
 const visible = new Set();
 const redraw = [];
 const drawAll = () => { if (window.Plotly && data) redraw.forEach((draw) => draw()); };
-const COMBINED = { ensemble: "ensemble (of all)", best: "best (per series)" };
+const COMBINED = { ensemble: "ensemble (of all)", per_series: "per_series (best model of each)" };
 const css = (name) => {
   const probe = element("span", { style: `color: var(--${name})` });
   document.body.append(probe);

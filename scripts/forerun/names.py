@@ -1,0 +1,46 @@
+"""Names that Forerun gives: the combined forecasts, the reference model, and what they were called.
+
+Runs of earlier versions call the forecasts of each series' own best model ``best``. Their
+files keep that name, which their seals cover; whatever reads them calls it ``per_series``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+#: Each series' own best model, and a weighted mean of all models: columns, files, rows of tables.
+PER_SERIES, ENSEMBLE = "per_series", "ensemble"
+COMBINED = (PER_SERIES, ENSEMBLE)
+#: What other models are measured by.
+REFERENCE = "SeasonalNaive"
+#: Former names of combined forecasts.
+FORMER = {"best": PER_SERIES}
+#: File names in predictions/ and column names of results that a model must not take.
+RESERVED = frozenset(
+    {*COMBINED, *FORMER, "unique_id", "ds", "y", "cutoff", "metric", "model", "chosen"}
+)
+
+
+def current(name: str, among: Collection[str] = ()) -> str:
+    """Return today's name of a model, column or interval that an earlier version wrote.
+
+    Parameters
+    ----------
+    among : names beside it: where a model of its own has today's name, nothing is renamed
+    """
+    stem, dash, rest = name.partition("-")
+    new = FORMER.get(stem)
+    if new is None or new in among or (dash and not rest.startswith(("lo-", "hi-"))):
+        return name
+    return new + dash + rest
+
+
+def current_columns(columns: Collection[str]) -> dict[str, str]:
+    """Return the columns of a table that are called otherwise today, each with its new name."""
+    new = {name: current(name, columns) for name in columns}
+    return {name: renamed for name, renamed in new.items() if name != renamed}
+
+
+def spellings(name: str) -> list[str]:
+    """Return the names under which a run's files may hold a model, today's first."""
+    return [name, *(former for former, new in FORMER.items() if new == name)]
