@@ -66,7 +66,13 @@ UNSUPPORTED = {
     "SklearnModel": "needs a fitted object; use LightGBM, Ridge, LinearRegression or RandomForest",
     "NaNModel": "forecasts nothing but missing values",
 }
-_NEEDS_PACKAGE = {"xLSTM": "xlstm", "AutoxLSTM": "xlstm"}
+#: Models that need a package which their library does not bring along: its module, and its name.
+_NEEDS_PACKAGE = {
+    "xLSTM": ("xlstm", "xlstm"),
+    "AutoxLSTM": ("xlstm", "xlstm"),
+    "MFLES": ("sklearn", "scikit-learn"),
+    "AutoMFLES": ("sklearn", "scikit-learn"),
+}
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,10 @@ def find(name: str, engine: str | None = None) -> tuple[str, str]:
             return candidate, name
     if name in _REGRESSORS and "mlforecast" in engines:
         package = _REGRESSORS[name][0].replace("sklearn", "scikit-learn")
-        raise UserError(f"model '{name}' needs the packages mlforecast and {package}, install them")
+        raise UserError(
+            f"model '{name}' needs the packages mlforecast and {package}, install them: "
+            f"pip install mlforecast {package}"
+        )
     known = [known for candidate in engines for known in names(candidate)]
     of = f" of {engine}" if engine else ""
     raise UserError(f"there is no model '{name}'{of}{suggest(name, known)}")
@@ -229,7 +238,7 @@ def _is_auto(name: str) -> bool:
 
 
 def _reason(name: str) -> str | None:
-    package = _NEEDS_PACKAGE.get(name)
-    if package and source.folder(package) is None:
-        return f"needs the package {package}, which is not installed"
+    module, package = _NEEDS_PACKAGE.get(name, ("", ""))
+    if module and source.folder(module) is None:
+        return f"needs the package {package}, install it: pip install {package}"
     return UNSUPPORTED.get(name)

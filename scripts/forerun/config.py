@@ -102,6 +102,9 @@ def _inconsistencies(settings: dict[str, Any]) -> list[str]:
         wrong.append(
             f"early_stop_patience_steps needs validation data, set val_size to at least {least}"
         )
+    if shares := [level for level in settings["levels"] if level < 1]:
+        write = ", ".join(f"{100 * level:g}" for level in shares)
+        wrong.append(f"levels has {shares[0]:g}, levels are in percent: write {write}")
     if settings["sort_metric"] not in settings["metrics"]:
         wrong.append(
             f"sort_metric is '{settings['sort_metric']}', it must be one of metrics"

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from forerun import config, forecastable, models, session, transforming
+from forerun import config, forecastable, model_needs, models, session, transforming
 from forerun.data import Prepared, load, summary
 from forerun.files import sha256, write_json, write_parquet, write_text
 
@@ -85,6 +85,7 @@ def read_data(settings: dict[str, Any]) -> Prepared:
     prepared = load(settings)
     transforming.check(prepared.frame, models.specs(settings))
     known = settled(settings, prepared)
+    model_needs.check(known, prepared.frame)
     how = settings["on_missing_future"]
     prepared.notes += forecastable.check(known, prepared.frame, how)
     return prepared

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from forerun import catalog, schema
+from forerun import catalog, schema, training_losses
 from forerun.errors import suggest
 from forerun.source import Argument
 
@@ -65,6 +65,8 @@ def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
             wrong.append(f"{info.name} has no argument {schema.show(name)}{suggest(name, known)}")
         else:
             wrong += _check_value(name, value, arguments.get(name, Argument()))
+    if info.engine == "neuralforecast" and not wrong:
+        wrong += training_losses.check_pair(info, params)
     for name, argument in arguments.items():
         if argument.required and name not in params and name not in _PROVIDED:
             wrong.append(f"{info.name} needs the argument '{name}'")
@@ -75,7 +77,9 @@ def _check_value(name: str, value: Any, argument: Argument) -> list[str]:
     if name in _SHARED:
         return schema.problems({name: value})
     if name in ("loss", "valid_loss"):
-        return _check_loss(name, value)
+        return [] if value is None else training_losses.check(name, value)
+    if name == "devices":
+        return _check_devices(value)
     default, annotation = argument.default, argument.annotation
     if value is None or "Union" in annotation or "|" in annotation:
         return []
@@ -97,22 +101,8 @@ def _check_value(name: str, value: Any, argument: Argument) -> list[str]:
     return []
 
 
-def _check_loss(name: str, value: Any) -> list[str]:
-    """A loss is a name, or a mapping with name and that loss's own arguments."""
-    known = catalog.losses()
-    given = dict(value) if isinstance(value, Mapping) else {"name": value}
-    loss = given.pop("name", None)
-    if not isinstance(loss, str) or loss not in known:
-        hint = suggest(loss, known) if isinstance(loss, str) else ""
-        return [f"{name} is {schema.show(value)}, it must be one of {', '.join(known)}{hint}"]
-    taken = catalog.loss_arguments(loss)
-    wrong = [
-        f"{name} {loss} has no argument {schema.show(key)}{suggest(key, taken)}"
-        for key in given
-        if key not in taken
-    ]
-    return wrong + [
-        f"{name} {loss} needs the argument '{key}'"
-        for key, argument in taken.items()
-        if argument.required and key not in given
-    ]
+def _check_devices(value: Any) -> list[str]:
+    if value == 1 and not isinstance(value, bool):
+        return []
+    advice = "one fit uses one device: leave it out (fits run side by side, see gpu_jobs)"
+    return [f"devices is {schema.show(value)}, {advice}"]

@@ -115,6 +115,8 @@ def _arguments(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[st
         if columns and f"{kind}_list" in known:
             arguments[f"{kind}_list"] = columns
     arguments |= spec.params
+    if "loss" in arguments:
+        arguments.setdefault("valid_loss", None)  # the same loss, not the class's default
     for name in ("loss", "valid_loss"):
         if name in arguments:
             arguments[name] = _loss(arguments[name], settings)
