@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from forerun.intervals import complete_forecasts
 from forerun.models import ModelSpec, specs
 from forerun.names import COMBINED, ENSEMBLE, PER_SERIES
 from forerun.runs import RunPaths, failed_models, has_model
-from forerun.shards import read_shard
+from forerun.shards import read_shard, series_names
 from forerun.tables import read_cv_results, read_metrics
 from forerun.training import read_history, read_run_data, without_gap
 from forerun.yaml_files import load_yaml
@@ -108,11 +109,21 @@ def forecasts(
     """
     refused: list[str] = []
     number = 0
+    data = _with_trained_series(settings, data, models)
     for name, frame in _own_forecasts(specs(settings), settings, data, models, refused):
         number += 1
         yield name, _complete(frame, name, models[name].parent.parent, data, settings)
     if refused and not number:
         raise UserError(refused[0])
+
+
+def _with_trained_series(settings: dict[str, Any], data: Data, models: dict[str, Path]) -> Data:
+    """Note the series of the run, for models that forecast no others and did not note them."""
+    together = [models[s.name] for s in specs(settings) if s.info.multivariate and s.name in models]
+    frozen = [RunPaths(folder.parent.parent).data for folder in together]
+    if data.own or not frozen or not frozen[0].is_file():
+        return data
+    return replace(data, trained_on=series_names(frozen[0]))
 
 
 def _own_forecasts(

@@ -43,13 +43,13 @@ def read_shard(data: str | Path, settings: dict[str, Any], shard: str, size: int
     from forerun.engines.base import Data
 
     number = int(shard.partition("-")[0])
-    chosen = _series(data)[(number - 1) * size : number * size]
+    chosen = series_names(data)[(number - 1) * size : number * size]
     # Series lie in the order of their names: groups of rows outside these bounds are not read.
     bounds = [("unique_id", ">=", chosen[0]), ("unique_id", "<=", chosen[-1])]
-    return Data(*split(pd.read_parquet(data, filters=bounds), settings))
+    return Data(*split(pd.read_parquet(data, filters=bounds), settings), own=True)
 
 
-def _series(data: str | Path) -> list[str]:
+def series_names(data: str | Path) -> list[str]:
     """Names of all series, in order; only one batch of rows is in memory at a time."""
     from pyarrow.parquet import ParquetFile
 

@@ -28,7 +28,7 @@ def find_spec(settings: dict[str, Any], model: str) -> ModelSpec:
 
 def read_run_data(data: str | Path, settings: dict[str, Any]) -> Data:
     """Read the frozen ``data.parquet`` of a run."""
-    return Data(*split(pd.read_parquet(data), settings))
+    return Data(*split(pd.read_parquet(data), settings), own=True)
 
 
 def read_history(data: str | Path) -> pd.DataFrame:

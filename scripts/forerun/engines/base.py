@@ -7,6 +7,7 @@ An engine is a module with the functions of :class:`Engine`. It gets plain frame
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import re
 from collections.abc import Callable
@@ -48,6 +49,10 @@ class Data:
         ``unique_id``, ``ds`` and the columns of ``futr_exog`` after each series' end.
     static : DataFrame or None
         ``unique_id`` and the columns of ``stat_exog``, one row per series.
+    own : bool
+        Whether these are the rows that the run's models were fitted to.
+    trained_on : list of str or None
+        The series that the run's models were fitted to; None where that is not known.
     kept : dict
         Tables that an engine wants kept beside its result: ``trials`` of an automatic model.
     """
@@ -55,6 +60,8 @@ class Data:
     history: pd.DataFrame
     future: pd.DataFrame | None = None
     static: pd.DataFrame | None = None
+    own: bool = False
+    trained_on: list[str] | None = None
     kept: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
@@ -132,6 +139,29 @@ def future_values(
         raise UserError(f"{model} needs {missing}; {where}")
     values = data.future[["unique_id", "ds", *columns]]
     return values.groupby("unique_id", observed=True, sort=False).head(steps)
+
+
+def series_hashes(history: pd.DataFrame) -> pd.Series:
+    """Return a sha256 of the times and values of each series, by ``unique_id``.
+
+    Parameters
+    ----------
+    history : ``unique_id``, ``ds``, ``y``, sorted by series and time
+    """
+    import numpy as np
+    import pandas as pd
+
+    ids, y = history["unique_id"].to_numpy(), history["y"].to_numpy(dtype="float64")
+    times = history["ds"].to_numpy()
+    if times.dtype.kind == "M":
+        times = times.astype("datetime64[ns]")
+    rows = np.stack([times.astype("int64"), (y + 0.0).view("int64")], axis=1)  # -0.0 is 0.0
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], int)
+    ends = [*starts[1:], len(ids)]
+    found = [
+        hashlib.sha256(rows[a:b].tobytes()).hexdigest() for a, b in zip(starts, ends, strict=False)
+    ]
+    return pd.Series(found, index=pd.Index(ids[starts], name="unique_id"), dtype=object)
 
 
 def check_finite(frame: pd.DataFrame, model: str) -> pd.DataFrame:

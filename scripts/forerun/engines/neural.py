@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from forerun.models import ModelSpec
 
 warnings.filterwarnings("ignore", module="pytorch_lightning")
-logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+for _name in ("pytorch_lightning", "lightning_fabric", "lightning", "lightning.pytorch"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 #: Settings of the run that are arguments of a model under the same name.
 SHARED = (
@@ -52,6 +53,8 @@ SHARED = (
 #: What a linear model learns with when nothing is said: its own 0.0001 is far from the end after a
 #: thousand steps (docs/accuracy.md).
 LEARNING_RATES = {"DLinear": 0.005, "NLinear": 0.005}
+#: The series of a multivariate model: where they are saved, and the attribute of a loaded one.
+SERIES_FILE, SERIES = "series.json", "trained_series"
 #: Series that are forecast at once by models that treat each on its own: bounds the memory.
 GROUP = 20_000
 
@@ -227,10 +230,8 @@ def predict(fitted: NeuralForecast, settings: dict[str, Any], data: Data) -> pd.
     future = future_values(data, used["futr_exog"], name, settings)
     history, static = _narrow(used, data)
     series = history["unique_id"].nunique()
-    if model.MULTIVARIATE and series != model.n_series:
-        raise UserError(
-            f"{name} forecasts its {model.n_series} series together, it cannot forecast {series}"
-        )
+    if model.MULTIVARIATE:
+        _check_series(name, getattr(fitted, SERIES, None) or data.trained_on, data)
     frames = []
     torch.manual_seed(settings["seed"])  # some models sample their forecasts
     for ids in _groups(history["unique_id"], series if model.MULTIVARIATE else GROUP):
@@ -241,6 +242,32 @@ def predict(fitted: NeuralForecast, settings: dict[str, Any], data: Data) -> pd.
         frames.append(fitted.predict(df=tables[0], static_df=tables[1], futr_df=tables[2]))
     frame = pd.concat(frames, ignore_index=True)
     return check_finite(_float64(tidy_columns(frame, name)), name)
+
+
+def _check_series(name: str, trained: list[str] | None, data: Data) -> None:
+    """Refuse other series than those that a multivariate model was trained on.
+
+    Parameters
+    ----------
+    trained : names saved with the model, or else those of its run; None where neither is known
+    """
+    if data.own:
+        return
+    if trained is None:
+        raise UserError(f"{name} forecasts its series together, and which they are is not known")
+    given = data.history["unique_id"].astype(str).unique()
+    missing, other = sorted({*trained} - {*given}), sorted({*given} - {*trained})
+    if missing or other:
+        parts = [("without", missing), ("with others:", other)]
+        said = ", ".join(f"{word} {_some(names)}" for word, names in parts if names)
+        raise UserError(
+            f"{name} forecasts its {len(trained)} series together, and cannot forecast them {said}"
+        )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(f"'{name}'" for name in names[:3]) + more
 
 
 def _groups(ids: pd.Series, size: int) -> Iterator[Any]:
@@ -260,6 +287,9 @@ def save(fitted: NeuralForecast, folder: Path) -> None:
         put_in_order(path)
     sizes = {str(m): m.inference_input_size for m in fitted.models if m.RECURRENT}
     (folder / "inference.json").write_text(json.dumps(sizes) + "\n", encoding="utf-8")
+    if any(model.MULTIVARIATE for model in fitted.models):
+        names = [str(name) for name in fitted.uids]
+        (folder / SERIES_FILE).write_text(json.dumps(names) + "\n", encoding="utf-8")
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForecast:
@@ -268,6 +298,8 @@ def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForec
     nf = NeuralForecast.load(str(folder))
     file = folder / "inference.json"
     sizes = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    names = folder / SERIES_FILE
+    setattr(nf, SERIES, json.loads(names.read_text(encoding="utf-8")) if names.is_file() else None)
     for model in nf.models:
         if str(model) in sizes:  # DeepAR adds one to it, each time it is loaded
             model.inference_input_size = sizes[str(model)]

@@ -16,7 +16,14 @@ import pandas as pd
 import statsforecast.models as model_classes
 from statsforecast import StatsForecast
 
-from forerun.engines.base import Data, Progress, check_finite, future_values, tidy_columns
+from forerun.engines.base import (
+    Data,
+    Progress,
+    check_finite,
+    future_values,
+    series_hashes,
+    tidy_columns,
+)
 from forerun.models import exogenous_columns
 from forerun.windows import reach, step_size
 
@@ -29,11 +36,16 @@ TRIED = 3
 
 @dataclass
 class Fitted:
-    """A local model is its specification; its forecasts for the data it was fitted to are kept."""
+    """A local model is its specification; its forecasts for the data it was fitted to are kept.
+
+    Attributes
+    ----------
+    series : DataFrame by ``unique_id``: the ``sha256`` of each series' times and values
+    """
 
     spec: ModelSpec
     forecasts: pd.DataFrame
-    ends: pd.DataFrame
+    series: pd.DataFrame
 
 
 def gives_levels(model: str) -> bool:
@@ -99,10 +111,8 @@ def _narrow(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataFra
     return data.history[["unique_id", "ds", "y", *_columns(spec, settings)]]
 
 
-def _ends(data: Data) -> pd.DataFrame:
-    return data.history.groupby("unique_id", observed=True, sort=True).agg(
-        ds=("ds", "last"), rows=("y", "size"), total=("y", "sum")
-    )
+def _series(data: Data) -> pd.DataFrame:
+    return series_hashes(data.history).rename("sha256").to_frame()
 
 
 def _forecast(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataFrame:
@@ -127,8 +137,8 @@ def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progres
     """
     progress(0, 1, None)
     if _columns(spec, settings):
-        return Fitted(spec, pd.DataFrame(columns=["unique_id", "ds", spec.name]), _ends(data))
-    return Fitted(spec, _forecast(spec, settings, data), _ends(data))
+        return Fitted(spec, pd.DataFrame(columns=["unique_id", "ds", spec.name]), _series(data))
+    return Fitted(spec, _forecast(spec, settings, data), _series(data))
 
 
 def cross_validate(
@@ -153,11 +163,20 @@ def cross_validate(
 
 def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFrame:
     """See :meth:`forerun.engines.base.Engine.predict`; other data than the run's is fitted anew."""
-    ends = _ends(data)
-    if len(fitted.forecasts) and ends.equals(fitted.ends.reindex(ends.index)):  # all, or a shard
-        kept = fitted.forecasts
-        return kept[kept["unique_id"].isin(ends.index)].reset_index(drop=True)
+    kept = fitted.forecasts
+    if len(kept) and _are_the_same(fitted, data):  # all series, or a shard
+        return kept[kept["unique_id"].isin(data.history["unique_id"])].reset_index(drop=True)
     return _forecast(fitted.spec, settings, data)
+
+
+def _are_the_same(fitted: Fitted, data: Data) -> bool:
+    """Tell whether each series of `data` has the values that the model was fitted to."""
+    if "sha256" not in fitted.series:  # saved by version 0.1, which noted no hashes
+        ids = pd.Index(data.history["unique_id"].unique())
+        return data.own and bool(ids.isin(fitted.series.index).all())
+    given = _series(data)["sha256"]
+    kept = fitted.series["sha256"].reindex(given.index)
+    return bool((given.to_numpy() == kept.to_numpy()).all())
 
 
 def save(fitted: Fitted, folder: Path) -> None:
@@ -165,10 +184,10 @@ def save(fitted: Fitted, folder: Path) -> None:
     text = json.dumps(asdict(fitted.spec), indent=2, sort_keys=True)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
     fitted.forecasts.to_parquet(folder / "forecasts.parquet", index=False)
-    fitted.ends.reset_index().to_parquet(folder / "series.parquet", index=False)
+    fitted.series.reset_index().to_parquet(folder / "series.parquet", index=False)
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
     """Read what :func:`save` wrote."""
-    ends = pd.read_parquet(folder / "series.parquet").set_index("unique_id")
-    return Fitted(spec, pd.read_parquet(folder / "forecasts.parquet"), ends)
+    series = pd.read_parquet(folder / "series.parquet").set_index("unique_id")
+    return Fitted(spec, pd.read_parquet(folder / "forecasts.parquet"), series)
