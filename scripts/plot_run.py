@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.files import new_folder
 from forerun.names import current
 from forerun.plots import write_all
 from forerun.recording import recording
+from forerun.records import recorded_folder
 from forerun.tables import read_cv_results, read_leaderboard, read_predictions
 from forerun.training import read_history
 from forerun.yaml_files import load_yaml
@@ -31,7 +31,8 @@ def main(
 
     `plot_series`, if given, replaces the frozen setting: how much is drawn may change.
     """
-    with recording(log, log_file), new_folder(folder) as temporary:
+    place = Path(folder)
+    with recording(log, log_file), recorded_folder(place.parent, place.name) as temporary:
         settings = load_yaml(config)
         if plot_series is not None:
             settings["plot_series"] = plot_series

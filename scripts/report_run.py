@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forerun.recording import recording
+from forerun.records import recorded_files
 from forerun.report import write_report
 
 if TYPE_CHECKING:
@@ -12,8 +13,12 @@ if TYPE_CHECKING:
 
 def main(folder, report, log, log_file=None):
     """Write `report` about the run in `folder`."""
-    with recording(log, log_file):
-        write_report(folder, report)
+    target = Path(report)
+    with (
+        recording(log, log_file),
+        recorded_files(target.parent, ".", target.name) as temporary,
+    ):
+        write_report(folder, temporary / target.name)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 from running import PROJECT, SNAKEMAKE, snakemake
 
 from forerun.files import read_json, sha256
-from forerun.seal import frozen_files, verify
+from forerun.seal import frozen_files, verify, verify_derived
 
 
 def hashes(run: Path) -> dict[str, str]:
@@ -88,6 +88,15 @@ def test_the_seal_names_every_frozen_file(trained_run: Path) -> None:
     assert verify(trained_run) == {"missing": [], "changed": [], "extra": []}
 
 
+def test_what_is_made_from_a_run_is_recorded(run_copy: Path) -> None:
+    for what, checked in verify_derived(run_copy).items():
+        assert not checked.wrong
+        assert not checked.unrecorded
+        assert (checked.recorded > 0) == (what in ("predictions", "plots", "report.html"))
+    (run_copy / "predictions" / "ensemble.csv").write_text("edited")
+    assert verify_derived(run_copy)["predictions"].changed == ["predictions/ensemble.csv"]
+
+
 def test_edits_around_a_sealed_run_change_nothing(home: Path) -> None:
     run = home / "runs" / "trained"
     before = hashes(run)
@@ -142,6 +151,7 @@ def test_predictions_and_plots_come_out_the_same_elsewhere(home: Path, trained_r
             if path.name != ".snakemake_timestamp":
                 again = run / path.relative_to(trained_run)
                 assert again.read_bytes() == path.read_bytes(), path.name
+    assert not any(checked.wrong for checked in verify_derived(run).values())
 
 
 def test_verify_names_what_is_wrong(run_copy: Path) -> None:

@@ -37,6 +37,12 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def place(temporary: Path, path: str | Path) -> None:
+    """Give a finished file its name at once, in the place of one that has it."""
+    flush(temporary)
+    os.replace(temporary, path)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8."""
     with replacing(path) as temporary:

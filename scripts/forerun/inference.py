@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forerun import seal
 from forerun.errors import UserError, suggest
-from forerun.files import new_folder, read_json, sha256, write_csv, write_json
+from forerun.files import new_folder, sha256, write_csv, write_json
 from forerun.isolate import now
 from forerun.models import specs
 from forerun.names import COMBINED
-from forerun.runs import RunPaths, has_model, is_sealed, outcome
+from forerun.records import recorded_folder
+from forerun.runs import RunPaths, has_model, is_frozen, is_sealed, outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +83,8 @@ def run_forecasts(folder: Path, settings: dict[str, Any], models: Mapping[str, P
 
     saved = RunPaths(folder).predictions
     files = {name: saved / f"{name}.csv" for name in models}
-    if is_sealed(folder) and all(path.is_file() for path in files.values()):
+    whole = is_sealed(folder) and all(path.is_file() for path in files.values())
+    if whole and seal.is_intact(folder, "predictions"):
         return {name: read_predictions(path) for name, path in files.items()}
     from forerun.predict import forecasts
     from forerun.training import read_run_data
@@ -149,24 +153,39 @@ def only_series(frames: Frames, unique_ids: Sequence[str]) -> Frames:
     }
 
 
-def free_name(folder: Path, wished: str, digest: str) -> str:
-    """Return a name in ``inference/`` that is free or holds forecasts from the same data."""
+def free_name(folder: Path, wished: str) -> str:
+    """Return a name in ``inference/`` that is free: `wished`, or that with a number."""
     name, number = wished, 1
-    while True:
-        record = read_json(folder / "inference" / name / "record.json")
-        taken = (folder / "inference" / name).exists()
-        if not taken or (
-            isinstance(record, dict) and record.get("data", {}).get("sha256") == digest
-        ):
-            return name
+    while os.path.lexists(folder / "inference" / name):
         number += 1
         name = f"{wished}_{number}"
+    return name
+
+
+def refuse_taken(folder: Path, name: str) -> None:
+    """Refuse a name in ``inference/`` that the user has chosen and that is not free."""
+    if os.path.lexists(folder / "inference" / name):
+        raise UserError(f"--name: inference/{name} exists; choose another name")
 
 
 def save(folder: Path, name: str, frames: Frames, data_file: str | Path, **told: Any) -> Path:
-    """Write forecasts and ``record.json`` as ``inference/<name>/``, whole or not at all."""
-    target = folder / "inference" / name
-    with new_folder(target) as temporary:
+    """Write forecasts and ``record.json`` as ``inference/<name>/``, whole or not at all.
+
+    If another call takes that name first, the folder gets a number.
+    """
+    while True:
+        free = free_name(folder, name)
+        with suppress(FileExistsError):
+            return _saved(folder, free, frames, data_file, told)
+
+
+def _saved(
+    folder: Path, name: str, frames: Frames, data_file: str | Path, told: dict[str, Any]
+) -> Path:
+    what = f"inference/{name}"
+    # The unversioned structure is no run: nothing is verified there.
+    place = recorded_folder(folder, what) if is_frozen(folder) else new_folder(folder / what)
+    with place as temporary:
         for model, frame in frames.items():
             write_csv(temporary / f"{model}.csv", frame)
         write_json(
@@ -180,4 +199,4 @@ def save(folder: Path, name: str, frames: Frames, data_file: str | Path, **told:
                 **told,
             },
         )
-    return target
+    return folder / what

@@ -21,6 +21,7 @@ from forerun.inference import UNVERIFIED, refuse_damaged
 from forerun.intervals import complete_forecasts
 from forerun.models import ModelSpec, specs
 from forerun.names import COMBINED, ENSEMBLE, PER_SERIES
+from forerun.records import recorded_folder
 from forerun.runs import RunPaths, failed_models, has_model
 from forerun.shards import read_shard, series_names
 from forerun.tables import read_cv_results, read_metrics
@@ -47,7 +48,8 @@ def write(
     ----------
     shards : folders that :func:`write_shard` wrote, in order; what they hold is not forecast again
     """
-    with new_folder(folder) as temporary:
+    place = Path(folder)
+    with recorded_folder(place.parent, place.name) as temporary:
         settings, folders = _usable(config, models, leaderboard)
         run = Path(config).parent
         done = shards and not any(spec.info.multivariate for spec in specs(settings))

@@ -155,6 +155,19 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
+def scratch_folder(place: str | Path) -> Iterator[Path]:
+    """Give a temporary folder inside `place` for as long as the block lasts."""
+    place = Path(place)
+    place.mkdir(parents=True, exist_ok=True)
+    temporary, held = _locked_folder(place / "new")
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(held)
+
+
+@contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
     """Give a temporary file to write; on success it becomes the file `path`.
 

@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from forerun import publishing, records
+from forerun.errors import UserError
 from forerun.files import TEMPORARY, json_text, read_json, sha256, write_json
+from forerun.records import IGNORED
 
 #: What is frozen, relative to the run's folder; a folder stands for everything in it.
 PARTS = (
@@ -24,8 +27,6 @@ PARTS = (
     "leaderboard.csv",
     "ensemble.json",
 )
-#: Files that tools leave in folders and that say nothing about the run.
-IGNORED = (".snakemake_timestamp", ".DS_Store")
 
 
 def frozen_files(folder: str | Path) -> Iterator[str]:
@@ -56,14 +57,30 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink(missing_ok=True)
+    for name in ("inference", "comparisons", records.FOLDER):  # predict works without a session
+        publishing.sweep(folder / name)
 
 
 def seal(folder: str | Path, sealed: str | Path, failed: list[str]) -> None:
-    """Write ``SEALED``: when, the models that were accepted as failed, and each file's sha256."""
-    sweep(Path(folder))
-    files = {name: sha256(Path(folder) / name) for name in frozen_files(folder)}
+    """Write ``SEALED``: when, the models that were accepted as failed, and each file's sha256.
+
+    Raises
+    ------
+    UserError
+        A frozen file is a link: what it points at could change.
+    """
+    folder = Path(folder)
+    sweep(folder)
+    names = list(frozen_files(folder))
+    if linked := [name for name in names if records.is_linked(folder, name)]:
+        raise UserError(
+            f"'{folder / linked[0]}' is a link, or lies behind one; put the file itself in its "
+            "place and rerun the command"
+        )
+    files = {name: sha256(folder / name) for name in names}
     at = datetime.now(UTC).isoformat(timespec="seconds")
     told = {"sealed_at": at, "accepted_failures": failed, "sha256": files}
+    told |= {"unrecorded": records.unrecorded(folder)}
     write_json(sealed, told | {"seal": _own_sha256(told)})
 
 
@@ -78,9 +95,9 @@ def _read(path: Path) -> dict[str, Any] | None:
     told = read_json(path)
     if not isinstance(told, dict) or not isinstance(told.get("sha256"), dict):
         return None
-    if told.keys() - {"seal"} != {"sealed_at", "accepted_failures", "sha256"}:
+    if told.keys() - {"seal", "unrecorded"} != {"sealed_at", "accepted_failures", "sha256"}:
         return None
-    if told.get("seal") not in (None, _own_sha256(told)):  # seals of old have no sum of their own
+    if told.get("seal") not in (None, _own_sha256(told)):  # older seals have no checksum
         return None
     return told if path.read_text(encoding="utf-8") == json_text(told) else None
 
@@ -89,7 +106,8 @@ def verify(folder: str | Path, only: str = "") -> dict[str, list[str]]:
     """Compare a sealed run with its seal.
 
     Returns the files that are ``missing``, ``changed`` or ``extra``, whose path begins with `only`;
-    empty lists when all is well. An unreadable seal counts as changed.
+    empty lists when all is well. An unreadable seal counts as changed, and so does a file that was
+    replaced by a link.
     """
     folder = Path(folder)
     told = _read(folder / "SEALED")
@@ -97,9 +115,27 @@ def verify(folder: str | Path, only: str = "") -> dict[str, list[str]]:
         return {"missing": [], "changed": ["SEALED"], "extra": []}
     known = {name: value for name, value in told["sha256"].items() if name.startswith(only)}
     there = {name for name in frozen_files(folder) if name.startswith(only)}
-    changed = [n for n in sorted(there & known.keys()) if sha256(folder / n) != known[n]]
+    changed = [n for n in sorted(there & known.keys()) if not records.same(folder, n, known[n])]
     return {
         "missing": sorted(known.keys() - there),
         "changed": changed,
         "extra": sorted(there - known.keys()),
     }
+
+
+def has_checksum(folder: str | Path) -> bool:
+    """Tell whether a run's seal has a checksum of itself; those of earlier versions have none."""
+    told = _read(Path(folder) / "SEALED")
+    return told is not None and told.get("seal") is not None
+
+
+def verify_derived(folder: str | Path) -> dict[str, records.Checked]:
+    """Compare what was made from a sealed run (forecasts, plots, report...) with its records."""
+    told = _read(Path(folder) / "SEALED") or {}
+    tolerated = told.get("unrecorded")
+    return records.check(folder, tolerated if isinstance(tolerated, list) else None)
+
+
+def is_intact(folder: str | Path, what: str) -> bool:
+    """Tell whether what was made (``predictions``...) is as recorded, as far as it was recorded."""
+    return not verify_derived(folder)[what].wrong

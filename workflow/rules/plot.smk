@@ -1,7 +1,7 @@
 """Draw the run: forecasts, back-tests, errors, leaderboard.
 
 REQUIRED INPUTS: <runs>/{run_id}/predictions/, cv_results_{model}.csv, metrics.csv, leaderboard.csv
-OUTPUTS: <runs>/{run_id}/plots/
+OUTPUTS: <runs>/{run_id}/plots/, checksums/plots.json
 """
 
 
@@ -23,6 +23,7 @@ rule plot_run:
             subcategory="Plots",
             labels=get_plot_labels,
         ),
+        checksums="<runs>/{run_id}/checksums/plots.json",
     log:
         "<runs>/{run_id}/logs/plot_run.log",
     benchmark:

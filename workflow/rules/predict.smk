@@ -2,7 +2,7 @@
 
 REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, models/{model}/, metrics.csv, leaderboard.csv,
     ensemble.json, cv_results_{model}.csv
-OUTPUTS: <runs>/{run_id}/predictions/
+OUTPUTS: <runs>/{run_id}/predictions/, checksums/predictions.json
 """
 
 
@@ -48,6 +48,7 @@ rule predict_run:
         shards=get_shards,
     output:
         directory("<runs>/{run_id}/predictions"),
+        checksums="<runs>/{run_id}/checksums/predictions.json",
     log:
         "<runs>/{run_id}/logs/predict_run.log",
     benchmark:

@@ -2,7 +2,7 @@
 
 REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, provenance.json, cv_results_{model}.csv,
     status/{model}.json, metrics.csv, leaderboard.csv, predictions/
-OUTPUTS: <runs>/{run_id}/report.html
+OUTPUTS: <runs>/{run_id}/report.html, checksums/report.json
 """
 
 
@@ -37,6 +37,7 @@ rule report_run:
             subcategory="Page",
             labels={"what": "page of the run"},
         ),
+        checksums="<runs>/{run_id}/checksums/report.json",
     log:
         "<runs>/{run_id}/logs/report_run.log",
     benchmark:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forerun import inference, legacy, listing
+from forerun import runs as run_folders
 from forerun.cli import snakemake
 from forerun.cli.console import say, show, table, warn
 from forerun.cli.locks import held
 from forerun.cli.workspace import Workspace
 from forerun.config import read_frozen
 from forerun.errors import UserError
-from forerun.files import sha256
 from forerun.runs import RunPaths, is_sealed, refuse_if_damaged
 from forerun.tables import read_metrics
 
@@ -63,6 +63,8 @@ def forecast(work: Workspace, wish: Wish) -> int:
     folder = _find(work, wish)
     if folder is None or (folder / listing.IMPORTED).is_file():
         return _from_old(folder or work.output, wish)
+    if wish.name is not None and wish.save:
+        inference.refuse_taken(folder, wish.name)
     if wish.verify:
         refuse_if_damaged(folder)
     settings = read_frozen(folder / "config.yaml")
@@ -134,8 +136,7 @@ def _from_run(
         frames = inference.only_series(frames, wish.unique_ids)
     _present(frames)
     if wish.save:
-        wished = wish.name or _name(wish, "selection")
-        name = inference.free_name(folder, wished, sha256(RunPaths(folder).data))
+        name = wish.name or _name(wish, "selection")
         target = inference.save(
             folder, name, frames, RunPaths(folder).data, unique_ids=wish.unique_ids or None
         )
@@ -143,7 +144,7 @@ def _from_run(
     if wish.plot and (wish.cherry_pick or wish.unique_ids):
         history = _history(folder)
         for unique_id in wish.unique_ids:
-            _draw(folder / COMPARISONS, folder, history, frames, unique_id, settings, note)
+            _draw(COMPARISONS, folder, history, frames, unique_id, settings, note)
     return 0
 
 
@@ -179,27 +180,21 @@ def _from_data(
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(file).stem).strip("-.")[:80]
     name = wish.name or stem or "data"
     data = inference.new_data(settings, file, wish.static_file, wish.futr_file)
-    digest = sha256(file)
-    free = inference.free_name(folder, name, digest)
-    if wish.name and free != name:
-        raise UserError(f"--name: inference/{name} holds forecasts from other data; choose another")
     from forerun.predict import forecasts
 
     frames = dict(forecasts(settings, data, dict(models)))
     if wish.unique_ids:
         frames = inference.only_series(frames, wish.unique_ids)
     _present(frames)
-    target = folder / "inference" / free
     if wish.save:
-        inference.save(folder, free, frames, file, unique_ids=wish.unique_ids or None)
+        target = inference.save(folder, name, frames, file, unique_ids=wish.unique_ids or None)
         say(f"predictions: {target}/")
     if wish.plot and wish.save:
         history = data.history[["unique_id", "ds", "y"]]
         series = wish.unique_ids or list(history["unique_id"].unique())[: settings["plot_series"]]
         for unique_id in series:
-            _draw(
-                target / "plots", folder, history, frames, str(unique_id), settings, f"data {name}"
-            )
+            place = f"{target.relative_to(folder).as_posix()}/plots"
+            _draw(place, folder, history, frames, str(unique_id), settings, f"data {name}")
     return 0
 
 
@@ -222,8 +217,7 @@ def _from_old(output: Path, wish: Wish) -> int:
         target = inference.save(output, wish.name or _name(wish, "forecasts"), frames, mark)
         say(f"predictions: {target}/")
     if wish.plot and wish.unique_ids:
-        place = output / COMPARISONS
-        _draw(place, output, history, frames, wish.unique_ids[0], {}, note)
+        _draw(COMPARISONS, output, history, frames, wish.unique_ids[0], {}, note)
     return 0
 
 
@@ -251,7 +245,7 @@ def _history(folder: Path) -> pd.DataFrame:
 
 
 def _draw(
-    place: Path,
+    place: str,
     folder: Path,
     history: pd.DataFrame,
     frames: Mapping[str, pd.DataFrame],
@@ -259,8 +253,9 @@ def _draw(
     settings: Mapping[str, Any],
     note: str,
 ) -> None:
-    """Draw all models on one series as ``comparison_<unique_id>.png``."""
-    from forerun.plots import comparison, looks, write_plot
+    """Draw all models on one series as ``<place>/comparison_<unique_id>.png`` in the run."""
+    from forerun.plots import comparison, file_name, looks, write_plot
+    from forerun.records import recorded_files
     from forerun.run import Run
 
     palette = looks(frames, Run(folder).places) if settings else None
@@ -268,8 +263,13 @@ def _draw(
         history, dict(frames), unique_id, palette=palette, settings=settings, note=note,
         errors=_errors(folder / "metrics.csv", unique_id, list(frames)),
     )  # fmt: skip
-    written = write_plot(figure, place, "comparison", unique_id)
-    say(f"plot: {next(path for path in written if path.suffix == '.png')}")
+    if not run_folders.is_frozen(folder):  # the unversioned structure: nothing is verified there
+        write_plot(figure, folder / place, "comparison", unique_id)
+    else:
+        what = f"{place}/comparison_{file_name(unique_id)}"
+        with recorded_files(folder, place, what) as temporary:
+            write_plot(figure, temporary, "comparison", unique_id)
+    say(f"plot: {folder / place / f'comparison_{file_name(unique_id)}.png'}")
 
 
 def _errors(metrics: Path, unique_id: str, models: Sequence[str]) -> dict[str, float] | None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
 from forerun.errors import UserError
 
+if TYPE_CHECKING:
+    from forerun.records import Checked
+
 
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> int:
-    """Hash every frozen file again; name each that is missing, changed or extra.
+    """Hash every file again; name each that is missing, changed or extra.
 
-    The exit code is 0 only when all is well.
+    Compared are the frozen files with the seal, and forecasts, plots, report, inference/ and
+    comparisons/ with the checksums recorded when they were made. The exit code is 0 only when all
+    is well.
     """
     from forerun import seal
     from forerun.cli.console import say
@@ -18,11 +25,29 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     folder = workspace(output_dir, directory).folder(run)
     if not is_sealed(folder):
         raise UserError(f"run '{run}' is not sealed yet, there is nothing to compare it with")
-    found = seal.verify(folder)
-    wrong = [f"{kind}: {name}" for kind, names in found.items() for name in names]
+    frozen = [f"{kind}: {name}" for kind, names in seal.verify(folder).items() for name in names]
+    derived = seal.verify_derived(folder)
+    wrong = [*frozen, *(line for checked in derived.values() for line in checked.wrong)]
     say(*wrong)
+    if not seal.has_checksum(folder) and "changed: SEALED" not in frozen:
+        say("note: the seal has no checksum of itself: it is from an earlier version")
+    say(*_summary(derived))
     if wrong:
-        say(f"run {run} is not what was sealed: {len(wrong)} differences")
+        what = "is not what was sealed" if frozen else "was changed after it was sealed"
+        say(f"run {run} {what}: {len(wrong)} differences")
         return 1
     say(f"run {run} is as it was sealed ({len(list(seal.frozen_files(folder)))} files)")
     return 0
+
+
+def _summary(derived: dict[str, Checked]) -> list[str]:
+    """Say what of each class was compared, and what could not be."""
+    lines = []
+    for what, checked in derived.items():
+        if number := len(checked.unrecorded):
+            lines.append(
+                f"note: {what}: checksums not recorded ({number} files of an earlier version)"
+            )
+        elif checked.recorded and not checked.wrong:
+            lines.append(f"{what}: as recorded ({checked.recorded} files)")
+    return lines
