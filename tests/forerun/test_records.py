@@ -1,4 +1,4 @@
-"""What is made from a run is recorded when it is made; verify names what differs, class by class."""
+"""What is made from a run is recorded when it is made; verify names each difference by class."""
 
 from __future__ import annotations
 
