@@ -118,7 +118,7 @@ def _columns(settings: Mapping[str, Any]) -> list[str]:
     roles: dict[str, str] = {}
     wrong = []
     for key in _ROLES:
-        value = settings[key]
+        value = settings[key] or []
         for column in value if isinstance(value, list) else [value]:
             if isinstance(value, list) and column in _OWN_COLUMNS - set(roles):
                 wrong.append(f"column '{column}' of {key} has a name that Forerun needs, rename it")

@@ -24,7 +24,7 @@ from forerun.models import ModelSpec, exogenous_columns
 #: Settings that a fit does not see, or that stand in the identity in another form.
 NOT_SEEN = {
     *("data_file", "static_file", "futr_file", "id_col", "time_col", "target_col", "on_gaps"),
-    "on_missing_future",
+    *("on_missing_future", "tz", "decimal"),
     *("models", "baselines", "exogenous", "hist_exog", "futr_exog", "stat_exog"),
     *("metrics", "sort_metric", "ensemble", "ensemble_size"),
     *("n_windows", "test_size", "step_size", "refit"),

@@ -94,23 +94,26 @@ def run_forecasts(folder: Path, settings: dict[str, Any], models: Mapping[str, P
 
 
 def new_data(
-    settings: Mapping[str, Any], file: str, static: str | None = None, futr: str | None = None
+    settings: Mapping[str, Any],
+    file: str,
+    static: str | None = None,
+    futr: str | None = None,
+    notes: list[str] | None = None,
 ) -> Data:
     """Read and check new observations; they need the columns and the frequency of the run.
 
-    A series has to be as long as what a model looks at, not as long as for training.
+    A series has to be as long as what a model looks at, not as long as for training. `notes`
+    receives how the files were read.
     """
-    from forerun.data import prepare, read_table, split
+    from forerun.data import load_new, split
     from forerun.engines.base import Data
 
-    def read(path: str | None) -> pd.DataFrame | None:
-        return read_table(path, settings["id_col"], settings["time_col"]) if path else None
-
     try:
-        table = read_table(file, settings["id_col"], settings["time_col"])
-        prepared = prepare(table, settings, read(static), read(futr), training=False)
+        prepared = load_new(settings, file, static, futr)
     except UserError as error:
         raise UserError(f"--data-file '{file}': {error}") from error
+    if notes is not None:
+        notes.extend(prepared.notes)
     return Data(*split(prepared.frame, settings))
 
 

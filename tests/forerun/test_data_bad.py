@@ -144,7 +144,11 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
     "fractions as times": (numbered(1, 2, 3.5, 4, 5, 6, 7), {}, "e.g. '3.5' in data row 3"),
     "truth as times": (lambda: good().assign(ds=True), {}, "cannot be read as a time"),
     "target is text": (put("y", 2, "many"), {}, "1 value is no number, e.g. 'many' in data row 3"),
-    "decimal comma": (put("y", 2, "1,5"), {}, "'1,5' in data row 3 (write numbers with a decimal"),
+    "decimal comma and point": (
+        put("y", [2, 3], ["1,5", "1.5"]),
+        {},
+        "'1,5' in data row 3 (write numbers with a decimal",
+    ),
     "thousands": (put("y", 2, "1_000"), {}, "'1_000'"),
     "target are dates": (lambda: good().assign(y=pd.Timestamp(0)), {}, "16 values are no numbers"),
     "target are lists": (lambda: good().assign(y=[[1]] * 16), {}, "16 values are no numbers"),
@@ -198,7 +202,7 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
     "two frequencies, hours": (
         hourly,
         {},
-        "two frequencies: most steps are 'D', but steps of 0 days 01:00:00 in series 'b'",
+        "two frequencies: most steps are 'D', but steps of 1 hour in series 'b'",
     ),
     "two frequencies, months": (monthly, {}, "but steps of 31 days in series 'b'"),
     "two frequencies, numbers": (

@@ -179,7 +179,9 @@ def _from_data(
         raise UserError("--cherry-pick looks at the run's own series: leave out --data-file")
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(file).stem).strip("-.")[:80]
     name = wish.name or stem or "data"
-    data = inference.new_data(settings, file, wish.static_file, wish.futr_file)
+    notes: list[str] = []
+    data = inference.new_data(settings, file, wish.static_file, wish.futr_file, notes)
+    say(*(f"note: {note}" for note in notes))
     from forerun.predict import forecasts
 
     frames = dict(forecasts(settings, data, dict(models)))
@@ -187,7 +189,9 @@ def _from_data(
         frames = inference.only_series(frames, wish.unique_ids)
     _present(frames)
     if wish.save:
-        target = inference.save(folder, name, frames, file, unique_ids=wish.unique_ids or None)
+        target = inference.save(
+            folder, name, frames, file, unique_ids=wish.unique_ids or None, notes=notes
+        )
         say(f"predictions: {target}/")
     if wish.plot and wish.save:
         history = data.history[["unique_id", "ds", "y"]]

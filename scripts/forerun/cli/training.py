@@ -42,6 +42,7 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
     asked.options["run_id"] = run_id
     folder = work.runs / run_id
     say(f"run {run_id}")
+    _say_notes(prepared)
     libraries = snakemake.libraries(folder, settings, asked.rest)
     with held(folder) as lock, _tidied(folder), libraries:
         return _run(asked, folder, verbose, lock)
@@ -105,6 +106,12 @@ def _check_data(settings: dict[str, Any]) -> Prepared:
     from forerun.freeze import read_data
 
     return read_data(settings | tables)
+
+
+def _say_notes(prepared: Prepared | None) -> None:
+    """Say how the data of a new run were read; those of an existing one, `show` lists them."""
+    for note in prepared.notes if prepared else ():
+        say(f"note: {note}")
 
 
 def _targets(folder: Path) -> list[str]:
@@ -176,6 +183,7 @@ def _dry_run(
     asked.options["run_id"] = run_id
     exists = run_folders.is_frozen(folder)
     say(f"run {run_id} ({'exists' if exists else 'would be new'})")
+    _say_notes(prepared)
     rows = plan.rows(folder, settings, prepared)
     lines = [(row.model, row.final, row.cv, row.why, plan.told(row.seconds)) for row in rows]
     show(table(["model", "final fit", "cross-validation", "why", "time"], lines))

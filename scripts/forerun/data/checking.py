@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import union_categoricals
 
+from forerun.data import deviations, layouts
 from forerun.data.grid import Grid, check_freq, infer_freq, make_grid
+from forerun.data.notations import FORMS
+from forerun.data.numbers import Writing
 from forerun.data.panel import Panel, in_order
-from forerun.data.parsing import Bools, Ints, Times, parse_ids, parse_numbers, parse_times
+from forerun.data.parsing import Bools, Ints, Times, parse_ids, parse_numbers
 from forerun.data.problems import Problems, count, show
 from forerun.errors import suggest
 
@@ -22,7 +24,13 @@ RESERVED = ("unique_id", "ds", "y", "cutoff", "available_mask", "sample_weight",
 
 @dataclass(frozen=True)
 class Roles:
-    """Which column of the user's table is what."""
+    """Which column of the user's table is what.
+
+    Attributes
+    ----------
+    single : bool
+        The table is one series (``id_col: null``); `id` is a column that `tidy` adds.
+    """
 
     id: str
     time: str
@@ -30,6 +38,7 @@ class Roles:
     hist: tuple[str, ...]
     futr: tuple[str, ...]
     stat: tuple[str, ...]
+    single: bool = False
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Roles:
@@ -38,11 +47,19 @@ class Roles:
             tuple(str(name) for name in settings.get(key) or ())
             for key in ("hist_exog", "futr_exog", "stat_exog")
         )
-        id_col, time_col, target_col = (
+        time_col, target_col = (
             str(settings.get(key) or default)
-            for key, default in (("id_col", "unique_id"), ("time_col", "ds"), ("target_col", "y"))
+            for key, default in (("time_col", "ds"), ("target_col", "y"))
         )
-        return cls(id_col, time_col, target_col, hist, futr, stat)
+        single = settings.get("id_col", "") is None
+        id_col = str(settings.get("id_col") or "unique_id")
+        return cls(id_col, time_col, target_col, hist, futr, stat, single)
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns that a run reads."""
+        own = [] if self.single else [self.id]
+        return [*own, self.time, self.target, *self.hist, *self.futr, *self.stat]
 
 
 def tidy(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
@@ -52,6 +69,8 @@ def tidy(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
     frame = frame.copy(deep=False)
     frame.columns = pd.Index([str(name) for name in frame.columns])
     frame.index = pd.RangeIndex(len(frame))
+    if roles.single:
+        frame[roles.id] = roles.target
     return frame
 
 
@@ -93,12 +112,16 @@ def _check_table(
     # A file of which only some columns were read remembers the names of all.
     names = frame.attrs.get("columns") or list(frame.columns)
     twice = set(frame.columns[frame.columns.duplicated()])
+    missing = {key for name, key in asked.items() if name not in frame.columns}
     for name, key in asked.items():
         if name not in frame.columns:
             hint = suggest(name, names) or f" (there are {', '.join(map(show, names[:8]))})"
             problems.add(f"column {show(name)} ({key}) is missing{where}{hint}")
         elif name in twice:
             problems.add(f"column {show(name)} ({key}) is there twice{where}")
+    time_col = next((name for name, key in asked.items() if key == "time_col"), "")
+    if not where and (hint := layouts.hint(frame, names, missing, time_col)):
+        problems.add(hint)
 
 
 def to_panel(
@@ -106,6 +129,7 @@ def to_panel(
     roles: Roles,
     times: Times,
     columns: Mapping[str, str],
+    writings: Mapping[str, Writing],
     problems: Problems,
     where: str = "",
 ) -> Panel:
@@ -117,6 +141,8 @@ def to_panel(
         Its parsed time column.
     columns : mapping
         Name in the panel -> column of the table, for everything that must be a number.
+    writings : mapping
+        Column of the table -> how its numbers are written, where they are text.
     where : str
         Added to column names in messages.
     """
@@ -132,7 +158,7 @@ def to_panel(
     damaged[code[times.bad & ~nameless]] = True
     values = {}
     for name, column in columns.items():
-        values[name], wrong = parse_numbers(frame[column])
+        values[name], wrong = parse_numbers(frame[column], writings.get(column))
         check_numbers(frame[column], wrong, problems, where)
         damaged[code[wrong & ~nameless]] = True
     panel = Panel(labels, code, times.value, times.dated, values, damaged)
@@ -149,7 +175,7 @@ def _check_times(column: pd.Series, times: Times, problems: Problems, where: str
         number = count(int(times.bad.sum()), "value")
         problems.add(
             f"{said}: {number} of {len(column)} cannot be read as a time, "
-            f"e.g. {show(column.iloc[row])} in data row {row + 1}"
+            f"e.g. {show(column.iloc[row])} in data row {row + 1} ({FORMS})"
         )
 
 
@@ -182,36 +208,25 @@ def check_infinite(panel: Panel, names: Mapping[str, str], problems: Problems) -
             panel.damaged[panel.code[endless]] = True
 
 
-def without_duplicates(panel: Panel, problems: Problems) -> Panel:
-    """Note times that a series has twice; the first row stays."""
+def without_duplicates(panel: Panel, problems: Problems, single: bool = False) -> Panel:
+    """Note times that a series has twice; the first row stays.
+
+    `single` says that there is no column that names series.
+    """
     again = np.zeros(len(panel), dtype=bool)
     again[1:] = (panel.code[1:] == panel.code[:-1]) & (panel.time[1:] == panel.time[:-1])
     if not again.any():
         return panel
     row = int(np.argmax(again))
     number = count(int(again.sum()), "row repeats", "rows repeat")
+    why = deviations.clock_change(panel.time[again], panel.dated, "show twice")
+    if single:
+        why = "; id_col is null: name the column of the series if there are several"
     problems.add(
-        f"{number} a time of the same series ({panel.name(panel.code[again])} at {panel.said(row)})"
+        f"{number} a time of the same series ({panel.name(panel.code[again])} at "
+        f"{panel.said(row)}){why}"
     )
     return panel.take(~again)
-
-
-def times_of(first: pd.Series, second: pd.Series) -> tuple[Times, Times]:
-    """Parse two time columns, as one where possible, so that both are read alike."""
-    if (
-        isinstance(first.dtype, pd.CategoricalDtype)
-        and first.dtype.categories.dtype == getattr(second.dtype, "categories", pd.Index([])).dtype
-    ):
-        both = pd.Series(union_categoricals([first, second]))
-    elif first.dtype == second.dtype:
-        both = pd.concat([first, second], ignore_index=True)
-    else:
-        return parse_times(first), parse_times(second)
-    times, cut = parse_times(both), len(first)
-    return (
-        Times(times.value[:cut], times.bad[:cut], times.dated, times.notes, times.trouble),
-        Times(times.value[cut:], times.bad[cut:], times.dated, [], ""),
-    )
 
 
 def choose_grid(
@@ -246,9 +261,10 @@ def on_grid(panel: Panel, grid: Grid, inferred: bool, problems: Problems) -> tup
     if beside.any():
         row = int(np.argmax(beside))
         number = count(int(beside.sum()), "time stamp does", "time stamps do")
+        why = deviations.explain(panel, row, ~panel.damaged[panel.code])
         problems.add(
             f"{number} not fit freq {show(grid.freq)} ({panel.name(panel.code[beside])} "
-            f"at {panel.said(row)})"
+            f"at {panel.said(row)}){why}"
         )
     if fits.all():
         return panel, position
@@ -277,16 +293,18 @@ def _check_one_frequency(
         }
     )
     # Months differ in days, and hours in a daily grid all take no step: one of both is constant.
+    # What has the common step most of the time has no other frequency, only a shift in it.
     other = []
-    for kind in ("span", "step"):
+    for kind, (low, high) in (("span", grid.spans()), ("step", (1, 1))):
         shares = table.groupby("code")[kind].value_counts(normalize=True)
-        other.append(shares[shares > 0.5].reset_index().set_index("code").index)
+        often = shares[shares > 0.5].reset_index()
+        other.append(often.loc[~often[kind].between(low, high), "code"].to_numpy())
     codes = np.unique(np.concatenate(other)).astype(np.int64)
     if len(codes):
         row = table.index[table["code"] == codes[0]][0]
         panel.damaged[codes] = True
         span = int(table["span"].iloc[row])
-        said = str(pd.Timedelta(span)).removesuffix(" 00:00:00") if panel.dated else str(span)
+        said = deviations.duration(span) if panel.dated else str(span)
         problems.add(
             f"two frequencies: most steps are {show(grid.freq)}, but steps of {said} "
             f"in {panel.name(codes)} (use one frequency in a run, or set freq)"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from utilsforecast.preprocessing import fill_gaps
 
+from forerun.data.deviations import clock_change
 from forerun.data.grid import Grid, add_steps
 from forerun.data.panel import Panel
 from forerun.data.parsing import Bools, Floats, Ints
@@ -43,10 +44,13 @@ def check_missing(
     if gap.any():
         row = int(np.argmax(gap))
         lost = show_time(int(add_steps(int(panel.time[row - 1]), 1, grid.freq)), panel.dated)
+        before = panel.time[np.flatnonzero(gap) - 1]
+        after = np.array([add_steps(int(time), 1, grid.freq) for time in before[:100]])
+        why = clock_change(after, panel.dated, "skip")
         number = count(int(jumps[gap].sum()), "time step is", "time steps are")
         problems.add(
             f"{number} missing in {count(int(gap.sum()), 'gap')} "
-            f"({panel.name(panel.code[gap])} at {lost}); on_gaps: fill carries values forward"
+            f"({panel.name(panel.code[gap])} at {lost}); on_gaps: fill carries values forward{why}"
         )
 
 

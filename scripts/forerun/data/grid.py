@@ -11,14 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
+from forerun.data import deviations
+from forerun.data.deviations import DAY, HOUR, MINUTE, usual
 from forerun.data.panel import Panel
 from forerun.data.parsing import Bools, Ints
 from forerun.data.problems import show
 from forerun.errors import suggest
 
-DAY = 86_400 * 10**9
-HOUR = 3_600 * 10**9
-MINUTE = 60 * 10**9
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 KNOWN = ("s", "min", "h", "D", "B", "W", "MS", "ME", "QS", "QE", "YS", "YE")
@@ -71,6 +70,13 @@ class Grid:
             weeks, weekday = np.divmod(index, 5)
             return (weeks * 7 + weekday - 3) * DAY + self.clock
         return self.marks[index]
+
+    def spans(self) -> tuple[int, int]:
+        """Return the shortest and the longest time of a step, give or take an hour."""
+        if self.kind == "even":
+            return self.step, self.step
+        marks = np.diff(self.marks) if len(self.marks) > 1 else np.array([DAY])
+        return int(marks.min()) * self.step - HOUR, int(marks.max()) * self.step + HOUR
 
     def positions(self, panel: Panel) -> tuple[Ints, Bools]:
         """Return for each row of a sorted panel its steps from the first row of its series.
@@ -128,7 +134,7 @@ def make_grid(freq: str | int, time: Ints) -> Grid:
     assert offset is not None, freq
     if isinstance(offset, (pd.offsets.Tick, pd.offsets.Day)):
         return Grid(freq, offset.nanos, "even", none)
-    clock = _usual(time % DAY)
+    clock = usual(time % DAY)
     if type(offset) is pd.offsets.BusinessDay:
         return Grid(freq, offset.n, "business", none, clock)
     low, high = int(time.min()), int(time.max())
@@ -154,9 +160,13 @@ def infer_freq(panel: Panel) -> tuple[str | int | None, str]:
     if not len(steps):
         trouble = "freq cannot be inferred from series of one row (set freq)"
         return (None, trouble) if panel.dated else (1, "")
-    step = _usual(steps)
+    step = usual(steps)
     if not panel.dated:
         return step, ""
+    if jitter := deviations.jitter(panel):
+        return None, jitter
+    if 13 * DAY <= step <= 18 * DAY and (freq := _half_months(panel)):
+        return freq, ""
     if step >= 28 * DAY:
         freq = _months(panel)
         if freq is not None:
@@ -177,17 +187,20 @@ def infer_freq(panel: Panel) -> tuple[str | int | None, str]:
     return to_offset(pd.Timedelta(step)).freqstr, ""
 
 
-def _usual(values: Ints) -> int:
-    """Return the most frequent value, the smallest of several."""
-    if (values == values[0]).all():
-        return int(values[0])
-    counts = pd.Series(values).value_counts()
-    return int(counts[counts == counts.max()].index.min())
-
-
 def _weekdays_only(panel: Panel, steps: Ints) -> bool:
     weekday = (panel.time // DAY + 3) % 7
     return bool((steps == 3 * DAY).any() and (weekday < 5).all())
+
+
+def _half_months(panel: Panel) -> str | None:
+    """Return ``SMS-15`` for the 1st and the 15th, ``SME-15`` for the 15th and the last day."""
+    days = panel.time.astype("datetime64[ns]").astype("datetime64[D]")
+    middle = (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) == 14
+    ends = _month_ends(days)
+    for freq, fits in (("SMS-15", ends["MS"]), ("SME-15", ends["ME"])):
+        if (middle | fits).mean() >= MOST and middle.any() and fits.any():
+            return freq
+    return None
 
 
 def _months(panel: Panel) -> str | None:
@@ -196,7 +209,7 @@ def _months(panel: Panel) -> str | None:
     stamps = distinct.astype("datetime64[ns]")
     month = stamps.astype("datetime64[M]").astype(np.int64)
     spans = np.diff(month[place])[panel.code[1:] == panel.code[:-1]]
-    number = _usual(spans[spans > 0]) if (spans > 0).any() else 1
+    number = usual(spans[spans > 0]) if (spans > 0).any() else 1
     days = stamps.astype("datetime64[D]")
     for base, fits in _month_ends(days).items():
         if fits.mean() >= MOST:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from forerun.data import checking, filling, static_features
+from forerun.data import checking, filling, static_features, zones
 from forerun.data.checking import Roles
 from forerun.data.grid import Grid, season_length
 from forerun.data.lengths import (
@@ -17,10 +18,12 @@ from forerun.data.lengths import (
     default_input_size,
     whole_season,
 )
+from forerun.data.numbers import writings
 from forerun.data.panel import Panel, in_order
-from forerun.data.parsing import Ints, parse_times
-from forerun.data.problems import Problems
+from forerun.data.parsing import Ints, parse_numbers
+from forerun.data.problems import Problems, show
 from forerun.data.reading import read_table
+from forerun.data.times import Asked, parse_both, parse_times
 from forerun.windows import held_out, reach
 
 
@@ -61,15 +64,34 @@ def load(settings: Mapping[str, Any]) -> Prepared:
 
     Only the columns that the run needs are read.
     """
+    static, futr = settings.get("static_file"), settings.get("futr_file")
+    return _load(settings, settings["data_file"], static, futr)
+
+
+def load_new(
+    settings: Mapping[str, Any],
+    data_file: str | Path,
+    static_file: str | Path | None = None,
+    futr_file: str | Path | None = None,
+) -> Prepared:
+    """Read and prepare tables that the models of a run are to forecast, as `load` does."""
+    return _load(settings, data_file, static_file, futr_file, training=False)
+
+
+def _load(
+    settings: Mapping[str, Any],
+    data_file: str | Path,
+    static_file: str | Path | None,
+    futr_file: str | Path | None,
+    training: bool = True,
+) -> Prepared:
     roles = Roles.of(settings)
-    needed = [roles.id, roles.time, roles.target, *roles.hist, *roles.futr, *roles.stat]
 
-    def read(key: str) -> pd.DataFrame | None:
-        path = settings.get(key)
-        return read_table(path, roles.id, roles.time, needed) if path else None
+    def read(path: str | Path) -> pd.DataFrame:
+        return read_table(path, None if roles.single else roles.id, roles.time, roles.columns)
 
-    data = read_table(settings["data_file"], roles.id, roles.time, needed)
-    return prepare(data, settings, read("static_file"), read("futr_file"))
+    static, futr = (read(path) if path else None for path in (static_file, futr_file))
+    return prepare(read(data_file), settings, static, futr, training)
 
 
 def prepare(
@@ -100,8 +122,12 @@ def prepare(
     UserError
         With everything that is wrong, in one line.
     """
-    problems, notes = Problems(), [str(note) for note in df.attrs.get("notes", [])]
+    problems, notes = Problems(), _notes(df)
+    notes += [f"static_file: {note}" for note in _notes(static)]
+    notes += [f"futr_file: {note}" for note in _notes(futr)]
     roles = Roles.of(settings)
+    if roles.single:
+        notes.append(f"the table was read as one series, named {show(roles.target)}")
     df = checking.tidy(df, roles)
     static = None if static is None else checking.tidy(static, roles)
     futr = None if futr is None or not roles.futr else checking.tidy(futr, roles)
@@ -110,7 +136,7 @@ def prepare(
     if not len(df):
         problems.add("there are no rows")
         problems.check()
-    panel = _parse(df, roles, static, futr, problems, notes)
+    panel = _parse(df, settings, roles, static, futr, problems, notes)
     grid = checking.choose_grid(panel, settings.get("freq"), problems, notes)
     if grid is None:
         problems.check()
@@ -119,7 +145,9 @@ def prepare(
     panel, position = checking.on_grid(panel, grid, inferred, problems)
     if not len(panel):
         problems.check()
-    features, panel = static_features.take(panel, roles, static, problems)
+    features, panel = static_features.take(
+        panel, roles, static, settings.get("decimal"), problems, notes
+    )
     panel = _complete(panel, position, grid, roles, settings, problems, notes)
     prepared = _measure(panel, grid, settings, training, problems, notes)
     chosen = prepared.pop("panel")
@@ -130,8 +158,13 @@ def prepare(
     return Prepared(frame, grid.freq, notes=notes, future=future, **prepared)
 
 
+def _notes(table: pd.DataFrame | None) -> list[str]:
+    return [] if table is None else [str(note) for note in table.attrs.get("notes", [])]
+
+
 def _parse(
     df: pd.DataFrame,
+    settings: Mapping[str, Any],
     roles: Roles,
     static: pd.DataFrame | None,
     futr: pd.DataFrame | None,
@@ -141,19 +174,28 @@ def _parse(
     """Return a sorted panel without unusable or repeated rows; stop if no row is left."""
     own = [name for name in roles.stat if static is None or name not in static.columns]
     columns = {"y": roles.target} | {n: n for n in (*roles.hist, *roles.futr, *own)}
+    decimal = settings.get("decimal")
+    written = writings(df, columns.values(), decimal, problems, notes)
+    asked = Asked(settings.get("freq"), settings.get("tz"))
+    if trouble := zones.check(asked.tz):
+        problems.add(trouble)
+        problems.check()
+    observed = ~np.isnan(parse_numbers(df[roles.target], written.get(roles.target))[0])
     if futr is None:
-        times = parse_times(df[roles.time])
+        times = parse_times(df[roles.time], asked, observed)
     else:
-        times, later = checking.times_of(df[roles.time], futr[roles.time])
+        times, later = parse_both(df[roles.time], futr[roles.time], asked, observed)
     notes.extend(times.notes)
-    panel = checking.to_panel(df, roles, times, columns, problems)
+    panel = checking.to_panel(df, roles, times, columns, written, problems)
     checking.check_infinite(panel, columns, problems)
-    panel = checking.without_duplicates(panel, problems)
+    panel = checking.without_duplicates(panel, problems, roles.single)
     if futr is not None and len(panel):
-        exogenous = {name: name for name in roles.futr}
-        more = checking.to_panel(futr, roles, later, exogenous, problems, " in futr_file")
+        where, exogenous = " in futr_file", {name: name for name in roles.futr}
+        notes.extend(f"futr_file: {note}" for note in later.notes if note not in times.notes)
+        written = writings(futr, roles.futr, decimal, problems, notes, where)
+        more = checking.to_panel(futr, roles, later, exogenous, written, problems, where)
         checking.check_infinite(more, exogenous, problems)
-        more = checking.without_duplicates(more, problems)
+        more = checking.without_duplicates(more, problems, roles.single)
         panel = _append(panel, more, problems, notes)
     if not len(panel):
         problems.add("no usable row is left")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from forerun.data.checking import Roles, check_numbers
+from forerun.data.numbers import Writing, writings
 from forerun.data.panel import Panel
 from forerun.data.parsing import Floats, parse_ids, parse_numbers
 from forerun.data.problems import Problems, name_series, show
@@ -15,7 +18,12 @@ Features = dict[str, Floats]
 
 
 def take(
-    panel: Panel, roles: Roles, static: pd.DataFrame | None, problems: Problems
+    panel: Panel,
+    roles: Roles,
+    static: pd.DataFrame | None,
+    decimal: str | None,
+    problems: Problems,
+    notes: list[str],
 ) -> tuple[Features, Panel]:
     """Return the static features, and the panel without their columns."""
     features: Features = {}
@@ -24,7 +32,9 @@ def take(
         if name in rest:
             features[name] = _constant(panel, name, rest.pop(name), problems)
     if static is not None and roles.stat:
-        features |= _from_file(panel, roles, static, problems)
+        names = [name for name in roles.stat if name in static.columns]
+        written = writings(static, names, decimal, problems, notes, " in static_file")
+        features |= _from_file(panel, roles, static, written, problems)
     panel.columns = rest
     return features, panel
 
@@ -51,7 +61,13 @@ def _constant(panel: Panel, name: str, values: Floats, problems: Problems) -> Fl
     return feature
 
 
-def _from_file(panel: Panel, roles: Roles, static: pd.DataFrame, problems: Problems) -> Features:
+def _from_file(
+    panel: Panel,
+    roles: Roles,
+    static: pd.DataFrame,
+    written: Mapping[str, Writing],
+    problems: Problems,
+) -> Features:
     code, labels = parse_ids(static[roles.id])
     twice = pd.Series(code[code >= 0]).duplicated().to_numpy()
     if twice.any():
@@ -66,7 +82,7 @@ def _from_file(panel: Panel, roles: Roles, static: pd.DataFrame, problems: Probl
     place = {name: number for number, name in enumerate(labels)}
     rows = row_of[[place.get(name, -1) for name in panel.labels]]
     for name in (name for name in roles.stat if name in static.columns):
-        values, wrong = parse_numbers(static[name])
+        values, wrong = parse_numbers(static[name], written.get(name))
         hint = " in static_file (encode categories as numbers, e.g. one 0/1 column for each)"
         check_numbers(static[name], wrong, problems, hint)
         endless = np.isinf(values)

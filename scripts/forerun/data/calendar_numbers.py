@@ -1,0 +1,98 @@
+"""Whole numbers as times: a count, dates written without separators, or Unix time."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from forerun.data.parsing import Bools, Ints, Times
+from forerun.data.problems import show
+
+#: Number of digits -> pandas' format, how people call it, months that one names.
+DATES = {
+    6: ("%Y%m", "YYYYMM", 1),
+    8: ("%Y%m%d", "YYYYMMDD", 0),
+    10: ("%Y%m%d%H", "YYYYMMDDHH", 0),
+    12: ("%Y%m%d%H%M", "YYYYMMDDHHMM", 0),
+    14: ("%Y%m%d%H%M%S", "YYYYMMDDHHMMSS", 0),
+}
+#: Steps of Unix time in a second.
+UNIX = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+FIRST, LAST = 631_152_000, 4_102_444_800  # 1990 and 2100 in Unix time
+MOST = 0.9
+"""Share of the numbers that must be dates; the others are reported as unreadable."""
+
+
+def is_number(freq: str | int | None) -> bool:
+    """Return whether a configured frequency is a step between whole numbers."""
+    return bool(re.fullmatch(r"\s*\d+\s*", str(freq)))
+
+
+def read(value: Ints, bad: Bools, freq: str | int | None) -> Times:
+    """Read whole numbers as what they look like; a configured frequency decides.
+
+    A dated `freq` asks for dates, a number for numbers.
+    """
+    plain = Times(value, bad, False)
+    good = pd.Series(value[~bad])
+    if good.empty or is_number(freq):
+        return plain
+    distinct = good.drop_duplicates()
+    found = _dates(distinct) or _unix(distinct)
+    if found is None and freq is not None:
+        found = _years(distinct)
+    if found is None:
+        plain.trouble = _hint(distinct, freq) if freq is not None else ""
+        return plain
+    dates, said, months = found
+    lookup = pd.Series(dates.to_numpy(), index=distinct.to_numpy())
+    stamps = np.zeros(len(value), dtype=np.int64)
+    read = lookup.reindex(good.to_numpy()).to_numpy().astype("datetime64[ns]")
+    wrong = bad.copy()
+    wrong[~bad] = np.isnat(read)
+    stamps[~wrong] = read[~np.isnat(read)].astype(np.int64)
+    note = f"whole-number times were read as {said} (freq: 1 would keep them as numbers)"
+    return Times(stamps, wrong, True, [note], utc="Unix" in said, months=months)
+
+
+Found = tuple[pd.Series, str, int]
+
+
+def _dates(distinct: pd.Series) -> Found | None:
+    """Read 202401, 20240131 and longer ones."""
+    digits = {len(str(number)) for number in (distinct.min(), distinct.max())}
+    form, name, months = DATES.get(digits.pop(), ("", "", 0)) if len(digits) == 1 else ("", "", 0)
+    if not form or distinct.min() < 0:
+        return None
+    year = distinct // 10 ** (len(str(distinct.iloc[0])) - 4)
+    if year.min() < 1900 or year.max() > 2100:
+        return None
+    dates = pd.to_datetime(distinct.astype(str), format=form, errors="coerce")
+    return (dates, f"dates ({name})", months) if dates.notna().mean() >= MOST else None
+
+
+def _unix(distinct: pd.Series) -> Found | None:
+    for name, steps in UNIX.items():
+        if distinct.min() >= FIRST * steps and distinct.max() < LAST * steps:
+            stamps = (distinct * (10**9 // steps)).to_numpy().view("datetime64[ns]")
+            return pd.Series(stamps), f"Unix {name}", 0
+    return None
+
+
+def _years(distinct: pd.Series) -> Found | None:
+    """Read 2001: only where dates are asked for, since years are good whole numbers as well."""
+    if distinct.min() < 1678 or distinct.max() > 2261:
+        return None
+    return pd.to_datetime(distinct.astype(str), format="%Y", errors="coerce"), "years", 12
+
+
+def _hint(distinct: pd.Series, freq: str | int | None) -> str:
+    text = f"times are whole numbers such as {distinct.iloc[0]}, but freq is {show(freq)}"
+    if distinct.min() >= 18_000 and distinct.max() <= 80_000:
+        return (
+            f"{text}; if they are Excel's day numbers convert them with "
+            "pd.to_datetime(column, unit='D', origin='1899-12-30')"
+        )
+    return f"{text}; write dates as YYYY-MM-DD, or give freq as a number, e.g. 1"

@@ -1,0 +1,145 @@
+"""Steps that no frequency explains: which one, where, and what is likely behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from forerun.data import zones
+from forerun.data.panel import Panel
+from forerun.data.parsing import Bools, Ints
+from forerun.data.problems import count
+
+SECOND = 10**9
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+#: Clocks that a jitter lies beside: pandas' name and length.
+_CLOCKS = {"D": DAY, "h": HOUR, "30min": 30 * MINUTE, "15min": 15 * MINUTE, "10min": 10 * MINUTE,
+           "5min": 5 * MINUTE, "min": MINUTE, "s": SECOND}  # fmt: skip
+_TOLERANCE = 0.05
+"""Share of a step that clocks may be wrong by, to be called jitter."""
+_SUMMER = (HOUR, HOUR // 2)
+
+
+def usual(values: Ints) -> int:
+    """Return the most frequent value, the smallest of several."""
+    if (values == values[0]).all():
+        return int(values[0])
+    counts = pd.Series(values).value_counts()
+    return int(counts[counts == counts.max()].index.min())
+
+
+def duration(span: int) -> str:
+    """Return a span of time as people say it: ``1 day``, ``23 hours``, ``1 hour 2 seconds``."""
+    said = []
+    for name, length in (("day", DAY), ("hour", HOUR), ("minute", MINUTE), ("second", SECOND)):
+        number, span = divmod(span, length)
+        if number:
+            said.append(count(number, name))
+    if span or not said:
+        said.append(f"{span / SECOND:g} seconds")
+    return " ".join(said)
+
+
+def jitter(panel: Panel) -> str:
+    """Return a complaint if the times lie a little beside even steps, or an empty string."""
+    same = panel.code[1:] == panel.code[:-1]
+    for name, length in _CLOCKS.items():
+        rounded = (panel.time + length // 2) // length * length
+        off = np.abs(panel.time - rounded)
+        steps = np.diff(rounded)[same]
+        if not len(steps) or not (steps > 0).all() or (off > _TOLERANCE * usual(steps)).any():
+            continue
+        beside = off > 0
+        even = pd.Series(off).groupby(panel.code).nunique().max() <= 1
+        if even or (off % _SUMMER[-1] == 0).all():
+            return ""  # shifted, but evenly; or by summer time
+        row = int(np.argmax(beside))
+        return (
+            f"{int(beside.sum())} of {len(panel)} time stamps lie up to {duration(int(off.max()))} "
+            f"beside even steps of {duration(usual(steps))} ({panel.name(panel.code[beside])} at "
+            f"{panel.said(row)}), likely the jitter of a clock; round them: "
+            f"table[time] = table[time].dt.round('{name}')"
+        )
+    return ""
+
+
+def clock_change(times: Ints, dated: bool, what: str) -> str:
+    """Return a remark if all of some times are in the hours at which clocks change.
+
+    Parameters
+    ----------
+    times : array of int64
+        The times that are twice, or missing.
+    what : str
+        What clocks do then.
+    """
+    stamps = pd.DatetimeIndex(times.astype("datetime64[ns]")) if dated else pd.DatetimeIndex([])
+    sundays = (stamps.weekday == 6) & (stamps.hour < 4) & stamps.month.isin([3, 4, 9, 10, 11])
+    if not len(stamps) or not sundays.all() or (stamps == stamps.normalize()).all():
+        return ""
+    return f"; likely the hour that clocks {what}: write times in UTC, or with their offset"
+
+
+def explain(panel: Panel, row: int, sound: Bools) -> str:
+    """Say which step leads to a time beside the grid, and what is likely behind it.
+
+    Parameters
+    ----------
+    row : int
+        The first row that does not fit.
+    sound : array of bool
+        Rows of series without unreadable values.
+    """
+    if not panel.dated:
+        return ""
+    same = (panel.code[1:] == panel.code[:-1]) & sound[1:]
+    steps = np.diff(panel.time)[same]
+    if not len(steps):
+        return ""
+    step, common = int(panel.time[row] - panel.time[row - 1]), usual(steps)
+    if panel.firsts()[row] or step == common:
+        return _cause(panel, sound, steps, common)
+    said = f"; the step from {panel.said(row - 1)} to it takes {duration(step)}, most take "
+    return said + duration(common) + _cause(panel, sound, steps, common)
+
+
+def _cause(panel: Panel, sound: Bools, steps: Ints, common: int) -> str:
+    stamps = pd.Series(panel.time[sound].view("datetime64[ns]"))
+    rest = np.abs((steps + common // 2) % common - common // 2)
+    odd = rest[rest > 0]
+    if zones.clocks(stamps) > 1 and common >= 2 * HOUR and _shifted(panel, sound):
+        zone = zones.suggestion(stamps) or "tz, e.g. tz: Europe/Berlin"
+        return (
+            ": likely summer time, the hours at which days begin are kept in UTC; name the zone "
+            f"of these days with {zone}"
+        )
+    days = stamps.dt.day
+    if 13 * DAY <= common <= 18 * DAY and days.nunique() <= 2 + 3:
+        return (
+            ": likely two times a month; freq SMS has the 1st and the 15th, SME the 15th and the "
+            "last day of each month"
+        )
+    if len(odd) > 0.02 * len(steps) and odd.max() <= _TOLERANCE * common:
+        return ": likely the jitter of a clock; round the times"
+    return ""
+
+
+def _shifted(panel: Panel, sound: Bools) -> bool:
+    """Return whether the times of day of each series differ by an hour (or half of it)."""
+    clock = pd.Series(panel.time[sound] % DAY).groupby(panel.code[sound])
+    spans = clock.agg(lambda values: _around(values.to_numpy()))
+    spans = spans[spans > 0]
+    return bool(len(spans)) and bool(spans.isin(_SUMMER).all())
+
+
+def _around(clock: Ints) -> int:
+    """Return how far times of day lie apart, the short way around midnight; -1 for over two."""
+    different = np.unique(clock)
+    if len(different) == 1:
+        return 0
+    if len(different) > 2:
+        return DAY
+    apart = int(different[1] - different[0])
+    return min(apart, DAY - apart)

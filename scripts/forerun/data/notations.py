@@ -1,0 +1,229 @@
+"""Notations of times in text: quarters, months, weeks, and years of two digits."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.api import guess_datetime_format
+
+from forerun.data.parsing import Bools
+
+_GAP = r"\s*[-/:. ]?\s*"
+_YEAR = r"(?P<year>\d{4})"
+_ANY_YEAR = r"(?P<year>\d{4}|\d{2})"
+_MONTH_FORMS = (
+    "%b %Y", "%B %Y", "%b-%Y", "%B-%Y", "%b/%Y", "%Y %b", "%Y-%b", "%Y %B", "%m/%Y", "%m.%Y",
+    "%m-%Y", "%b-%y", "%b %y", "%B-%y", "%B %y", "%b/%y", "%b'%y", "%b '%y", "%y-%b",
+)  # fmt: skip
+_DAY_FORMS = (
+    "%d-%b-%y", "%d %b %y", "%d-%b-%Y", "%d %B %y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y",
+    "%m-%d-%y", "%y-%m-%d",
+)  # fmt: skip
+_CLOCKS = ("", " %H:%M", " %H:%M:%S")
+LONGEST_GAP = 10
+"""Years of a gap in two-digit years beyond which the century of one side is open."""
+FORMS = "write days as 2001-01-31, months as 2001-01, quarters as 2001Q1, weeks as 2001-W01"
+
+
+@dataclass(frozen=True)
+class Notation:
+    """A way to name periods.
+
+    Attributes
+    ----------
+    name : str
+        What people call the periods.
+    patterns : tuple of str
+        With the groups ``year``, ``number`` and, for weeks, ``day``.
+    months, days : int
+        Length of a period.
+    """
+
+    name: str
+    patterns: tuple[str, ...]
+    months: int = 0
+    days: int = 0
+
+    def start(self, match: re.Match[str], century: Callable[[int], int]) -> date | None:
+        """Return the first day of a period; None where there is no such period."""
+        parts = match.groupdict()
+        year, number = int(parts["year"]), int(parts["number"])
+        if len(parts["year"]) == 2:
+            year = century(year)
+        try:
+            if self.months:
+                return date(year, (number - 1) * self.months + 1, 1)
+            return date.fromisocalendar(year, number, int(parts.get("day") or 1))
+        except ValueError:
+            return None
+
+
+def _both_ways(number: str, before: str = _GAP) -> tuple[str, ...]:
+    return (_YEAR + before + number, number + _GAP + _ANY_YEAR)
+
+
+PERIODS = (
+    Notation("quarters", (*_both_ways(r"Q0?(?P<number>[1-4])"),
+                          r"(?P<number>[1-4])\.?\s?Q" + _GAP + _ANY_YEAR), months=3),
+    Notation("months", _both_ways(r"M(?P<number>\d{1,2})"), months=1),
+    Notation("half-years", _both_ways(r"[HS](?P<number>[12])"), months=6),
+    Notation("ISO weeks, dated by their Mondays",
+             (_YEAR + _GAP + r"(?:KW|CW|W)\s?(?P<number>\d{1,2})",
+              r"(?:KW|CW|W)\s?(?P<number>\d{1,2})" + _GAP + _YEAR), days=7),
+    Notation("days of ISO weeks",
+             (_YEAR + r"-?W(?P<number>\d{2})-?(?P<day>[1-7])",)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Texts as times.
+
+    Attributes
+    ----------
+    times : pandas.Series of datetime64
+        NaT for texts that are not in the notation.
+    notes : tuple of str
+    trouble : str
+        Why this is not certain, or an empty string.
+    months, days : int
+        Length of the periods that are named; 0 where moments are.
+    """
+
+    times: pd.Series
+    notes: tuple[str, ...] = ()
+    trouble: str = ""
+    months: int = 0
+    days: int = 0
+
+
+def periods(texts: pd.Series, blank: pd.Series, observed: Bools) -> Reading | None:
+    """Read quarters, months and weeks where more than half of the texts are such."""
+    least = (~blank).sum() / 2
+    for notation in PERIODS:
+        pattern = "|".join(f"(?:{one})" for one in notation.patterns)
+        if texts.str.fullmatch(_ungrouped(pattern), flags=re.IGNORECASE).sum() <= least:
+            continue
+        matches = [_match(notation.patterns, text) for text in texts]
+        two = [int(m["year"]) if m and len(m["year"]) == 2 else -1 for m in matches]
+        century, notes, trouble = _century(np.array(two), observed)
+        starts = [m and notation.start(m, century) for m in matches]
+        times = pd.to_datetime(pd.Series(starts, dtype=object), errors="coerce")
+        said = f"times were read as {notation.name}"
+        return Reading(times, (said, *notes), trouble, notation.months, notation.days)
+    return None
+
+
+def local(texts: pd.Series, observed: Bools) -> Reading | None:
+    """Read times in another notation, provided that there is only one way to read them."""
+    readings: dict[str, Reading] = {}
+    for form in _forms(texts[texts.str.contains(r"\d")].head(200)):
+        times = pd.to_datetime(texts, format=form, errors="coerce")
+        if times.notna().any():
+            readings[form] = _with_century(form, times, observed)
+    if not readings:
+        return None
+    most = max(int(reading.times.notna().sum()) for reading in readings.values())
+    winners = {form: r for form, r in readings.items() if r.times.notna().sum() == most}
+    form, chosen = next(iter(winners.items()))
+    trouble = chosen.trouble
+    for other in winners.values():
+        apart = (other.times != chosen.times) & other.times.notna() & chosen.times.notna()
+        if apart.any() and not trouble:
+            trouble = _ambiguous(texts[apart].iloc[0], chosen.times[apart], other.times[apart])
+    months = 0 if "%d" in form else 1
+    notes = (f"times were read as {_said(form)}", *chosen.notes)
+    return Reading(chosen.times, notes, trouble, months)
+
+
+def _ambiguous(text: str, first: pd.Series, second: pd.Series) -> str:
+    one, other = first.iloc[0], second.iloc[0]
+    form = "%d %B" if one.year == other.year else "%d %B %Y"
+    return f"{text!r} may be {one:{form}} or {other:{form}}; write times as YYYY-MM-DD"
+
+
+def _said(form: str) -> str:
+    """Write a format as people do: ``day.month.year`` says more than ``%d.%m.%Y``."""
+    words = {"%d": "day", "%m": "month", "%Y": "year", "%y": "year", "%b": "month", "%B": "month"}
+    said = re.sub(r"%[dmYybB]", lambda m: words[m[0]], form.split(" %H")[0])
+    return f"{said} ({form})"
+
+
+def _match(patterns: tuple[str, ...], text: str) -> re.Match[str] | None:
+    tried = (re.fullmatch(one, text, re.IGNORECASE) for one in patterns)
+    return next((match for match in tried if match), None)
+
+
+def _ungrouped(pattern: str) -> str:
+    """Names of groups must not appear twice in one pattern."""
+    return re.sub(r"\?P<\w+>", "?:", pattern)
+
+
+def _forms(texts: pd.Series) -> list[str]:
+    """Return the notations that some of these texts are in."""
+    forms: dict[str, None] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pandas warns where the day comes first; both are tried
+        for text in texts:
+            for day_first in (False, True):
+                form = guess_datetime_format(text, dayfirst=day_first)
+                if form and "%z" not in form and "%Z" not in form:
+                    forms[form] = None
+    more = [*_MONTH_FORMS, *(day + clock for day in _DAY_FORMS for clock in _CLOCKS)]
+    return [*forms, *(form for form in more if form not in forms)]
+
+
+def _with_century(form: str, times: pd.Series, observed: Bools) -> Reading:
+    """Put years of two digits into the right century."""
+    if "%y" not in form:
+        return Reading(times)
+    known = times.notna().to_numpy()
+    two = np.where(known, times.dt.year.fillna(0).to_numpy().astype(np.int64) % 100, -1)
+    century, notes, trouble = _century(two, observed)
+    parts = {name: getattr(times.dt, name) for name in ("month", "day", "hour", "minute", "second")}
+    year = pd.Series([century(int(one)) if one >= 0 else np.nan for one in two])
+    moved = pd.to_datetime(pd.DataFrame({"year": year} | parts), errors="coerce")
+    return Reading(moved, notes, trouble)
+
+
+def _century(two: np.ndarray, observed: Bools) -> tuple[Callable[[int], int], tuple[str, ...], str]:
+    """Return how two-digit years are completed: without a break, and not in the future.
+
+    The years of a column follow each other, so the longest gap of the circle 00..99 is where the
+    column begins and ends. It ends in the last century in which nothing was observed in the future.
+
+    Parameters
+    ----------
+    two : array of int
+        The two digits of each distinct text, -1 where there are none.
+    observed : array of bool
+        Whether there are values of the target at that time.
+    """
+    years = np.unique(two[two >= 0])
+    if not len(years):
+        return lambda year: year, (), ""
+    gaps = np.diff(np.append(years, years[0] + 100))
+    widest = int(np.argmax(gaps))
+    first = int(years[(widest + 1) % len(years)])
+    last_seen = two[(two >= 0) & observed] if (observed & (two >= 0)).any() else years
+    newest = int(((last_seen - first) % 100).max())
+    latest = pd.Timestamp.now().year + 1  # a year may be named after its end
+    start = latest - newest
+    start -= (start - first) % 100
+
+    def century(year: int) -> int:
+        return start + (year - first) % 100
+
+    end = century(int(years[widest]))
+    said = f"{start} to {end}" if end > start else str(start)
+    others = np.delete(gaps, widest)
+    trouble = ""
+    if len(others) and (others.max() > LONGEST_GAP or gaps[widest] <= 1):
+        trouble = "years of two digits leave the century open; write years with four digits"
+    return century, (f"years of two digits were read as {said}",), trouble
