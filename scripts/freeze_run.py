@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(settings, data_file, to, run_id, project, log):
+def main(settings, data_file, to, run_id, log):
     """Freeze the run `run_id`; see :func:`forerun.freeze.freeze`."""
     with recording(log, settings["log_file"]):
-        freeze(settings, data_file, to, run_id, project)
+        freeze(settings, data_file, to, run_id)
 
 
 if __name__ == "__main__":
@@ -21,6 +21,5 @@ if __name__ == "__main__":
         data_file=snakemake.input.data_file,
         to={name: snakemake.output[name] for name in ("data", "provenance", "config")},
         run_id=snakemake.wildcards.run_id,
-        project=snakemake.params.project,
         log=snakemake.log[0],
     )

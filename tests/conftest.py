@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from running import snakemake, write_table
+
+# A hook of git names its repository to what it starts: tests make repositories of their own.
+for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture

@@ -142,6 +142,8 @@ WRONG = {
     "verify unsealed": (["verify", "part"], "is not sealed"),
     "engine": (["list-models", "--engine", "neural"], "did you mean 'neuralforecast'?"),
     "overwriting": (["generate-config", "other.csv"], "exists and is not overwritten"),
+    "project in a file": (["init", "other.csv"], "'other.csv' is not a folder"),
+    "project below a file": (["init", "other.csv/mine"], "'other.csv' is not a folder"),
 }  # fmt: skip
 
 
@@ -527,6 +529,55 @@ def test_generate_config_can_be_used(home: Path, capsys: pytest.CaptureFixture[s
     text = (home / "mine/first.yaml").read_text()
     assert resolve(load_yaml(home / "mine/first.yaml")) == resolve({})
     assert text.count("#") > 40
+
+
+def test_generate_config_names_a_schema_that_exists(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call(capsys, "generate-config", "mine.yaml")
+    named = re.search(r"\$schema=(.*)", (home / "mine.yaml").read_text())
+    assert named is not None
+    assert Path(named[1]).is_file()
+
+
+def test_init_writes_a_project(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = call(capsys, "init", "mine")
+    assert code == 0
+    assert "next: cd mine; train" in out
+    mine = home / "mine"
+    assert "include: WORKFLOW" in (mine / "Snakefile").read_text()
+    assert "/runs/" in (mine / ".gitignore").read_text().splitlines()
+    profiles = {path.parent.name for path in mine.glob("profiles/*/config.yaml")}
+    assert profiles == {path.name for path in (PROJECT / "profiles").iterdir()}
+    from forerun.config import load_yaml, resolve
+
+    assert resolve(load_yaml(mine / "config" / "config.yaml")) == resolve({})
+
+
+@pytest.mark.parametrize(
+    "taken", ["Snakefile", "config/config.yaml", "config", "profiles/slurm/config.yaml", "profiles"]
+)
+def test_init_overwrites_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str], taken: str
+) -> None:
+    (home / taken).parent.mkdir(parents=True, exist_ok=True)
+    (home / taken).write_text("mine")
+    before = contents(home)
+    code, out, err = call(capsys, "init")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert f"already has {taken}, and nothing is overwritten" in err
+    assert contents(home) == before
+
+
+def test_init_keeps_a_gitignore_and_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (home / ".gitignore").write_text("mine")
+    (home / "profiles").mkdir()  # an empty folder is in nobody's way
+    code, out, _ = call(capsys, "init")
+    assert code == 0
+    assert ".gitignore: exists and was left alone; it should name /runs/" in out
+    assert (home / ".gitignore").read_text() == "mine"
+    assert (home / "Snakefile").is_file()
 
 
 def test_migrate(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -99,8 +100,13 @@ class TestVersions:
     def test_uv_gets_every_pin_of_the_lock(self):
         assert pins(project()["tool"]["uv"]["constraint-dependencies"]) == locked()
 
-    def test_the_build_uses_the_locked_tool(self):
-        assert pins(project()["build-system"]["requires"]) == {"setuptools": locked()["setuptools"]}
+    def test_the_build_uses_the_locked_tools(self):
+        wanted = pins(project()["build-system"]["requires"])
+        assert wanted == {name: locked().get(name) for name in wanted}
+        # With what it needs itself, or that would be whatever is newest on the day.
+        needs = metadata.requires("hatchling") or []
+        needs = {re.split(r"[^\w-]", need)[0] for need in needs if "python_version" not in need}
+        assert set(wanted) == {"hatchling", *needs}
 
     def test_the_conda_environment_is_that_of_pyproject(self):
         wanted = conda_pins("environment.yml")
@@ -194,6 +200,34 @@ class TestTrackedFiles:
             assert re.search(r"licence\*\*", section, re.IGNORECASE), name
             columns = (ROOT / "data" / name).open().readline().strip().split(",")
             assert [column for column in columns if f"`{column}`" not in section] == [], name
+
+
+class TestHabits:
+    """What runs before a commit and after a push are the targets that developers use."""
+
+    TARGETS = ("make check", "make test")
+
+    def test_they_are_targets(self):
+        lines = (ROOT / "Makefile").read_text().splitlines()
+        for target in self.TARGETS:
+            name = target.removeprefix("make ")
+            assert any(re.match(f"{name}:", line) for line in lines), name
+
+    def test_pre_commit_runs_them_and_fetches_nothing(self):
+        path = ROOT / ".pre-commit-config.yaml"
+        checked = [sys.executable, "-m", "pre_commit", "validate-config", str(path)]
+        subprocess.run(checked, check=True)
+        (repository,) = yaml.safe_load(path.read_text())["repos"]
+        assert repository["repo"] == "local"
+        hooks = repository["hooks"]
+        assert tuple(hook["entry"] for hook in hooks) == self.TARGETS
+        assert {hook["language"] for hook in hooks} == {"system"}
+
+    def test_continuous_integration_runs_them(self):
+        workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+        jobs = workflow["jobs"].values()
+        commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+        assert tuple(commands) == self.TARGETS
 
 
 #: Stands in for Python: makes "environments" whose pip writes down what it is asked to install.

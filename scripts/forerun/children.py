@@ -14,10 +14,10 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from forerun import preload
+from forerun.resources import python_path
 
 
 class Gone(Exception):
@@ -152,10 +152,9 @@ def start(task: dict[str, Any], environment: dict[str, str], out: int, result: i
 
 
 def environment(threads: int) -> dict[str, str]:
-    """A child's environment: this library first on the path, threads bound everywhere."""
-    library = str(Path(__file__).parents[1])
-    path = os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")]))
-    fixed = {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+    """A child's environment: it imports this library, with threads bound everywhere."""
+    fixed = {"PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"}
+    fixed |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     return dict(os.environ) | preload.bound(threads) | fixed
 
 

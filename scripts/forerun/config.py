@@ -8,13 +8,11 @@ from typing import Any
 
 from forerun import models, schema, windows
 from forerun.errors import UserError, suggest
+from forerun.resources import DATA
 from forerun.values import coerce, plain
 from forerun.yaml_files import load_yaml, to_yaml
 
 __all__ = ["differences", "disagreements", "dump", "load_yaml", "read_frozen", "resolve"]
-
-#: The table that ``data_file: null`` means.
-SHIPPED = Path(__file__).parents[2] / "data" / "us_employment_monthly.csv"
 
 _TOLERATED = {"pathvars"}  # Snakemake's own key in its configuration
 _MODEL_KEYS = ("models", "baselines")
@@ -191,7 +189,7 @@ def differences(
         if new is None and key in from_data:
             continue
         if same_data is not None and key in ("data_file", "static_file", "futr_file"):
-            shipped = str(SHIPPED) if key == "data_file" else None
+            shipped = str(DATA) if key == "data_file" else None
             same = same_data(old or shipped, new or shipped)
         else:
             same = _same(key, old, new)

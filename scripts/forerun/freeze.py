@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from typing import Any
 from forerun import config, forecastable, model_needs, models, session, transforming
 from forerun.data import Prepared, load, summary
 from forerun.files import sha256, write_json, write_parquet, write_text
+from forerun.resources import IS_INSTALLED, PROJECT
 
 #: Packages whose version can change a result.
 PACKAGES = (
@@ -35,7 +37,6 @@ def freeze(
     data_file: str,
     to: dict[str, str],
     run_id: str,
-    project: str | Path = ".",
 ) -> None:
     """Validate the data and write ``data.parquet``, ``provenance.json`` and ``config.yaml``.
 
@@ -44,7 +45,6 @@ def freeze(
     settings : the resolved settings of the run
     data_file : the table that was asked for, CSV or Parquet
     to : the three target paths: ``data``, ``provenance``, ``config``
-    project : the folder whose git commit is noted
 
     Raises
     ------
@@ -64,7 +64,7 @@ def freeze(
         {
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "created_by": session.user(),
-            "git": git_state(project),
+            "git": git_state(),
             "data": {"file": frozen["data_file"], "sha256": sha256(data_file)}
             | {"frozen_sha256": sha256(to["data"])}
             | {"columns_sha256": columns_sha256(prepared.frame)}
@@ -125,17 +125,28 @@ def versions() -> dict[str, str]:
     return found
 
 
-def git_state(folder: str | Path) -> dict[str, Any] | None:
-    """Return the commit checked out in `folder` and whether files differ from it; None without."""
+def git_state() -> dict[str, Any] | None:
+    """Return the commit of this Forerun and whether files differ from it; None if unknown."""
+    if IS_INSTALLED:
+        return _installed_commit()  # the environment may lie in some other repository
     try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "-uno"))}
+        commit = _git("rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "-uno"))}
     except (OSError, subprocess.CalledProcessError):
         return None
 
 
-def _git(folder: str | Path, *arguments: str) -> str:
+def _installed_commit() -> dict[str, Any] | None:
+    """Return the commit that pip or uv noted on installing from a git address (PEP 610)."""
+    try:
+        origin = metadata.distribution("forerun").read_text("direct_url.json")
+        return {"commit": json.loads(origin or "{}")["vcs_info"]["commit_id"], "dirty": False}
+    except (metadata.PackageNotFoundError, KeyError, ValueError):
+        return None
+
+
+def _git(*arguments: str) -> str:
     done = subprocess.run(
-        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True
+        ["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=True
     )
     return done.stdout.strip()

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forerun import scratch
+from forerun.resources import python_path
 
 #: The environment variable that tells jobs the path of the socket.
 VARIABLE = "FORERUN_PRELOAD"
@@ -86,9 +87,7 @@ def start(engines: Iterable[str], at_once: bool = True) -> Preloaded | None:
         listener.close()
         folder.remove()
         return None
-    library = str(Path(__file__).parents[1])
-    python_path = os.pathsep.join(filter(None, [library, os.environ.get("PYTHONPATH")]))
-    settings = {"PYTHONPATH": python_path, "PYTHONUNBUFFERED": "1"}
+    settings = {"PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"}
     # Asking the driver instead of opening the device: an open device does not survive a fork.
     settings |= {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
     process = subprocess.Popen(

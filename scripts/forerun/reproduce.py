@@ -126,7 +126,7 @@ def _versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 
 def _commit(then: Mapping[str, Any] | None) -> dict[str, tuple[str, str]]:
     """Return the commits of this project, if both are known and differ."""
-    today = git_state(Path(__file__).parent)
+    today = git_state()
     if not then or not today or then["commit"] == today["commit"]:
         return {}
     return {"commit": (str(then["commit"])[:12], str(today["commit"])[:12])}

@@ -5,14 +5,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from forerun.errors import suggest
-
-SCHEMA_FILE = Path(__file__).parents[2] / "workflow" / "schemas" / "config.schema.yaml"
+from forerun.resources import SCHEMA
 
 _ARTICLES = {"integer": "an integer", "array": "a list", "object": "a mapping", "null": "null"}
 _LETTERS = "letters, digits, '_', '.' and '-' (at most 100, the first a letter or digit)"
@@ -22,7 +20,7 @@ _WORDS = {"boolean": "true or false", "number": "a number", "string": "a text"}
 @cache
 def _document() -> dict[str, Any]:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(SCHEMA_FILE.read_text(encoding="utf-8"), Loader=loader)
+    return yaml.load(SCHEMA.read_text(encoding="utf-8"), Loader=loader)
 
 
 def properties() -> Mapping[str, dict[str, Any]]:

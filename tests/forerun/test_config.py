@@ -46,7 +46,7 @@ def test_defaults_are_those_promised(defaults):
 
 
 def test_schema_is_valid_and_complete():
-    document = yaml.safe_load(schema.SCHEMA_FILE.read_text())
+    document = yaml.safe_load(schema.SCHEMA.read_text())
     jsonschema.Draft202012Validator.check_schema(document)
     assert document["additionalProperties"] is False
     for key, rule in document["properties"].items():

@@ -13,6 +13,7 @@ from forerun.cli.app import run
 from forerun.cli.asking import gather
 from forerun.errors import UserError
 from forerun.layers import Layers
+from forerun.resources import DATA
 from forerun.typed import read_settings
 from forerun.yaml_files import load_yaml, to_yaml
 
@@ -155,7 +156,7 @@ def test_the_shipped_table_is_asked_for_by_null(home: Path) -> None:
     same = same_table(folder)
     found = config.differences(frozen | {"data_file": "/x/mine.csv"}, {"data_file": None}, same)
     assert found == [("data_file", "/x/mine.csv", None)]
-    shipped = frozen | {"data_file": str(config.SHIPPED)}
+    shipped = frozen | {"data_file": str(DATA)}
     assert config.differences(shipped, {"data_file": None}, same) == []
     found = config.differences(frozen | {"static_file": "s.csv"}, {"static_file": None}, same)
     assert found == [("static_file", "s.csv", None)]

@@ -19,17 +19,15 @@ if isinstance(workflow.current_basedir, os.PathLike):
     # repository has no folder, only single files: there the installed library serves.
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
-import forerun
 from forerun import catalog, devices, experience, mirror, names, shards, threads, typed
 from forerun import runs as run_folders
-from forerun.config import SHIPPED, differences, read_frozen, resolve
+from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
 from forerun.files import read_json
 from forerun.layers import Layers
 from forerun.models import specs
+from forerun.resources import DATA
 from forerun.windows import folds
-
-PROJECT = Path(forerun.__file__).parents[2]
 
 
 def refuse(error):

@@ -29,7 +29,6 @@ rule freeze_run:
         runtime=30,
     params:
         settings=get_asked_settings,
-        project=str(PROJECT),
     message:
         "{wildcards.run_id}: freezing configuration and data"
     script:

@@ -9,7 +9,7 @@ No rules here, and no settings (common.smk): one section for each stage.
 def get_tables(wildcards):
     """Return the tables that the run is made of; refuse one that is missing."""
     settings = get_settings(wildcards.run_id)
-    tables = {"data_file": settings["data_file"] or str(SHIPPED)}
+    tables = {"data_file": settings["data_file"] or str(DATA)}
     tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
     for key, path in tables.items():
         if not IS_MODULE and not Path(path).is_file():  # another workflow may make it

@@ -34,6 +34,7 @@ COMMANDS = {
     "store": "store",
     "list-models": "list_models",
     "generate-config": "generate_config",
+    "init": "init",
 }
 #: Commands that pass on to Snakemake what stands after ``--``.
 PASSING_ON = ("train", "predict", "reproduce")

@@ -17,13 +17,22 @@ def command(
 ) -> None:
     """Write a configuration with every key, its meaning and its default. Overwrites nothing."""
     from forerun.cli.console import say
-    from forerun.cli.snakemake import PROJECT
     from forerun.files import new_file
 
-    text = (PROJECT / "config" / "config.yaml").read_text(encoding="utf-8")
     try:
         with new_file(file) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
+            temporary.write_text(template(file), encoding="utf-8", newline="\n")
     except FileExistsError:
         raise UserError(f"'{file}' exists and is not overwritten; give another name") from None
     say(f"{file}: every key with its default", f"next: train --config {file} --run-id my_run")
+
+
+def template(file: Path) -> str:
+    """Return the shipped configuration for `file`; its first line tells editors the schema."""
+    from forerun.resources import CONFIG, SCHEMA
+
+    text = CONFIG.read_text(encoding="utf-8")
+    relative = SCHEMA.relative_to(CONFIG.parents[1]).as_posix()
+    if (file.parent.parent / relative).is_file():
+        return text
+    return text.replace(f"../{relative}", str(SCHEMA), 1)

@@ -15,13 +15,12 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-import forerun
 from forerun import preload, scratch
 from forerun import runs as run_folders
 from forerun.errors import UserError
 from forerun.models import specs
+from forerun.resources import SNAKEFILE
 
-PROJECT = Path(forerun.__file__).parents[2]
 #: Seconds that what was started has for ending by itself.
 PATIENCE = 15.0
 
@@ -55,14 +54,12 @@ def refuse_storage(extras: Sequence[str]) -> None:
 
 def command(targets: Sequence[str], arguments: Sequence[str]) -> list[str]:
     """Return the command that makes `targets`, run in the current folder."""
-    snakefile = PROJECT / "Snakefile"
-    if not snakefile.is_file():
+    if not SNAKEFILE.is_file():
         raise UserError(
-            f"the workflow is not there: {snakefile} does not exist; install Forerun from a copy "
-            "of its repository (pip install -e .)"
+            f"the workflow is missing: {SNAKEFILE} does not exist; install Forerun again"
         )
     return [
-        sys.executable, "-m", "snakemake", *targets, "--snakefile", str(snakefile), *arguments,
+        sys.executable, "-m", "snakemake", *targets, "--snakefile", str(SNAKEFILE), *arguments,
     ]  # fmt: skip
 
 

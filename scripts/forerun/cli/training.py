@@ -15,10 +15,11 @@ from forerun.cli.asking import Asked
 from forerun.cli.console import is_terminal, leaderboard, say, show, warn
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
-from forerun.config import SHIPPED, differences, read_frozen, resolve
+from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError
 from forerun.listing import read_run
 from forerun.publishing import sweep
+from forerun.resources import DATA
 
 if TYPE_CHECKING:
     from forerun.data import Prepared
@@ -97,7 +98,7 @@ def _refuse_contradictions(folder: Path, frozen: dict[str, Any], named: dict[str
 
 def _check_data(settings: dict[str, Any]) -> Prepared:
     """Read and check the data as creating the run will."""
-    tables = {"data_file": settings["data_file"] or str(SHIPPED)}
+    tables = {"data_file": settings["data_file"] or str(DATA)}
     tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
     for key, path in tables.items():
         if not Path(path).is_file():

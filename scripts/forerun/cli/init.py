@@ -1,0 +1,95 @@
+"""``init``: a small project that uses the workflow of this installation."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forerun.errors import UserError
+
+SNAKEFILE = """\
+from forerun.resources import WORKFLOW
+
+
+include: WORKFLOW
+
+
+use rule all as default
+"""
+
+GITIGNORE = """\
+/runs/
+/logs/
+.snakemake/
+lightning_logs/
+.tmp-*
+"""
+
+
+def command(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The project's folder, created if missing.")
+    ] = Path("."),
+) -> None:
+    """Write a project: Snakefile, config/, profiles/ and .gitignore. Overwrites nothing."""
+    from forerun.cli.console import say
+
+    copies = shipped()
+    refuse_existing(folder, [Path("Snakefile"), Path("config/config.yaml"), *copies])
+    keep = os.path.lexists(folder / ".gitignore")
+    write(folder, copies, {} if keep else {Path(".gitignore"): GITIGNORE})
+    say(f"{folder / 'Snakefile'}: uses the workflow of this installation")
+    say(f"{folder / 'config' / 'config.yaml'}: every key with its default; set data_file")
+    say(f"{folder / 'profiles'}: where jobs run; this machine, Slurm and other clusters")
+    if keep:
+        names = ", ".join(GITIGNORE.split())
+        say(f"{folder / '.gitignore'}: exists and was left alone; it should name {names}")
+    there = "" if folder.resolve() == Path.cwd() else f"cd {folder}; "
+    say(f"next: {there}train --run-id exp1   (or snakemake runs/exp1/predictions)")
+
+
+def shipped() -> dict[Path, Path]:
+    """Return the files that a project gets unchanged, and where from."""
+    from forerun.resources import PROFILES, PROJECT
+
+    config = [Path("config/README.md"), Path("config/experiments/README.md")]
+    config.append(Path("config/experiments/demo.yaml"))
+    profiles = [file.relative_to(PROJECT) for file in sorted(PROFILES.glob("*/*"))]
+    return {file: PROJECT / file for file in (*config, *profiles)}
+
+
+def refuse_existing(folder: Path, targets: list[Path]) -> None:
+    """Refuse to write where something exists, before anything is written."""
+    for path in (folder, *folder.parents):
+        if os.path.lexists(path) and not path.is_dir():
+            raise UserError(f"'{path}' is not a folder; give another one")
+    taken = {
+        path.as_posix()
+        for target in targets
+        for path in (target, *list(target.parents)[:-1])
+        if os.path.lexists(folder / path) and (path == target or not (folder / path).is_dir())
+    }
+    if taken:
+        raise UserError(
+            f"'{folder}' already has {', '.join(sorted(taken))}, and nothing is overwritten; "
+            "give an empty folder: forerun init DIR"
+        )
+
+
+def write(folder: Path, copies: dict[Path, Path], texts: dict[Path, str]) -> None:
+    """Write the project, its Snakefile last."""
+    from forerun.cli.generate_config import template
+    from forerun.files import new_file
+
+    for target, source in copies.items():
+        with new_file(folder / target) as temporary:
+            shutil.copy(source, temporary)  # with its mode: a profile has a script
+    config = Path("config/config.yaml")
+    texts = {config: template(folder / config), **texts, Path("Snakefile"): SNAKEFILE}
+    for target, text in texts.items():
+        with new_file(folder / target) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="\n")
