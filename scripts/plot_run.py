@@ -20,6 +20,7 @@ def main(
     data,
     models,
     cv_results,
+    combined,
     leaderboard,
     predictions,
     folder,
@@ -29,6 +30,8 @@ def main(
 ):
     """Draw into `folder`; `models` names the models of the files `cv_results`, in order.
 
+    `combined` are the back-tests of the combined forecasts, as far as the run has them.
+
     `plot_series`, if given, replaces the frozen setting: how much is drawn may change.
     """
     place = Path(folder)
@@ -36,10 +39,13 @@ def main(
         settings = load_yaml(config)
         if plot_series is not None:
             settings["plot_series"] = plot_series
+        cv = {m: read_cv_results(p) for m, p in zip(models, cv_results, strict=True)}
+        for path in map(Path, combined):
+            cv[current(path.stem.removeprefix("cv_results_"))] = read_cv_results(path)
         write_all(
             temporary,
             history=read_history(data),
-            cv={m: read_cv_results(p) for m, p in zip(models, cv_results, strict=True)},
+            cv=cv,
             predictions={
                 current(p.stem): read_predictions(p)
                 for p in sorted(Path(predictions).glob("*.csv"))
@@ -55,6 +61,7 @@ if __name__ == "__main__":
         data=snakemake.input.data,
         models=snakemake.params.models,
         cv_results=snakemake.input.cv_results,
+        combined=snakemake.input.combined,
         leaderboard=snakemake.input.leaderboard,
         predictions=snakemake.input.predictions,
         folder=snakemake.output[0],

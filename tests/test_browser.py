@@ -174,7 +174,10 @@ def test_theme_changes_charts_and_page(show: Any) -> None:
     page.click("#theme")
     assert page.evaluate(back) != light
     assert traces(page, "[data-chart=by-step]")[0]["colour"] != before
-    assert page.locator("#theme").get_attribute("aria-pressed") == "true"
+    assert page.locator("#theme").inner_text() == "Light theme"
+    page.click("#theme")
+    assert page.locator("#theme").inner_text() == "Dark theme"
+    assert page.evaluate(back) == light
 
 
 def legend(page: Any, selector: str) -> list[str]:
@@ -249,6 +252,25 @@ def test_comparison_chooses_a_metric_and_lays_forecasts_over_each_other(show: An
     assert {name.split(" ")[0] for name in names} == {"a", "b", "observed"}
 
 
+def test_the_last_column_of_the_leaderboard_is_on_a_laptop(show: Any) -> None:
+    """Seven metrics, CRPS, skill, two levels, times, memory and status, side by side."""
+    page = show("report", viewport={"width": 1400, "height": 900})
+    box = "document.querySelector('#leaderboard-table').parentElement"
+    assert page.evaluate(f"{box}.scrollWidth - {box}.clientWidth") <= 0
+    last = page.locator("#leaderboard-table tbody tr").first.locator("td").last.bounding_box()
+    assert last["x"] + last["width"] <= 1400
+
+
+def test_the_page_of_all_runs_shows_everything_on_a_phone(show: Any) -> None:
+    page = show("runs", **PHONE)
+    for row in page.locator("#runs-table tbody tr").all():
+        for cell in row.locator("td, th").all():
+            box = cell.bounding_box()
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= 390
+    assert page.locator("#runs-table td[data-label=Error]").first.is_visible()
+
+
 def test_runs_page_filters_and_sorts(show: Any) -> None:
     page = show("runs")
     page.get_by_label("Search").fill("TFT")
@@ -256,5 +278,5 @@ def test_runs_page_filters_and_sorts(show: Any) -> None:
     assert page.locator("#runs-table-count").inner_text() == "1 of 2 shown"
     page.get_by_label("Search").fill("")
     page.get_by_role("button", name="Error").click()
-    errors = [float(v) for v in column(page, "runs-table", 5)]
+    errors = [float(v) for v in column(page, "runs-table", 6)]
     assert errors == sorted(errors)

@@ -23,8 +23,11 @@ COLOURS = (
 DARK = (
     "#5BC5FF", "#F18A49", "#35A383", "#E898C5", "#AFE3FF", "#F9CE53", "#AB60E8", "#A37D52",
 )  # fmt: skip
-ACTUAL = "#4A5460"
 INK, DARK_INK = "#1F2933", "#F4F6F8"
+#: What was observed: thin, in the color of text.
+ACTUAL = INK
+#: The ensemble: thick and red, which every kind of sight tells from what was observed.
+MIXED, DARK_MIXED = "#E6004C", "#FF648C"
 HIGHLIGHT, DARK_HIGHLIGHT = "#F0E442", "#848218"
 
 #: Lines of the pages: dash and gap in pixels, as in SVG.
@@ -45,7 +48,7 @@ class Style:
 
 # Nested: each stays visible where they and a model coincide.
 _SPECIAL = {
-    ENSEMBLE: Style(INK, DARK_INK, width=4.0),
+    ENSEMBLE: Style(MIXED, DARK_MIXED, width=4.0),
     PER_SERIES: Style(HIGHLIGHT, DARK_HIGHLIGHT, width=8.0, opacity=0.9),
 }
 

@@ -12,7 +12,18 @@ from pages import data_of
 from synthetic import make_run
 
 from forerun import open_run, palette, plots
-from forerun.palette import COLOURS, DARK, DARK_HIGHLIGHT, DARK_INK, HIGHLIGHT, INK, places, style
+from forerun.palette import (
+    COLOURS,
+    DARK,
+    DARK_HIGHLIGHT,
+    DARK_INK,
+    DARK_MIXED,
+    HIGHLIGHT,
+    INK,
+    MIXED,
+    places,
+    style,
+)
 from forerun.plots.style import OTHER
 from forerun.report import write_comparison, write_report
 
@@ -48,7 +59,11 @@ def contrast(colour: str, ground: str) -> float:
 
 @pytest.mark.parametrize("sight", list(SIGHT))
 @pytest.mark.parametrize(
-    "colours", [[*COLOURS, INK, OTHER, HIGHLIGHT], [*DARK, DARK_INK, DARK_HIGHLIGHT]]
+    "colours",
+    [
+        [*COLOURS, INK, OTHER, HIGHLIGHT, MIXED],
+        [*DARK, DARK_INK, DARK_HIGHLIGHT, DARK_MIXED],
+    ],
 )
 def test_colours_stay_apart_for_every_kind_of_sight(colours: list[str], sight: str) -> None:
     for one, other in itertools.combinations(colours, 2):
@@ -56,14 +71,28 @@ def test_colours_stay_apart_for_every_kind_of_sight(colours: list[str], sight: s
         assert distance > 12, (one, other, distance)
 
 
-@pytest.mark.parametrize("colour", [*COLOURS, INK, palette.ACTUAL])
+@pytest.mark.parametrize("colour", [*COLOURS, INK, MIXED, palette.ACTUAL])
 def test_lines_can_be_seen_on_white(colour: str) -> None:
     assert contrast(colour, "#FFFFFF") > 2.2
 
 
-@pytest.mark.parametrize("colour", [*DARK, DARK_INK, DARK_HIGHLIGHT])
+@pytest.mark.parametrize("colour", [*DARK, DARK_INK, DARK_HIGHLIGHT, DARK_MIXED])
 def test_lines_can_be_seen_on_black(colour: str) -> None:
     assert contrast(colour, "#12161C") > 4
+
+
+def test_the_ensemble_is_not_taken_for_what_was_observed() -> None:
+    """On pages, in notebooks and in pictures: another hue, and at least twice as wide."""
+    from forerun.plots.series import OBSERVED
+    from forerun.plots.style import looks
+
+    page, picture = style("ensemble", {}), looks(["ensemble"])["ensemble"]
+    for sight in SIGHT:
+        for one, observed in ((page.light, palette.ACTUAL), (page.dark, DARK_INK),
+                              (picture.colour, OBSERVED.colour)):  # fmt: skip
+            assert np.linalg.norm(lab(one, sight) - lab(observed, sight)) > 20
+    assert picture.width > 2 * OBSERVED.width
+    assert page.width > 2 * 1.8
 
 
 def test_a_place_is_that_in_the_configuration() -> None:

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -15,8 +16,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from plot_samples import Sample, sample
+from synthetic import make_run
 
-from forerun import plots
+from forerun import open_run, plots
+from forerun.files import write_csv
 from forerun.plots import index
 
 
@@ -217,3 +220,34 @@ def test_plots_import_neither_pyplot_nor_the_forecasting_library() -> None:
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_calibration_and_error_by_step_have_the_ensemble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the rule draws them: the back-tests of the combined forecasts are among its files."""
+    import plot_run
+
+    folder = make_run(tmp_path, "exp1", models=1, series=2, levels=[80], plot_series=0)
+    run = open_run(folder)
+    cv = run.cv_results_of("NHITS")
+    names = {c: c.replace("NHITS", "ensemble") for c in cv}
+    write_csv(run.paths.cv_results("ensemble"), cv.rename(columns=names))
+    shown: dict[str, list[str]] = {}
+    real = {kind: getattr(index, kind) for kind in ("error_by_horizon", "calibration")}
+    for kind in ("error_by_horizon", "calibration"):
+
+        def draw(cv: dict, *given: list[str], kind: str = kind, **options: Any) -> Any:
+            shown[kind] = list(given[0] if given else options["models"])
+            return real[kind](cv, *given, **options)
+
+        monkeypatch.setattr(index, kind, draw)
+    plot_run.main(
+        config=run.paths.config, data=run.paths.data, models=run.models,
+        cv_results=[run.paths.cv_results(model) for model in run.models],
+        combined=[str(run.paths.cv_results("ensemble"))], leaderboard=run.paths.leaderboard,
+        predictions=run.paths.predictions, folder=tmp_path / "plots", log=tmp_path / "log",
+    )  # fmt: skip
+    assert {kind: "ensemble" in models for kind, models in shown.items()} == {
+        "error_by_horizon": True, "calibration": True,
+    }  # fmt: skip

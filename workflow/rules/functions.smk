@@ -227,6 +227,12 @@ def get_scores(wildcards):
     return [f"{run}/{name}" for name in wanted if (Path(HERE) / wildcards.run_id / name).is_file()]
 
 
+def get_combined_results(wildcards):
+    """Return the back-tests of the combined forecasts; a run of an earlier version may have none."""
+    every = {f"cv_results_{name}.csv" for name in [*names.COMBINED, *names.FORMER]}
+    return [path for path in get_scores(wildcards) if os.path.basename(path) in every]
+
+
 def get_shards(wildcards):
     """Return the shards that a large run is predicted in; nothing where one job predicts it.
 

@@ -11,6 +11,7 @@ rule plot_run:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
         cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
+        combined=get_combined_results,
         metrics="<runs>/{run_id}/metrics.csv",
         leaderboard="<runs>/{run_id}/leaderboard.csv",
         predictions="<runs>/{run_id}/predictions",

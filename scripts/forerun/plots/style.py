@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from forerun import palette
 from forerun.files import replacing
 from forerun.names import ENSEMBLE, PER_SERIES
-from forerun.palette import COLOURS, HIGHLIGHT, INK
+from forerun.palette import COLOURS, HIGHLIGHT, INK, MIXED
 from forerun.plots.text import FONTS
 
 MUTED, GRID, SHADE = "#5F6B7A", "#E6E9ED", "#F3F5F8"
@@ -125,7 +125,7 @@ class Look:
 # Nested: each stays visible where all three coincide.
 _SPECIAL = {
     PER_SERIES: Look(HIGHLIGHT, width=8.0, order=2.6, alpha=0.9),
-    ENSEMBLE: Look(INK, width=4.0, order=3.6),
+    ENSEMBLE: Look(MIXED, width=4.0, order=3.6),
 }
 _OTHERS = Look(OTHER, width=0.9, order=2.4, faint=True)
 
@@ -141,7 +141,7 @@ def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dic
         Their places among the colours (:func:`forerun.palette.places`); in the order of `models`
         if not given. As many as there are colours get one (the later half dashed as well), the
         rest are grey. ``ensemble`` and ``per_series`` have looks of their own and use up no colour:
-        a thick dark line and a yellow highlighter.
+        a thick red line and a yellow highlighter.
 
     Returns
     -------

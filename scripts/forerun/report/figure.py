@@ -35,7 +35,7 @@ def series_figure(run: Run, unique_id: str, models: Sequence[str]) -> go.Figure:
             figure.add_scatter(x=part["ds"], y=part[model], mode="lines", line=line, **shared)
             first = False
     history = run.history[run.history["unique_id"] == unique_id]
-    line = {"color": palette.ACTUAL, "width": 2}
+    line = {"color": palette.ACTUAL, "width": 1.8}
     figure.add_scatter(x=history["ds"], y=history["y"], mode="lines", name="observed", line=line)
     time, value = axis_names(run.config, history["ds"])
     figure.update_layout(

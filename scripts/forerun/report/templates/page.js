@@ -21,8 +21,7 @@ let printing = false;
 const isDark = () => !printing && (document.documentElement.dataset.theme || (system.matches ? "dark" : "light")) === "dark";
 
 function showTheme() {
-  const button = find("#theme");
-  button.setAttribute("aria-pressed", String(isDark()));
+  find("#theme").textContent = isDark() ? "Light theme" : "Dark theme";
   drawAll();
 }
 
@@ -134,7 +133,7 @@ const css = (name) => {
 };
 
 function ink() {
-  if (printing) return { ink: "#1f2933", muted: "#566270", line: "#d5dbe2", page: "#ffffff", observed: "#4a5460", panel: "#f5f7f9" };
+  if (printing) return { ink: "#1f2933", muted: "#566270", line: "#d5dbe2", page: "#ffffff", observed: "#1f2933", panel: "#f5f7f9" };
   return Object.fromEntries(["ink", "muted", "line", "page", "observed", "panel"].map((name) => [name, css(name)]));
 }
 
@@ -304,7 +303,7 @@ function seriesTraces(parts, shown) {
     traces.push({ type: "scatter", mode: "lines", name: plain(data.models[line]), x: xs, y: gap("y"), line: { color: colour, dash, width }, opacity, connectgaps: false });
   }
   const history = parts.filter((p) => p.kind === KINDS.history);
-  traces.push({ type: "scatter", mode: "lines", name: "observed", x: history.flatMap((p) => p.x), y: history.flatMap((p) => p.y), line: { color: ink().observed, width: 2.2 } });
+  traces.push({ type: "scatter", mode: "lines", name: "observed", x: history.flatMap((p) => p.x), y: history.flatMap((p) => p.y), line: { color: ink().observed, width: 1.8 } });
   return traces;
 }
 
