@@ -108,6 +108,10 @@ SHAPES = {
         "unique_id,year,month,day,y\nA,2021,1,5,5\nA,2021,1,6,6\n",
         "parts of the date",
     ),
+    "blanks between columns": (
+        "unique_id  ds  y\nA  2021-01-01  5\nA  2021-01-02  6\n",
+        "columns must be separated by",
+    ),
     "no names": ("A,2021-01-01,5\nA,2021-01-02,6\n", "the first line looks like data"),
     "a title": ("Sales of all shops\n\nunique_id,ds,y\nA,2021-01-01,5\n", "in line 3"),
     "comments": (

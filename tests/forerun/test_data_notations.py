@@ -465,6 +465,15 @@ def test_days_that_begin_at_six(tz: str | None) -> None:
     assert dated(texts, tz=tz).frame["ds"].tolist() == list(days.tz_localize(None))
 
 
+def test_zones_by_name() -> None:
+    hours = pd.date_range("2021-03-13 05:00", periods=30, freq="h")
+    prepared = dated(hours.strftime("%Y-%m-%d %H:%M:%S UTC"))
+    assert prepared.frame["ds"].tolist() == list(hours)
+    assert "times are in UTC" in prepared.notes
+    with pytest.raises(UserError, match=r"' *2021-03-13 05:00:00 CET'.*T13:00\+01:00"):
+        dated(hours.strftime("%Y-%m-%d %H:%M:%S CET"))
+
+
 def test_a_zone_that_does_not_exist() -> None:
     with pytest.raises(UserError, match=r"tz 'Europe/Berln' is no time zone.*'Europe/Berlin'"):
         dated(BERLIN, tz="Europe/Berln")

@@ -29,6 +29,11 @@ def hint(frame: pd.DataFrame, names: Sequence[str], missing: set[str], time_col:
         ``id_col``, ``time_col``, ``target_col``: what is not there.
     """
     table = _table(frame)
+    if len(names) == 1 and len(names[0].split()) > 1:
+        return (
+            "columns must be separated by commas, semicolons, tabs or bars: "
+            f"pd.read_csv({str(frame.attrs.get('path', 'table'))!r}, sep=r'\\s+'){SAVE}"
+        )
     times = [name for name in names if _TIME.fullmatch(name)]
     if "time_col" in missing and len(times) > 2:
         others = [name for name in names if name not in times]

@@ -28,7 +28,10 @@ _DAY_FORMS = (
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
 LONGEST_GAP = 10
 """Years of a gap in two-digit years beyond which the century of one side is open."""
-FORMS = "write days as 2001-01-31, months as 2001-01, quarters as 2001Q1, weeks as 2001-W01"
+FORMS = (
+    "write days as 2001-01-31, months as 2001-01, quarters as 2001Q1, weeks as 2001-W01, hours as "
+    "2001-01-31 13:00 or, with a zone, 2001-01-31T13:00+01:00"
+)
 
 
 @dataclass(frozen=True)
@@ -173,7 +176,8 @@ def _forms(texts: pd.Series) -> list[str]:
         for text in texts:
             for day_first in (False, True):
                 form = guess_datetime_format(text, dayfirst=day_first)
-                if form and "%z" not in form and "%Z" not in form:
+                # Names of zones (CET) mean different things; pandas would leave them out silently.
+                if form and not re.search(r"%[zZ]|[A-Z]{2}", form):
                     forms[form] = None
     more = [*_MONTH_FORMS, *(day + clock for day in _DAY_FORMS for clock in _CLOCKS)]
     return [*forms, *(form for form in more if form not in forms)]

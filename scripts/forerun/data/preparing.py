@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forerun.data import checking, filling, static_features, zones
+from forerun.data import checking, filling, frequencies, static_features, zones
 from forerun.data.checking import Roles
 from forerun.data.grid import Grid, season_length
 from forerun.data.lengths import (
@@ -137,12 +137,12 @@ def prepare(
         problems.add("there are no rows")
         problems.check()
     panel = _parse(df, settings, roles, static, futr, problems, notes)
-    grid = checking.choose_grid(panel, settings.get("freq"), problems, notes)
+    grid = frequencies.choose_grid(panel, settings.get("freq"), problems, notes)
     if grid is None:
         problems.check()
     assert grid is not None
     inferred = settings.get("freq") is None
-    panel, position = checking.on_grid(panel, grid, inferred, problems)
+    panel, position = frequencies.on_grid(panel, grid, inferred, problems)
     if not len(panel):
         problems.check()
     features, panel = static_features.take(

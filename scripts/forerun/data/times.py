@@ -133,6 +133,7 @@ def _parse_values(raw: list[Any], asked: Asked, observed: Bools) -> Times:
     if not raw:
         return empty
     texts = pd.Series(["" if v is None else str(v).strip() for v in raw], dtype=object)
+    texts = texts.str.replace(r"(?<=\d)\s*(UTC|GMT)$", "Z", regex=True)
     blank = texts.str.lower().isin(MISSING_WORDS)
     whole = texts.str.fullmatch(r"[+-]?\d{1,19}")
     if whole.sum() * 2 > (~blank).sum():

@@ -1,0 +1,125 @@
+"""How a CSV file is written: separator, encoding, header, decimal marks, found at its beginning."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from forerun.data.formats import SAVE, refuse_others
+from forerun.data.numbers import Evidence, without_blanks
+from forerun.data.problems import show
+from forerun.errors import UserError
+
+SAMPLE_BYTES = 1 << 20
+SAMPLE_LINES = 300
+SEPARATORS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written.
+
+    Attributes
+    ----------
+    header : tuple of str
+        Column names as they stand in the file.
+    decimals : dict
+        Column -> its decimal mark, where the beginning of the file leaves no doubt.
+    """
+
+    encoding: str
+    separator: str
+    decimal: str
+    header: tuple[str, ...]
+    quoted: bool
+    compression: str | None
+    types: dict[str, pa.DataType] = field(default_factory=dict)
+    decimals: dict[str, str] = field(default_factory=dict)
+
+
+def sniff(path: Path, compression: str | None, wanted: set[str] | None) -> Dialect:
+    """Look at the first megabyte of a CSV file."""
+    with pa.input_stream(str(path), compression=compression) as stream:
+        sample = bytes(stream.read(SAMPLE_BYTES))
+    whole = len(sample) < SAMPLE_BYTES
+    encoding = "utf-8-sig"
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif re.search(rb"[\x00-\x08\x0e-\x1a]", sample):
+        raise UserError(f"{show(path, 200)} is neither a CSV nor a Parquet file (binary content)")
+    refuse_others(path, sample[:64])
+    try:
+        content = codecs.getincrementaldecoder(encoding)().decode(sample, final=whole)
+    except UnicodeDecodeError:
+        encoding = "cp1252"
+        content = sample.decode("latin-1")
+    lines = content.splitlines()
+    lines = lines if whole else lines[:-1] or lines
+    numbered = [(number, line) for number, line in enumerate(lines) if line.strip()]
+    numbered = numbered[:SAMPLE_LINES]
+    if not numbered:
+        raise UserError(f"the file {show(path, 200)} is empty")
+    lines = [line for _, line in numbered]
+    separator = _separator(lines)
+    _refuse_preamble(path, numbered, separator, wanted)
+    rows = list(csv.reader(lines, delimiter=separator))
+    header = tuple(rows[0])
+    decimals = _decimals(header, rows[1:])
+    decimal = "," if separator != "," and set(decimals.values()) == {","} else "."
+    encoding = "utf-8" if encoding == "utf-8-sig" else encoding
+    quoted = '"' in content
+    return Dialect(encoding, separator, decimal, header, quoted, compression, decimals=decimals)
+
+
+def _separator(lines: list[str]) -> str:
+    """Return the separator that cuts the header into most parts, and the lines into as many."""
+
+    def quality(separator: str) -> tuple[bool, bool, int]:
+        widths = [len(row) for row in csv.reader(lines, delimiter=separator)]
+        alike = sum(width == widths[0] for width in widths)
+        usual, times = Counter(widths).most_common(1)[0]
+        whole = widths[0] > 1 and 2 * alike > len(widths)
+        # Lines before the header are cut into another number of parts than the table.
+        mostly = usual > 1 and 2 * times > len(widths)
+        return (whole, mostly, widths[0] if whole or not mostly else usual)
+
+    return max(SEPARATORS, key=quality)
+
+
+def _refuse_preamble(
+    path: Path, lines: list[tuple[int, str]], separator: str, wanted: set[str] | None
+) -> None:
+    """Refuse a file in which a title or comments stand before the names of the columns."""
+    reader = csv.reader((line for _, line in lines), delimiter=separator)
+    rows = [(lines[reader.line_num - 1][0], row) for row in reader]
+    widths = Counter(len(row) for _, row in rows)
+    usual, times = widths.most_common(1)[0]
+    if usual < 2 or len(rows[0][1]) == usual or 2 * times <= len(rows) - len(widths):
+        return
+    number, names = next((number, row) for number, row in rows if len(row) == usual)
+    cells = {name.strip() for name in names}
+    if cells & (wanted or set()) or not any(re.search(r"\d", cell) for cell in cells):
+        options = "" if separator == "," else f", sep={separator!r}"
+        raise UserError(
+            f"{show(path, 200)}: the names of the columns are in line {number + 1}, what is before "
+            "them is no part of the table: leave it out, "
+            f"pd.read_csv({str(path)!r}{options}, skiprows={number}){SAVE}"
+        )
+
+
+def _decimals(header: tuple[str, ...], rows: list[list[str]]) -> dict[str, str]:
+    """Return the decimal mark of each column in which it is certain."""
+    found = {}
+    for place, name in enumerate(header):
+        cells = {without_blanks(row[place].strip()) for row in rows if place < len(row)}
+        marked = {cell for cell in cells if "," in cell or "." in cell}
+        mark = Evidence.of(cells).alone() if marked else None
+        if mark:
+            found[name] = mark
+    return found
