@@ -14,6 +14,7 @@ import pandas as pd
 
 from forerun import models, schema, text
 from forerun.errors import UserError
+from forerun.losses import METRICS
 from forerun.names import REFERENCE
 from forerun.report.compare import Comparison, paired
 from forerun.report.errors import time_text
@@ -25,7 +26,6 @@ SCORED = ("horizon", "gap", "target_col", "freq")
 #: Settings that say which windows there are: runs that differ in one share some of them.
 WINDOWS = ("n_windows", "test_size", "step_size")
 _IGNORED = frozenset({"run_id", "output_dir", "log_file"})
-_LOWER_IS_BETTER = ("mae", "mse", "rmse", "mape", "smape", "mase", "rmsse")
 #: The row of each run's best model.
 BEST_MODEL = "best model"
 #: Most names or times listed in a sentence.
@@ -120,7 +120,7 @@ def compare(folders: Sequence[str | Path]) -> Compared:
     if not found.reasons and not _are_alike(runs):
         _compare_shared(runs, found)
     every = list(dict.fromkeys(model for board in boards for model in board))
-    for metric in _LOWER_IS_BETTER:
+    for metric in METRICS:
         means = [_means(table, metric) for table in found.tables]
         if any(means):
             found.scores[metric] = {model: [m.get(model) for m in means] for model in every}
@@ -209,7 +209,7 @@ def _compare_shared(runs: Sequence[Run], found: Compared) -> None:
             "more windows (n_windows), or a step_size of the steps between the runs, give them some"
         )
         return
-    metrics = [m for m in _LOWER_IS_BETTER if any(m in run.config["metrics"] for run in runs)]
+    metrics = [m for m in METRICS if any(m in run.config["metrics"] for run in runs)]
     season = int(runs[0].config.get("season_length") or 1)
     found.tables = [score(shared, run, number, metrics, season) for number, run in enumerate(runs)]
     found.notes = _notes(runs, shared)

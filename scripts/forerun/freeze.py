@@ -8,27 +8,18 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from forerun import config, forecastable, model_needs, models, session, transforming
+from forerun import config, forecastable, identity, model_needs, models, session, transforming
 from forerun.data import Prepared, load, summary
 from forerun.files import sha256, write_json, write_parquet, write_text
 from forerun.resources import IS_INSTALLED, PROJECT
 
-#: Packages whose version can change a result.
-PACKAGES = (
-    "forerun",
-    "snakemake",
-    "neuralforecast",
-    "statsforecast",
-    "mlforecast",
-    "utilsforecast",
-    "torch",
-    "pytorch-lightning",
-    "numpy",
-    "pandas",
-    "pyarrow",
+#: Packages whose version can change a result: those of the workflow, and all that decide a fit.
+PACKAGES = tuple(
+    dict.fromkeys(["forerun", "snakemake", *chain.from_iterable(identity.PACKAGES.values())])
 )
 
 

@@ -35,10 +35,10 @@ NEURAL = {
     *("learning_rate", "early_stop_patience_steps", "val_size", "accelerator", "precision"),
     "matmul_precision",
 }
-_COMMON = ("numpy", "pandas", "pyarrow", "utilsforecast", "coreforecast")
+_COMMON = ("numpy", "scipy", "pandas", "pyarrow", "narwhals", "utilsforecast", "coreforecast")
 PACKAGES = {
     "neuralforecast": ("neuralforecast", "torch", "pytorch-lightning", "optuna", "ray", *_COMMON),
-    "statsforecast": ("statsforecast", "scipy", *_COMMON),
+    "statsforecast": ("statsforecast", "statsmodels", "scikit-learn", *_COMMON),
     "mlforecast": ("mlforecast", "lightgbm", "scikit-learn", *_COMMON),
 }
 #: Modules that the code that trains imports and that cannot change what it fits: the settings they

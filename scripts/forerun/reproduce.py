@@ -118,9 +118,9 @@ def _table(file: str | None, known: str | None) -> str:
 
 
 def _versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the packages that differ; what a run of an earlier version did not record is left."""
     today = versions()
-    every = [*then, *(name for name in today if name not in then)]
-    pairs = {name: (then.get(name, "none"), today.get(name, "none")) for name in every}
+    pairs = {name: (version, today.get(name, "none")) for name, version in then.items()}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 

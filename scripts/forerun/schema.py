@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import textwrap
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -12,6 +13,7 @@ import yaml
 from forerun.errors import suggest
 from forerun.resources import SCHEMA
 
+_WIDTH = 97
 _ARTICLES = {"integer": "an integer", "array": "a list", "object": "a mapping", "null": "null"}
 _LETTERS = "letters, digits, '_', '.' and '-' (at most 100, the first a letter or digit)"
 _WORDS = {"boolean": "true or false", "number": "a number", "string": "a text"}
@@ -92,6 +94,23 @@ def reference() -> str:
         mark = "\\*" if rule.get("x-operational") else ""
         rows.append(f"| `{key}`{mark} | `{written}` | {allowed(rule)} | {rule['description']} |")
     return "\n".join(rows) + "\n"
+
+
+def template() -> str:
+    """Return a configuration with every key, its meaning above it and its default."""
+    lines = [
+        f"# yaml-language-server: $schema={SCHEMA_FILE}",
+        "# Every setting with its default: change values, leave out what stays the same. What each",
+        "# key allows is in config/README.md.",
+    ]
+    for key, rule in properties().items():
+        if section := rule.get("x-section"):
+            lines += ["", f"# --- {section} ".ljust(_WIDTH, "-")]
+        meaning = textwrap.wrap(rule["description"], _WIDTH - 2)
+        default = yaml.safe_dump(rule["default"], default_flow_style=True, width=10**9)
+        value = default.removesuffix("...\n").strip()
+        lines += ["", *(f"# {line}" for line in meaning), f"{key}: {value}"]
+    return "\n".join(lines) + "\n"
 
 
 def show(value: Any) -> str:

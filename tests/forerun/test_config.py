@@ -75,6 +75,23 @@ def test_shipped_configuration_equals_the_defaults():
         assert lines[position - 1].startswith("# "), f"no comment above {key}"
 
 
+def test_the_template_holds_every_key_with_its_meaning_and_default(tmp_path):
+    """It comes from the schema: an edited config/config.yaml has no part in it."""
+    file = tmp_path / "new.yaml"
+    file.write_text(schema.template())
+    assert config.load_yaml(file) == schema.defaults()
+    shipped = (ROOT / "config/config.yaml").read_text()
+    lines = file.read_text().splitlines()
+    assert max(map(len, lines[1:])) <= 100
+    for key, rule in schema.properties().items():
+        (position,) = [i for i, line in enumerate(lines) if line.startswith(f"{key}:")]
+        start = max(i for i, line in enumerate(lines[:position]) if not line) + 1
+        meaning = " ".join(line.removeprefix("# ") for line in lines[start:position])
+        assert meaning == rule["description"]
+    sections = [line.strip("# -") for line in lines if line.startswith("# --- ")]
+    assert sections == [s.strip("# -") for s in shipped.splitlines() if s.startswith("# --- ")]
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "demo.yaml", "test.yaml"])
 def test_shipped_files_resolve(name):
     resolved = config.resolve(config.load_yaml(ROOT / "config" / name), name)

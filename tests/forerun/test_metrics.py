@@ -12,7 +12,8 @@ import pytest
 import utilsforecast.losses as reference
 from utilsforecast.evaluation import evaluate
 
-from forerun import config, cube, metrics
+from forerun import config, cube, losses, metrics, schema
+from forerun.errors import UserError
 
 METRICS = ["mae", "mse", "rmse", "mape", "smape", "mase", "rmsse"]
 
@@ -81,6 +82,43 @@ def test_metrics_by_hand() -> None:
     assert scores["rmsse"] == pytest.approx(np.sqrt(5.0 / 2.5))  # (4 + 1) / 2
     assert scores["mape"] == pytest.approx((1 / 4 + 3 / 10) / 2)
     assert scores["smape"] == pytest.approx((1 / 9 + 3 / 17) / 2)
+
+
+def test_a_metric_that_is_not_there_is_refused() -> None:
+    values = np.ones((1, 1, 3))
+    with pytest.raises(UserError, match=r"there is no metric 'rmsle' .did you mean 'rmse'"):
+        losses.errors(values, values, "rmsle")
+    history, cv = back_tests()
+    with pytest.raises(UserError, match="there is no metric 'bias', only mae, mse"):
+        metrics.score(cv, "m", history, settings() | {"metrics": ["mae", "bias"]})
+    with pytest.raises(UserError, match="there is no metric 'crps'"):
+        losses.scales(cube.Cube.of(cv), history, settings(), "crps")
+
+
+def test_the_schema_names_the_metrics_that_are_there() -> None:
+    rules = schema.properties()
+    assert rules["metrics"]["items"]["enum"] == list(losses.METRICS)
+    assert rules["sort_metric"]["enum"] == list(losses.METRICS)
+
+
+def test_a_metric_is_added_as_contributing_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(losses.METRICS, "mce", losses.Metric(lambda f, a: np.abs(f - a) ** 3))
+    for enum in (schema.properties()[key] for key in ("metrics", "sort_metric")):
+        rule = enum.get("items", enum)
+        monkeypatch.setitem(rule, "enum", [*rule["enum"], "mce"])
+    schema._validator.cache_clear()
+    try:
+        run = settings(metrics=["mae", "mce"], sort_metric="mce", horizon=2, n_windows=1)
+    finally:
+        schema._validator.cache_clear()
+    history = pd.DataFrame({"unique_id": "a", "ds": range(5), "y": [1.0, 3.0, 2.0, 4.0, 10.0]})
+    cv = pd.DataFrame(
+        {"unique_id": "a", "ds": [3, 4], "cutoff": [2, 2], "y": [4.0, 10.0], "m": [5.0, 7.0]}
+    )
+    scores = metrics.score(cv, "m", history, run)
+    assert scores.set_index("metric")["m"].to_dict() == {"mae": 2.0, "mce": 14.0}  # (1 + 27) / 2
+    board = metrics.leaderboard(scores, {"m": {"status": "ok"}}, run)
+    assert board.loc[0, "mce"] == 14.0
 
 
 def test_leaderboard_ranks_with_failed_models_last(tmp_path: Path) -> None:
