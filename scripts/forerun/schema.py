@@ -99,7 +99,7 @@ def reference() -> str:
 def template() -> str:
     """Return a configuration with every key, its meaning above it and its default."""
     lines = [
-        f"# yaml-language-server: $schema={SCHEMA_FILE}",
+        f"# yaml-language-server: $schema={SCHEMA}",
         "# Every setting with its default: change values, leave out what stays the same. What each",
         "# key allows is in config/README.md.",
     ]
