@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun import inference, legacy, listing
+from forerun import inference, legacy, listing, text
 from forerun import runs as run_folders
 from forerun.cli import snakemake
 from forerun.cli.console import say, show, table, warn
+from forerun.cli.forecast_table import present
 from forerun.cli.locks import held
 from forerun.cli.workspace import Workspace
 from forerun.config import read_frozen
@@ -134,7 +135,7 @@ def _from_run(
     frames = inference.run_forecasts(folder, settings, models)
     if wish.unique_ids:
         frames = inference.only_series(frames, wish.unique_ids)
-    _present(frames)
+    present(frames)
     if wish.save:
         name = wish.name or _name(wish, "selection")
         target = inference.save(
@@ -157,7 +158,8 @@ def _pick(folder: Path, wish: Wish) -> str:
     unique_id, error, metric = inference.pick_series(folder / "metrics.csv", wish.seed)
     wish.unique_ids = [unique_id]
     how = f"picked with seed {wish.seed}" if wish.seed is not None else "lowest mean error"
-    note = f"{how}: mean {metric.upper()} over the models {error:.4g}"
+    shown = f"{text.metric(metric)} over the models {text.error(metric, error)}"
+    note = f"{how}: mean {shown}"
     say(f"series {unique_id} ({note})")
     return note
 
@@ -187,7 +189,7 @@ def _from_data(
     frames = dict(forecasts(settings, data, dict(models)))
     if wish.unique_ids:
         frames = inference.only_series(frames, wish.unique_ids)
-    _present(frames)
+    present(frames)
     if wish.save:
         target = inference.save(
             folder, name, frames, file, unique_ids=wish.unique_ids or None, notes=notes
@@ -215,7 +217,7 @@ def _from_old(output: Path, wish: Wish) -> int:
         frames = {name: frames[name] for name in wish.models}
     if wish.unique_ids:
         frames = inference.only_series(frames, wish.unique_ids)
-    _present(frames)
+    present(frames)
     if wish.save:
         mark = next(iter(sorted((output / "models").rglob("*.*"))))
         target = inference.save(output, wish.name or _name(wish, "forecasts"), frames, mark)
@@ -223,22 +225,6 @@ def _from_old(output: Path, wish: Wish) -> int:
     if wish.plot and wish.unique_ids:
         _draw(COMPARISONS, output, history, frames, wish.unique_ids[0], {}, note)
     return 0
-
-
-def _present(frames: Mapping[str, pd.DataFrame]) -> None:
-    """Show the forecasts: all steps of a single series, otherwise what there is of each model."""
-    if not frames:
-        raise UserError("none of the models gave a forecast")
-    first = next(iter(frames.values()))
-    if first["unique_id"].nunique() == 1:
-        columns = [first["ds"].astype(str), *(frame[name] for name, frame in frames.items())]
-        show(table(["ds", *frames], list(zip(*columns, strict=False))))
-        return
-    rows = [
-        (name, frame["unique_id"].nunique(), len(frame), frame["ds"].min(), frame["ds"].max())
-        for name, frame in frames.items()
-    ]
-    show(table(["forecasts of", "series", "rows", "from", "to"], rows))
 
 
 def _history(folder: Path) -> pd.DataFrame:
