@@ -580,6 +580,21 @@ def test_init_keeps_a_gitignore_and_says_so(home: Path, capsys: pytest.CaptureFi
     assert (home / "Snakefile").is_file()
 
 
+def test_generate_config_does_not_copy_an_edited_configuration(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from forerun import resources
+    from forerun.config import load_yaml, resolve
+
+    edited = home / "config" / "config.yaml"
+    edited.parent.mkdir()
+    edited.write_text("horizon: 99\n")
+    monkeypatch.setattr(resources, "CONFIG", edited)
+    monkeypatch.setattr(resources, "SCHEMA", home / "workflow/schemas/config.schema.yaml")
+    assert call(capsys, "generate-config", "new.yaml")[0] == 0
+    assert resolve(load_yaml(home / "new.yaml")) == resolve({})
+
+
 def test_migrate(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = home / "data" / "output"
     (output / "models").mkdir(parents=True)

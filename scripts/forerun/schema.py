@@ -96,10 +96,15 @@ def reference() -> str:
     return "\n".join(rows) + "\n"
 
 
-def template() -> str:
-    """Return a configuration with every key, its meaning above it and its default."""
+def template(schema_file: str) -> str:
+    """Return a configuration with every key, its meaning above it and its default.
+
+    Parameters
+    ----------
+    schema_file : where editors find the schema
+    """
     lines = [
-        f"# yaml-language-server: $schema={SCHEMA}",
+        f"# yaml-language-server: $schema={schema_file}",
         "# Every setting with its default: change values, leave out what stays the same. What each",
         "# key allows is in config/README.md.",
     ]

@@ -28,11 +28,10 @@ def command(
 
 
 def template(file: Path) -> str:
-    """Return the shipped configuration for `file`; its first line tells editors the schema."""
+    """Return every key with its default for `file`; the first line tells editors the schema."""
+    from forerun import schema
     from forerun.resources import CONFIG, SCHEMA
 
-    text = CONFIG.read_text(encoding="utf-8")
     relative = SCHEMA.relative_to(CONFIG.parents[1]).as_posix()
-    if (file.parent.parent / relative).is_file():
-        return text
-    return text.replace(f"../{relative}", str(SCHEMA), 1)
+    near = (file.parent.parent / relative).is_file()
+    return schema.template(f"../{relative}" if near else str(SCHEMA))
