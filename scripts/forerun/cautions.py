@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from forerun import text
 from forerun.errors import UserError
 from forerun.files import read_json
 from forerun.models import specs
@@ -61,6 +62,7 @@ def _worse(rows: list[dict[str, str]], settings: Mapping[str, Any]) -> Iterable[
     for model, error in errors.items():
         if model in networks and error > errors[naive[0]]:
             yield (
-                f"{model} is worse than {REFERENCE}: {metric.upper()} {error:,.4g} against "
-                f"{errors[naive[0]]:,.4g}; look at max_steps, scaler_type and exogenous columns"
+                f"{model} is worse than {REFERENCE}: {text.metric(metric)} "
+                f"{text.error(metric, error)} against {text.error(metric, errors[naive[0]])}; look "
+                "at max_steps, scaler_type and exogenous columns"
             )

@@ -32,7 +32,7 @@ def run(tmp_path: Path) -> Path:
 def test_cautions_name_the_models(run: Path) -> None:
     first, second = cautions.of_run(run)
     assert first == "NHITS has no forecasts: it needs the values of promo"
-    assert second.startswith("NBEATS is worse than SeasonalNaive: MAE 1,881 against 2;")
+    assert second.startswith("NBEATS is worse than SeasonalNaive: MAE 1,881 against 2.000;")
 
 
 def test_a_run_of_an_earlier_version_names_what_has_no_file(tmp_path: Path) -> None:

@@ -116,3 +116,24 @@ def test_pictures_have_the_same_scale(large: Path) -> None:
 def test_files_keep_the_scale_of_utilsforecast(large: Path) -> None:
     """The contract of the CSV files is not what people read."""
     assert open_run(large / "runs" / "a").leaderboard["smape"].iloc[0] == 0.0027
+
+
+#: Where digits are counted for something else: data of charts, ticks, differences of a billionth.
+OTHER_DIGITS = {
+    "report/pack.py",
+    "report/charts.py",
+    "plots/text.py",
+    "cli/reproduce.py",
+    "text.py",
+}
+
+
+def test_no_module_has_a_format_of_its_own() -> None:
+    """Every number that people read comes from forerun.text."""
+    library = Path(text.__file__).parent
+    found = {
+        path.relative_to(library).as_posix()
+        for path in library.rglob("*.py")
+        if re.search(r":[,+]?\.\d+[ge]\}", path.read_text(encoding="utf-8"))
+    }
+    assert found <= OTHER_DIGITS
