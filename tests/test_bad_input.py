@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -354,7 +355,7 @@ def test_full_disk(home: Path, mounted: Callable[[str], Path]) -> None:
     )  # fmt: skip
     told = done.stderr
     assert done.returncode == 2, told
-    assert "forerun: error: No space left on device" in told
+    assert "forerun: error: no space left in" in told
     assert "Traceback" not in told
     assert not list(place.rglob("config.yaml"))
     assert not list(place.rglob(".tmp-*"))
@@ -369,7 +370,55 @@ def test_a_disk_that_is_full_from_the_start(
     told = refused(
         capsys, "train", "-r", "x", "-d", "table.csv", "-c", "small.yaml", "-o", str(place)
     )
-    assert "No space left on device" in told
+    assert "no space left in" in told
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_while_training(
+    home: Path, mounted: Callable[[str], Path], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The run is created, then the disk is full; with room, the same command completes it."""
+    write_table(home / "table.csv")
+    place = mounted("size=20m")
+    command = ["train", "-r", "x", "-d", "table.csv", "-c", "small.yaml", "-o", str(place)]
+    done = snakemake(
+        home, f"{place}/runs/x/config.yaml", "--config", f"output_dir={place}",
+        "data_file=table.csv", configfile=home / "small.yaml",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rest = place / "rest"
+    with suppress(OSError), rest.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    assert forerun(command) == 2
+    told = capfd.readouterr()
+    line = f"forerun: error: no space left in '{place}/runs/x'; free some space and rerun the"
+    assert [one[: len(line)] for one in told.err.splitlines()] == [line], told
+    assert "Traceback" not in told.out
+    rest.unlink()
+    assert forerun(command) == 0
+
+
+@pytest.mark.parametrize("name", ["o{run_id}", "o<runs>"])
+def test_paths_with_placeholders(home: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    write_table(home / f"{name}.csv")
+    write_table(home / "table.csv")
+    for arguments in (["-d", f"{name}.csv"], ["-d", "table.csv", "-o", name]):
+        told = refused(capsys, "train", "-r", "x", "-c", "small.yaml", *arguments)
+        assert "placeholders" in told
+    refused(capsys, "list-runs", "-o", name)
+
+
+@pytest.mark.slow
+def test_paths_with_placeholders_in_snakemake(home: Path) -> None:
+    write_table(home / "t{x}.csv")
+    for pair in ("output_dir=o{run_id}", "data_file=t{x}.csv"):
+        done = snakemake(home, "--config", "run_id=x", pair, configfile=home / "small.yaml")
+        assert done.returncode == 2
+        told = [line for line in done.stderr.splitlines() if line.startswith("forerun: error:")]
+        assert len(told) == 1
+        assert "placeholders" in told[0]
+        assert "Traceback" not in done.stderr
 
 
 def test_a_loop_of_links_among_the_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

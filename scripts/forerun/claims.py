@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forerun.errors import is_full
 from forerun.files import json_text, new_file, publish, write_json
 
 #: Seconds between two renewals, and seconds after which a claim that was not renewed is dead.
@@ -65,12 +66,20 @@ def held(path: str | Path, count: bool = True) -> Iterator[Claim]:
     thread.start()
     try:
         yield claim
-    except BaseException:  # as good as killed: the next holder need not wait, and counts it
+    except BaseException as error:  # as good as killed: the next need not wait, and counts it
         _stop(done, thread)
-        with suppress(OSError):
+        try:
+            if is_full(error):
+                raise
             write_json(path, _claimant(claim, renewals[0]) | {"dead": True})
+        except OSError:  # a full disk is no death of the holder
+            _remove(path)
         raise
     _stop(done, thread)
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
     for file in [*_graves(path), path]:
         file.unlink(missing_ok=True)
 

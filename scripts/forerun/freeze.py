@@ -14,6 +14,7 @@ from typing import Any
 
 from forerun import config, forecastable, identity, model_needs, models, session, transforming
 from forerun.data import Prepared, load, summary
+from forerun.errors import UserError
 from forerun.files import sha256, write_json, write_parquet, write_text
 from forerun.resources import IS_INSTALLED, PROJECT
 
@@ -42,7 +43,13 @@ def freeze(
     UserError
         If the data cannot be used. Nothing is written then.
     """
+    tables = {"data_file": data_file}
+    tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings.get(key)}
+    before = {key: sha256(path) for key, path in tables.items()}
     prepared = read_data(settings | {"data_file": data_file})
+    for key, path in tables.items():
+        if sha256(path) != before[key]:
+            raise UserError(f"{key}: '{path}' was changed while it was read; rerun the command")
     frozen = settled(settings, prepared) | {
         "run_id": run_id,
         "data_file": str(Path(data_file).absolute()),
@@ -56,7 +63,7 @@ def freeze(
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "created_by": session.user(),
             "git": git_state(),
-            "data": {"file": frozen["data_file"], "sha256": sha256(data_file)}
+            "data": {"file": frozen["data_file"], "sha256": before["data_file"]}
             | {"frozen_sha256": sha256(to["data"])}
             | {"columns_sha256": columns_sha256(prepared.frame)}
             | summary(prepared.frame)

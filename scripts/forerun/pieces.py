@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import sys
 import time
 from contextlib import suppress
@@ -11,6 +14,7 @@ from typing import Any
 
 from forerun import claims, devices, identity, isolate, session, store
 from forerun.engines.base import MODULES
+from forerun.errors import is_full, no_space
 from forerun.files import read_json, write_json
 from forerun.models import ModelSpec
 from forerun.models import spec as find
@@ -20,6 +24,8 @@ from forerun.yaml_files import load_yaml
 #: How often a fit is begun whose job is killed as a whole (not only its child) before it counts as
 #: failed: the next try only writes that down.
 TRIES = 2
+#: Bytes that must be free before a fit begins.
+ROOM = 1_000_000
 #: The rules' `retries`. More than that, as one job may hold several fits: each needs its own tries.
 RETRIES = 4
 
@@ -50,10 +56,24 @@ def perform(piece: Piece) -> dict[str, Any]:
     if session.is_orphaned(Path(piece.arguments["config"]).parent):
         sys.exit("the workflow that started this job has ended")
     path = piece.log.removesuffix(".log") + ".claim"
-    with claims.held(path, count=piece.tries > 1) as claim:
-        if claim.waited and (made := _made_meanwhile(piece)):
-            return made
-        return _performed(piece, claim.deaths)
+    try:
+        with claims.held(path, count=piece.tries > 1) as claim:
+            _refuse_full_disk(piece)
+            if claim.waited and (made := _made_meanwhile(piece)):
+                return made
+            return _performed(piece, claim.deaths)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        place = Path(piece.arguments["config"]).parent
+        print(f"forerun: error: {no_space(place)}", file=sys.stderr, flush=True)
+        sys.exit(2)
+
+
+def _refuse_full_disk(piece: Piece) -> None:
+    """Refuse to train where the result cannot be written."""
+    if shutil.disk_usage(Path(piece.arguments["config"]).parent).free < ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _made_meanwhile(piece: Piece) -> dict[str, Any] | None:
@@ -83,6 +103,8 @@ def _performed(piece: Piece, deaths: int) -> dict[str, Any]:
             with suppress(OSError):  # no room for the store is no failure of the model
                 seconds = result["seconds"]
                 store.put(_store(piece), what, piece.product, piece.run, seconds, _beside(piece))
+    if result["status"] != "ok" and is_full(result["error"]["message"]):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if result["status"] != "ok":
         _placeholder(piece.product)
         what_came = f"{piece.function} {result['status']}: {result['error']['message']}"

@@ -14,7 +14,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppres
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
-from forerun.errors import UserError
+from forerun.errors import UserError, system_error
 
 
 class _Tee(io.TextIOBase):
@@ -73,9 +73,12 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
     terminal: Any = sys.stderr
     paths = [(log, "w"), (log_file, "a")] if log_file else [(log, "w")]
     files: list[IO[str]] = []
-    for path, mode in paths:
-        Path(str(path)).parent.mkdir(parents=True, exist_ok=True)
-        files.append(open(str(path), mode, encoding="utf-8", buffering=1))  # noqa: SIM115
+    try:
+        for path, mode in paths:
+            Path(str(path)).parent.mkdir(parents=True, exist_ok=True)
+            files.append(open(str(path), mode, encoding="utf-8", buffering=1))  # noqa: SIM115
+    except OSError as error:
+        _refuse(system_error(error), terminal)
     tee: Any = _Tee(files)
     try:
         with (
@@ -90,11 +93,7 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
                 _refuse(str(error), tee, terminal)
             except Exception as error:
                 if isinstance(error, OSError) and error.errno in _SYSTEM:
-                    where = f" '{error.filename}'" if error.filename else ""
-                    reason = (
-                        f"{os.strerror(error.errno)}{where}; mend that and give the same command"
-                    )
-                    _refuse(reason, tee, terminal)
+                    _refuse(system_error(error, Path(str(log)).parent), tee, terminal)
                 traceback.print_exc()
                 kind = type(error).__name__
                 print(f"forerun: {kind}: {error} (see {log})", file=terminal, flush=True)

@@ -22,7 +22,7 @@ if isinstance(workflow.current_basedir, os.PathLike):
 from forerun import catalog, devices, experience, mirror, names, shards, threads, typed
 from forerun import runs as run_folders
 from forerun.config import differences, read_frozen, resolve
-from forerun.errors import UserError
+from forerun.errors import UserError, check_path
 from forerun.files import read_json
 from forerun.layers import Layers
 from forerun.models import specs
@@ -78,6 +78,17 @@ wildcard_constraints:
     fold=r"\d+",
     scatteritem=r"\d+-of-\d+",
 
+
+def refuse_placeholders(key, path):
+    """Refuse a path that Snakemake would fill in."""
+    try:
+        check_path(key, path)
+    except UserError as error:
+        refuse(error)
+
+
+if OUTPUT_DIR:
+    refuse_placeholders("output_dir", OUTPUT_DIR)
 
 # -- Where runs lie -----------------------------------------------------------------------------
 

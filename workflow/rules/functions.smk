@@ -12,6 +12,7 @@ def get_tables(wildcards):
     tables = {"data_file": settings["data_file"] or str(DATA)}
     tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
     for key, path in tables.items():
+        refuse_placeholders(key, path)
         if not IS_MODULE and not Path(path).is_file():  # another workflow may make it
             what = "is a folder" if Path(path).is_dir() else "does not exist"
             refuse(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")

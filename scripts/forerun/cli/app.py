@@ -12,7 +12,7 @@ from types import ModuleType
 
 import typer
 
-from forerun.errors import UserError
+from forerun.errors import UserError, system_error
 
 #: Commands in the order of the help, and the module whose function ``command`` each is. A module
 #: that is not there is passed over.
@@ -153,5 +153,4 @@ def _system(error: OSError) -> int:
     """Say what the machine refused: a full disk, a folder that may not be written to."""
     if error.errno is None or os.environ.get("FORERUN_TRACEBACK"):
         raise error
-    where = f" '{error.filename}'" if error.filename else ""
-    return refuse(f"{error.strerror}:{where or ' (no file name given)'}")
+    return refuse(system_error(error))

@@ -16,7 +16,7 @@ from forerun.cli.console import is_terminal, leaderboard, say, show, warn
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import differences, read_frozen, resolve
-from forerun.errors import UserError
+from forerun.errors import UserError, check_path, is_full, no_space
 from forerun.listing import read_run
 from forerun.publishing import sweep
 from forerun.resources import DATA
@@ -45,8 +45,13 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
     say(f"run {run_id}")
     _say_notes(prepared)
     libraries = snakemake.libraries(folder, settings, asked.rest)
-    with held(folder) as lock, _tidied(folder), libraries:
-        return _run(asked, folder, verbose, lock)
+    try:
+        with held(folder) as lock, _tidied(folder), libraries:
+            return _run(asked, folder, verbose, lock)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        raise UserError(no_space(folder)) from error
 
 
 def _workspace(asked: Asked) -> Workspace:
@@ -101,6 +106,7 @@ def _check_data(settings: dict[str, Any]) -> Prepared:
     tables = {"data_file": settings["data_file"] or str(DATA)}
     tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
     for key, path in tables.items():
+        check_path(key, path)
         if not Path(path).is_file():
             what = "is a folder" if Path(path).is_dir() else "does not exist"
             raise UserError(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
@@ -133,6 +139,8 @@ def _run(asked: Asked, folder: Path, verbose: bool, lock: int) -> int:
             code = snakemake.run(command, None if verbose else output, keep=[lock])
         output.seek(start)
         text = output.read().decode("utf-8", "replace")
+    if code and code not in ENDED and (is_full(text) or "no space left in" in text):
+        raise UserError(no_space(folder))
     if code and not verbose and code not in ENDED:
         say(*_relevant(text, log))
     _conclude(folder, code)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from forerun import runs as run_folders
-from forerun.errors import UserError
+from forerun.errors import UserError, check_path
 
 CONFIG = Path("config/config.yaml")
 
@@ -93,6 +93,7 @@ def check_output_dir(output_dir: str | None) -> str | None:
         return None
     if not output_dir.strip() or any(ord(letter) < 32 for letter in output_dir):
         raise UserError(f"--output-dir: {output_dir!r} is not the name of a folder")
+    check_path("--output-dir", output_dir)
     if os.path.exists(output_dir) and not os.path.isdir(output_dir):
         raise UserError(f"--output-dir: '{output_dir}' is a file, not a folder")
     short = os.path.normpath(output_dir)
