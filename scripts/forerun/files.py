@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,38 @@ def place(temporary: Path, path: str | Path) -> None:
     """Give a finished file its name at once, in the place of one that has it."""
     flush(temporary)
     os.replace(temporary, path)
+
+
+@dataclass
+class NewPath:
+    """A file that is being written under a temporary name, and what it is called in the end."""
+
+    temporary: Path
+    path: Path
+
+
+@contextmanager
+def new_path(path: str | Path) -> Iterator[NewPath]:
+    """Give a temporary path to write to; on success it becomes `path`, or a numbered name.
+
+    Nothing is replaced: where ``comparison.html`` exists it becomes ``comparison_2.html``.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = NewPath(temporary_name(path), path)
+    try:
+        yield made
+        flush(made.temporary)
+        number = 1
+        while True:
+            try:
+                publish(made.temporary, made.path)
+                break
+            except FileExistsError:
+                number += 1
+                made.path = path.with_name(f"{path.stem}_{number}{path.suffix}")
+    finally:
+        made.temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

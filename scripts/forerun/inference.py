@@ -6,15 +6,17 @@ import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forerun import seal
 from forerun.errors import UserError, suggest
-from forerun.files import new_folder, sha256, write_csv, write_json
+from forerun.files import new_folder, read_json, sha256, write_csv, write_json
 from forerun.isolate import now
 from forerun.models import specs
-from forerun.names import COMBINED
+from forerun.names import COMBINED, current
 from forerun.records import recorded_folder
 from forerun.runs import RunPaths, has_model, is_frozen, is_sealed, outcome
 
@@ -29,6 +31,61 @@ UNVERIFIED = "FORERUN_UNVERIFIED"
 Frames = dict[str, "pd.DataFrame"]
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Whose forecasts are wanted.
+
+    Attributes
+    ----------
+    names : models and combinations, in the order of the leaderboard
+    models : the folder of each model that has to forecast for these
+    """
+
+    names: list[str]
+    models: dict[str, Path]
+
+
+def choose(folder: Path, settings: Mapping[str, Any], asked: Sequence[str] | None = None) -> Choice:
+    """Return the models and combinations to forecast with: those asked for, or else all.
+
+    Raises
+    ------
+    UserError
+        One that was asked for is not in the run, failed, or is not trained yet; or none is.
+    """
+    models = [spec.name for spec in specs(settings)]
+    if asked is None:
+        usable = usable_models(folder, settings)
+        combined = COMBINED if _is_scored(folder) else ()
+        return Choice(_ranked(folder, [*usable, *combined]), usable)
+    asked = list(dict.fromkeys(current(name, models) for name in asked))
+    for name in asked:
+        known = [*models, *COMBINED]
+        if name not in known:
+            raise UserError(f"run '{folder.name}' has no model '{name}'{suggest(name, known)}")
+    single = [name for name in asked if name in models]
+    if single == asked:
+        return Choice(asked, usable_models(folder, settings, asked))
+    if not _is_scored(folder):
+        raise UserError(f"run '{folder.name}' has no scores yet, and no {asked[-1]} without them")
+    usable_models(folder, settings, single)  # refuses those that cannot forecast
+    return Choice(asked, usable_models(folder, settings))
+
+
+def _is_scored(folder: Path) -> bool:
+    return RunPaths(folder).metrics.is_file() and bool(read_json(folder / "ensemble.json"))
+
+
+def _ranked(folder: Path, names: list[str]) -> list[str]:
+    from forerun.tables import read_leaderboard_rows
+
+    if not RunPaths(folder).leaderboard.is_file():
+        return names
+    order = [row["model"] for row in read_leaderboard_rows(RunPaths(folder).leaderboard)]
+    ranked = [name for name in order if name in names]
+    return ranked + [name for name in names if name not in ranked]
+
+
 def usable_models(
     folder: Path, settings: Mapping[str, Any], asked: Sequence[str] | None = None
 ) -> dict[str, Path]:
@@ -37,13 +94,10 @@ def usable_models(
     Raises
     ------
     UserError
-        A model that was asked for is not in the run, failed, or is not trained yet; or none is.
+        A model that was asked for failed or is not trained yet; or none is.
     """
     paths = RunPaths(folder)
     known = [spec.name for spec in specs(settings)]
-    for name in asked or ():
-        if name not in known:
-            raise UserError(f"run '{folder.name}' has no model '{name}'{suggest(name, known)}")
     chosen = {}
     for name in known:
         well = outcome(paths.status(name)).get("status", "ok") == "ok"
@@ -54,7 +108,7 @@ def usable_models(
             error = outcome(paths.status(name)).get("error") or {}
             reason = f"failed: {error['message']}" if error.get("message") else "is not trained yet"
             raise UserError(f"model '{name}' of run '{folder.name}' {reason}")
-    if not chosen:
+    if not chosen and asked != []:
         raise UserError(f"run '{folder.name}' has no trained model; 'train' it first")
     return chosen
 
@@ -63,7 +117,8 @@ def refuse_damaged(folder: Path, models: Iterable[str]) -> None:
     """Compare a sealed run's models, data and configuration with the seal before they are used."""
     if not is_sealed(folder):
         return
-    for what, prefix in [("", "config.yaml"), ("", "data.parquet")] + [
+    frozen = ("config.yaml", "data.parquet", "metrics.csv", "ensemble.json")
+    for what, prefix in [("", name) for name in frozen] + [
         (name, f"models/{name}/") for name in models
     ]:
         found = seal.verify(folder, prefix)
@@ -77,23 +132,38 @@ def refuse_damaged(folder: Path, models: Iterable[str]) -> None:
             )
 
 
-def run_forecasts(folder: Path, settings: dict[str, Any], models: Mapping[str, Path]) -> Frames:
-    """Return each model's forecasts for the run's own data: those saved, or else new ones."""
+def run_forecasts(folder: Path, settings: dict[str, Any], choice: Choice) -> Frames:
+    """Return the forecasts for the run's own data: those saved, or else new ones."""
     from forerun.tables import read_predictions
 
-    saved = RunPaths(folder).predictions
-    files = {name: saved / f"{name}.csv" for name in models}
+    files = {name: RunPaths(folder).existing_predictions(name) for name in choice.names}
     whole = is_sealed(folder) and all(path.is_file() for path in files.values())
     if whole and seal.is_intact(folder, "predictions"):
         return {name: read_predictions(path) for name, path in files.items()}
-    from forerun.predict import forecasts
+    from forerun.predict import forecast_all
     from forerun.training import read_run_data
 
     data = read_run_data(RunPaths(folder).data, settings)
-    return dict(forecasts(settings, data, dict(models)))
+    return forecast_all(settings, data, choice, [])
+
+
+def frozen_static(
+    folder: Path, settings: Mapping[str, Any], columns: Iterable[str]
+) -> pd.DataFrame | None:
+    """Return the run's static features that new data with these columns lack; None if none."""
+    import pandas as pd
+
+    there = {str(name) for name in columns}
+    names = [name for name in settings.get("stat_exog") or [] if name not in there]
+    if not names:
+        return None
+    frame = pd.read_parquet(RunPaths(folder).data, columns=["unique_id", *names])
+    frame = frame.drop_duplicates("unique_id", ignore_index=True)
+    return frame.rename(columns={"unique_id": settings.get("id_col") or "unique_id"})
 
 
 def new_data(
+    folder: Path,
     settings: Mapping[str, Any],
     file: str,
     static: str | None = None,
@@ -102,14 +172,16 @@ def new_data(
 ) -> Data:
     """Read and check new observations; they need the columns and the frequency of the run.
 
-    A series has to be as long as what a model looks at, not as long as for training. `notes`
-    receives how the files were read.
+    A series has to be as long as what a model looks at, not as long as for training. Static
+    features that are not given are those frozen with the run. `notes` receives how the files were
+    read.
     """
     from forerun.data import load_new, split
     from forerun.engines.base import Data
 
     try:
-        prepared = load_new(settings, file, static, futr)
+        frozen = partial(frozen_static, folder, settings)
+        prepared = load_new(settings, file, static, futr, frozen)
     except UserError as error:
         raise UserError(f"--data-file '{file}': {error}") from error
     if notes is not None:
@@ -168,7 +240,9 @@ def free_name(folder: Path, wished: str) -> str:
 def refuse_taken(folder: Path, name: str) -> None:
     """Refuse a name in ``inference/`` that the user has chosen and that is not free."""
     if os.path.lexists(folder / "inference" / name):
-        raise UserError(f"--name: inference/{name} exists; choose another name")
+        raise UserError(
+            f"--name: inference/{name} exists, and nothing is overwritten; choose another name"
+        )
 
 
 def save(folder: Path, name: str, frames: Frames, data_file: str | Path, **told: Any) -> Path:

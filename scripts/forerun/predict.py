@@ -17,7 +17,7 @@ from forerun.cube import sorted_results
 from forerun.engines.base import Data, get_engine
 from forerun.errors import UserError
 from forerun.files import new_folder, read_json, write_csv, write_json, write_parquet
-from forerun.inference import UNVERIFIED, refuse_damaged
+from forerun.inference import UNVERIFIED, Choice, refuse_damaged
 from forerun.intervals import complete_forecasts
 from forerun.models import ModelSpec, specs
 from forerun.names import COMBINED, ENSEMBLE, PER_SERIES
@@ -25,6 +25,7 @@ from forerun.records import recorded_folder
 from forerun.runs import RunPaths, failed_models, has_model
 from forerun.shards import read_shard, series_names
 from forerun.tables import read_cv_results, read_metrics
+from forerun.text import plural
 from forerun.training import read_history, read_run_data, without_gap
 from forerun.yaml_files import load_yaml
 
@@ -117,6 +118,45 @@ def forecasts(
         yield name, _complete(frame, name, models[name].parent.parent, data, settings)
     if refused and not number:
         raise UserError(refused[0])
+
+
+def forecast_all(
+    settings: dict[str, Any], data: Data, choice: Choice, notes: list[str]
+) -> dict[str, pd.DataFrame]:
+    """Return the forecasts of models and of their combinations, with the run's frozen weights.
+
+    Parameters
+    ----------
+    notes : gets what has to be said about the combinations
+    """
+    frames: dict[str, pd.DataFrame] = {}
+    points_of: dict[str, pd.DataFrame] = {}
+    for name, frame in forecasts(settings, data, choice.models):
+        frames[name] = frame
+        points_of[name] = points(frame, name, points_of)
+    wanted = [name for name in COMBINED if name in choice.names]
+    if wanted and choice.models:
+        run = next(iter(choice.models.values())).parent.parent
+        made = dict(combinations(settings, data, run, points_of))
+        frames |= {name: made[name] for name in wanted if name in made}
+        notes += _notes(data, run, wanted, [m for m in choice.models if m not in points_of])
+    return {name: frames[name] for name in choice.names if name in frames}
+
+
+def _notes(data: Data, run: Path, combined: list[str], missing: list[str]) -> list[str]:
+    """Say for which series and without which models the combinations are made differently."""
+    notes = []
+    seen = set(read_metrics(RunPaths(run).metrics)["unique_id"])
+    new = [str(name) for name in data.history["unique_id"].unique() if str(name) not in seen]
+    if new:
+        listed = ", ".join(f"'{name}'" for name in new[:5]) + (", ..." if len(new) > 5 else "")
+        notes.append(
+            f"{plural(len(new), 'series')} that run '{run.name}' never saw ({listed}): "
+            f"{' and '.join(combined)} take the model and the weights that are best overall"
+        )
+    if missing:
+        notes.append(f"{' and '.join(combined)} are made without {', '.join(missing)}")
+    return notes
 
 
 def _with_trained_series(settings: dict[str, Any], data: Data, models: dict[str, Path]) -> Data:

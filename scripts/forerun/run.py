@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -158,24 +159,36 @@ class Run:
         df : DataFrame
             The series, with the columns the run's own data had.
         models : names, optional
-            The models to use; all that did not fail if not given.
+            Models of the run, ``per_series`` and ``ensemble``; all that did not fail if not given.
         static, future : DataFrame, optional
-            Static features, and known future values of exogenous columns.
+            Static features (those of the run if not given), and known future values of exogenous
+            columns.
 
         Returns
         -------
         DataFrame
             ``unique_id, ds`` and a column per model (and its intervals), `horizon` rows a series.
+
+        Warns
+        -----
+        UserWarning
+            Series that the run never saw get the weights and the model that are best overall.
         """
         from forerun.data import prepare, split
         from forerun.engines.base import Data
-        from forerun.predict import forecasts
+        from forerun.inference import choose, frozen_static
+        from forerun.predict import forecast_all
 
-        folders = {model: self.paths.model(model) for model in self._usable(models)}
+        choice = choose(self.folder, self.config, None if models is None else list(models))
+        if static is None:
+            static = frozen_static(self.folder, self.config, df.columns)
         prepared = prepare(df, self.config, static=static, futr=future, training=False)
         data = Data(*split(prepared.frame, self.config))
-        frames = [frame for _, frame in forecasts(self.config, data, folders)]
-        return _merge(frames, ["unique_id", "ds"])
+        notes: list[str] = []
+        frames = forecast_all(self.config, data, choice, notes)
+        for note in notes:
+            warnings.warn(note, UserWarning, stacklevel=2)
+        return _merge(list(frames.values()), ["unique_id", "ds"])
 
     def plot(self, unique_id: str | None = None, models: Sequence[str] | None = None) -> go.Figure:
         """Draw one series: its history, the back-tests and the forecasts.
@@ -207,15 +220,6 @@ class Run:
     def places(self) -> dict[str, int]:
         """Each model's place among the colours, for :mod:`forerun.palette`."""
         return palette.places(self.models, self.ranked)
-
-    def _usable(self, models: Iterable[str] | None) -> list[str]:
-        asked = list(self.models if models is None else models)
-        for model in asked:
-            if model not in self.models:
-                raise UserError(f"the run has no model '{model}'{suggest(model, self.models)}")
-            if models is not None and model in self.failed:
-                raise UserError(f"'{model}' of run '{self.run_id}' failed: {self.failed[model]}")
-        return [model for model in asked if self.paths.model(model).is_dir()]
 
     def _existing(self, path: Path) -> Path:
         if not path.is_file():

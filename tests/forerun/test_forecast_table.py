@@ -35,7 +35,11 @@ def test_one_series_shows_every_model_and_the_intervals_of_the_first(
 
 def test_many_series_name_the_levels(capsys: pytest.CaptureFixture[str]) -> None:
     present({"NHITS": frame("NHITS", 1.0, 1500), "ensemble": frame("ensemble", 1.0, 1500)})
-    rows = [line for line in capsys.readouterr().out.splitlines() if "2024" in line]
+    out = capsys.readouterr().out
+    rows = [line for line in out.splitlines() if "2024" in line]
+    shown, rows = rows[:-2], rows[-2:]
+    assert len(shown) == 24  # of the first model
+    assert "2,976 more rows are in the files" in out
     assert [row.split()[:3] for row in rows] == [
         ["ensemble", "1,500", "3,000"], ["NHITS", "1,500", "3,000"],
     ]  # fmt: skip

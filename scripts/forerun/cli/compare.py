@@ -34,8 +34,11 @@ def command(
     """
     from forerun import comparing
     from forerun.cli.console import say, show, table
+    from forerun.files import new_path
     from forerun.plots.compared_runs import write
 
+    if plot is not None and plot.exists():
+        raise UserError(f"--plot: '{plot}' exists, and nothing is overwritten; give another name")
     if len(set(runs)) < 2:
         raise UserError("compare needs two different runs, such as: forerun compare run_a run_b")
     work = workspace(output_dir, directory)
@@ -56,9 +59,9 @@ def command(
     say(*found.verdicts())
     if not no_plot:
         drawn = metric or next(iter(found.scores))
-        target = plot or work.output / "comparison.png"
-        write(found, drawn, target)
-        say(f"plot: {target}")
+        with new_path(plot or work.output / "comparison.png") as made:
+            write(found, drawn, made.temporary)
+        say(f"plot: {made.path}")
     _page(found, folders, work.output)
 
 
@@ -83,11 +86,13 @@ def _rows(found: Compared, metric: str) -> list[list[str]]:
 
 def _page(found: Compared, folders: list[Path], output: Path) -> None:
     from forerun.cli.console import say
+    from forerun.files import new_path
     from forerun.report.comparison import write_comparison
 
     try:
-        page = write_comparison(folders, output / "comparison.html", found)
+        with new_path(output / "comparison.html") as made:
+            write_comparison(folders, made.temporary, found)
     except UserError as error:
         say(f"no page: {error}")
     else:
-        say(f"page: {page}")
+        say(f"page: {made.path}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from forerun.cli.console import cell, say, show, table
 from forerun.errors import UserError
@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 #: Significant digits of a forecast; whole numbers keep all of theirs.
 DIGITS = 5
+#: Most rows of forecasts that are shown of many series.
+MOST_ROWS = 24
 
 
-def present(frames: Mapping[str, pd.DataFrame]) -> None:
+def present(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None) -> None:
     """Show the forecasts of some models, the combined ones first.
+
+    Parameters
+    ----------
+    settings : of the run: the user's names of the columns
 
     Raises
     ------
@@ -30,12 +36,16 @@ def present(frames: Mapping[str, pd.DataFrame]) -> None:
     wanted = [name for name in (ENSEMBLE, *COMBINED, *frames) if name in frames]
     ordered = {name: frames[name] for name in dict.fromkeys(wanted)}
     if next(iter(ordered.values()))["unique_id"].nunique() == 1:
-        _one_series(ordered)
+        _one_series(ordered, settings or {})
     else:
-        _many_series(ordered)
+        _many_series(ordered, settings or {})
 
 
-def _one_series(frames: Mapping[str, pd.DataFrame]) -> None:
+def _column(settings: Mapping[str, Any], key: str, name: str) -> str:
+    return str(settings.get(key) or name)
+
+
+def _one_series(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> None:
     """Show each step: the first forecast that has intervals with them, the others without."""
     first = next(iter(frames.values()))
     leader = next((name for name, frame in frames.items() if levels_of(frame, name)), None)
@@ -48,14 +58,28 @@ def _one_series(frames: Mapping[str, pd.DataFrame]) -> None:
             head.append(column.removeprefix(f"{name}-") if column != name else name)
             cells.append([cell(float(value), digits=DIGITS) for value in frame[column]])
     times = first["ds"].astype(str).to_list()
-    show(table(["ds", *head], list(zip(times, *cells, strict=False))))
+    time = _column(settings, "time_col", "ds")
+    show(table([time, *head], list(zip(times, *cells, strict=False))))
     others = [name for name, frame in frames.items() if name != leader and levels_of(frame, name)]
     if leader is not None:
         more = "; those of the other models are in the files" if others else ""
         say(f"intervals: of {leader}{more}")
 
 
-def _many_series(frames: Mapping[str, pd.DataFrame]) -> None:
+def _many_series(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> None:
+    """Show what there is of each model, and the first rows of the first one."""
+    name, frame = next(iter(frames.items()))
+    sides = levels_of(frame, name)
+    shown = [columns(name, level)[0] for level in sides[::-1]] + [name]
+    shown += [columns(name, level)[1] for level in sides]
+    some = frame.head(MOST_ROWS)
+    cells = [[cell(float(value), digits=DIGITS) for value in some[column]] for column in shown]
+    head = [_column(settings, "id_col", "unique_id"), _column(settings, "time_col", "ds")]
+    head += [column.removeprefix(f"{name}-") if column != name else name for column in shown]
+    keys = some["unique_id"].astype(str), some["ds"].astype(str)
+    show(table(head, list(zip(*keys, *cells, strict=True))))
+    if len(frame) > len(some):
+        say(f"{len(frame) - len(some):,} more rows are in the files")
     rows = [
         (
             name,

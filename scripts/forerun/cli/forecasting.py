@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from forerun import inference, legacy, listing, text
 from forerun import runs as run_folders
 from forerun.cli import snakemake
-from forerun.cli.console import say, show, table, warn
+from forerun.cli.console import say, warn
 from forerun.cli.forecast_table import present
 from forerun.cli.locks import held
 from forerun.cli.workspace import Workspace
@@ -69,16 +70,16 @@ def forecast(work: Workspace, wish: Wish) -> int:
     if wish.verify:
         refuse_if_damaged(folder)
     settings = read_frozen(folder / "config.yaml")
-    models = inference.usable_models(folder, settings, wish.models)
+    choice = inference.choose(folder, settings, wish.models)
     if wish.verify:
-        inference.refuse_damaged(folder, models)
+        inference.refuse_damaged(folder, choice.models)
     if wish.whole and (is_sealed(folder) or (folder / "predictions").is_dir()):
-        return _own_predictions(folder, settings, wish)
+        return _own_predictions(folder, settings, choice, wish)
     if wish.extras:
         raise UserError("nothing may follow '--' here: these forecasts are made without Snakemake")
     if wish.data_file:
-        return _from_data(folder, settings, models, wish, wish.data_file)
-    return _from_run(folder, settings, models, wish)
+        return _from_data(folder, settings, choice, wish, wish.data_file)
+    return _from_run(folder, settings, choice, wish)
 
 
 def _find(work: Workspace, wish: Wish) -> Path | None:
@@ -98,7 +99,9 @@ def _find(work: Workspace, wish: Wish) -> Path | None:
     return work.runs / rows[0].run_id
 
 
-def _own_predictions(folder: Path, settings: dict[str, Any], wish: Wish) -> int:
+def _own_predictions(
+    folder: Path, settings: dict[str, Any], choice: inference.Choice, wish: Wish
+) -> int:
     """Let the workflow make the run's predictions and plots, without training."""
     if is_sealed(folder):
         parts = ["predictions", *(["plots"] if wish.plot else [])]
@@ -110,37 +113,53 @@ def _own_predictions(folder: Path, settings: dict[str, Any], wish: Wish) -> int:
         if not wish.verify:
             os.environ[inference.UNVERIFIED] = "1"  # the jobs of this call inherit it
         with held(folder) as lock, snakemake.libraries(folder, settings, wish.extras):
-            quiet = [] if wish.extras else ["--quiet", "all"]
-            code = snakemake.run([*command, *quiet], keep=[lock])
+            code = _run_quietly(command, wish.extras, lock)
         if code:
             return code
-    _list_files(folder / "predictions")
+    _show_predictions(folder, settings, choice)
     if wish.plot and (folder / "plots").is_dir():
         say(f"plots: {folder / 'plots'}/")
     return 0
 
 
-def _list_files(folder: Path) -> None:
-    files = sorted(folder.glob("*.csv"))
-    show(table(["forecasts of", "file"], [(path.stem, path) for path in files]))
+def _run_quietly(command: list[str], extras: Sequence[str], lock: int) -> int:
+    """Run the workflow; show its output where it fails, or where Snakemake got other arguments."""
+    if extras:
+        return snakemake.run(command, keep=[lock])
+    with tempfile.TemporaryFile() as output:
+        code = snakemake.run([*command, "--quiet", "all"], output, keep=[lock])
+        output.seek(0)
+        lines = output.read().decode("utf-8", "replace").splitlines()
+    if code:
+        own = list(dict.fromkeys(line for line in lines if line.startswith("forerun:")))
+        say(*(own or [line for line in lines if line.strip()][-20:]))
+    return code
 
 
-def _from_run(
-    folder: Path, settings: dict[str, Any], models: Mapping[str, Path], wish: Wish
-) -> int:
+def _show_predictions(folder: Path, settings: dict[str, Any], choice: inference.Choice) -> None:
+    """Print the run's own forecasts and say where they are."""
+    from forerun.tables import read_predictions
+
+    files = {name: RunPaths(folder).existing_predictions(name) for name in choice.names}
+    present({n: read_predictions(path) for n, path in files.items() if path.is_file()}, settings)
+    say(f"predictions: {folder / 'predictions'}/")
+
+
+def _from_run(folder: Path, settings: dict[str, Any], choice: inference.Choice, wish: Wish) -> int:
     """Forecast some series or models of the run's own data."""
     note = ""
     if wish.cherry_pick:
         note = _pick(folder, wish)
-    frames = inference.run_forecasts(folder, settings, models)
+    frames = inference.run_forecasts(folder, settings, choice)
     if wish.unique_ids:
         frames = inference.only_series(frames, wish.unique_ids)
-    present(frames)
+    present(frames, settings)
     if wish.save:
-        name = wish.name or _name(wish, "selection")
+        wished = wish.name or _name(wish, "selection")
         target = inference.save(
-            folder, name, frames, RunPaths(folder).data, unique_ids=wish.unique_ids or None
-        )
+            folder, wished, frames, RunPaths(folder).data,
+            unique_ids=wish.unique_ids or None,
+        )  # fmt: skip
         say(f"predictions: {target}/")
     if wish.plot and (wish.cherry_pick or wish.unique_ids):
         history = _history(folder)
@@ -174,7 +193,7 @@ def _name(wish: Wish, other: str) -> str:
 
 
 def _from_data(
-    folder: Path, settings: dict[str, Any], models: Mapping[str, Path], wish: Wish, file: str
+    folder: Path, settings: dict[str, Any], choice: inference.Choice, wish: Wish, file: str
 ) -> int:
     """Forecast from new observations."""
     if wish.cherry_pick:
@@ -182,25 +201,28 @@ def _from_data(
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(file).stem).strip("-.")[:80]
     name = wish.name or stem or "data"
     notes: list[str] = []
-    data = inference.new_data(settings, file, wish.static_file, wish.futr_file, notes)
+    data = inference.new_data(folder, settings, file, wish.static_file, wish.futr_file, notes)
     say(*(f"note: {note}" for note in notes))
-    from forerun.predict import forecasts
+    from forerun.predict import forecast_all
 
-    frames = dict(forecasts(settings, data, dict(models)))
+    read = len(notes)
+    frames = forecast_all(settings, data, choice, notes)
     if wish.unique_ids:
         frames = inference.only_series(frames, wish.unique_ids)
-    present(frames)
-    if wish.save:
-        target = inference.save(
-            folder, name, frames, file, unique_ids=wish.unique_ids or None, notes=notes
-        )
-        say(f"predictions: {target}/")
-    if wish.plot and wish.save:
+    present(frames, settings)
+    say(*(f"note: {note}" for note in notes[read:]))
+    if not wish.save:
+        return 0
+    target = inference.save(
+        folder, name, frames, file, unique_ids=wish.unique_ids or None, notes=notes
+    )
+    say(f"predictions: {target}/")
+    if wish.plot:
         history = data.history[["unique_id", "ds", "y"]]
         series = wish.unique_ids or list(history["unique_id"].unique())[: settings["plot_series"]]
+        place, note = f"inference/{target.name}/plots", f"data {target.name}"
         for unique_id in series:
-            place = f"{target.relative_to(folder).as_posix()}/plots"
-            _draw(place, folder, history, frames, str(unique_id), settings, f"data {name}")
+            _draw(place, folder, history, frames, str(unique_id), settings, note)
     return 0
 
 
@@ -217,7 +239,7 @@ def _from_old(output: Path, wish: Wish) -> int:
         frames = {name: frames[name] for name in wish.models}
     if wish.unique_ids:
         frames = inference.only_series(frames, wish.unique_ids)
-    present(frames)
+    present(frames, {})
     if wish.save:
         mark = next(iter(sorted((output / "models").rglob("*.*"))))
         target = inference.save(output, wish.name or _name(wish, "forecasts"), frames, mark)
@@ -243,8 +265,11 @@ def _draw(
     settings: Mapping[str, Any],
     note: str,
 ) -> None:
-    """Draw all models on one series as ``<place>/comparison_<unique_id>.png`` in the run."""
-    from forerun.plots import comparison, file_name, looks, write_plot
+    """Draw all models on one series as ``<place>/comparison_<unique_id>.png`` in the run.
+
+    Earlier pictures are not replaced: the name gets a number.
+    """
+    from forerun.plots import comparison, file_name, looks, save
     from forerun.records import recorded_files
     from forerun.run import Run
 
@@ -253,13 +278,17 @@ def _draw(
         history, dict(frames), unique_id, palette=palette, settings=settings, note=note,
         errors=_errors(folder / "metrics.csv", unique_id, list(frames)),
     )  # fmt: skip
+    base = f"comparison_{file_name(unique_id)}"
+    stem, number = base, 1
+    while any((folder / place / f"{stem}.{kind}").exists() for kind in ("png", "svg")):
+        number += 1
+        stem = f"{base}_{number}"
     if not run_folders.is_frozen(folder):  # the unversioned structure: nothing is verified there
-        write_plot(figure, folder / place, "comparison", unique_id)
+        save(figure, folder / place, stem)
     else:
-        what = f"{place}/comparison_{file_name(unique_id)}"
-        with recorded_files(folder, place, what) as temporary:
-            write_plot(figure, temporary, "comparison", unique_id)
-    say(f"plot: {folder / place / f'comparison_{file_name(unique_id)}.png'}")
+        with recorded_files(folder, place, f"{place}/{stem}") as temporary:
+            save(figure, temporary, stem)
+    say(f"plot: {folder / place / f'{stem}.png'}")
 
 
 def _errors(metrics: Path, unique_id: str, models: Sequence[str]) -> dict[str, float] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from forerun.data.problems import Problems, show
 from forerun.data.reading import read_table
 from forerun.data.times import Asked, parse_both, parse_times
 from forerun.windows import held_out, reach
+
+StaticOf = Callable[[Iterable[str]], "pd.DataFrame | None"]
 
 
 @dataclass
@@ -73,9 +75,15 @@ def load_new(
     data_file: str | Path,
     static_file: str | Path | None = None,
     futr_file: str | Path | None = None,
+    frozen_static: StaticOf | None = None,
 ) -> Prepared:
-    """Read and prepare tables that the models of a run are to forecast, as `load` does."""
-    return _load(settings, data_file, static_file, futr_file, training=False)
+    """Read and prepare tables that the models of a run are to forecast, as `load` does.
+
+    Parameters
+    ----------
+    frozen_static : without `static_file` gives static features that a table of these columns lacks
+    """
+    return _load(settings, data_file, static_file, futr_file, False, frozen_static)
 
 
 def _load(
@@ -84,6 +92,7 @@ def _load(
     static_file: str | Path | None,
     futr_file: str | Path | None,
     training: bool = True,
+    frozen_static: StaticOf | None = None,
 ) -> Prepared:
     roles = Roles.of(settings)
 
@@ -91,7 +100,10 @@ def _load(
         return read_table(path, None if roles.single else roles.id, roles.time, roles.columns)
 
     static, futr = (read(path) if path else None for path in (static_file, futr_file))
-    return prepare(read(data_file), settings, static, futr, training)
+    table = read(data_file)
+    if static is None and frozen_static is not None:
+        static = frozen_static(table.columns)
+    return prepare(table, settings, static, futr, training)
 
 
 def prepare(

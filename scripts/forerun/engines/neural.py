@@ -295,7 +295,9 @@ def save(fitted: NeuralForecast, folder: Path) -> None:
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForecast:
     """Read a saved model; files that could carry code are refused by NeuralForecast itself."""
     _set_precision(settings)
-    nf = NeuralForecast.load(str(folder))
+    with warnings.catch_warnings():  # the scratch folder of the training is of no use now
+        warnings.filterwarnings("ignore", message="Ignoring runtime settings")
+        nf = NeuralForecast.load(str(folder))
     file = folder / "inference.json"
     sizes = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     names = folder / SERIES_FILE
