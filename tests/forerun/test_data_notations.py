@@ -189,6 +189,23 @@ def test_texts_in_parquet_and_data_frames() -> None:
     assert prepare(table.assign(y=OPEN), settings()).frame["y"].iloc[0] == 1.011
 
 
+@pytest.mark.parametrize("decimal", [".", ","])
+def test_many_different_texts_are_read_as_few(tmp_path: Path, decimal: str) -> None:
+    """Beyond some number of texts they are read all at once, and right."""
+    number = 12_000
+    cells = [f"{value // 1000}.{value % 1000:03d}" for value in range(1000, 1000 + number)]
+    cells = [cell.replace(".", decimal) for cell in [*cells[:-1], "987"]]
+    columns = {"unique_id": ["A"] * number, "ds": list(map(str, range(number))), "y": cells}
+    path = write(tmp_path, columns, "\t")
+    whole, parts = [*range(1000, 999 + number), 987], {".": "comma", ",": "point"}
+    assert load(settings(data_file=path)).frame["y"].tolist() == whole
+    prepared = load(settings(data_file=path, decimal=parts[decimal]))
+    assert prepared.frame["y"].tolist() == whole
+    path.write_text(path.read_text().removesuffix("987\n") + "many\n")
+    with pytest.raises(UserError, match=r"1 value is no number, e\.g\. 'many'"):
+        load(settings(data_file=path, decimal=parts[decimal]))
+
+
 # --- years of two digits --------------------------------------------------------------------------
 
 THIS_YEAR = pd.Timestamp.now().year
@@ -339,7 +356,9 @@ def test_quarters(form: str) -> None:
     assert "times were read as quarters" in prepared.notes
 
 
-@pytest.mark.parametrize("form", ["%YM%m", "%Ym%m", "%Y-M%m", "%b %Y", "%Y-%m", "%m/%Y", "M%m/%Y"])
+@pytest.mark.parametrize(
+    "form", ["%b%Y", "%Y%b", "%YM%m", "%Ym%m", "%Y-M%m", "%b %Y", "%Y-%m", "%m/%Y", "M%m/%Y"]
+)
 def test_months(form: str) -> None:
     assert dated(MONTHS.strftime(form)).frame["ds"].tolist() == list(MONTHS)
     assert dated([one.replace("M0", "M") for one in MONTHS.strftime(form)]).freq == "MS"

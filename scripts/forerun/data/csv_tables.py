@@ -96,8 +96,14 @@ def _convert(
                 doubtful.append(name)
     if doubtful:  # as text they tell more: 1.020 is another writing of 1.02
         texts = _arrow(path, dialect, doubtful, dict.fromkeys(doubtful, TEXT))
+        prior = PRIORS.get(dialect.separator)
         for name in doubtful:
-            table = _with(table, name, texts.column(name))
+            column = texts.column(name).unify_dictionaries()
+            words = column.chunk(0).dictionary if column.num_chunks else pa.array([], pa.string())
+            if prior == dialect.decimal and prior not in Evidence.of(words).grouped:
+                decimals[name] = prior
+            else:
+                table = _with(table, name, column)
     for name in numbers:
         column = table.column(name)
         if pa.types.is_string(column.type) or pa.types.is_dictionary(column.type):
@@ -172,8 +178,7 @@ def _numbers(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str | None]:
         return column, None
     words = column.chunk(0).dictionary
     trimmed = pc.utf8_trim_whitespace(words)
-    evidence = Evidence.of(trimmed.to_pylist())
-    mark = evidence.alone()
+    mark = Evidence.of(trimmed).alone()
     if mark is None:
         return column, None
     empty = pc.is_in(pc.utf8_lower(trimmed), pa.array(sorted(MISSING_WORDS)))

@@ -48,6 +48,8 @@ def jitter(panel: Panel) -> str:
     for name, length in _CLOCKS.items():
         rounded = (panel.time + length // 2) // length * length
         off = np.abs(panel.time - rounded)
+        if not off.any():
+            return ""
         steps = np.diff(rounded)[same]
         if not len(steps) or not (steps > 0).all() or (off > _TOLERANCE * usual(steps)).any():
             continue

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from forerun.data.formats import SAVE, refuse_others
-from forerun.data.numbers import Evidence, without_blanks
+from forerun.data.numbers import surely, without_blanks
 from forerun.data.problems import show
 from forerun.errors import UserError
 
@@ -70,7 +70,7 @@ def sniff(path: Path, compression: str | None, wanted: set[str] | None) -> Diale
     _refuse_preamble(path, numbered, separator, wanted)
     rows = list(csv.reader(lines, delimiter=separator))
     header = tuple(rows[0])
-    decimals = _decimals(header, rows[1:])
+    decimals = _decimals(header, rows[1:], wanted)
     decimal = "," if separator != "," and set(decimals.values()) == {","} else "."
     encoding = "utf-8" if encoding == "utf-8-sig" else encoding
     quoted = '"' in content
@@ -113,13 +113,16 @@ def _refuse_preamble(
         )
 
 
-def _decimals(header: tuple[str, ...], rows: list[list[str]]) -> dict[str, str]:
-    """Return the decimal mark of each column in which it is certain."""
+def _decimals(
+    header: tuple[str, ...], rows: list[list[str]], wanted: set[str] | None
+) -> dict[str, str]:
+    """Return the decimal mark of each wanted column in which it is certain."""
     found = {}
     for place, name in enumerate(header):
+        if wanted is not None and name.strip() not in wanted:
+            continue
         cells = {without_blanks(row[place].strip()) for row in rows if place < len(row)}
-        marked = {cell for cell in cells if "," in cell or "." in cell}
-        mark = Evidence.of(cells).alone() if marked else None
+        mark = surely(cells)
         if mark:
             found[name] = mark
     return found

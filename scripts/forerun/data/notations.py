@@ -20,6 +20,7 @@ _ANY_YEAR = r"(?P<year>\d{4}|\d{2})"
 _MONTH_FORMS = (
     "%b %Y", "%B %Y", "%b-%Y", "%B-%Y", "%b/%Y", "%Y %b", "%Y-%b", "%Y %B", "%m/%Y", "%m.%Y",
     "%m-%Y", "%b-%y", "%b %y", "%B-%y", "%B %y", "%b/%y", "%b'%y", "%b '%y", "%y-%b",
+    "%b%Y", "%b%y", "%Y%b",
 )  # fmt: skip
 _DAY_FORMS = (
     "%d-%b-%y", "%d %b %y", "%d-%b-%Y", "%d %B %y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%m-%y",

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from forerun.data.problems import Problems, show
+
+Floats = npt.NDArray[np.float64]
 
 MARKS = {".": "point", ",": "comma"}
 OTHER = {".": ",", ",": "."}
@@ -58,9 +61,10 @@ class Evidence:
     grouped: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Evidence:
+    def of(cls, texts: Iterable[str] | pa.Array) -> Evidence:
         """Look at the different texts of a column."""
-        words = pa.array([text.strip() for text in texts], pa.string())
+        words = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
+        words = pc.utf8_trim_whitespace(words)
         certain, doubtful, grouped = set(), {}, set()
         plain = words.filter(pc.match_substring_regex(words, r"^[+-]?[1-9]\d*$"))
         long = pc.any(pc.match_substring_regex(plain, r"\d{4}")).as_py()
@@ -90,14 +94,48 @@ class Writing:
 
     decimal: str
 
+    @property
+    def pattern(self) -> str:
+        """What such numbers look like, as a regular expression."""
+        group, mark = re.escape(OTHER[self.decimal]), re.escape(self.decimal)
+        whole = rf"\d+|\d{{1,3}}({group}\d{{3}})+"
+        return rf"[+-]?({whole})?({mark}\d*)?([eE][+-]?\d+)?"
+
     def plain(self, text: str) -> str | None:
         """Return a number as Python reads it; None if it is not written this way."""
-        group = re.escape(OTHER[self.decimal])
-        mark = re.escape(self.decimal)
-        whole = rf"\d+|\d{{1,3}}({group}\d{{3}})+"
-        if not re.fullmatch(rf"[+-]?({whole})?({mark}\d*)?([eE][+-]?\d+)?", text):
+        if not re.fullmatch(self.pattern, text):
             return None
         return text.replace(OTHER[self.decimal], "").replace(self.decimal, ".")
+
+
+def many_numbers(texts: list[str], writing: Writing | None) -> Floats | None:
+    """Return many texts as numbers at once; None where one of them is something else."""
+    words = pc.utf8_trim_whitespace(pa.array(texts, pa.string()))
+    missing = pc.is_in(pc.utf8_lower(words), pa.array(sorted(MISSING_WORDS)))
+    words = pc.if_else(missing, pa.scalar(None, pa.string()), words)
+    if writing is not None:
+        if not pc.all(pc.match_substring_regex(words, f"^{writing.pattern}$")).as_py():
+            return None
+        words = pc.replace_substring(words, OTHER[writing.decimal], "")
+        words = pc.replace_substring(words, writing.decimal, ".")
+    try:
+        numbers: Floats = pc.cast(words, pa.float64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return None
+    return numbers
+
+
+def surely(cells: set[str]) -> str | None:
+    """Return the decimal mark of a few different texts, None where it is open."""
+    marked = [cell for cell in cells if "," in cell or "." in cell]
+    for mark, other in OTHER.items():
+        if marked and not any(other in cell for cell in marked):
+            return mark if any(_clear(mark, cell) for cell in marked) else None
+    return Evidence.of(cells).alone() if marked else None
+
+
+def _clear(mark: str, text: str) -> bool:
+    return bool(re.match(_single(mark), text)) and not re.match(_doubtful(mark), text)
 
 
 def without_blanks(text: str) -> str:

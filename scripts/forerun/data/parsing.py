@@ -10,12 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api import types as kinds
 
-from forerun.data.numbers import MISSING_WORDS, Writing, without_blanks
+from forerun.data.numbers import MISSING_WORDS, Floats, Writing, many_numbers, without_blanks
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.object_]
+MANY = 10_000
+"""Different texts from which on they are read all at once."""
 
 
 @dataclass
@@ -79,6 +80,10 @@ def parse_numbers(column: pd.Series, writing: Writing | None = None) -> tuple[Fl
         values = column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
         return values, np.zeros(len(column), dtype=bool)
     codes, raw = factorize(column)
+    if len(raw) > MANY and all(isinstance(value, str) for value in raw):
+        numbers = many_numbers(raw, writing)
+        if numbers is not None:
+            return np.append(numbers, np.nan)[codes], np.zeros(len(column), dtype=bool)
     parsed = [_number(value, writing) for value in raw]
     values = np.array([value for value, _ in parsed] + [np.nan])
     bad = np.array([wrong for _, wrong in parsed] + [False])
