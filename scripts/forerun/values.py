@@ -70,7 +70,11 @@ def coerce(value: Any, rule: Mapping[str, Any]) -> Any:
             value = [value]
         numbers = rule["items"].get("type") == "number"
         if isinstance(value, list) and numbers:
-            value = sorted(map(_number, value), key=lambda item: (isinstance(item, str), item))
+            value = [_number(item) for item in value]
+            # What is no number comes last, for the schema to refuse.
+            return sorted(
+                value, key=lambda item: item if isinstance(item, (int, float)) else math.inf
+            )
         return value
     if "boolean" in kinds and isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"  # as `snakemake --config refit=true` gives it

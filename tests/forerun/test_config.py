@@ -190,6 +190,7 @@ BAD = [
     ({"data_file": 3.5}, ["data_file is 3.5"]),
     ({"id_col": ""}, ["id_col is ''"]),
     ({"time_col": None}, ["time_col is null"]),
+    ({"levels": [None, []]}, ["levels[0] is null"]),
     ({"id_col": "ds"}, ["column 'ds'", "id_col", "time_col"]),
     ({"hist_exog": ["a"], "futr_exog": ["a"]}, ["column 'a'", "hist_exog", "futr_exog"]),
     ({"hist_exog": ["y"]}, ["column 'y'", "target_col", "hist_exog"]),

@@ -63,7 +63,7 @@ def test_log_provenance_and_show_keep_it(home: Path, capsys: pytest.CaptureFixtu
 def test_new_data_come_with_their_notes(home: Path) -> None:
     notes: list[str] = []
     settings = config.resolve(SETTINGS | {"freq": "D", "season_length": 7})
-    inference.new_data(settings, str(home / "table.csv"), notes=notes)
+    inference.new_data(home, settings, str(home / "table.csv"), notes=notes)
     assert set(NOTES) - set(notes) == {NOTES[3], NOTES[5]}
 
 
