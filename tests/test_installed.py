@@ -26,6 +26,20 @@ QUICK = {"horizon": 4, "n_windows": 1, "models": [], "baselines": ["SeasonalNaiv
 QUICK |= {"plot_series": 1}
 #: What a wheel must not be without.
 SHIPPED = ("Snakefile", "workflow", "profiles", "scripts/*.py")
+#: A workflow of somebody else that uses the installed rules.
+MODULE = """
+from forerun.resources import WORKFLOW
+
+module forecasts:
+    snakefile: WORKFLOW
+    config: {"output_dir": "out", "horizon": 4, "models": [], "baselines": ["SeasonalNaive"]}
+
+use rule * from forecasts exclude all as forecasts_*
+
+rule mine:
+    default_target: True
+    input: "out/runs/mine/predictions"
+"""
 
 
 @dataclass(frozen=True)
@@ -151,6 +165,9 @@ def test_a_project_is_begun_with_init(installed: Environment, tmp_path: Path) ->
     # Without a target everything of a run, as in a clone.
     done = installed.snakemake(tmp_path, "--dry-run", "--config", "run_id=exp2")
     assert "report_run" in done.stdout
+    (tmp_path / "Other").write_text(MODULE)
+    other = installed.snakemake(tmp_path, "--dry-run", "--snakefile", "Other")
+    assert "forecasts_predict_run" in other.stdout
 
     refused = installed.run(tmp_path, "forerun", "init", code=2)
     assert len(refused.stderr.strip().splitlines()) == 1

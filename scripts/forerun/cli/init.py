@@ -67,15 +67,18 @@ def refuse_existing(folder: Path, targets: list[Path]) -> None:
     for path in (folder, *folder.parents):
         if os.path.lexists(path) and not path.is_dir():
             raise UserError(f"'{path}' is not a folder; give another one")
-    taken = {
-        path.as_posix()
-        for target in targets
-        for path in (target, *list(target.parents)[:-1])
-        if os.path.lexists(folder / path) and (path == target or not (folder / path).is_dir())
-    }
+    taken = sorted(
+        {
+            path.as_posix()
+            for target in targets
+            for path in (target, *list(target.parents)[:-1])
+            if os.path.lexists(folder / path) and (path == target or not (folder / path).is_dir())
+        }
+    )
     if taken:
+        more = f" and {len(taken) - 3} more files" if len(taken) > 3 else ""
         raise UserError(
-            f"'{folder}' already has {', '.join(sorted(taken))}, and nothing is overwritten; "
+            f"'{folder}' already has {', '.join(taken[:3])}{more}, and nothing is overwritten; "
             "give an empty folder: forerun init DIR"
         )
 
