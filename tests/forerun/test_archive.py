@@ -311,6 +311,18 @@ def test_import_never_replaces_a_run_that_appeared_meanwhile(
     assert (other / "config.yaml").read_text() == "mine"
 
 
+def test_edited_forecasts_are_named_when_a_run_is_taken_in(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (run / "plots").mkdir()
+    (run / "plots" / "added.svg").write_text("<svg/>")
+    archive.export_run(run, tmp_path / "x.tar.gz")
+    (tmp_path / "home").mkdir()
+    place = ["--directory", str(tmp_path / "home")]
+    assert forerun(["import", str(tmp_path / "x.tar.gz"), *place]) == 0
+    assert "warning: extra: plots/added.svg (not as it was recorded" in capsys.readouterr().err
+
+
 # -- The old structure --------------------------------------------------------------------------
 
 TIME = datetime(2026, 1, 2, 3, 4, 5)

@@ -23,10 +23,18 @@ def command(
     directory: Directory = None,
 ) -> None:
     """Take in an exported run: checked entry by entry, whole or not at all."""
+    from forerun import seal
     from forerun.archive import import_run
-    from forerun.cli.console import say
+    from forerun.cli.console import say, warn
+    from forerun.runs import is_sealed
 
     archive = archive.absolute()
     work = workspace(output_dir, directory)
     folder = import_run(archive, work.runs, run_id, int(max_size * 1e9))
+    if is_sealed(folder):
+        for checked in seal.verify_derived(folder).values():
+            for line in checked.wrong:
+                warn(
+                    f"{line} (not as it was recorded; make it again: predict --run-id {folder.name})"
+                )
     say(f"run {folder.name}: {folder}/", f"next: predict --run-id {folder.name}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forerun import cautions
 from forerun import runs as run_folders
+from forerun import store
 from forerun.cli import snakemake
 from forerun.cli.asking import Asked
 from forerun.cli.console import is_terminal, leaderboard, say, show, warn
@@ -38,7 +39,8 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
     settings, prepared = _settings(asked, work)
     if dry_run:
         return _dry_run(asked, work, settings, prepared)
-    sweep(work.runs)
+    for place in (work.runs, work.runs / store.FOLDER):
+        sweep(place)
     run_id = asked.run_id or run_folders.claim_run_id(work.runs)
     asked.options["run_id"] = run_id
     folder = work.runs / run_id
