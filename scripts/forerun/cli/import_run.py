@@ -34,7 +34,5 @@ def command(
     if is_sealed(folder):
         for checked in seal.verify_derived(folder).values():
             for line in checked.wrong:
-                warn(
-                    f"{line} (not as it was recorded; make it again: predict --run-id {folder.name})"
-                )
+                warn(f"{line} (not as it was recorded when it was made)")
     say(f"run {folder.name}: {folder}/", f"next: predict --run-id {folder.name}")

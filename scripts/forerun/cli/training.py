@@ -8,9 +8,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun import cautions
+from forerun import cautions, store
 from forerun import runs as run_folders
-from forerun import store
 from forerun.cli import snakemake
 from forerun.cli.asking import Asked
 from forerun.cli.console import is_terminal, leaderboard, say, show, warn
