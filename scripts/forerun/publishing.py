@@ -17,7 +17,7 @@ import stat
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -143,7 +143,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(path):
         raise _exists(path)
-    temporary, held = _locked_folder(path)
+    temporary, held = _locked(path, _make_folder)
     try:
         yield temporary
         for file in [*sorted(temporary.rglob("*")), temporary]:
@@ -159,7 +159,7 @@ def scratch_folder(place: str | Path) -> Iterator[Path]:
     """Give a temporary folder inside `place` for as long as the block lasts."""
     place = Path(place)
     place.mkdir(parents=True, exist_ok=True)
-    temporary, held = _locked_folder(place / "new")
+    temporary, held = _locked(place / "new", _make_folder)
     try:
         yield temporary
     finally:
@@ -181,10 +181,8 @@ def new_file(path: str | Path) -> Iterator[Path]:
     if os.path.lexists(path):
         raise _exists(path)
     sweep(path.parent, only=path.name)
-    temporary = temporary_name(path)
-    held = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+    temporary, held = _locked(path, _make_file)
     try:
-        lock(held)
         yield temporary
         flush(temporary)
         publish(temporary, path)
@@ -193,17 +191,24 @@ def new_file(path: str | Path) -> Iterator[Path]:
         os.close(held)
 
 
-def _locked_folder(path: Path) -> tuple[Path, int]:
-    """Make a temporary folder and lock it, even if a sweep removes the first one unlocked."""
+def _locked(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
+    """Make something temporary and lock it; again if a sweep came between the two."""
     while True:
         temporary = temporary_name(path)
-        temporary.mkdir()
         with suppress(FileNotFoundError):
-            held = os.open(temporary, os.O_RDONLY)
-            lock(held)
-            if is_at(held, temporary):
+            held = make(temporary)
+            if lock(held) is not False and is_at(held, temporary):
                 return temporary, held
             os.close(held)
+
+
+def _make_folder(path: Path) -> int:
+    path.mkdir()
+    return os.open(path, os.O_RDONLY)
+
+
+def _make_file(path: Path) -> int:
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
 
 
 def lock(descriptor: int) -> bool | None:

@@ -48,8 +48,7 @@ def make(kind: str = "call") -> Scratch:
         path = Path(tempfile.mkdtemp(prefix=f"forerun-{kind}-"))
         with suppress(FileNotFoundError):  # swept before it was locked
             descriptor = os.open(path, os.O_RDONLY)
-            lock(descriptor)
-            if is_at(descriptor, path):
+            if lock(descriptor) is not False and is_at(descriptor, path):
                 return Scratch(path, descriptor)
             os.close(descriptor)
 

@@ -146,22 +146,28 @@ def test_only_what_this_program_left_is_swept(tmp_path: Path) -> None:
     sweep(tmp_path / "missing")
 
 
-def test_a_temporary_folder_that_was_swept_at_birth_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("how", ["gone", "being swept"])
+@pytest.mark.parametrize("kind", ["new_folder", "new_file"])
+def test_what_was_swept_at_birth_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, kind: str
 ) -> None:
-    real, turns = publishing.lock, [0]
+    real, first = publishing.lock, []
 
     def lock(descriptor: int) -> bool | None:
-        turns[0] += 1
-        if turns[0] == 1:
-            for folder in tmp_path.iterdir():
-                folder.rmdir()
+        if first:
+            return real(descriptor)
+        first.extend(tmp_path.iterdir())
+        if how == "being swept":  # its sweeper has locked it, and has not yet removed it
+            return False
+        discarded = first[0]
+        discarded.rmdir() if discarded.is_dir() else discarded.unlink()
         return real(descriptor)
 
     monkeypatch.setattr(publishing, "lock", lock)
-    with new_folder(tmp_path / "x") as folder:
-        (folder / "y").write_text("z")
-    assert (tmp_path / "x" / "y").read_text() == "z"
+    with getattr(publishing, kind)(tmp_path / "x") as temporary:
+        assert temporary != first[0]
+        (temporary / "y" if kind == "new_folder" else temporary).write_text("z")
+    assert (tmp_path / "x" / "y" if kind == "new_folder" else tmp_path / "x").read_text() == "z"
 
 
 def test_new_file_and_discard(tmp_path: Path) -> None:
