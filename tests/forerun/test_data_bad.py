@@ -392,12 +392,18 @@ cells = st.one_of(
     st.binary(max_size=3),
     st.lists(st.integers(), max_size=2),
     st.sampled_from(["2020-01-01", "2020-01-02T03:00Z", "01/02/2020", "1e3", "NaN", "a\nb"]),
+    st.sampled_from(
+        ["1.012", "1,5", "1 012", "2020Q1", "2020-W53", "Jan-49", "202013", "10:00 UTC"]
+    ),
 )
 options = st.fixed_dictionaries(
     {
         "on_gaps": st.sampled_from(["error", "fill"]),
         "on_short": st.sampled_from(["error", "drop", "pad"]),
         "freq": st.sampled_from([None] * 12 + [1, "D", "MS", "h", "QE", "W", "B", "nonsense"]),
+        "tz": st.sampled_from([None, None, "Europe/Berlin", "Nowhere"]),
+        "decimal": st.sampled_from([None, None, "point", "comma"]),
+        "id_col": st.sampled_from(["unique_id"] * 4 + [None]),
         "hist_exog": st.sampled_from([[], ["x"]]),
         "stat_exog": st.sampled_from([[], ["size"]]),
         "input_size": st.sampled_from([None, 1, 2]),
@@ -430,8 +436,12 @@ def tables(draw: st.DrawFn) -> Frame:
     for column in draw(st.lists(st.sampled_from(list(table.columns)), max_size=1)):
         if len(table):
             table = table.astype({column: object})
-            row = draw(st.sampled_from(list(table.index)))
-            table.at[row, column] = draw(cells)
+            if draw(st.booleans()):
+                row = draw(st.sampled_from(list(table.index)))
+                table.at[row, column] = draw(cells)
+            else:  # a column in another notation
+                few = draw(st.lists(cells, min_size=1, max_size=4))
+                table[column] = [few[row % len(few)] for row in range(len(table))]
     if draw(st.booleans()):
         table = table.sample(frac=1, random_state=0)
     return table
