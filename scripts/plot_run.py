@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.names import current
+from forerun.names import TIDY, current
 from forerun.plots import write_all
 from forerun.recording import recording
 from forerun.records import recorded_folder
@@ -49,6 +49,7 @@ def main(
             predictions={
                 current(p.stem): read_predictions(p)
                 for p in sorted(Path(predictions).glob("*.csv"))
+                if p.stem != TIDY
             },
             leaderboard=read_leaderboard(leaderboard),
             settings=settings,

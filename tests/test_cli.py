@@ -358,7 +358,7 @@ def test_cherry_pick_takes_the_easiest_series(
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert not (home / "runs/exp1/plots").exists()  # it is the workflow's: made anew as a whole
     saved = home / f"runs/exp1/inference/cherry_pick_{easiest}"
-    assert {path.stem for path in saved.glob("*.csv")} == set(mae.columns)
+    assert {path.stem for path in saved.glob("*.csv")} == {*mae.columns, "all"}
     table = pd.read_csv(saved / "NHITS.csv")
     assert set(table["unique_id"]) == {easiest}
     assert len(table) == 6

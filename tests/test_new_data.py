@@ -102,7 +102,7 @@ def test_two_at_once_both_keep_their_forecasts(tmp_path: Path) -> None:
 
     def save() -> None:
         ready.wait()
-        inference.save(tmp_path, "x", {"NHITS": frame}, tmp_path / "table.csv")
+        inference.save(tmp_path, "x", {"NHITS": frame}, tmp_path / "table.csv", {})
 
     threads = [threading.Thread(target=save) for _ in range(8)]
     [thread.start() for thread in threads]
@@ -159,6 +159,8 @@ def test_forecasts_are_printed_and_libraries_keep_quiet(
         assert noise not in out + err
     rows = [line.split() for line in out.splitlines() if " series_" in f" {line}"]
     assert len(rows) == 12
+    tidy = pd.read_parquet(folder / "inference" / "table" / "all.parquet")
+    assert tidy.groupby("model").size().to_dict() == dict.fromkeys(open_run(folder).ranked, 12)
     head = next(line for line in out.splitlines() if "lo-95" in line).split()
     assert head == ["unique_id", "ds", "lo-95", "lo-80", "ensemble", "hi-80", "hi-95"]  # fmt: skip
 

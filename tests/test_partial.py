@@ -89,7 +89,7 @@ def test_killed_jobs_and_models_that_raise(
     ]  # fmt: skip
     assert "killed" in rows["Naive"]["reason"]
     assert {p.stem for p in (run / "predictions").glob("*.csv")} == {
-        "SeasonalNaive", "per_series", "ensemble",
+        "SeasonalNaive", "per_series", "ensemble", "all",
     }  # fmt: skip
     assert list((run / "plots").glob("*.png"))
     assert (run / "report.html").exists()
@@ -215,7 +215,7 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
     assert fold["class"] == "TimeLimit"
     assert "max_time: 15 s" in fold["message"]
     assert {p.stem for p in (run / "predictions").glob("*.csv")} == {
-        "Good", "SeasonalNaive", "per_series", "ensemble",
+        "Good", "SeasonalNaive", "per_series", "ensemble", "all",
     }  # fmt: skip
     assert list((run / "plots").glob("*.png"))
     assert "Traceback" not in told

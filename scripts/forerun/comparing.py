@@ -47,6 +47,7 @@ class Compared:
     scores : metric -> model -> its mean error in each run (None: the run has none)
     metric : what the best models are chosen by
     best_models : each run's best model
+    target : name of what is forecast, in the first run
     """
 
     names: list[str]
@@ -57,6 +58,7 @@ class Compared:
     scores: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
     metric: str = ""
     best_models: list[str] = field(default_factory=list)
+    target: str = "y"
 
     @property
     def metrics(self) -> list[str]:
@@ -126,6 +128,7 @@ def compare(folders: Sequence[str | Path]) -> Compared:
             found.scores[metric] = {model: [m.get(model) for m in means] for model in every}
             found.scores[metric][BEST_MODEL] = [min(m.values(), default=None) for m in means]
     found.metric = _metric(runs[0], found)
+    found.target = str(runs[0].config.get("target_col") or "y")
     found.best_models = [
         _best(run, _means(table, found.metric))
         for run, table in zip(runs, found.tables, strict=True)

@@ -36,9 +36,10 @@ def _is_known(column: pd.Series) -> bool:
     return str(column.dtype) in ("float64", "int64", "datetime64[ns]")
 
 
-def write(file: IO[bytes], frame: pd.DataFrame) -> None:
+def write(file: IO[bytes], frame: pd.DataFrame, header: bool = True) -> None:
     """Write a frame that :func:`can_write` allows, without its index."""
-    file.write((",".join(_quoted(frame.columns)) + "\n").encode())
+    if header:
+        file.write((",".join(_quoted(frame.columns)) + "\n").encode())
     repeated = _repeated(frame)
     for start in range(0, len(frame), ROWS):
         rows = slice(start, start + ROWS)

@@ -245,26 +245,45 @@ def refuse_taken(folder: Path, name: str) -> None:
         )
 
 
-def save(folder: Path, name: str, frames: Frames, data_file: str | Path, **told: Any) -> Path:
+def save(
+    folder: Path,
+    name: str,
+    frames: Frames,
+    data_file: str | Path,
+    settings: Mapping[str, Any],
+    **told: Any,
+) -> Path:
     """Write forecasts and ``record.json`` as ``inference/<name>/``, whole or not at all.
 
     If another call takes that name first, the folder gets a number.
+
+    Parameters
+    ----------
+    settings : of the run: the user's names of the columns, for the tidy table
     """
     while True:
         free = free_name(folder, name)
         with suppress(FileExistsError):
-            return _saved(folder, free, frames, data_file, told)
+            return _saved(folder, free, frames, data_file, settings, told)
 
 
 def _saved(
-    folder: Path, name: str, frames: Frames, data_file: str | Path, told: dict[str, Any]
+    folder: Path,
+    name: str,
+    frames: Frames,
+    data_file: str | Path,
+    settings: Mapping[str, Any],
+    told: dict[str, Any],
 ) -> Path:
+    from forerun.tidy_forecasts import write_tidy
+
     what = f"inference/{name}"
     # The unversioned structure is no run: nothing is verified there.
     place = recorded_folder(folder, what) if is_frozen(folder) else new_folder(folder / what)
     with place as temporary:
         for model, frame in frames.items():
             write_csv(temporary / f"{model}.csv", frame)
+        write_tidy(temporary, list(frames), settings)
         write_json(
             temporary / "record.json",
             {

@@ -33,11 +33,27 @@ def columns(model: str, level: float) -> tuple[str, str]:
     return f"{model}-lo-{level:g}", f"{model}-hi-{level:g}"
 
 
+def parse_level(column: str, model: str) -> float | None:
+    """Return the level of a lower column of `model`; None for any other column."""
+    match = re.fullmatch(rf"{re.escape(model)}-lo-(\d+(?:\.\d+)?)", column)
+    return float(match[1]) if match else None
+
+
+def in_order(frame: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Put the forecast between its intervals: lo-95, lo-80, forecast, hi-80, hi-95."""
+    levels = levels_of(frame, model)
+    low = [columns(model, level)[0] for level in reversed(levels)]
+    ordered = [*low, model, *(columns(model, level)[1] for level in levels)]
+    first = min(list(frame.columns).index(name) for name in ordered)
+    others = [name for name in frame.columns if name not in ordered]
+    return frame[[*others[:first], *ordered, *others[first:]]]
+
+
 def levels_of(frame: pd.DataFrame, model: str) -> list[float]:
     """Return the levels that `frame` has for `model`, ascending."""
-    pattern = re.compile(rf"{re.escape(model)}-lo-(\d+(?:\.\d+)?)")
-    found = [float(m[1]) for m in map(pattern.fullmatch, map(str, frame.columns)) if m]
-    return sorted(level for level in found if columns(model, level)[1] in frame.columns)
+    found = [parse_level(str(name), model) for name in frame.columns]
+    there = [level for level in found if level is not None]
+    return sorted(level for level in there if columns(model, level)[1] in frame.columns)
 
 
 def missing_levels(frame: pd.DataFrame, model: str, settings: dict[str, Any]) -> list[float]:
@@ -58,7 +74,7 @@ def uncross(frame: pd.DataFrame, model: str) -> pd.DataFrame:
     half = len(levels)
     ordered[:, :half] = np.minimum(ordered[:, :half], point)
     ordered[:, half:] = np.maximum(ordered[:, half:], point)
-    return frame.assign(**{name: ordered[:, i] for i, name in enumerate(names)})
+    return in_order(frame.assign(**{name: ordered[:, i] for i, name in enumerate(names)}), model)
 
 
 @dataclass

@@ -11,13 +11,15 @@ from collections.abc import Collection
 #: Each series' own best model, and a weighted mean of all models: columns, files, rows of tables.
 PER_SERIES, ENSEMBLE = "per_series", "ensemble"
 COMBINED = (PER_SERIES, ENSEMBLE)
+#: All forecasts of a folder in one table: ``all.csv`` and ``all.parquet``.
+TIDY = "all"
 #: What other models are measured by.
 REFERENCE = "SeasonalNaive"
 #: Former names of combined forecasts.
 FORMER = {"best": PER_SERIES}
 #: File names in predictions/ and column names of results that a model must not take.
 RESERVED = frozenset(
-    {*COMBINED, *FORMER, "unique_id", "ds", "y", "cutoff", "metric", "model", "chosen"}
+    {*COMBINED, *FORMER, TIDY, "unique_id", "ds", "y", "cutoff", "metric", "model", "chosen"}
 )
 
 

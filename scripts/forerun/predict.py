@@ -26,6 +26,7 @@ from forerun.runs import RunPaths, failed_models, has_model
 from forerun.shards import read_shard, series_names
 from forerun.tables import read_cv_results, read_metrics
 from forerun.text import plural
+from forerun.tidy_forecasts import write_tidy
 from forerun.training import read_history, read_run_data, without_gap
 from forerun.yaml_files import load_yaml
 
@@ -65,6 +66,13 @@ def write(
             raise UserError("every model failed, nothing can forecast; status/ says why")
         for name, frame in combinations(settings, table, run, frames):
             write_csv(temporary / f"{name}.csv", frame)
+        write_tidy(temporary, _in_order(temporary, list(frames)), settings)
+
+
+def _in_order(folder: Path, models: list[str]) -> list[str]:
+    """Return the models with a table in `folder`, their combinations first."""
+    combined = [name for name in COMBINED if (folder / f"{name}.csv").is_file()]
+    return [*combined, *models]
 
 
 def write_shard(

@@ -141,6 +141,7 @@ def _tables(folder: Path) -> dict[str, Path]:
         for pattern in ("cv_results_{}.csv", "predictions/{}.csv"):
             if path := found.pop(pattern.format(former), None):
                 found.setdefault(pattern.format(name), path)
+    found.pop(f"predictions/{names.TIDY}.csv", None)  # made of the others
     return found
 
 
@@ -163,8 +164,9 @@ def largest_difference(then: Path | None, now: Path | None) -> float | None:
     if then.read_bytes() == now.read_bytes():
         return None
     first, second = (read_frame(path, _TEXTS) for path in (then, now))
-    if list(first.columns) != list(second.columns) or len(first) != len(second):
+    if set(first.columns) != set(second.columns) or len(first) != len(second):
         return float("inf")
+    second = second[list(first.columns)]  # earlier versions had another order
     numbers = first.select_dtypes("number").columns.intersection(
         second.select_dtypes("number").columns
     )

@@ -157,7 +157,7 @@ def _from_run(folder: Path, settings: dict[str, Any], choice: inference.Choice, 
     if wish.save:
         wished = wish.name or _name(wish, "selection")
         target = inference.save(
-            folder, wished, frames, RunPaths(folder).data,
+            folder, wished, frames, RunPaths(folder).data, settings,
             unique_ids=wish.unique_ids or None,
         )  # fmt: skip
         say(f"predictions: {target}/")
@@ -214,7 +214,7 @@ def _from_data(
     if not wish.save:
         return 0
     target = inference.save(
-        folder, name, frames, file, unique_ids=wish.unique_ids or None, notes=notes
+        folder, name, frames, file, settings, unique_ids=wish.unique_ids or None, notes=notes
     )
     say(f"predictions: {target}/")
     if wish.plot:
@@ -242,7 +242,7 @@ def _from_old(output: Path, wish: Wish) -> int:
     present(frames, {})
     if wish.save:
         mark = next(iter(sorted((output / "models").rglob("*.*"))))
-        target = inference.save(output, wish.name or _name(wish, "forecasts"), frames, mark)
+        target = inference.save(output, wish.name or _name(wish, "forecasts"), frames, mark, {})
         say(f"predictions: {target}/")
     if wish.plot and wish.unique_ids:
         _draw(COMPARISONS, output, history, frames, wish.unique_ids[0], {}, note)

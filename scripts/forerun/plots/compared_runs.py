@@ -42,7 +42,7 @@ def draw(compared: Compared, metric: str) -> Figure:
         axes.set_yticks(range(len(rows)), [fit_text(name, 2.2, 9) for name in rows])
         axes.set_ylim(len(rows) - 0.4, -0.6)
         axes.xaxis.set_major_formatter(Numbers(metric in PERCENT))
-        axes.set_xlabel(metric_label(metric, None))
+        axes.set_xlabel(metric_label(metric, {"target_col": compared.target}))
         page.place()
     return page.figure
 

@@ -71,7 +71,7 @@ def metric_label(metric: str, settings: Settings | None) -> str:
         return short
     target = str((settings or {}).get("target_col") or "y")
     squared = " squared" if metric == "mse" else ""
-    return f"{short} (in units of y{squared})" if target == "y" else f"{short}, {target}{squared}"
+    return f"{short} (in units of {target}{squared})"
 
 
 @styled

@@ -112,7 +112,7 @@ def _table(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, bool]:
 
 def _residual_name(settings: Settings | None) -> str:
     target = str((settings or {}).get("target_col") or "y")
-    return "Residual (in units of y)" if target == "y" else f"Residual, {target}"
+    return f"Residual (in units of {target})"
 
 
 def _subtitle(table: pd.DataFrame, percent: bool) -> str:
