@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from forerun.run_table import report
+from forerun.terminal import write
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 
 def main(runs):
     """Print the table of the runs in the folder `runs`."""
-    print(report(runs))
+    write(report(runs))
 
 
 if __name__ == "__main__":

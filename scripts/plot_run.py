@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from forerun.frozen import read_frozen
 from forerun.names import TIDY, current
 from forerun.plots import write_all
 from forerun.recording import recording
 from forerun.records import recorded_folder
 from forerun.tables import read_cv_results, read_leaderboard, read_predictions
 from forerun.training import read_history
-from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -24,21 +24,16 @@ def main(
     leaderboard,
     predictions,
     folder,
-    log,
-    log_file=None,
-    plot_series=None,
+    plot_series,
+    **logs,
 ):
-    """Draw into `folder`; `models` names the models of the files `cv_results`, in order.
+    """Draw `plot_series` series into `folder`; `models` names the files `cv_results`, in order.
 
     `combined` are the back-tests of the combined forecasts, as far as the run has them.
-
-    `plot_series`, if given, replaces the frozen setting: how much is drawn may change.
     """
     place = Path(folder)
-    with recording(log, log_file), recorded_folder(place.parent, place.name) as temporary:
-        settings = load_yaml(config)
-        if plot_series is not None:
-            settings["plot_series"] = plot_series
+    with recording(**logs), recorded_folder(place.parent, place.name) as temporary:
+        settings = read_frozen(config) | {"plot_series": plot_series}
         cv = {m: read_cv_results(p) for m, p in zip(models, cv_results, strict=True)}
         for path in map(Path, combined):
             cv[current(path.stem.removeprefix("cv_results_"))] = read_cv_results(path)
@@ -66,7 +61,7 @@ if __name__ == "__main__":
         leaderboard=snakemake.input.leaderboard,
         predictions=snakemake.input.predictions,
         folder=snakemake.output[0],
+        plot_series=snakemake.params.plot_series,
         log=snakemake.log[0],
         log_file=snakemake.params.log_file,
-        plot_series=snakemake.params.plot_series,
     )

@@ -23,5 +23,6 @@ if __name__ == "__main__":
         shards=list(snakemake.input.shards),
         log=snakemake.log[0],
         log_file=snakemake.params.log_file,
+        gpu_jobs=snakemake.params.gpu_jobs,
         threads=snakemake.threads,
     )

@@ -24,5 +24,6 @@ if __name__ == "__main__":
         size=snakemake.params.shard_size,
         log=snakemake.log[0],
         log_file=snakemake.params.log_file,
+        gpu_jobs=snakemake.params.gpu_jobs,
         threads=snakemake.threads,
     )

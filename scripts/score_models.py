@@ -3,15 +3,17 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.files import read_json, write_csv, write_json
+from forerun.bounded import Damaged
+from forerun.files import write_csv, write_json
 from forerun.forecastable import without_forecasts
+from forerun.frozen import read_frozen
 from forerun.metrics import leaderboard
 from forerun.names import FORMER
 from forerun.recording import recording
+from forerun.run_files import read_outcome
 from forerun.runs import NO_FORECAST
 from forerun.scoring import score_all
 from forerun.training import read_history
-from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -25,9 +27,12 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
     that can forecast, so that what is scored is what forecasts.
     """
     with recording(log, log_file):
-        settings = load_yaml(config)
+        settings = read_frozen(config)
         history = read_history(data)
-        states = {model: read_json(path) for model, path in zip(models, statuses, strict=True)}
+        states = {model: read_outcome(path) for model, path in zip(models, statuses, strict=True)}
+        for model, path in zip(models, statuses, strict=True):
+            if not states[model]:
+                raise Damaged(f"{path}: is damaged; remove it to have it made again")
         good = {
             model: path
             for model, path in zip(models, cv_results, strict=True)

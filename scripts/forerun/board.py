@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from forerun import text
 from forerun.errors import UserError
-from forerun.files import read_json
+from forerun.frozen import read_frozen
 from forerun.models import specs
-from forerun.text import clean, clock
+from forerun.run_files import read_outcome, read_progress
+from forerun.terminal import write
+from forerun.text import clean, clock, visible
 from forerun.windows import folds
-from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -84,20 +85,20 @@ def survey(folder: str | Path, since: float = 0.0) -> list[Piece]:
     """
     folder = Path(folder)
     try:
-        settings = load_yaml(folder / "config.yaml")
+        settings = read_frozen(folder / "config.yaml")
         names = [spec.name for spec in specs(settings)]
         parts = ["final", *(f"fold_{number}" for number in range(len(folds(settings))))]
-    except (UserError, KeyError, TypeError, ValueError):
+    except UserError:
         return []
     return [_look(folder, name, part, since) for name in names for part in parts]
 
 
 def _look(folder: Path, model: str, part: str, since: float) -> Piece:
     piece = Piece(model, part)
-    outcome, written = _read(folder / "parts" / model / f"{part}.json")
+    outcome, written = _read(folder / "parts" / model / f"{part}.json", read_outcome)
     name = model if part == "final" else f"{model}_{part.removeprefix('fold_')}"
     rule = "train_model" if part == "final" else "cross_validate"
-    progress, moved = _read(folder / "logs" / rule / f"{name}.progress.json")
+    progress, moved = _read(folder / "logs" / rule / f"{name}.progress.json", read_progress)
     piece.before = 0 < written < since
     if progress and moved >= since and moved > written:
         piece.state, piece.before = RUNNING, False
@@ -120,14 +121,14 @@ def _look(folder: Path, model: str, part: str, since: float) -> Piece:
     return piece
 
 
-def _read(path: Path) -> tuple[dict[str, Any], float]:
+def _read(path: Path, read: Callable[[Path], dict[str, Any]]) -> tuple[dict[str, Any], float]:
     """Return a JSON file and when it was written; empty and 0 if it is missing or damaged."""
     try:
         when = path.stat().st_mtime
     except OSError:
         return {}, 0.0
-    value = read_json(path)
-    return (value, when) if isinstance(value, dict) else ({}, 0.0)
+    value = read(path)
+    return (value, when) if value else ({}, 0.0)
 
 
 def _real(value: Any) -> float | None:
@@ -238,11 +239,11 @@ class Board:
 
     def _print(self, line: str, style: str | None = None) -> None:
         if self.plain:
-            print(line, file=self.console.file, flush=True)
+            write(line, file=self.console.file)
         else:
             from rich.text import Text
 
-            self.console.print(Text(line, style=style or ""))
+            self.console.print(Text(visible(line), style=style or ""))
 
     def table(self, pieces: list[Piece]) -> RenderableType:
         """Return the picture of the board."""

@@ -46,20 +46,20 @@ def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.ENXIO:
-            raise Damaged(f"{path}: is not a regular file") from None
+            raise Damaged(f"{path}: cannot be read (it is not a regular file)") from None
         reason = getattr(error, "strerror", None) or error
         raise Damaged(f"{path}: cannot be read ({reason})") from None
-    file = os.fdopen(descriptor, "rb")
-    state = os.fstat(file.fileno())
+    state = os.fstat(descriptor)
     wrong = ""
     if not stat.S_ISREG(state.st_mode):
-        wrong = "is a folder" if stat.S_ISDIR(state.st_mode) else "is not a regular file"
+        kind = "a folder" if stat.S_ISDIR(state.st_mode) else "not a regular file"
+        wrong = f"cannot be read (it is {kind})"
     elif state.st_size > most:
         wrong = f"is too large ({state.st_size / 1e6:,.0f} MB; at most {most / 1e6:,.0f} MB)"
     if wrong:
-        file.close()
+        os.close(descriptor)
         raise Damaged(f"{path}: {wrong}")
-    return file
+    return os.fdopen(descriptor, "rb")
 
 
 def _stays(link: str | Path) -> bool:
@@ -163,7 +163,7 @@ def _fitting(value: Any, rule: Any) -> Any:
     if isinstance(rule, list):
         if not isinstance(value, list):
             return None
-        return [item for item in value if _fitting(item, rule[0]) is not None]
+        return [item for item in value if isinstance(item, rule[0])]
     if isinstance(value, bool) and rule is not bool:
         return None
     if rule is float and isinstance(value, (int, float)):

@@ -112,7 +112,16 @@ def names(engine: str) -> tuple[str, ...]:
 
 @cache
 def info(engine: str, name: str) -> ModelInfo:
-    """Return what is known about one model of an engine."""
+    """Return what is known about one model of an engine.
+
+    Raises
+    ------
+    UserError
+        This installation has no such model: it may have been written by another one.
+    """
+    if name not in names(engine):
+        find(name, engine)
+        raise UserError(f"there is no model '{name}' of {engine} in this installation")
     if engine == "mlforecast":
         return _regressor(name)
     folder = source.folder(engine)

@@ -5,40 +5,42 @@ Models without forecasts, and networks that are worse than the seasonal naive fo
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from forerun import text
 from forerun.errors import UserError
-from forerun.files import read_json
+from forerun.frozen import read_frozen
 from forerun.models import specs
 from forerun.names import REFERENCE
+from forerun.run_files import read_ensemble
 from forerun.runs import NO_FORECAST, RunPaths
-from forerun.yaml_files import load_yaml
+from forerun.tables import read_leaderboard_rows
+from forerun.text import real
 
 
 def of_run(folder: str | Path) -> list[str]:
     """Return the cautions of a run; none while it has no leaderboard."""
     paths = RunPaths(Path(folder))
     try:
-        with paths.leaderboard.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        settings = load_yaml(paths.config)
-        return [*_without_forecasts(rows, paths), *_worse(rows, settings)]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error, UserError):
+        rows = read_leaderboard_rows(paths.leaderboard)
+        settings = read_frozen(paths.config)
+        return [*_without_forecasts(rows, paths, settings), *_worse(rows, settings)]
+    except UserError:
         return []  # damaged: others say so
 
 
-def _without_forecasts(rows: Iterable[Mapping[str, str]], paths: RunPaths) -> Iterable[str]:
+def _without_forecasts(
+    rows: Iterable[Mapping[str, str]], paths: RunPaths, settings: Mapping[str, Any]
+) -> Iterable[str]:
     made = paths.predictions.is_dir()
-    combined = read_json(paths.folder / "ensemble.json") or {}
-    names = {spec.name for spec in specs(load_yaml(paths.config))}
+    combined = read_ensemble(paths.folder)
+    names = {spec.name for spec in specs(settings)}
     for row in rows:
         model, status = row["model"], row["status"]
         if status == NO_FORECAST:
-            yield f"{model} has no forecasts: {row['reason']}"
+            yield f"{model} has no forecasts: {row.get('reason', '')}"
         elif status == "ok" and made and model in names:
             if (paths.predictions / f"{model}.csv").is_file():
                 continue
@@ -56,7 +58,8 @@ def _worse(rows: list[dict[str, str]], settings: Mapping[str, Any]) -> Iterable[
     metric = settings["sort_metric"]
     networks = {spec.name for spec in specs(settings) if spec.engine == "neuralforecast"}
     naive = [spec["name"] for spec in settings["baselines"] if spec.get("model") == REFERENCE]
-    errors = {row["model"]: float(row[metric]) for row in rows if row.get(metric)}
+    found = {row["model"]: real(row.get(metric)) for row in rows}
+    errors = {model: error for model, error in found.items() if error is not None}
     if not naive or naive[0] not in errors:
         return
     for model, error in errors.items():

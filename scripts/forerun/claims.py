@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forerun.bounded import Damaged, read_bytes
 from forerun.errors import is_full
 from forerun.files import json_text, new_file, publish, write_json
 
@@ -147,10 +148,9 @@ def _deaths(path: Path) -> int:
 
 def _content(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            return file.read(_LARGEST)
-    except OSError:
-        return None
+        return read_bytes(path, _LARGEST)
+    except Damaged:  # what is no file is as good as an empty one
+        return b"" if os.path.lexists(path) else None
 
 
 def _parsed(content: bytes | None) -> Any:
@@ -181,5 +181,5 @@ def _is_dead(known: Any) -> bool:
         process = psutil.Process(known["pid"])
         same = abs(process.create_time() - known["create_time"]) < 2
         return not same or process.status() == psutil.STATUS_ZOMBIE
-    except (psutil.Error, KeyError, TypeError):
+    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
         return True

@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 
 from forerun.benchmark_files import correct, read_benchmark
+from forerun.bounded import Damaged
 from forerun.cube import sorted_results
-from forerun.files import read_json, write_csv, write_json
+from forerun.files import write_csv, write_json
+from forerun.frozen import read_frozen
 from forerun.intervals import complete_results
 from forerun.metrics import KEYS, means, score
+from forerun.run_files import read_outcome
 from forerun.training import read_history
-from forerun.yaml_files import load_yaml
 
 
 def collect(
@@ -37,7 +39,7 @@ def collect(
     results : the Parquet files of the cross-validation fits, in the order of `folds`
     benchmarks : Snakemake's benchmark files of the stages ``train_model``, ``cross_validate``
     """
-    outcomes = [read_json(path) for path in [final, *folds]]
+    outcomes = [_outcome(path) for path in [final, *folds]]
     failures = [piece for piece in outcomes if piece["status"] != "ok"]
     failures.sort(key=lambda piece: piece["status"] != "failed")  # rather failed than skipped
     state = {
@@ -54,7 +56,7 @@ def collect(
     if failures:
         frame = pd.DataFrame(columns=[*KEYS, model])
     else:
-        settings = load_yaml(config)
+        settings = read_frozen(config)
         history = read_history(data)
         frame = pd.concat([pd.read_parquet(path) for path in results], ignore_index=True)
         frame = complete_results(sorted_results(frame), model, history, settings)
@@ -62,6 +64,15 @@ def collect(
     write_csv(cv_results, frame)
     write_json(status, state)
     return state
+
+
+def _outcome(path: str) -> dict[str, Any]:
+    """Read the outcome of a fit; refuse a damaged one."""
+    found = read_outcome(path)
+    if not found:
+        raise Damaged(f"{path}: is damaged; remove it to have this fit made again")
+    nothing = {"error": None, "stage": None, "log": None, "peak_memory_mb": None}
+    return {**nothing, "attempts": 1, "seconds": 0.0, "finished_at": "", **found}
 
 
 def _costs(

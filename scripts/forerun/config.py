@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from forerun import models, schema, windows
 from forerun.errors import UserError, suggest
+from forerun.frozen import read_frozen
 from forerun.resources import DATA
 from forerun.values import coerce, plain
 from forerun.yaml_files import load_yaml, to_yaml
@@ -129,23 +129,6 @@ def _columns(settings: Mapping[str, Any]) -> list[str]:
 def dump(settings: Mapping[str, Any]) -> str:
     """Return resolved settings as YAML text, keys in the schema's order; it loads back equal."""
     return to_yaml({key: settings[key] for key in schema.properties() if key in settings})
-
-
-def read_frozen(path: str | Path) -> dict[str, Any]:
-    """Return a run's own settings; keys that are younger than the run have their default.
-
-    A run is history: what it was made with is not checked against today's bounds, only for damage.
-
-    Raises
-    ------
-    UserError
-        If the file is missing, unreadable, or holds no list of models.
-    """
-    settings = {**schema.defaults(), **load_yaml(path)}
-    whole = isinstance(settings["models"], list) and isinstance(settings["baselines"], list)
-    if not whole or not all(isinstance(m, dict) for m in settings["models"]):
-        raise UserError(f"{path}: is damaged: 'models' is no list of models; restore the file")
-    return settings
 
 
 def differences(

@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from forerun.errors import UserError
 from forerun.scratch import machine_folder
+from forerun.terminal import complain
 
 if TYPE_CHECKING:
     from forerun.models import ModelSpec
@@ -122,7 +123,7 @@ def _wait(names: list[str], jobs: int) -> tuple[IO[bytes], str]:
                     return file, name
         if not spoken:
             spoken = True
-            print(f"waiting for one of {len(names)} GPUs", file=sys.stderr, flush=True)
+            complain(f"waiting for one of {len(names)} GPUs")
         time.sleep(POLL)
         if os.getppid() != parent:
             sys.exit("the workflow that started this job has ended")

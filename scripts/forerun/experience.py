@@ -19,9 +19,9 @@ from forerun import runs as run_folders
 from forerun import windows
 from forerun.benchmark_files import of_log, read_benchmark
 from forerun.errors import UserError
+from forerun.frozen import read_frozen
 from forerun.identity import NEURAL
 from forerun.models import ModelSpec, exogenous_columns, specs
-from forerun.yaml_files import load_yaml
 
 #: How many runs are looked at, the newest: enough to learn from, and cheap beside thousands.
 NEWEST = 20
@@ -95,7 +95,7 @@ def fits(runs: str | Path, newest: int = NEWEST) -> list[Fit]:
 
 def _of_run(folder: Path) -> Iterator[Fit]:
     try:
-        settings, megabytes = load_yaml(folder / "config.yaml"), size(folder)
+        settings, megabytes = read_frozen(folder / "config.yaml"), size(folder)
         for spec in specs(settings):
             like = kind(spec, settings), steps(spec, settings)
             for path in sorted((folder / "parts" / spec.name).glob("*.json")):

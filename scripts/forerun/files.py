@@ -16,12 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forerun.bounded import Shape, open_regular, parse_json, read_text, shaped
+from forerun.errors import UserError
 from forerun.publishing import TEMPORARY, flush, new_file, new_folder, publish, temporary_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["TEMPORARY", "new_file", "new_folder", "publish"]
+
+#: Most bytes of a file whose sum is taken: any that a disk holds.
+LARGEST = 2**62
 
 
 @contextmanager
@@ -93,11 +98,27 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file; ``None`` if it is missing or damaged."""
+    """Read a JSON file of a run; ``None`` if it is missing, damaged or no regular file.
+
+    It is bounded in size and depth: see :mod:`forerun.bounded`.
+    """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return parse_json(read_text(path))
+    except (UserError, ValueError):
         return None
+
+
+def read_mapping(path: str | Path, shape: Shape | None = None) -> dict[str, Any]:
+    """Read a JSON file that holds a mapping; empty if it is missing or damaged.
+
+    Parameters
+    ----------
+    shape : the types of its values; others are left out (see :func:`forerun.bounded.shaped`)
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        return {}
+    return value if shape is None else shaped(value, shape)
 
 
 def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
@@ -135,5 +156,5 @@ def put_in_order(path: str | Path) -> None:
 
 def sha256(path: str | Path) -> str:
     """Return the hexadecimal sha256 of a file's content."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with open_regular(path, LARGEST, follow=True) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import subprocess
@@ -17,6 +16,7 @@ from forerun.data import Prepared, load, summary
 from forerun.errors import UserError
 from forerun.files import sha256, write_json, write_parquet, write_text
 from forerun.resources import IS_INSTALLED, PROJECT
+from forerun.terminal import write
 
 #: Packages whose version can change a result: those of the workflow, and all that decide a fit.
 PACKAGES = tuple(
@@ -55,7 +55,7 @@ def freeze(
         "data_file": str(Path(data_file).absolute()),
     }
     for note in prepared.notes:
-        print(f"note: {note}")
+        write(f"note: {note}")
     write_parquet(to["data"], prepared.frame)
     write_json(
         to["provenance"],
@@ -65,7 +65,7 @@ def freeze(
             "git": git_state(),
             "data": {"file": frozen["data_file"], "sha256": before["data_file"]}
             | {"frozen_sha256": sha256(to["data"])}
-            | {"columns_sha256": columns_sha256(prepared.frame)}
+            | {"columns_sha256": identity.columns_sha256(prepared.frame)}
             | summary(prepared.frame)
             | {"notes": prepared.notes},
             "seed": settings["seed"],
@@ -96,19 +96,6 @@ def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
         "season_length": prepared.season_length,
         "input_size": settings["input_size"] or prepared.input_size,
         "threads": settings["threads"] or 1,  # the workflow knows how many cores there are
-    }
-
-
-def columns_sha256(frame: Any) -> dict[str, str]:
-    """Identify each column by its values and their order: what a model sees decides what it is."""
-    from pandas.util import hash_pandas_object
-
-    return {
-        name: hashlib.sha256(
-            str(frame[name].dtype).encode()
-            + hash_pandas_object(frame[name], index=False).to_numpy().tobytes()
-        ).hexdigest()
-        for name in map(str, frame.columns)
     }
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from forerun import schema, windows
-from forerun.files import read_json, sha256
+from forerun.bounded import Damaged
 from forerun.models import ModelSpec, exogenous_columns
 
 #: Settings that a fit does not see, or that stand in the identity in another form.
@@ -43,7 +43,19 @@ PACKAGES = {
 }
 #: Modules that the code that trains imports and that cannot change what it fits: the settings they
 #: read and check count themselves.
-HARMLESS = {"errors", "files", "yaml_files", "catalog", "source", "schema", "params", "values"}
+HARMLESS = {
+    "errors",
+    "files",
+    "yaml_files",
+    "catalog",
+    "source",
+    "schema",
+    "params",
+    "values",
+    "frozen",
+    "bounded",
+    "tables",
+}
 
 
 @cache
@@ -94,18 +106,30 @@ def versions(engine: str) -> dict[str, str]:
 def rows(data: str | Path | Mapping[str, str], columns: list[str]) -> dict[str, str]:
     """What identifies the rows of a run's ``data.parquet``: a sha256 for each column that is used.
 
-    They are noted in ``provenance.json`` when the run is created, and hold as long as the file is
-    the one that was written then; otherwise the whole file counts. Of a run that is not created yet
-    `data` gives them.
+    They are computed from the file each time: what its provenance notes may be a stranger's claim.
+    Of a run that is not created yet `data` gives them.
     """
     if isinstance(data, Mapping):
         return {name: data[name] for name in columns}
-    found = sha256(data)
-    noted = (read_json(Path(data).with_name("provenance.json")) or {}).get("data", {})
-    each = noted.get("columns_sha256") or {}
-    if noted.get("frozen_sha256") == found and all(name in each for name in columns):
-        return {name: each[name] for name in columns}
-    return {"file": found}
+    import pandas as pd
+
+    try:
+        return columns_sha256(pd.read_parquet(data, columns=columns))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Damaged(f"{data}: is not the data of a run ({error})") from None
+
+
+def columns_sha256(frame: Any) -> dict[str, str]:
+    """Identify each column by its values and their order: what a model sees decides what it is."""
+    from pandas.util import hash_pandas_object
+
+    return {
+        name: hashlib.sha256(
+            str(frame[name].dtype).encode()
+            + hash_pandas_object(frame[name], index=False).to_numpy().tobytes()
+        ).hexdigest()
+        for name in map(str, frame.columns)
+    }
 
 
 def ingredients(

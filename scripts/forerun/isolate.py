@@ -21,7 +21,9 @@ from typing import IO, Any
 
 from forerun import benchmark_files, children, devices, text
 from forerun.errors import UserError
-from forerun.files import read_json, write_json
+from forerun.files import write_json
+from forerun.run_files import read_progress
+from forerun.terminal import complain
 
 #: Seconds between two looks at the child, and between two lines about its progress.
 POLL, SPEAK = 0.05, 10.0
@@ -115,7 +117,7 @@ def call(
     line = f"forerun: {kind}: {error['message']}"
     with _logs(None, log, log_file) as write:
         write((line + "\n").encode())
-    print(line if mistake else f"{line} (see {log})", file=sys.stderr, flush=True)
+    complain(line if mistake else f"{line} (see {log})")
     sys.exit(2 if mistake else 1)
 
 
@@ -240,12 +242,12 @@ def _copy(source: int, write: Callable[[bytes], Any]) -> None:
 
 def _speak(labels: dict[str, Any], progress: str) -> None:
     """Print one plain line about the step the child has reached."""
-    state = read_json(progress) or {}
+    state = read_progress(progress)
     line = f"{labels['run']} {labels['model']} {labels['stage']}: "
-    if not state.get("step"):
-        print(f"{line}starting", file=sys.stderr, flush=True)
+    if not state.get("step") or not {"elapsed", "max_steps"} <= state.keys():
+        complain(f"{line}starting")
         return
     left = state["elapsed"] / state["step"] * (state["max_steps"] - state["step"])
-    loss = "" if state["loss"] is None else f", loss {text.brief(state['loss'])}"
+    loss = "" if state.get("loss") is None else f", loss {text.brief(state['loss'])}"
     words = f"{line}step {state['step']} of {state['max_steps']}{loss}, about {left:.0f} s left"
-    print(words, file=sys.stderr, flush=True)
+    complain(words)

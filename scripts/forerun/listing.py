@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +11,13 @@ from typing import Any
 
 from forerun import runs as run_folders
 from forerun import session
+from forerun.bounded import SMALL, open_regular, read_text
 from forerun.errors import UserError
 from forerun.names import COMBINED
+from forerun.run_files import read_provenance
 from forerun.tables import read_leaderboard_rows
-from forerun.text import real
+from forerun.text import clean, real
+from forerun.yaml_files import LARGEST_FILE
 
 #: What a run's folder is looked at for, in the order of the table.
 PARTS = {
@@ -36,10 +37,10 @@ OVERVIEW = "index.html"
 # below them. Reading that with patterns takes a hundredth of the time of a YAML parser; any other
 # file goes to the parser.
 _CANONICAL = re.compile(r"(?:[a-z_]+:(?: [^\n]*)?\n|[ -] [^\n]*\n)+")
-_SCALARS = re.compile(r"^(horizon|max_steps|sort_metric|run_id): (.+)$", re.MULTILINE)
+_SCALARS = re.compile(r"^(horizon|max_steps|sort_metric): (\w{1,10})$", re.MULTILINE | re.ASCII)
 _LISTS = re.compile(r"^(models|baselines):(?: \[\]|((?:\n[ -] [^\n]*)*))$", re.MULTILINE)
 _NAME = re.compile(r"^- name: ([A-Za-z0-9][A-Za-z0-9_-]*)$", re.MULTILINE)
-_CREATED = re.compile(rb'\A\{\s*"created_at": "([^"]{10,40})"')
+_CREATED = re.compile(rb'\A\{\s*"created_at": "([0-9T:.+Z-]{10,40})"')
 
 
 @dataclass
@@ -115,35 +116,35 @@ def read_run(folder: str | Path, run_id: str | None = None) -> Row:
     if "config.yaml" in there:
         try:
             _read_config(row, os.path.join(folder, "config.yaml"))
-        except (UserError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            row.state, row.problem = "broken", _one_line(error)
+        except (UserError, OSError) as error:
+            row.state, row.problem = "broken", _one_line(error, folder)
             return row
     if "leaderboard.csv" in there:
         try:
             _read_leaderboard(row, os.path.join(folder, "leaderboard.csv"))
         except (UserError, OSError) as error:
-            row.problem = f"leaderboard.csv cannot be read ({_one_line(error)})"
+            row.problem = f"leaderboard.csv cannot be read ({_one_line(error, folder)})"
     row.state = _state(row, folder, there)
     return row
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception, folder: str) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split())[:200] or type(error).__name__
+    text = text.removeprefix(f"{folder}{os.sep}")
+    return clean(" ".join(text.split()))[:200] or type(error).__name__
 
 
 def _created(folder: str, there: set[str]) -> str | None:
     """Return when the run was created (UTC), from its provenance or else from the folder."""
     if "provenance.json" in there:
         try:
-            with open(os.path.join(folder, "provenance.json"), "rb") as file:
-                found = _CREATED.match(file.read(200))
-                if found:
+            with open_regular(os.path.join(folder, "provenance.json"), SMALL) as file:
+                if found := _CREATED.match(file.read(200)):
                     return found[1].decode()
-                file.seek(0)
-                return str(json.load(file)["created_at"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (UserError, OSError):
             pass
+        if created := read_provenance(folder).get("created_at"):
+            return str(created)
     try:
         changed = os.stat(folder).st_mtime
     except OSError:
@@ -152,20 +153,17 @@ def _created(folder: str, there: set[str]) -> str | None:
 
 
 def _read_config(row: Row, path: str) -> None:
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
+    text = read_text(path, LARGEST_FILE)
     found = _fast(text) if _CANONICAL.fullmatch(text) else None
     if found is None:
-        from forerun.yaml_files import load_yaml
+        from forerun.frozen import read_frozen
 
-        found = load_yaml(path)
-    items = [*(found.get("baselines") or []), *(found.get("models") or [])]
-    row.models = [str(item["name"] if isinstance(item, Mapping) else item) for item in items]
-    row.horizon = None if found.get("horizon") is None else int(found["horizon"])
-    row.steps = None if found.get("max_steps") is None else int(found["max_steps"])
+        found = read_frozen(path)
+        for key in ("baselines", "models"):
+            found[key] = [item["name"] for item in found[key]]
+    row.models = [*found["baselines"], *found["models"]]
+    row.horizon, row.steps = int(found["horizon"]), int(found["max_steps"])
     row.metric = str(found.get("sort_metric") or "mae")
-    if not row.models and row.horizon is None:
-        raise UserError("config.yaml names neither models nor a horizon")
 
 
 def _fast(text: str) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from forerun.values import exponents
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
-_TRANSFORMS = ("log",)
+TRANSFORMS = ("log",)
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _spec(item: Any) -> ModelSpec:
             f"engine is {schema.show(engine)}, it must be one of {', '.join(catalog.ENGINES)}"
         )
     engine, model = catalog.find(model, engine)
-    _check_name(name)
+    check_name(name)
     given = {} if given is None else given
     if not isinstance(given, Mapping):
         raise UserError(f"params of {name} is {schema.show(given)}, it must be a mapping")
@@ -170,12 +170,13 @@ def _spec(item: Any) -> ModelSpec:
     if wrong:
         raise UserError("\n".join(f"params of {name}: {line}" for line in wrong))
     transform = item.get("transform")
-    if transform not in (None, *_TRANSFORMS):
+    if transform not in (None, *TRANSFORMS):
         raise UserError(f"transform is {schema.show(transform)}, it must be log or left out")
     return ModelSpec(name, engine, model, given, transform=transform)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that no model can have: it becomes a folder and a column."""
     if not NAME.fullmatch(name) or re.search(r"-(lo|hi)-", name):
         raise UserError(
             f"name {schema.show(name)} is not allowed: letters, digits, '_' and '-', at most 100,"
@@ -207,6 +208,6 @@ def _variants(spec: ModelSpec, item: Any, settings: Mapping[str, Any]) -> list[M
     if not columns or wish is False:
         return [spec]
     if wish == "both":
-        _check_name(f"{spec.name}_exog")
+        check_name(f"{spec.name}_exog")
         return [spec, ModelSpec(**{**asked.as_dict(), "name": f"{spec.name}_exog"})]
     return [asked]

@@ -73,6 +73,11 @@ def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
     return wrong
 
 
+def reserved(params: Mapping[str, Any]) -> str | None:
+    """Return the first argument that no configuration can hold, whatever the model."""
+    return next((str(name) for name in params if name in _REFUSED), None)
+
+
 def _check_value(name: str, value: Any, argument: Argument) -> list[str]:
     if name in _SHARED:
         return schema.problems({name: value})

@@ -15,11 +15,13 @@ from typing import Any
 from forerun import claims, devices, identity, isolate, session, store
 from forerun.engines.base import MODULES
 from forerun.errors import is_full, no_space
-from forerun.files import read_json, write_json
+from forerun.files import write_json
+from forerun.frozen import read_frozen
 from forerun.models import ModelSpec
 from forerun.models import spec as find
 from forerun.publishing import discard, sweep
-from forerun.yaml_files import load_yaml
+from forerun.run_files import read_outcome
+from forerun.terminal import complain
 
 #: How often a fit is begun whose job is killed as a whole (not only its child) before it counts as
 #: failed: the next try only writes that down.
@@ -78,15 +80,15 @@ def _refuse_full_disk(piece: Piece) -> None:
 
 def _made_meanwhile(piece: Piece) -> dict[str, Any] | None:
     """Return the outcome of the job that this one has waited for, if that one succeeded."""
-    result = read_json(piece.outcome)
-    whole = Path(piece.product).exists() and isinstance(result, dict)
-    return result if whole and result["status"] == "ok" else None
+    result = read_outcome(piece.outcome)
+    done = Path(piece.product).exists() and result.get("status") == "ok"
+    return result if done else None
 
 
 def _performed(piece: Piece, deaths: int) -> dict[str, Any]:
     """Take the product from the store, or train; neither if that has killed its job each time."""
     _clear(piece.product)
-    settings = load_yaml(piece.arguments["config"])
+    settings = read_frozen(piece.arguments["config"])
     spec = find(settings, piece.model)
     what = _identity(piece, settings, spec)
     result = _killed(piece, deaths) if deaths >= TRIES else None
@@ -109,7 +111,7 @@ def _performed(piece: Piece, deaths: int) -> dict[str, Any]:
         _placeholder(piece.product)
         what_came = f"{piece.function} {result['status']}: {result['error']['message']}"
         line = f"forerun: {piece.run} {piece.model} {what_came}"
-        print(f"{line} (log: {piece.log})", file=sys.stderr, flush=True)
+        complain(f"{line} (log: {piece.log})")
     return result
 
 

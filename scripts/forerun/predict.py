@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,18 +16,20 @@ from forerun.cube import sorted_results
 from forerun.engines.base import Data, get_engine
 from forerun.errors import UserError
 from forerun.files import new_folder, read_json, write_csv, write_json, write_parquet
+from forerun.frozen import read_frozen
 from forerun.inference import UNVERIFIED, Choice, refuse_damaged
 from forerun.intervals import complete_forecasts
 from forerun.models import ModelSpec, specs
 from forerun.names import COMBINED, ENSEMBLE, PER_SERIES
 from forerun.records import recorded_folder
+from forerun.run_files import read_ensemble
 from forerun.runs import RunPaths, failed_models, has_model
 from forerun.shards import read_shard, series_names
 from forerun.tables import read_cv_results, read_metrics
+from forerun.terminal import complain
 from forerun.text import plural
 from forerun.tidy_forecasts import write_tidy
 from forerun.training import read_history, read_run_data, without_gap
-from forerun.yaml_files import load_yaml
 
 #: What models of a shard that could not forecast lack, in its folder.
 REFUSED = "refused.json"
@@ -105,7 +106,7 @@ def _usable(
     folders = {Path(m).name: Path(m) for m in models if Path(m).name not in failed}
     if not os.environ.get(UNVERIFIED):
         refuse_damaged(Path(config).parent, folders)
-    return load_yaml(config), folders
+    return read_frozen(config), folders
 
 
 def forecasts(
@@ -188,14 +189,14 @@ def _own_forecasts(
         folder = models.get(spec.name)
         if folder is None or not has_model(folder):
             continue
-        print(f"{spec.name}: predicting", file=sys.stderr, flush=True)
+        complain(f"{spec.name}: predicting")
         engine = get_engine(spec.engine)
         fitted = engine.load(spec, settings, folder)
         try:
             frame = engine.predict(fitted, settings, transforming.forward(data, spec))
         except UserError as error:
             refused.append(str(error))
-            print(f"forerun: {error}", file=sys.stderr, flush=True)
+            complain(f"forerun: {error}")
             continue
         frame = transforming.back(frame, data, spec)
         frame = frame.sort_values(["unique_id", "ds"], ignore_index=True)
@@ -240,7 +241,7 @@ def combinations(
     frames : the models' forecasts: ``unique_id``, ``ds``, ``<model>``, with the same rows
     """
     paths = RunPaths(run)
-    record = read_json(paths.folder / "ensemble.json")
+    record = read_ensemble(paths.folder)
     if not frames or not record or not paths.metrics.is_file():
         return
     metrics = read_metrics(paths.metrics)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from forerun.errors import UserError, system_error
+from forerun.terminal import write
 
 
 class _Tee(io.TextIOBase):
@@ -96,7 +97,7 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
                     _refuse(system_error(error, Path(str(log)).parent), tee, terminal)
                 traceback.print_exc()
                 kind = type(error).__name__
-                print(f"forerun: {kind}: {error} (see {log})", file=terminal, flush=True)
+                write(f"forerun: {kind}: {error} (see {log})", file=terminal)
                 sys.exit(1)
     finally:
         for file in files:
@@ -107,5 +108,5 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
 def _refuse(message: str, *places: Any) -> NoReturn:
     for line in message.splitlines():
         for place in places:
-            print(f"forerun: error: {line}", file=place, flush=True)
+            write(line, file=place, before="forerun: error: ")
     sys.exit(2)

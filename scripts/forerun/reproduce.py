@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from forerun import config, inference, names
 from forerun.errors import UserError
-from forerun.files import read_json, sha256, write_json
+from forerun.files import read_mapping, sha256, write_json
 from forerun.freeze import git_state, versions
+from forerun.run_files import read_provenance
 from forerun.runs import FROZEN, RunPaths, refuse_if_damaged
 
 if TYPE_CHECKING:
@@ -72,14 +73,14 @@ def prepare(folder: Path, scratch: Path) -> Path:
     again.mkdir(parents=True)
     for name in FROZEN:
         shutil.copyfile(folder / name, again / name)
-    noted = read_json(again / "provenance.json") or {}
+    noted = read_mapping(again / "provenance.json")
     write_json(again / "provenance.json", noted | {"versions": versions()})
     return again
 
 
 def compare(folder: Path, again: Path) -> Reproduction:
     """Compare a run with the one that was made from its configuration and data."""
-    noted = read_json(RunPaths(folder).provenance) or {}
+    noted = read_provenance(folder)
     settings = config.read_frozen(RunPaths(folder).config)
     found = Reproduction(configuration=_configuration(settings))
     data = noted.get("data", {})

@@ -12,13 +12,13 @@ import pandas as pd
 
 from forerun import palette
 from forerun.errors import UserError, suggest
-from forerun.files import read_json
+from forerun.frozen import read_recorded
 from forerun.listing import read_run
 from forerun.models import specs
 from forerun.names import COMBINED, current
+from forerun.run_files import read_outcome, read_provenance
 from forerun.runs import RunPaths, is_frozen
 from forerun.tables import read_cv_results, read_leaderboard, read_metrics, read_predictions
-from forerun.yaml_files import load_yaml
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -73,13 +73,13 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The frozen configuration."""
-        return load_yaml(self.paths.config)
+        """The frozen configuration, as it was recorded."""
+        return read_recorded(self.paths.config)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """When and from what the run was made."""
-        return read_json(self.paths.provenance) or {}
+        return read_provenance(self.folder)
 
     @property
     def models(self) -> list[str]:
@@ -89,8 +89,8 @@ class Run:
     @cached_property
     def status(self) -> dict[str, dict[str, Any]]:
         """For each model that has ended: ``status``, ``error``, seconds, memory."""
-        found = {model: read_json(self.paths.status(model)) for model in self.models}
-        return {model: value for model, value in found.items() if isinstance(value, dict)}
+        found = {model: read_outcome(self.paths.status(model)) for model in self.models}
+        return {model: value for model, value in found.items() if value}
 
     @property
     def failed(self) -> dict[str, str]:

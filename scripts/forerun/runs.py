@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,8 +14,9 @@ from typing import Any
 
 from forerun.bounded import Damaged
 from forerun.errors import UserError
-from forerun.files import read_json, sha256
+from forerun.files import read_mapping, sha256
 from forerun.names import spellings
+from forerun.run_files import read_outcome, read_provenance
 from forerun.tables import read_leaderboard_rows
 
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
@@ -187,8 +189,7 @@ def is_sealed(folder: str | Path) -> bool:
 
 def outcome(path: str | Path) -> dict[str, Any]:
     """Read the outcome of one piece of work; empty if it is missing or damaged."""
-    value = read_json(path)
-    return value if isinstance(value, dict) else {}
+    return read_outcome(path)
 
 
 def has_model(folder: str | Path) -> bool:
@@ -267,18 +268,37 @@ def missing_files(folder: str | Path) -> list[str]:
     Of a sealed run that is every file its seal names; of another one what is frozen at first.
     """
     folder = Path(folder)
-    known = read_json(folder / "SEALED")
-    named = known.get("sha256") if isinstance(known, dict) else None
-    names = [*FROZEN, *(named if isinstance(named, dict) else {})]
+    named = read_mapping(folder / "SEALED", {"sha256": {"*": str}}).get("sha256", {})
+    names = [*FROZEN, *named]
     return [name for name in dict.fromkeys(names) if not os.path.isfile(folder / name)]
 
 
+def strange_files(folder: str | Path) -> Iterator[str]:
+    """Yield what in a run is neither a file nor a folder: pipes, devices, links out of the run."""
+    folder = Path(folder)
+    real = os.path.realpath(folder)
+    for place, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            path = os.path.join(place, name)
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                inside = Path(os.path.realpath(path)).is_relative_to(real)
+                mode = os.stat(path).st_mode if inside and os.path.exists(path) else mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                yield os.path.relpath(path, folder)
+
+
 def refuse_if_damaged(folder: str | Path) -> None:
-    """Refuse to work on a run of which something has been removed."""
+    """Refuse to work on a run of which something has been removed, or replaced by no file."""
     if missing := missing_files(folder):
         listed = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")
         raise UserError(
             f"run '{Path(folder).name}' is damaged, {listed} missing; restore what was removed"
+        )
+    if strange := next(strange_files(folder), None):
+        raise UserError(
+            f"run '{Path(folder).name}' is damaged: '{strange}' is a pipe, a device or a link out "
+            "of the run; remove it"
         )
 
 
@@ -294,7 +314,7 @@ def same_table(folder: str | Path) -> Callable[[Any, Any], bool]:
     Another path is no contradiction when the file behind it is the same: a run may have been
     copied to another machine.
     """
-    known = (read_json(Path(folder) / "provenance.json") or {}).get("data", {})
+    known = read_provenance(folder)["data"]
 
     def same(frozen: Any, asked: Any) -> bool:
         if asked is None or frozen is None:

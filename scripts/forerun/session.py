@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from forerun.errors import UserError
-from forerun.files import read_json, write_json
+from forerun.files import write_json
 from forerun.isolate import now
+from forerun.run_files import read_session
 from forerun.runs import RunPaths
 
 
@@ -46,18 +47,18 @@ def begin(folder: str | Path) -> None:
 def end(folder: str | Path) -> None:
     """Say that this process no longer works on the run."""
     path = RunPaths(Path(folder)).session
-    if (read_json(path) or {}).get("pid") == os.getpid():
+    if read_session(path).get("pid") == os.getpid():
         path.unlink(missing_ok=True)
 
 
 def seconds_since_start(folder: str | Path) -> float | None:
     """Return how long the call that works on the run has lasted; None if nobody has said so."""
-    known = read_json(RunPaths(Path(folder)).session)
+    known = read_session(RunPaths(Path(folder)).session)
     try:
         started = datetime.fromisoformat(known["started_at"])
-    except (TypeError, KeyError, ValueError):
+        return (datetime.now(UTC) - started).total_seconds()
+    except (TypeError, KeyError, ValueError, OverflowError):
         return None
-    return (datetime.now(UTC) - started).total_seconds()
 
 
 def holder(folder: str | Path) -> dict[str, Any] | None:
@@ -65,8 +66,8 @@ def holder(folder: str | Path) -> dict[str, Any] | None:
 
     A process of another machine is believed to be alive: it cannot be asked.
     """
-    session = read_json(RunPaths(Path(folder)).session)
-    if not isinstance(session, dict) or "pid" not in session:
+    session = read_session(RunPaths(Path(folder)).session)
+    if not session:
         return None
     return session if session.get("host") != socket.gethostname() or _alive(session) else None
 
@@ -90,8 +91,8 @@ def refuse_if_busy(folder: str | Path) -> None:
 
 def is_orphaned(folder: str | Path) -> bool:
     """Tell whether the call that a job of this machine belongs to has died."""
-    session = read_json(RunPaths(Path(folder)).session)
-    if not isinstance(session, dict) or session.get("host") != socket.gethostname():
+    session = read_session(RunPaths(Path(folder)).session)
+    if session.get("host") != socket.gethostname():
         return False
     return not _alive(session) and not _below_snakemake()
 
@@ -115,5 +116,5 @@ def _alive(session: dict[str, Any]) -> bool:
         # A dead process's number may have been given to another one.
         same = abs(process.create_time() - session["create_time"]) < 2
         return same and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, KeyError, TypeError):
+    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
         return False

@@ -12,12 +12,15 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun.files import read_json
 from forerun.models import specs
+from forerun.run_files import read_provenance
 from forerun.runs import RunPaths
 
 if TYPE_CHECKING:
     from forerun.engines.base import Data
+
+#: Most shards of one run.
+MOST_SHARDS = 100_000
 
 
 def names(run: str | Path, settings: dict[str, Any], size: int) -> list[str]:
@@ -25,14 +28,25 @@ def names(run: str | Path, settings: dict[str, Any], size: int) -> list[str]:
 
     Parameters
     ----------
-    run : its ``provenance.json`` says how many series there are
+    run : its folder, with its data; where they lie in storage its provenance tells how many series
     size : series of one shard
     """
-    known = (read_json(RunPaths(Path(run)).provenance) or {}).get("data") or {}
-    number = ceil(known.get("series", 0) / size)
+    number = ceil(_number_of_series(Path(run), size) / size)
     if number < 2 or all(spec.info.multivariate for spec in specs(settings)):
         return []
     return [f"{shard}-of-{number}" for shard in range(1, number + 1)]
+
+
+def _number_of_series(run: Path, size: int) -> int:
+    """Count the series of a run's data; at once where there are not more rows than `size`."""
+    from pyarrow.parquet import ParquetFile
+
+    data = RunPaths(run).data
+    if not data.is_file() or not data.stat().st_size:  # a picture of a run in storage
+        return min(int(read_provenance(run)["data"].get("series", 0)), MOST_SHARDS * size)
+    with ParquetFile(data) as file:
+        rows = int(file.metadata.num_rows)
+    return rows if rows <= size else len(series_names(data))
 
 
 def read_shard(data: str | Path, settings: dict[str, Any], shard: str, size: int) -> Data:

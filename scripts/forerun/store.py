@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,9 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from forerun import identity
-from forerun.files import new_folder, read_json, replacing, sha256, write_json
+from forerun.errors import UserError
+from forerun.files import new_folder, read_mapping, replacing, sha256, write_json
 from forerun.isolate import now
 from forerun.publishing import discard, sweep
+from forerun.runs import MODEL, RUN_ID
 
 #: The folder beside the runs; no run can have this name.
 FOLDER = ".store"
@@ -42,20 +45,37 @@ class Entry:
     @property
     def size(self) -> int:
         """Bytes on the disk that no run shares: those of files that have no other name."""
-        found = [path.stat() for path in self.folder.rglob("*") if path.is_file()]
-        return sum(state.st_size for state in found if state.st_nlink == 1)
+        found = [path.lstat() for path in self.folder.rglob("*")]
+        files = [state for state in found if stat.S_ISREG(state.st_mode)]
+        return sum(state.st_size for state in files if state.st_nlink == 1)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files of the product, below the entry, each with its sha256."""
+        return self.info.get("files", {})
 
     def damaged(self) -> bool:
-        """Tell whether a file is missing, or is not the one that was stored."""
-        known = self.info.get("files")
-        if not isinstance(known, dict) or not known:
-            return True
-        if any(Path(name).is_absolute() or ".." in Path(name).parts for name in known):
+        """Tell whether a file is missing, is a link, or is not the one that was stored.
+
+        An entry under another key than that of what it says it was made of is damaged, too.
+        """
+        if not self.info or identity.key(self.info["determined_by"]) != self.key:
             return True
         try:
-            return any(sha256(self.folder / name) != known[name] for name in known)
-        except OSError:
+            return any(
+                not _is_plain(self.folder, name) or sha256(self.folder / name) != known
+                for name, known in self.files.items()
+            )
+        except (OSError, UserError):
             return True
+
+
+def _is_plain(folder: Path, name: str) -> bool:
+    """Tell whether a file of an entry is one, and no link on the way to it leads elsewhere."""
+    path = folder / name
+    parents = path.relative_to(folder).parents
+    linked = any((folder / parent).is_symlink() for parent in parents)
+    return not linked and stat.S_ISREG(path.lstat().st_mode)
 
 
 def of_run(folder: str | Path) -> Path:
@@ -76,8 +96,26 @@ def entry(store: Path, key: str) -> Entry | None:
     folder = store / key
     if not folder.is_dir():
         return None
-    info = read_json(folder / "entry.json")
-    return Entry(folder, info if isinstance(info, dict) else {})
+    linked = folder.is_symlink()
+    return Entry(folder, {} if linked else _checked(read_mapping(folder / "entry.json", _ENTRY)))
+
+
+#: What ``entry.json`` holds.
+_ENTRY = {
+    "run_id": str, "model": str, "stage": str, "seconds": float, "stored_at": str,
+    "files": {"*": str}, "determined_by": dict,
+}  # fmt: skip
+#: Paths that a file of an entry can have.
+_FILE = re.compile(r"files/(?!.*(?:^|/)\.\.?(?:/|$))[^/\\][^\\]*|kept/[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+
+
+def _checked(info: dict[str, Any]) -> dict[str, Any]:
+    """Return a description whose names could have been written by :func:`put`; else nothing."""
+    whole = info.keys() == _ENTRY.keys() and bool(info["files"])
+    if not whole or not all(map(_FILE.fullmatch, info["files"])):
+        return {}
+    known = re.fullmatch(RUN_ID, info["run_id"]) and re.fullmatch(MODEL, info["model"])
+    return info if known and re.fullmatch(r"[a-z_]{1,40}", info["stage"]) else {}
 
 
 def find(store: Path, key: str) -> Entry | None:
@@ -94,7 +132,7 @@ def take(entry: Entry, product: str | Path, beside: str | Path = "") -> None:
 
     Tables that were kept beside it come as ``<beside>_<name>``.
     """
-    names = list(entry.info["files"])
+    names = list(entry.files)
     for name in names:
         if name.startswith("kept/") and beside:
             with replacing(f"{beside}_{Path(name).name}") as temporary:
@@ -153,7 +191,10 @@ def _files(product: Path, beside: Path) -> dict[str, Path]:
 def remove(entry: Entry) -> None:
     """Remove an entry; runs that use its files keep them."""
     with suppress(FileNotFoundError):
-        discard(entry.folder)
+        if entry.folder.is_symlink():
+            entry.folder.unlink()
+        else:
+            discard(entry.folder)
 
 
 def prune(store: Path, older_than: float = 0, unused: bool = False) -> list[Entry]:
@@ -163,7 +204,7 @@ def prune(store: Path, older_than: float = 0, unused: bool = False) -> list[Entr
     """
     before, removed = time.time() - older_than, []
     for entry in list(entries(store)):
-        age = entry.folder.stat().st_mtime
+        age = entry.folder.lstat().st_mtime
         if age <= before and (not unused or not _used(entry) or entry.damaged()):
             remove(entry)
             removed.append(entry)
@@ -178,10 +219,12 @@ def _used(entry: Entry) -> bool:
 
 def _link(source: Path, target: Path) -> None:
     """Give a file a second name, or copy it; either way nobody writes to it any more."""
+    if not stat.S_ISREG(os.lstat(source).st_mode):
+        raise OSError(f"{source} is no regular file")
     try:
         os.link(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        shutil.copyfile(source, target, follow_symlinks=False)
     mode = os.stat(target).st_mode
     if mode & 0o222:
         os.chmod(target, mode & 0o7777 & ~0o222)

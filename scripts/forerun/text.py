@@ -18,12 +18,21 @@ METRICS = {
 #: Errors that are shares of the values. Files hold the share, as utilsforecast gives it (sMAPE from
 #: 0 to 1); people read percent (sMAPE from 0 to 100 %).
 PERCENT = ("mape", "smape")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
+#: Characters that do something to a terminal or a text instead of being shown: controls, ends of
+#: lines, marks that turn the direction of writing, halves of surrogate pairs.
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]+"
+)
 
 
 def clean(text: object) -> str:
     """Return text in one line, without control characters."""
     return _CONTROL.sub(" ", str(text)).strip()
+
+
+def visible(text: object) -> str:
+    """Return text in one line with control characters written out, such as ``\\x1b``."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))
 
 
 def plural(count: int, noun: str) -> str:

@@ -16,9 +16,9 @@ from forerun import transforming
 from forerun.data import split
 from forerun.engines.base import Data, Progress, get_engine
 from forerun.files import new_folder, write_csv, write_json, write_parquet
+from forerun.frozen import read_frozen
 from forerun.models import ModelSpec, specs
 from forerun.windows import folds, step_size
-from forerun.yaml_files import load_yaml
 
 
 def find_spec(settings: dict[str, Any], model: str) -> ModelSpec:
@@ -68,7 +68,7 @@ def keep(data: Data, piece: Path) -> None:
 
 def train_model(config: str, data: str, model: str, folder: str, progress: Progress) -> None:
     """Fit a model to all data of the run and save it as `folder`."""
-    settings = load_yaml(config)
+    settings = read_frozen(config)
     spec = find_spec(settings, model)
     engine = get_engine(spec.engine)
     seen = read_run_data(data, settings)
@@ -88,7 +88,7 @@ def cross_validate(
     The data end with the fold's last window: nothing later is seen, by the scaler or by any other
     part of the model.
     """
-    settings = load_yaml(config)
+    settings = read_frozen(config)
     spec = find_spec(settings, model)
     all_folds = folds(settings)
     covered = all_folds[fold]

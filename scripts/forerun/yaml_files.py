@@ -13,9 +13,12 @@ from typing import Any
 
 import yaml
 
+from forerun.bounded import open_regular
 from forerun.errors import UserError
 
 LARGEST_FILE = 1_000_000  # bytes; a configuration is small, a table given by mistake is not
+#: Most values once all aliases are written out, and their deepest nesting.
+MOST_VALUES, DEEPEST = 100_000, 40
 # The parser in C is eight times faster, but many brackets in a row exhaust its stack.
 _LARGEST_FOR_C = 5_000
 
@@ -84,8 +87,39 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _size(node: yaml.Node, known: dict[int, int], depth: int) -> int:
+    """Return how many values a node stands for, aliases written out; refuse too many."""
+    if id(node) in known:
+        size = known[id(node)]
+        if not size:
+            raise ValueError("an alias refers to what it is part of")
+        return size
+    if depth > DEEPEST:
+        raise RecursionError
+    known[id(node)] = 0  # while its parts are counted
+    children: list[yaml.Node] = []
+    if isinstance(node, yaml.MappingNode):
+        children = [part for pair in node.value for part in pair]
+    elif isinstance(node, yaml.SequenceNode):
+        children = node.value
+    size = 1 + sum(_size(child, known, depth + 1) for child in children)
+    if size > MOST_VALUES:
+        raise ValueError(f"it stands for more than {MOST_VALUES:,} values")
+    known[id(node)] = size
+    return size
+
+
+def _texts(value: Any) -> str:
+    """Return all text in a value, one after the other."""
+    if isinstance(value, dict):
+        return "".join(_texts(part) for pair in value.items() for part in pair)
+    if isinstance(value, (list, tuple, set)):
+        return "".join(map(_texts, value))
+    return value if isinstance(value, str) else ""
+
+
 def load_yaml(
-    path: str | Path, prepare: Callable[[yaml.Node], None] | None = None
+    path: str | Path, prepare: Callable[[yaml.Node], None] | None = None, follow: bool = True
 ) -> dict[str, Any]:
     """Read a YAML mapping without executing or guessing anything.
 
@@ -95,6 +129,8 @@ def load_yaml(
         File in UTF-8. An empty one is an empty mapping.
     prepare
         Called with the parsed document before values are made of it: may change the tags of nodes.
+    follow
+        Whether a link may lead out of the file's folder; those of runs may not.
 
     Raises
     ------
@@ -102,15 +138,12 @@ def load_yaml(
         The file cannot be read, is no mapping, names a key twice or uses tags of a language.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
-    if len(content) > LARGEST_FILE:
-        raise UserError(f"{path}: is too large for a configuration (more than 1 MB)")
+    with open_regular(path, LARGEST_FILE, follow) as file:
+        content = file.read(LARGEST_FILE)
     try:
         value = _construct(content, prepare)
+        if b"\\" in content:
+            _texts(value).encode()  # half of a surrogate pair is a ValueError
     except yaml.constructor.ConstructorError as error:
         raise UserError(f"{path}: {_constructing(error)}{_line(error)}") from None
     except yaml.MarkedYAMLError as error:
@@ -135,6 +168,7 @@ def _construct(content: bytes, prepare: Callable[[yaml.Node], None] | None) -> A
         node = loader.get_single_node()
         if node is None:
             return None
+        _size(node, {}, 0)  # aliases that multiply beyond all bounds are not followed
         if prepare is not None:
             prepare(node)
         return loader.construct_document(node)

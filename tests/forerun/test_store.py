@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from forerun import freeze, identity, isolate, models, store
+from forerun import files, freeze, identity, isolate, models, store
 from forerun.config import resolve
 from forerun.pieces import Piece, perform
 from forerun.publishing import new_folder
@@ -51,6 +51,7 @@ def keys(run, model="NHITS", threads=1):
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_table("table.csv")
+    write_table("other.csv", shift=1.0)
 
 
 @pytest.fixture
@@ -136,6 +137,18 @@ def test_a_table_edited_after_freezing_is_not_believed():
     frame = pd.read_parquet(run / "data.parquet").assign(y=1.0)
     frame.to_parquet(run / "data.parquet", index=False)
     assert keys(run)[0] != before
+
+
+def test_what_a_provenance_claims_is_not_believed():
+    """A received run notes the sums of another run's columns: its fits are not taken for those."""
+    own, strange = make_run("own"), make_run("strange", table="other.csv")
+    noted = json.loads((own / "provenance.json").read_text())
+    noted["data"]["frozen_sha256"] = files.sha256(strange / "data.parquet")
+    (strange / "provenance.json").write_text(json.dumps(noted))
+    for model in ("NHITS", "SeasonalNaive"):
+        assert not set(keys(own, model)) & set(keys(strange, model))
+    (own / "provenance.json").unlink()
+    assert keys(own) == keys(make_run("again"))
 
 
 # -- The folders --------------------------------------------------------------------------------
@@ -227,6 +240,36 @@ def test_a_damaged_entry_is_noticed_and_removed(product, damage):
         (folder / "entry.json").write_text(json.dumps(info))
     assert store.find(place, identity.key(WHAT)) is None
     assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"../../escape": "x"}}, {"files": {"/etc/passwd": "x"}}, {"files": ["a"]},
+        {"files": {"files/..": "x"}}, {"run_id": "a\nb"}, {"run_id": "\x1b[31m"}, {"run_id": 7},
+        {"model": "rm -rf ."}, {"stage": "\x1b]0;x\x07"}, {"seconds": "long"}, {"stored_at": None},
+        {"determined_by": {"seed": 2}}, {"determined_by": None},
+    ],
+)  # fmt: skip
+def test_an_entry_that_says_what_we_would_not_is_not_used(product, change):
+    place, key = put(product), identity.key(WHAT)
+    path = place / key / "entry.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert store.entry(place, key).damaged()
+    assert store.find(place, key) is None
+    assert not (place / key).exists()
+
+
+@pytest.mark.parametrize("link", ["file", "folder", "entry"])
+def test_an_entry_with_a_link_in_it_is_not_used(product, link, tmp_path):
+    place, key = put(product), identity.key(WHAT)
+    entry, away = place / key, tmp_path / "away"
+    linked = {"file": entry / "files/weights.bin", "folder": entry / "files", "entry": entry}[link]
+    os.rename(linked, away)
+    linked.symlink_to(away)
+    assert store.find(place, key) is None
+    assert not os.path.lexists(entry)
+    assert away.exists()
 
 
 def test_removing_a_run_or_an_entry_leaves_the_other(product):

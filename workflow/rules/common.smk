@@ -19,20 +19,33 @@ if isinstance(workflow.current_basedir, os.PathLike):
     # repository has no folder, only single files: there the installed library serves.
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
-from forerun import catalog, devices, experience, mirror, names, shards, threads, typed
-from forerun import runs as run_folders
-from forerun.config import differences, read_frozen, resolve
+import forerun
+from forerun import (
+    catalog,
+    devices,
+    experience,
+    mirror,
+    names,
+    runs as run_folders,
+    schema,
+    shards,
+    threads,
+    typed,
+)
+from forerun.config import SHIPPED, differences, read_frozen, resolve
 from forerun.errors import UserError, check_path
 from forerun.files import read_json
 from forerun.layers import Layers
 from forerun.models import specs
 from forerun.resources import DATA
+from forerun.run_files import read_plots
+from forerun.terminal import complain
 from forerun.windows import folds
 
 
 def refuse(error):
     """End with one line and exit code 2: the user can mend this."""
-    print(f"forerun: error: {error}", file=sys.stderr, flush=True)
+    complain(error, before="forerun: error: ")
     raise SystemExit(2)
 
 
@@ -129,7 +142,7 @@ def get_asked(run_id):
     if workflow.is_main_process:
         for both in LAYERS.disagreements(run_id):
             note = f"run '{run_id}': {both}; the former is taken"
-            print(f"forerun: note: {note}", file=sys.stderr, flush=True)
+            complain(note, before="forerun: note: ")
     return LAYERS.named(run_id)
 
 
@@ -202,9 +215,12 @@ def get_folds(run_id):
 
 @cache
 def get_operational(run_id, key):
-    """Return how this call wants the run carried out: as asked for now, else as frozen."""
-    asked = get_asked(run_id)
-    return resolve({key: asked[key]})[key] if key in asked else get_settings(run_id)[key]
+    """Return how this call wants the run carried out: never what the run's own folder says."""
+    asked = {**config, **get_asked(run_id)}
+    value = asked.get(key, schema.defaults()[key])
+    if (known := (key, repr(value))) not in RESOLVED:
+        RESOLVED[known] = resolve({key: value})[key]
+    return RESOLVED[known]
 
 
 def get_setting(key):

@@ -88,7 +88,7 @@ def get_training_runtime(wildcards, input, attempt):
 
     StatsForecast's models take seconds, and minutes where there are many series.
     """
-    if max_time := get_settings(wildcards.run_id)["max_time"]:
+    if max_time := get_operational(wildcards.run_id, "max_time"):
         return int(max_time / 60) + 5
     fast = get_specs(wildcards.run_id)[wildcards.model].engine == "statsforecast"
     return (min(10 + int(60 * input.size_mb), 24 * 60) if fast else 120) * attempt
@@ -212,8 +212,8 @@ def get_seal(wildcards):
 
 def get_plot_labels(wildcards):
     """Return what a picture is, of what, and why of that, from the index beside it."""
-    index = read_json(Path(HERE) / wildcards.run_id / "plots" / "index.json") or {}
-    found = next((p for p in index.get("plots", ()) if p["name"] == wildcards.name), {})
+    plots = read_plots(Path(HERE) / wildcards.run_id / "plots")
+    found = next((plot for plot in plots if plot.get("name") == wildcards.name), {})
     of = found.get("unique_id") or found.get("model") or "all models"
     kind = (found.get("kind") or wildcards.name).replace("_", " ")
     return {"plot": kind, "of": of, "chosen as": found.get("role") or "–"}

@@ -30,6 +30,7 @@ rule predict_shard:
     params:
         shard_size=get_setting("shard_size"),
         log_file=get_setting("log_file"),
+        gpu_jobs=get_setting("gpu_jobs"),
     message:
         "{wildcards.run_id}: predicting shard {wildcards.scatteritem}"
     script:
@@ -62,6 +63,7 @@ rule predict_run:
         gpu=get_gpus,
     params:
         log_file=get_setting("log_file"),
+        gpu_jobs=get_setting("gpu_jobs"),
     message:
         "{wildcards.run_id}: predicting"
     script:

@@ -99,7 +99,7 @@ def end_with_failures():
             lines.append(f"forerun: run '{run_id}': {model} failed: {reason}")
     if lines and not workflow.dryrun:
         advice = "the same command tries again what failed; accept_failures=true keeps it so"
-        print("\n".join([*lines, f"forerun: {advice}"]), file=sys.stderr, flush=True)
+        complain(*lines, f"forerun: {advice}")
         raise SystemExit(1)
 
 
@@ -107,7 +107,7 @@ def print_cautions():
     """Name the models without forecasts, and networks worse than the seasonal naive forecast."""
     for run_id in sorted(SESSION) if not workflow.dryrun else []:
         for line in cautions.of_run(Path(HERE) / run_id):
-            print(f"forerun: warning: run '{run_id}': {line}", file=sys.stderr, flush=True)
+            complain(f"forerun: warning: run '{run_id}': {line}")
 
 
 def end_with_refusals():

@@ -13,6 +13,7 @@ from types import ModuleType
 import typer
 
 from forerun.errors import UserError, system_error
+from forerun.terminal import complain
 
 #: Commands in the order of the help, and the module whose function ``command`` each is. A module
 #: that is not there is passed over.
@@ -93,7 +94,7 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
     except UserError as error:
         return refuse(str(error))
     except typer.Abort:
-        print(f"{program}: ended without doing anything", file=sys.stderr)
+        complain(f"{program}: ended without doing anything")
         return 1
     except typer.TyperException as error:
         return refuse(_sentence(error, program)) if error.format_message() else 2
@@ -140,7 +141,7 @@ def refuse(message: str) -> int:
     """Say what the user got wrong, one line for each thing; return the exit code."""
     with suppress(OSError):  # the exit code says it as well
         for line in message.splitlines():
-            print(f"forerun: error: {line}", file=sys.stderr, flush=True)
+            complain(line, before="forerun: error: ")
     return 2
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from forerun import text
 from forerun.errors import UserError
 from forerun.tables import read_leaderboard_rows
+from forerun.terminal import complain, write
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,14 +25,13 @@ def is_terminal() -> bool:
 
 
 def say(*lines: str) -> None:
-    """Print lines at once, as they are."""
-    for line in lines:
-        print(line, flush=True)
+    """Print lines at once; what could control the terminal is written out."""
+    write(*lines)
 
 
 def warn(line: str) -> None:
     """Print a warning to standard error."""
-    print(f"forerun: warning: {line}", file=sys.stderr, flush=True)
+    complain(line, before="forerun: warning: ")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> Table:
@@ -44,7 +44,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None 
     made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for number, name in enumerate(head):
         numeric = all(_numeric(line[number]) for line in lines) and bool(lines)
-        made.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+        side: Any = "right" if numeric else "left"
+        made.add_column(Text(text.visible(name)), justify=side, overflow="fold")
     for line in lines:
         made.add_row(*(Text(value) for value in line))
     return made
@@ -65,7 +66,7 @@ def cell(value: Any, metric: str = "", digits: int = 4) -> str:
     if isinstance(value, float):
         shown = text.error(metric, value) if metric else text.number(value, digits)
         return shown.replace(text.MINUS, "-")
-    return str(value)
+    return text.visible(value)
 
 
 def _numeric(shown: str) -> bool:

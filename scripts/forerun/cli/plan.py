@@ -117,7 +117,7 @@ def _new(folder: Path, settings: dict[str, Any], prepared: Prepared) -> _Run:
     table = io.BytesIO()
     prepared.frame.to_parquet(table, index=False)
     size = (len(table.getvalue()) + len(config.dump(settings))) / 1024**2
-    columns = freeze.columns_sha256(prepared.frame)
+    columns = identity.columns_sha256(prepared.frame)
     return _Run(folder, settings, columns, size, experience.fits(folder.parent))
 
 

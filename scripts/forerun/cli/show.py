@@ -46,12 +46,12 @@ _FILES = (
 def _settings(folder: Path) -> dict[str, Any]:
     """Return the settings that are not the defaults, and those everybody asks for."""
     from forerun import models, schema
-    from forerun.yaml_files import load_yaml
+    from forerun.frozen import read_recorded
 
     path = folder / "config.yaml"
     if not path.is_file():
         return {}
-    settings = load_yaml(path)
+    settings = read_recorded(path)
     defaults = schema.defaults()
     always = ("horizon", "input_size", "max_steps", "n_windows", "freq", "season_length")
     found = {}
@@ -68,10 +68,10 @@ def _brief(item: Any) -> str:
 
 
 def _data(folder: Path) -> list[str]:
-    from forerun.files import read_json
+    from forerun.run_files import read_provenance
 
-    provenance = read_json(folder / "provenance.json") or {}
-    data = provenance.get("data") or {}
+    provenance = read_provenance(folder)
+    data = provenance["data"]
     if not data:
         return []
     text = f"data: {data.get('series')} series, {data.get('rows')} rows, "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun import cautions, store
+from forerun import cautions, schema, store
 from forerun import runs as run_folders
 from forerun.cli import snakemake
 from forerun.cli.asking import Asked
@@ -85,12 +85,19 @@ def _settings(asked: Asked, work: Workspace) -> tuple[dict[str, Any], Prepared |
         frozen = read_frozen(folder / "config.yaml")
         _refuse_contradictions(folder, frozen, {**asked.in_files, **asked.options})
         _refuse_contradictions(folder, frozen, asked.named(run_id))
-        return frozen, None
+        return frozen | _operational({**asked.base, **asked.named(run_id)}), None
     if found := asked.disagreements(run_id):
         advice = "choose another run id, or make the two files agree"
         raise UserError(f"run '{run_id}': {'; '.join(found)}; {advice}")
     settings = resolve({**asked.base, **asked.named(run_id)})
     return settings, _check_data(settings)
+
+
+def _operational(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how this call wants a run carried out, whatever the run's own folder says."""
+    keys = schema.marked("x-operational")
+    resolved = resolve({key: value for key, value in asked.items() if key in keys})
+    return {key: resolved[key] for key in keys}
 
 
 def _refuse_contradictions(folder: Path, frozen: dict[str, Any], named: dict[str, Any]) -> None:

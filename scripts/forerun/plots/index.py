@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from forerun.files import read_json, write_json, write_text
+from forerun.files import write_json, write_text
 from forerun.names import COMBINED
 from forerun.palette import configured, places
 from forerun.plots.backtests import backtest
@@ -29,6 +29,7 @@ from forerun.plots.names import (
 )
 from forerun.plots.residuals import residuals
 from forerun.plots.style import Look, looks, save
+from forerun.run_files import read_plots
 from forerun.text import clean, plural
 
 INDEX, README = "index.json", "README.md"
@@ -238,10 +239,9 @@ def _with(frames: Mapping[str, pd.DataFrame], models: Sequence[str], unique_id: 
 
 def _remove_stale(folder: Path, plots: Sequence[Plot]) -> None:
     """Remove plots an earlier call wrote that are not drawn any more."""
-    earlier = read_json(folder / INDEX)
     kept = {name for plot in plots for name in plot.files.values()}
-    entries = earlier.get("plots", []) if isinstance(earlier, dict) else []
-    for name in {name for entry in entries for name in entry.get("files", {}).values()} - kept:
+    earlier = read_plots(folder)
+    for name in {name for entry in earlier for name in entry.get("files", {}).values()} - kept:
         if Path(name).name == name:
             (folder / name).unlink(missing_ok=True)
 

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import quote
 
 from forerun import text
-from forerun.files import read_json
 from forerun.listing import Row, scan
 from forerun.report import charts
 from forerun.report.page import write_page
+from forerun.run_files import read_provenance
 
 #: Size of the drawing area of a line of errors, and most lines shown.
 WIDTH, HEIGHT, MARGIN, MOST_TRENDS = 600.0, 60.0, 6.0, 12
@@ -57,7 +57,7 @@ def trends(runs: str | Path, rows: list[Row]) -> list[dict[str, Any]]:
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in reversed(rows):
         if row.error is not None:
-            data = (read_json(Path(runs) / row.run_id / "provenance.json") or {}).get("data") or {}
+            data = read_provenance(Path(runs) / row.run_id)["data"]
             key = (data.get("sha256"), row.horizon, row.metric, Path(str(data.get("file"))).name)
             groups.setdefault(key, []).append(row)
     found = [_trend(key, group) for key, group in groups.items() if len(group) > 1]
