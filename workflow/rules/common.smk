@@ -34,7 +34,6 @@ from forerun import (
 )
 from forerun.config import SHIPPED, differences, read_frozen, resolve
 from forerun.errors import UserError, check_path
-from forerun.files import read_json
 from forerun.layers import Layers
 from forerun.models import specs
 from forerun.resources import DATA
