@@ -19,20 +19,9 @@ if isinstance(workflow.current_basedir, os.PathLike):
     # repository has no folder, only single files: there the installed library serves.
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
-import forerun
-from forerun import (
-    catalog,
-    devices,
-    experience,
-    mirror,
-    names,
-    runs as run_folders,
-    schema,
-    shards,
-    threads,
-    typed,
-)
-from forerun.config import SHIPPED, differences, read_frozen, resolve
+from forerun import catalog, devices, experience, mirror, names, schema, shards, threads, typed
+from forerun import runs as run_folders
+from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError, check_path
 from forerun.layers import Layers
 from forerun.models import specs
