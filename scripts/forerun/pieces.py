@@ -68,7 +68,7 @@ def perform(piece: Piece) -> dict[str, Any]:
         if not is_full(error):
             raise
         place = Path(piece.arguments["config"]).parent
-        print(f"forerun: error: {no_space(place)}", file=sys.stderr, flush=True)
+        complain(f"forerun: error: {no_space(place)}")
         sys.exit(2)
 
 
