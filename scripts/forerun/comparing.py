@@ -14,6 +14,7 @@ import pandas as pd
 
 from forerun import models, schema, text
 from forerun.errors import UserError
+from forerun.identity import history_sha256
 from forerun.losses import METRICS
 from forerun.names import REFERENCE
 from forerun.report.compare import Comparison, paired
@@ -197,10 +198,14 @@ def _series(run: Run) -> set[str]:
 
 
 def _are_alike(runs: Sequence[Run]) -> bool:
-    """Tell whether all runs were scored on the same windows of the same data."""
-    data = [(run.provenance.get("data") or {}).get("frozen_sha256") for run in runs]
+    """Tell whether all runs were scored on the same windows of the same history.
+
+    Exogenous columns and future values may differ: they are not what forecasts are scored on.
+    """
     windows = [[run.config.get(key) for key in WINDOWS] for run in runs]
-    return data[0] is not None and len(set(data)) == 1 and all(w == windows[0] for w in windows)
+    if any(each != windows[0] for each in windows):
+        return False
+    return len({history_sha256(run.paths.data) for run in runs}) == 1
 
 
 def _compare_shared(runs: Sequence[Run], found: Compared) -> None:

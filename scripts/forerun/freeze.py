@@ -11,7 +11,16 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from forerun import config, forecastable, identity, model_needs, models, session, transforming
+from forerun import (
+    config,
+    forecastable,
+    identity,
+    model_needs,
+    models,
+    scaling,
+    session,
+    transforming,
+)
 from forerun.data import Prepared, load, summary
 from forerun.errors import UserError
 from forerun.files import sha256, write_json, write_parquet, write_text
@@ -86,6 +95,8 @@ def read_data(settings: dict[str, Any]) -> Prepared:
     model_needs.check(known, prepared.frame)
     how = settings["on_missing_future"]
     prepared.notes += forecastable.check(known, prepared.frame, how)
+    history = prepared.frame[prepared.frame["y"].notna()]
+    prepared.notes += scaling.notes(history, models.specs(settings))
     return prepared
 
 

@@ -11,15 +11,17 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forerun import schema, windows
 from forerun.bounded import Damaged
 from forerun.models import ModelSpec, exogenous_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Settings that a fit does not see, or that stand in the identity in another form.
 NOT_SEEN = {
@@ -34,6 +36,12 @@ NEURAL = {
     *("input_size", "max_steps", "scaler_type", "windows_batch_size", "batch_size"),
     *("learning_rate", "early_stop_patience_steps", "val_size", "accelerator", "precision"),
     "matmul_precision",
+}
+#: Settings that the models of an engine do not see.
+NOT_SEEN_BY = {
+    "neuralforecast": set[str](),
+    "statsforecast": NEURAL | {"seed", "on_short"},
+    "mlforecast": NEURAL - {"input_size"} | {"levels", "on_short"},
 }
 _COMMON = ("numpy", "scipy", "pandas", "pyarrow", "narwhals", "utilsforecast", "coreforecast")
 PACKAGES = {
@@ -103,23 +111,36 @@ def versions(engine: str) -> dict[str, str]:
     return found
 
 
-def rows(data: str | Path | Mapping[str, str], columns: list[str]) -> dict[str, str]:
-    """What identifies the rows of a run's ``data.parquet``: a sha256 for each column that is used.
+def rows(data: str | Path | pd.DataFrame, columns: list[str], left_out: int = 0) -> dict[str, str]:
+    """What identifies the rows that a fit sees: a sha256 for each column that it uses.
 
-    They are computed from the file each time: what its provenance notes may be a stranger's claim.
-    Of a run that is not created yet `data` gives them.
+    They are computed from the data each time: what is noted beside them may be wrong.
+
+    Parameters
+    ----------
+    data : the run's ``data.parquet``, or its content; rows without a target only serve forecasts
+    left_out : steps at the end of each series that the fit does not see
     """
-    if isinstance(data, Mapping):
-        return {name: data[name] for name in columns}
+    import pandas as pd
+
+    frame = data[columns] if isinstance(data, pd.DataFrame) else _read(data, columns)
+    frame = frame[frame["y"].notna()]
+    if left_out:
+        from_end = frame.groupby("unique_id", observed=True).cumcount(ascending=False)
+        frame = frame[from_end >= left_out]
+    return columns_sha256(frame)
+
+
+def _read(data: str | Path, columns: list[str]) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return columns_sha256(pd.read_parquet(data, columns=columns))
+        return pd.read_parquet(data, columns=columns)
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise Damaged(f"{data}: is not the data of a run ({error})") from None
 
 
-def columns_sha256(frame: Any) -> dict[str, str]:
+def columns_sha256(frame: pd.DataFrame) -> dict[str, str]:
     """Identify each column by its values and their order: what a model sees decides what it is."""
     from pandas.util import hash_pandas_object
 
@@ -132,38 +153,45 @@ def columns_sha256(frame: Any) -> dict[str, str]:
     }
 
 
+def history_sha256(data: str | Path) -> str:
+    """Identify the series and values of a run's ``data.parquet``: what its models are scored on."""
+    found = rows(data, ["unique_id", "ds", "y"])
+    return hashlib.sha256("".join(found.values()).encode()).hexdigest()
+
+
 def ingredients(
     settings: dict[str, Any],
     spec: ModelSpec,
-    data: str | Path | Mapping[str, str],
+    data: str | Path | pd.DataFrame,
     fold: int | None,
     threads: int,
 ) -> dict[str, Any]:
     """Return all that determines a fit: the final one, or that of cross-validation fold `fold`."""
-    unseen = (
-        NOT_SEEN
-        | schema.marked("x-operational")
-        | (NEURAL if spec.engine == "statsforecast" else set())
-    )
+    unseen = NOT_SEEN | schema.marked("x-operational") | NOT_SEEN_BY[spec.engine]
     unseen |= set() if spec.info.auto else {"num_samples"}
     exogenous = exogenous_columns(spec, settings)
     columns = ["unique_id", "ds", "y", *(name for names in exogenous.values() for name in names)]
+    left_out, covered = _fold(settings, fold)
     what: dict[str, Any] = {
         "stage": "train_model" if fold is None else "cross_validate",
         "model": spec.as_dict(),
         "exogenous": exogenous,
         "settings": {key: value for key, value in settings.items() if key not in unseen},
-        "rows": rows(data, list(dict.fromkeys(columns))),
+        "rows": rows(data, list(dict.fromkeys(columns)), left_out),
         "threads": threads,
         "versions": versions(spec.engine),
         "code": code(),
     }
-    if fold is not None:
-        folds = windows.folds(settings)
-        step = windows.step_size(settings)
-        what["windows"] = {"number": len(folds[fold]), "step_size": step}
-        what["rows_left_out"] = (folds[-1].stop - folds[fold].stop) * step
-    return what
+    return what | ({"windows": covered} if covered else {})
+
+
+def _fold(settings: dict[str, Any], fold: int | None) -> tuple[int, dict[str, int]]:
+    """Return the steps after the windows of a fold, and how many windows it has how far apart."""
+    if fold is None:
+        return 0, {}
+    folds, step = windows.folds(settings), windows.step_size(settings)
+    later = (folds[-1].stop - folds[fold].stop) * step
+    return later, {"number": len(folds[fold]), "step_size": step}
 
 
 def key(ingredients: dict[str, Any]) -> str:

@@ -24,6 +24,7 @@ from forerun.names import COMBINED, ENSEMBLE, PER_SERIES
 from forerun.records import recorded_folder
 from forerun.run_files import read_ensemble
 from forerun.runs import RunPaths, failed_models, has_model
+from forerun.scaling import Scaling
 from forerun.shards import read_shard, series_names
 from forerun.tables import read_cv_results, read_metrics
 from forerun.terminal import complain
@@ -193,7 +194,10 @@ def _own_forecasts(
         engine = get_engine(spec.engine)
         fitted = engine.load(spec, settings, folder)
         try:
-            frame = engine.predict(fitted, settings, transforming.forward(data, spec))
+            given = transforming.forward(data, spec)
+            scaling = Scaling.read(folder)
+            frame = engine.predict(fitted, settings, scaling.forward(given, given.history))
+            frame = scaling.back(frame, given, given.history)
         except UserError as error:
             refused.append(str(error))
             complain(f"forerun: {error}")

@@ -18,7 +18,8 @@ from forerun.engines.base import Data, Progress, get_engine
 from forerun.files import new_folder, write_csv, write_json, write_parquet
 from forerun.frozen import read_frozen
 from forerun.models import ModelSpec, specs
-from forerun.windows import folds, step_size
+from forerun.scaling import Scaling
+from forerun.windows import folds, reach, step_size
 
 
 def find_spec(settings: dict[str, Any], model: str) -> ModelSpec:
@@ -72,10 +73,13 @@ def train_model(config: str, data: str, model: str, folder: str, progress: Progr
     spec = find_spec(settings, model)
     engine = get_engine(spec.engine)
     seen = read_run_data(data, settings)
-    fitted = engine.fit(spec, settings, transforming.forward(seen, spec), progress)
+    given = transforming.forward(seen, spec)
+    scaling = Scaling.of(spec, settings, given, given.history)
+    fitted = engine.fit(spec, settings, scaling.forward(given, given.history), progress)
     keep(seen, Path(config).parent / "parts" / model / "final")
     with new_folder(folder) as temporary:
         engine.save(fitted, temporary)
+        scaling.write(temporary)
         if spec.transform:  # a model that is looked at without its run tells what it forecasts
             write_json(temporary / "transform.json", {"target": spec.transform})
 
@@ -97,7 +101,12 @@ def cross_validate(
     seen.history = without_last(seen.history, later)
     engine = get_engine(spec.engine)
     given = transforming.forward(seen, spec)
-    frame = engine.cross_validate(spec, settings, given, len(covered), progress)
+    held = reach(settings) + (len(covered) - 1) * step_size(settings)
+    before = without_last(given.history, held)
+    scaling = Scaling.of(spec, settings, given, before)
+    scaled = scaling.forward(given, before)
+    frame = engine.cross_validate(spec, settings, scaled, len(covered), progress)
+    frame = scaling.back(frame, given, before)
     frame = transforming.back(frame, seen, spec)
     keep(seen, Path(output).with_suffix(""))
     frame = frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True)

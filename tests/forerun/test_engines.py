@@ -6,12 +6,15 @@ One process serves all classes, for importing the libraries takes longer than tr
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from fresh_process import forecast_saved, processes
 
 from forerun import catalog, config
 from forerun.data import prepare, split
@@ -91,15 +94,22 @@ def progress(step: int, most: int, loss: float | None) -> None:
     assert step <= most or most == 0
 
 
-def check_everything(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> pd.DataFrame:
-    """Train, cross-validate, save, load and predict; return the forecasts."""
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[ProcessPoolExecutor]:
+    with processes() as pool:
+        yield pool
+
+
+def check_everything(
+    spec: ModelSpec, settings: dict[str, Any], folder: Path, fresh: ProcessPoolExecutor
+) -> pd.DataFrame:
+    """Train, save, load in a new process and predict, as a run does; then cross-validate."""
     warnings.simplefilter("ignore")
     engine, data = get_engine(spec.engine), run_data(settings)
     fitted = engine.fit(spec, settings, data, progress)
-    direct = engine.predict(fitted, settings, data)
     engine.save(fitted, folder)
-    loaded = engine.load(spec, settings, folder)
-    frame = engine.predict(loaded, settings, data)
+    frame = fresh.submit(forecast_saved, spec, settings, folder, data).result()
+    direct = engine.predict(fitted, settings, data)
     assert len(frame) == SERIES * HORIZON
     assert (
         frame.groupby("unique_id")["ds"].agg(["min", "max"]).to_numpy().tolist() == [[60, 63]] * 3
@@ -117,9 +127,34 @@ def check_everything(spec: ModelSpec, settings: dict[str, Any], folder: Path) ->
 
 
 @pytest.mark.parametrize("model", NEURAL)
-def test_every_neural_model(model: str, tmp_path: Path) -> None:
+def test_every_neural_model(model: str, tmp_path: Path, fresh: ProcessPoolExecutor) -> None:
     settings = resolved(models=[{"name": model, "params": SMALL.get(model, {})}])
-    check_everything(specs(settings)[-1], settings, tmp_path)
+    check_everything(specs(settings)[-1], settings, tmp_path, fresh)
+
+
+#: Losses that keep what they computed, and the data that they need.
+DISTRIBUTIONS: dict[str, Any] = {
+    name: {"name": "DistributionLoss", "distribution": name, "level": [80]}
+    for name in ("Normal", "StudentT", "Poisson", "NegativeBinomial")
+} | {
+    "Tweedie": {"name": "DistributionLoss", "distribution": "Tweedie", "rho": 1.5, "level": [80]},
+    "GMM": {"name": "GMM", "n_components": 2, "level": [80]},
+    "PMM": {"name": "PMM", "n_components": 2, "level": [80]},
+    "NBMM": {"name": "NBMM", "n_components": 2, "level": [80]},
+}
+
+
+@pytest.mark.parametrize("loss", DISTRIBUTIONS)
+@pytest.mark.parametrize("val_size", [0, HORIZON])
+def test_losses_of_distributions_are_saved_right_after_training(
+    loss: str, val_size: int, tmp_path: Path, fresh: ProcessPoolExecutor
+) -> None:
+    params = {"mlp_units": [[8, 8]] * 3, "loss": DISTRIBUTIONS[loss]}
+    settings = resolved(models=[{"name": "NHITS", "params": params}], val_size=val_size)
+    spec, engine, data = specs(settings)[-1], get_engine("neuralforecast"), run_data(settings)
+    engine.save(engine.fit(spec, settings, data, progress), tmp_path)
+    frame = fresh.submit(forecast_saved, spec, settings, tmp_path, data).result()
+    assert np.isfinite(frame[["NHITS", "NHITS-lo-80", "NHITS-hi-80"]].to_numpy()).all()
 
 
 def test_early_stopping_ends_the_training_where_validation_no_longer_improves() -> None:
@@ -143,23 +178,25 @@ def test_early_stopping_ends_the_training_where_validation_no_longer_improves() 
 
 
 @pytest.mark.parametrize("model", STATISTICAL)
-def test_every_statistical_model(model: str, tmp_path: Path) -> None:
+def test_every_statistical_model(model: str, tmp_path: Path, fresh: ProcessPoolExecutor) -> None:
     params = SMALL.get(model, {}) | NEEDED.get(model, {})
     item = {"name": model, "engine": "statsforecast", "params": params}
     settings = resolved(baselines=[item], levels=[80])
-    frame = check_everything(specs(settings)[0], settings, tmp_path)
+    frame = check_everything(specs(settings)[0], settings, tmp_path, fresh)
     statistical = get_engine("statsforecast")
     assert (f"{model}-lo-80" in frame) == statistical.gives_levels(model)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("model", catalog.names("mlforecast"))
-def test_every_machine_learning_model(model: str, tmp_path: Path) -> None:
+def test_every_machine_learning_model(
+    model: str, tmp_path: Path, fresh: ProcessPoolExecutor
+) -> None:
     few = {"n_estimators": 5} if model in ("LightGBM", "RandomForest") else {}
     item = {"name": model, "params": few | {"lags": [1, 2, 4]}}
     settings = resolved(models=[item], futr_exog=["futr"], stat_exog=["stat"])
     spec = specs(settings)[-1]
     assert spec.exogenous
-    check_everything(spec, settings, tmp_path)
+    check_everything(spec, settings, tmp_path, fresh)
     flat = run_data(settings)
     flat.future = flat.future.assign(futr=0.0)  # type: ignore[union-attr]
     engine = get_engine("mlforecast")
@@ -177,7 +214,9 @@ def test_unsupported_models_are_refused_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize("model", ["AutoNHITS", "AutoTSMixer"])
-def test_automatic_model_keeps_its_trials(model: str, tmp_path: Path) -> None:
+def test_automatic_model_keeps_its_trials(
+    model: str, tmp_path: Path, fresh: ProcessPoolExecutor
+) -> None:
     settings = resolved(models=[model], num_samples=2)
     spec = specs(settings)[-1]
     data = run_data(settings)
@@ -189,7 +228,7 @@ def test_automatic_model_keeps_its_trials(model: str, tmp_path: Path) -> None:
     assert {"trial", "state", "learning_rate"} <= set(trials.columns)
     assert fitted.models[0].hparams.learning_rate in trials["learning_rate"].tolist()
     assert fitted.models[0].hparams.max_steps == 2
-    check_everything(spec, settings, tmp_path)
+    check_everything(spec, settings, tmp_path, fresh)
 
 
 def test_quantile_loss_gives_the_levels_of_the_run() -> None:

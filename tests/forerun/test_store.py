@@ -109,6 +109,62 @@ def test_a_column_that_the_model_does_not_use_does_not_count():
     assert keys(plain)[0] != keys(more)[0]
 
 
+def test_future_rows_do_not_count_for_any_model():
+    """Each model's fit sees the history: what comes after it only serves the forecasts."""
+    asked = {"models": ["NHITS", "AutoARIMA", "Ridge", "NBEATS"], "futr_exog": ["price"]}
+    table = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024-01-01", periods=64)})
+    table["price"] = np.arange(64.0) % 5
+    table["y"] = (20 + np.arange(64.0) % 7).tolist()
+    table.loc[60:, "y"] = np.nan
+    table.to_csv("one.csv", index=False)
+    later = table.assign(price=np.where(table["y"].isna(), 99.0, table["price"]))
+    later.to_csv("two.csv", index=False)
+    first = make_run("one", table="one.csv", **asked)
+    second = make_run("two", table="two.csv", **asked)
+    for model in ("SeasonalNaive", *asked["models"]):
+        assert keys(first, model) == keys(second, model), model
+    table["price"] += (np.arange(64) == 3) * 1.0  # a value of the past is another matter
+    table.to_csv("three.csv", index=False)
+    third = make_run("three", table="three.csv", **asked)
+    for model in ("NHITS", "AutoARIMA", "Ridge"):
+        assert keys(first, model)[0] != keys(third, model)[0], model
+    for model in ("SeasonalNaive", "NBEATS"):
+        assert keys(first, model) == keys(third, model), model
+    assert identity.history_sha256(first / "data.parquet") == identity.history_sha256(
+        third / "data.parquet"
+    )
+
+
+def test_a_fold_is_identified_by_the_rows_before_its_end():
+    frame = pd.read_csv("table.csv", float_precision="round_trip")
+    frame.iloc[:-4].to_csv("shorter.csv", index=False)
+    longer = make_run("longer", n_windows=3, refit=True)
+    shorter = make_run("shorter", table="shorter.csv", n_windows=2, refit=True)
+    key = [
+        identity.key(
+            identity.ingredients(
+                load_yaml(run / "config.yaml"),
+                models.spec(load_yaml(run / "config.yaml"), "NHITS"),
+                run / "data.parquet",
+                fold,
+                1,
+            )
+        )
+        for run, fold in ((longer, 0), (longer, 1), (longer, 2), (shorter, 0), (shorter, 1))
+    ]
+    assert key[0] == key[3]
+    assert key[1] == key[4]
+    assert len(set(key)) == 3
+
+
+def test_settings_that_a_model_does_not_see_do_not_count():
+    asked = {"models": ["NHITS", "Ridge"]}
+    plain = make_run("plain", **asked)
+    assert keys(plain, "SeasonalNaive") == keys(make_run("seed", seed=5, **asked), "SeasonalNaive")
+    other = make_run("steps", max_steps=9, scaler_type="standard", levels=[80], **asked)
+    assert keys(plain, "Ridge") == keys(other, "Ridge")
+
+
 def test_a_neural_setting_does_not_count_for_a_statistical_model():
     runs = make_run("a"), make_run("b", max_steps=7, learning_rate=0.1)
     assert keys(runs[0], "SeasonalNaive") == keys(runs[1], "SeasonalNaive")

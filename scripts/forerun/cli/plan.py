@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from forerun.models import ModelSpec, specs
 from forerun.text import duration
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from forerun.data import Prepared
 
 NO_EARLIER = "no earlier run"
@@ -55,7 +56,7 @@ class _Run:
 
     folder: Path
     settings: dict[str, Any]
-    data: Path | Mapping[str, str]
+    data: Path | pd.DataFrame
     size: float
     earlier: list[experience.Fit]
 
@@ -117,8 +118,7 @@ def _new(folder: Path, settings: dict[str, Any], prepared: Prepared) -> _Run:
     table = io.BytesIO()
     prepared.frame.to_parquet(table, index=False)
     size = (len(table.getvalue()) + len(config.dump(settings))) / 1024**2
-    columns = identity.columns_sha256(prepared.frame)
-    return _Run(folder, settings, columns, size, experience.fits(folder.parent))
+    return _Run(folder, settings, prepared.frame, size, experience.fits(folder.parent))
 
 
 def _threads(settings: dict[str, Any]) -> int:

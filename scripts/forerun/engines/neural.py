@@ -282,6 +282,8 @@ def _groups(ids: pd.Series, size: int) -> Iterator[Any]:
 
 def save(fitted: NeuralForecast, folder: Path) -> None:
     """Write safetensors and JSON, without the data set (see ``NeuralForecast.save``)."""
+    for model in fitted.models:
+        _detach_losses(model)
     fitted.save(str(folder), save_dataset=False, overwrite=True)
     for path in folder.glob("*.safetensors"):
         put_in_order(path)
@@ -290,6 +292,19 @@ def save(fitted: NeuralForecast, folder: Path) -> None:
     if any(model.MULTIVARIATE for model in fitted.models):
         names = [str(name) for name in fitted.uids]
         (folder / SERIES_FILE).write_text(json.dumps(names) + "\n", encoding="utf-8")
+
+
+def _detach_losses(model: Any) -> None:
+    """Cut what losses remember of the last training step off its graph, which cannot be copied.
+
+    Losses of distributions keep the mean they computed; only a validation or a forecast, which
+    compute without a graph, would replace it.
+    """
+    kept = [model, *model.modules(), *dict(model.hparams).values()]
+    for holder in kept:
+        for name, value in list(getattr(holder, "__dict__", {}).items()):
+            if isinstance(value, torch.Tensor) and value.grad_fn is not None:
+                setattr(holder, name, value.detach())
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForecast:
