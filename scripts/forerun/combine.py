@@ -208,6 +208,7 @@ def _record(
         "metric": settings["sort_metric"],
         "size": settings["ensemble_size"],
         "windows": number,
+        "models": stacked.models,
         "shares": dict(zip(("by_series", "greedy", "robust"), final.shares, strict=True)),
         "weights_by_series": None if final.own is None else named(final.own.mean(axis=1)),
         "weights": named(final.weights),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,10 @@ from forerun.windows import reach
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forerun.engines.base import Data
+
+#: What lets a user do without the models that cannot forecast.
+SKIP = "--skip-missing (in Python: skip_missing=True) forecasts without these models"
 #: Where future values come from when a run is created.
 IN_A_RUN = "give them as later rows of data_file (without a target) or in futr_file"
 
@@ -75,3 +79,23 @@ def check(settings: Mapping[str, Any], frame: pd.DataFrame, how: str = "error") 
         f"future values are missing: {names} need {missing}; {IN_A_RUN}, or set "
         "on_missing_future: skip to back-test these models without forecasts"
     )
+
+
+def refuse_missing(settings: Mapping[str, Any], data: Data, models: Collection[str]) -> None:
+    """Refuse new data on which some of `models` cannot forecast, before any of them is loaded."""
+    names = [name for name in need_future(settings) if name in models]
+    if not names:
+        return
+    steps, columns = reach(dict(settings)), settings["futr_exog"]
+    missing = missing_future(data.history, data.future, columns, steps, settings["freq"])
+    if missing:
+        raise UserError(
+            f"future values are missing: {listed(names)} need {missing}; give them as later rows "
+            f"of the data (without a target) or in a table of their own (--futr-file); {SKIP}"
+        )
+
+
+def refuse_left_out(refused: Sequence[str]) -> None:
+    """Refuse forecasts of new data without those of some models."""
+    if refused:
+        raise UserError(f"{'; '.join(dict.fromkeys(refused))}; {SKIP}")

@@ -144,7 +144,7 @@ def run_forecasts(folder: Path, settings: dict[str, Any], choice: Choice) -> Fra
     from forerun.training import read_run_data
 
     data = read_run_data(RunPaths(folder).data, settings)
-    return forecast_all(settings, data, choice, [])
+    return forecast_all(settings, data, choice, [], skip_missing=True)
 
 
 def frozen_static(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from forerun import transforming
+from forerun import forecastable, transforming
 from forerun.combine import chosen_models, ensemble_forecasts, per_series_forecasts
 from forerun.cube import sorted_results
 from forerun.engines.base import Data, get_engine
@@ -111,7 +111,10 @@ def _usable(
 
 
 def forecasts(
-    settings: dict[str, Any], data: Data, models: dict[str, Path]
+    settings: dict[str, Any],
+    data: Data,
+    models: dict[str, Path],
+    refused: list[str] | None = None,
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield each model's name and its forecasts: ``unique_id``, ``ds``, ``<model>``, intervals.
 
@@ -119,8 +122,9 @@ def forecasts(
     ----------
     models : the folder of each model to use, inside its run; those whose folder is empty (failed)
         are left out, and so are, if others remain, those that need future values nobody gave
+    refused : gets what the models lack that are left out
     """
-    refused: list[str] = []
+    refused = [] if refused is None else refused
     number = 0
     data = _with_trained_series(settings, data, models)
     for name, frame in _own_forecasts(specs(settings), settings, data, models, refused):
@@ -131,19 +135,29 @@ def forecasts(
 
 
 def forecast_all(
-    settings: dict[str, Any], data: Data, choice: Choice, notes: list[str]
+    settings: dict[str, Any],
+    data: Data,
+    choice: Choice,
+    notes: list[str],
+    skip_missing: bool = False,
 ) -> dict[str, pd.DataFrame]:
     """Return the forecasts of models and of their combinations, with the run's frozen weights.
 
     Parameters
     ----------
     notes : gets what has to be said about the combinations
+    skip_missing : leave out models that cannot forecast, instead of refusing the data
     """
     frames: dict[str, pd.DataFrame] = {}
     points_of: dict[str, pd.DataFrame] = {}
-    for name, frame in forecasts(settings, data, choice.models):
+    refused: list[str] = []
+    if not skip_missing:
+        forecastable.refuse_missing(settings, data, choice.models)
+    for name, frame in forecasts(settings, data, choice.models, refused):
         frames[name] = frame
         points_of[name] = points(frame, name, points_of)
+    if not skip_missing:
+        forecastable.refuse_left_out(refused)
     wanted = [name for name in COMBINED if name in choice.names]
     if wanted and choice.models:
         run = next(iter(choice.models.values())).parent.parent
@@ -192,10 +206,9 @@ def _own_forecasts(
             continue
         complain(f"{spec.name}: predicting")
         engine = get_engine(spec.engine)
-        fitted = engine.load(spec, settings, folder)
+        fitted, scaling = engine.load(spec, settings, folder), Scaling.read(folder)
         try:
             given = transforming.forward(data, spec)
-            scaling = Scaling.read(folder)
             frame = engine.predict(fitted, settings, scaling.forward(given, given.history))
             frame = scaling.back(frame, given, given.history)
         except UserError as error:
@@ -247,6 +260,10 @@ def combinations(
     paths = RunPaths(run)
     record = read_ensemble(paths.folder)
     if not frames or not record or not paths.metrics.is_file():
+        return
+    scored = record.get("models") or list(frames)  # what is scored is what forecasts
+    frames = {model: frame for model, frame in frames.items() if model in scored}
+    if not frames:
         return
     metrics = read_metrics(paths.metrics)
     chosen, overall = chosen_models(metrics, record, list(frames), settings)

@@ -151,6 +151,7 @@ class Run:
         models: Iterable[str] | None = None,
         static: pd.DataFrame | None = None,
         future: pd.DataFrame | None = None,
+        skip_missing: bool = False,
     ) -> pd.DataFrame:
         """Forecast other data with the models of this run; nothing is trained or written.
 
@@ -163,6 +164,8 @@ class Run:
         static, future : DataFrame, optional
             Static features (those of the run if not given), and known future values of exogenous
             columns.
+        skip_missing : bool
+            Leave out models that lack future values or series instead of raising an error.
 
         Returns
         -------
@@ -185,7 +188,7 @@ class Run:
         prepared = prepare(df, self.config, static=static, futr=future, training=False)
         data = Data(*split(prepared.frame, self.config))
         notes: list[str] = []
-        frames = forecast_all(self.config, data, choice, notes)
+        frames = forecast_all(self.config, data, choice, notes, skip_missing)
         for note in notes:
             warnings.warn(note, UserWarning, stacklevel=2)
         return _merge(list(frames.values()), ["unique_id", "ds"])

@@ -66,7 +66,7 @@ def test_missing_future_values_are_refused_before_training(
     settings = resolved(tmp_path, table(steps))
     targets = {name: str(tmp_path / name) for name in ("data", "provenance", "config")}
     with pytest.raises(UserError) as caught:
-        freeze(settings, settings["data_file"], targets, "demo", tmp_path)
+        freeze(settings, settings["data_file"], targets, "demo")
     text = str(caught.value)
     assert text.startswith("future values are missing: NHITS, AutoARIMA, Ridge need the values")
     assert said in text

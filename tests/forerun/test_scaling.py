@@ -171,7 +171,6 @@ def test_static_columns_no_longer_wreck_a_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scaled, unscaled = errors(tmp_path, panel(500, 2000), monkeypatch, stat_exog=["area"])
-    print(scaled, unscaled)
     assert scaled < 30
     assert unscaled > 2 * scaled
 
@@ -180,6 +179,5 @@ def test_values_near_1e10_keep_their_digits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scaled, unscaled = errors(tmp_path, panel(1e10, 1.0), monkeypatch)
-    print(scaled, unscaled)
     assert scaled < 30
     assert unscaled > 2 * scaled

@@ -47,6 +47,7 @@ class Wish:
     save: bool = True
     verify: bool = True
     trust: bool = False
+    skip_missing: bool = False
     extras: list[str] = field(default_factory=list)
 
     @property
@@ -151,6 +152,12 @@ def _from_run(folder: Path, settings: dict[str, Any], choice: inference.Choice, 
     if wish.cherry_pick:
         note = _pick(folder, wish)
     frames = inference.run_forecasts(folder, settings, choice)
+    lacking = [name for name in choice.names if name not in frames]
+    if wish.models and lacking and not wish.skip_missing:
+        raise UserError(
+            f"run '{folder.name}' has no forecasts of {', '.join(lacking)}: future values are "
+            f"missing ('show {folder.name}' names them)"
+        )
     if wish.unique_ids:
         frames = inference.only_series(frames, wish.unique_ids)
     present(frames, settings)
@@ -206,7 +213,7 @@ def _from_data(
     from forerun.predict import forecast_all
 
     read = len(notes)
-    frames = forecast_all(settings, data, choice, notes)
+    frames = forecast_all(settings, data, choice, notes, wish.skip_missing)
     if wish.unique_ids:
         frames = inference.only_series(frames, wish.unique_ids)
     present(frames, settings)

@@ -97,6 +97,12 @@ def command(
     trust: Annotated[
         bool, typer.Option("--trust", help="Load old pickled models: they may run any code.")
     ] = False,
+    skip_missing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-missing", help="Forecast without models that lack future values or series."
+        ),
+    ] = False,
     directory: Directory = None,
 ) -> int:
     """Forecast with the models of any run, however old. Nothing is trained.
@@ -120,6 +126,7 @@ def command(
         unique_ids=list(unique_id or []),
         data_file=data_file, static_file=static_file, futr_file=futr_file, name=name,
         cherry_pick=cherry_pick, seed=seed if any_one else None, plot=not no_plot,
-        save=not no_save, verify=not no_verify, trust=trust, extras=list(context.obj or []),
+        save=not no_save, verify=not no_verify, trust=trust,
+        skip_missing=skip_missing, extras=list(context.obj or []),
     )  # fmt: skip
     return forecast(workspace(output_dir, directory), wish)
