@@ -489,6 +489,108 @@ def test_show(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, "show", "part")[0] == 2
 
 
+def test_show_says_what_is_finished(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Defaults stand beside the settings; a model is ok when all of its fits are."""
+    run = make_run("runs", "half", models=2, series=2, sealed=False)
+    for name in ("leaderboard.csv", "metrics.csv", "status", "parts/NHITS/fold_0.json"):
+        path = run / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    _, out, _ = call(capsys, "show", "half")
+    assert "differ" not in out
+    lines = [line.split() for line in out.splitlines()]
+    assert ["max_steps", "50", "1000"] in lines
+    assert ["n_windows", "3", "3"] in lines or ["n_windows", "1", "3"] in lines
+    (nhits,) = [line for line in out.splitlines() if line.split()[:1] == ["NHITS"]]
+    assert "1 of 2 fits completed" in nhits
+    (naive,) = [line for line in out.splitlines() if line.split()[:1] == ["SeasonalNaive"]]
+    assert naive.split()[1] == "ok"
+    (run / "parts/NHITS/final.json").unlink()
+    write_json(run / "parts/NHITS/fold_0.json", {"status": "skipped"})
+    assert "NHITS           stopped" in call(capsys, "show", "half")[1]
+
+
+def test_a_run_that_has_just_been_started_is_running(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session file comes with Snakemake's first job; the command holds the run before."""
+    from forerun import session
+    from forerun.cli.locks import held
+    from forerun.listing import read_run
+
+    run = home / "runs" / "new"
+    with held(run):
+        assert session.is_running(run)
+        assert read_run(run).state == "running"
+        looks = iter([True, True, False])
+        monkeypatch.setattr(session, "is_running", lambda folder: next(looks, False))
+        assert "nobody works" not in call(capsys, "watch", "new", "--plain")[1]
+    monkeypatch.undo()
+    monkeypatch.chdir(home)
+    assert not session.is_running(run)
+    make_run("runs", "left", models=1, series=1, sealed=False)
+    (home / "runs/left/logs").mkdir(exist_ok=True)
+    (home / "runs/left/logs/command.lock").write_text("999999999")
+    assert not session.is_running("runs/left")
+    assert "nobody works on run 'left'" in call(capsys, "watch", "left")[1]
+
+
+@pytest.mark.parametrize("given", [[], ["--output-dir", "out"], ["--directory", "."]])
+def test_next_commands_stay_with_the_runs_they_are_about(
+    home: Path, capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    from forerun.archive import export_run
+
+    if "out" in given:
+        shutil.move("runs", "out/runs") if (home / "out").mkdir() is None else None
+    runs = home / "out/runs" if "out" in given else home / "runs"
+    export_run(runs / "exp1", home / "exp1.tar.gz")
+    _, out, _ = call(capsys, "import", "exp1.tar.gz", "--run-id", "exp5", *given)
+    assert out.splitlines()[-1] == " ".join(["next: predict --run-id exp5", *given])
+
+
+def test_next_commands_of_train() -> None:
+    from forerun.cli.workspace import Workspace, enter
+
+    enter(None)
+    work = Workspace("my runs")
+    assert work.next("train", "--run-id", "x", extras=["--profile", "p"]) == (
+        "train --run-id x --output-dir 'my runs' -- --profile p"
+    )
+    assert Workspace().next("predict", "--run-id", "x") == "predict --run-id x"
+
+
+@pytest.mark.parametrize("extras", [["--executor", "slurmy"], ["-e", "slurmy"], ["--profile", "p"]])
+def test_an_executor_without_its_plugin(
+    home: Path, capsys: pytest.CaptureFixture[str], extras: list[str]
+) -> None:
+    (home / "profiles" / "p").mkdir(parents=True)
+    (home / "profiles" / "p" / "config.yaml").write_text("executor: slurmy\n")
+    code, _, err = call(capsys, "train", "--run-id", "new", "--", *extras)
+    assert code == 2
+    assert "needs a plugin of Snakemake that is not installed; install it: pip install " in err
+    assert err.rstrip().endswith("snakemake-executor-plugin-slurmy")
+    assert len(err.splitlines()) == 1
+    assert not (home / "runs/new").exists()
+
+
+def test_an_executor_of_snakemake_needs_no_plugin() -> None:
+    from forerun.cli.snakemake import refuse_missing_executor
+
+    refuse_missing_executor(["--executor", "local", "--cores", "2"])
+    refuse_missing_executor(["--profile", str(PROJECT / "profiles/default"), "-n"])
+
+
+def test_every_command_has_the_short_help(capsys: pytest.CaptureFixture[str]) -> None:
+    from forerun.cli.app import COMMANDS
+
+    for words in ([], *([name] for name in COMMANDS)):
+        code, out, _ = call(capsys, *words, "-h")
+        assert (code, "Usage" in out) == (0, True), words
+    capsys.readouterr()
+    assert run(["-h"], only="train") == 0
+    assert "--max-steps" in capsys.readouterr().out
+
+
 def test_rename_and_delete(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = contents(home / "runs/exp1")
     assert call(capsys, "rename", "exp1", "exp9", "--yes", "--force")[0] == 0
@@ -520,6 +622,40 @@ def test_list_models(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = call(capsys, "list-models", "--family", "recurrent")
     assert "LSTM" in out
     assert "NHITS" not in out
+
+
+def test_list_models_of_each_engine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Only NeuralForecast's Auto models, which run trials, wait for --auto."""
+    for engine in ("neuralforecast", "statsforecast", "mlforecast"):
+        code, out, _ = call(capsys, "list-models", "--engine", engine)
+        assert code == 0
+        listed = [line.split()[0] for line in out.splitlines() if line.strip()]
+        assert ("AutoETS" in listed) == (engine == "statsforecast")
+        assert "AutoNHITS" not in listed
+    assert "AutoNHITS" in call(capsys, "list-models", "--auto")[1]
+
+
+def test_list_models_without_the_library(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from forerun import catalog, source
+
+    installed = source.folder
+    gone = {"mlforecast", "lightgbm"}
+    monkeypatch.setattr(source, "folder", lambda name: None if name in gone else installed(name))
+    catalog.names.cache_clear()
+    try:
+        code, out, _ = call(capsys, "list-models", "--engine", "mlforecast")
+        assert code == 0
+        assert "needs the packages mlforecast and lightgbm, install them: pip install" in out
+        assert "use one with" not in out
+        gone.add("statsforecast")
+        catalog.names.cache_clear()
+        code, _, err = call(capsys, "list-models", "--engine", "statsforecast")
+        assert code == 2
+        assert "statsforecast is not installed, install it: pip install statsforecast" in err
+    finally:
+        catalog.names.cache_clear()
 
 
 def test_generate_config_can_be_used(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -299,7 +299,7 @@ def test_ctrl_c_ends_everything_and_the_run_can_go_on(
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + number, output
-    assert "goes on where it was" in output
+    assert "stopped; resume with: train --run-id" in output
     assert "Traceback" not in output
     until = time.monotonic() + 5
     while working_in(tmp_path) and time.monotonic() < until:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks, and between two plain lines about one piece of work.
 INTERVAL, SPEAK = 0.5, 10.0
-WAITING, RUNNING, OK, FAILED = "waiting", "running", "done", "failed"
+WAITING, RUNNING, OK, FAILED, STOPPED = "waiting", "running", "done", "failed", "stopped"
+#: Outcomes of fits that a rerun retries; a fit is skipped when the run's ``time_limit`` has passed.
+_UNFINISHED = {"failed": FAILED, "skipped": STOPPED}
 
 
 @dataclass
@@ -109,13 +111,13 @@ def _look(folder: Path, model: str, part: str, since: float) -> Piece:
         piece.loss = _real(progress.get("loss"))
         # Its clock may be another machine's: time goes on from the file's own stamp.
         piece.elapsed = (_real(progress.get("elapsed")) or 0.0) + max(0.0, time.time() - moved)
-    elif outcome.get("status") == "failed" and not piece.before:
+    elif (ended := _UNFINISHED.get(str(outcome.get("status")))) and not piece.before:
         error = outcome.get("error") or {}
-        piece.state, piece.log = FAILED, clean(outcome.get("log") or "")
+        piece.state, piece.log = ended, clean(outcome.get("log") or "")
         piece.reason = clean(error.get("message") or error.get("class") or "no reason given")
-    elif outcome.get("status") in ("ok", "skipped"):
+    elif outcome.get("status") == "ok":
         piece.state = OK
-    if piece.state in (OK, FAILED):
+    if piece.state in (OK, FAILED, STOPPED):
         piece.elapsed = _real(outcome.get("seconds")) or 0.0
         piece.loss = _real((progress or {}).get("loss"))
     return piece
@@ -234,7 +236,7 @@ class Board:
             return
         self._known[key] = (piece.state, piece.elapsed)
         # In a terminal only failures are worth a line above the table.
-        if not piece.before and (self.plain or piece.state == FAILED):
+        if not piece.before and (self.plain or piece.state in (FAILED, STOPPED)):
             self._print(sentence(piece), style="red" if piece.state == FAILED else None)
 
     def _print(self, line: str, style: str | None = None) -> None:
@@ -250,7 +252,7 @@ class Board:
         from forerun.board_table import draw
 
         words = [clock(time.time() - self.began)]
-        if progress(pieces) == 1:
+        if pieces and not any(piece.state in (WAITING, RUNNING) for piece in pieces):
             words.append(stage(self.folder))
         elif (left := time_left(pieces)) is not None:
             words.append(f"about {clock(left)} left")
@@ -263,6 +265,8 @@ def sentence(piece: Piece) -> str:
     line = f"{piece.model}: {piece.what}"
     if piece.state == FAILED:
         return f"{line} failed: {piece.reason} (log: {piece.log or 'none'})"
+    if piece.state == STOPPED:
+        return f"{line} stopped: {piece.reason}"
     if piece.state == OK:
         return f"{line} done in {piece.elapsed:.0f} s"
     if not piece.step:

@@ -12,24 +12,26 @@ from rich.table import Table
 from rich.text import Text
 
 from forerun import text
-from forerun.board import FAILED, OK, RUNNING, WAITING, Piece, progress
+from forerun.board import FAILED, OK, RUNNING, STOPPED, WAITING, Piece, progress
 from forerun.text import clock
 
 #: Lines that are not rows: heading, frame, overall progress.
 OTHER_LINES = 8
-STYLES = {WAITING: "dim", RUNNING: "bold cyan", OK: "green", FAILED: "bold red"}
-SIGNS = {WAITING: "·", RUNNING: "▸", OK: "✓", FAILED: "✗"}
+STYLES = {
+    WAITING: "dim", RUNNING: "bold cyan", OK: "green", FAILED: "bold red", STOPPED: "yellow",
+}  # fmt: skip
+SIGNS = {WAITING: "·", RUNNING: "▸", OK: "✓", FAILED: "✗", STOPPED: "■"}
 #: Narrowest terminals in which there is room for bars, and for loss and time.
 BARS, FIGURES = 78, 66
 LOSS, BAR = 8, 10
 #: What is looked for first when there is no room for all.
-URGENCY = (FAILED, RUNNING, WAITING, OK)
+URGENCY = (FAILED, STOPPED, RUNNING, WAITING, OK)
 
 
 def state_of(pieces: list[Piece]) -> str:
     """Return the state of a model from those of its pieces."""
     states = {piece.state for piece in pieces}
-    for state in (FAILED, RUNNING):
+    for state in (FAILED, RUNNING, STOPPED):
         if state in states:
             return state
     return OK if states == {OK} else WAITING
@@ -128,11 +130,11 @@ def _running(piece: Piece) -> dict[str, RenderableType]:
 def _at_rest(model: list[Piece]) -> dict[str, RenderableType]:
     state = state_of(model)
     done = sum(piece.state == OK for piece in model)
-    words = {FAILED: "failed", OK: "done", WAITING: "waiting"}[state]
-    if state == WAITING and done:
+    words = {FAILED: "failed", STOPPED: "stopped", OK: "done", WAITING: "waiting"}[state]
+    if state in (WAITING, STOPPED) and done:
         words += f", {done} of {len(model)} fits done"
-    if state == FAILED:
-        words += f": {next(piece.reason for piece in model if piece.state == FAILED)}"
+    if state in (FAILED, STOPPED):
+        words += f": {next(piece.reason for piece in model if piece.state == state)}"
     seconds = sum(piece.elapsed for piece in model)
     return {
         "State": Text(f"{SIGNS[state]} {words}", style=STYLES[state]),
@@ -150,7 +152,9 @@ def _overall(run_id: str, pieces: list[Piece], words: str, width: int) -> Table:
     share = progress(pieces)
     done = sum(piece.state == OK for piece in pieces)
     failed = sum(piece.state == FAILED for piece in pieces)
+    stopped = sum(piece.state == STOPPED for piece in pieces)
     fits = f"{done} of {len(pieces)} fits" + (f", {failed} failed" if failed else "")
+    fits += f", {stopped} stopped" if stopped else ""
     words = f"{fits}   {words}"
     line = Table.grid(padding=(0, 2), expand=True)
     line.add_column(no_wrap=True, overflow="ellipsis", max_width=max(8, width - len(words) - 16))

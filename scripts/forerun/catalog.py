@@ -79,7 +79,8 @@ _NEEDS_PACKAGE = {
 class ModelInfo:
     """What is known about a model without importing it.
 
-    `arguments` are those of the class itself, `base` is the model an automatic one tunes, and
+    `arguments` are those of the class itself, `auto` tells whether it tunes a model, `base`, by
+    trials (StatsForecast's AutoETS and the like do not), and
     `unsupported` says why the model cannot be used here (``None``: it can).
     """
 
@@ -138,7 +139,6 @@ def info(engine: str, name: str) -> ModelInfo:
         engine,
         "statistical" if engine == "statsforecast" else _FAMILY.get(name, "neural"),
         summary=source.summary(node),
-        auto=_is_auto(name),
         arguments=source.arguments(file, node),
         unsupported=_reason(name),
         **able,
@@ -166,14 +166,23 @@ def find(name: str, engine: str | None = None) -> tuple[str, str]:
                 raise UserError(f"model '{name}' cannot be used: it {reason}")
             return candidate, name
     if name in _REGRESSORS and "mlforecast" in engines:
-        package = _REGRESSORS[name][0].replace("sklearn", "scikit-learn")
-        raise UserError(
-            f"model '{name}' needs the packages mlforecast and {package}, install them: "
-            f"pip install mlforecast {package}"
-        )
+        raise UserError(f"model '{name}' {_lacks(name)}")
     known = [known for candidate in engines for known in names(candidate)]
     of = f" of {engine}" if engine else ""
     raise UserError(f"there is no model '{name}'{of}{suggest(name, known)}")
+
+
+def missing(engine: str) -> dict[str, str]:
+    """Return the models of an engine whose package is not installed, each with the reason."""
+    if engine != "mlforecast":
+        return {}
+    return {name: _lacks(name) for name in _REGRESSORS if name not in names(engine)}
+
+
+def _lacks(name: str) -> str:
+    package = _REGRESSORS[name][0].replace("sklearn", "scikit-learn")
+    command = f"pip install mlforecast {package}"
+    return f"needs the packages mlforecast and {package}, install them: {command}"
 
 
 @cache

@@ -198,11 +198,9 @@ def _state(row: Row, folder: str, there: set[str]) -> str:
         return "imported"
     if "SEALED" in there:
         return "complete"
-    if "logs" in there and os.path.exists(os.path.join(folder, "logs", "session.json")):
-        holder = session.holder(folder)
-        if holder:
-            row.failed = _failed_pieces(folder)
-            return "running"
+    if "logs" in there and session.is_running(folder):
+        row.failed = _failed_pieces(folder)
+        return "running"
     if "config.yaml" not in there:
         return "empty"
     if "leaderboard.csv" in there and row.failed:

@@ -28,6 +28,10 @@ def user() -> str:
         return f"uid {os.getuid()}"
 
 
+#: The file in a run's folder that is locked while a command works on the run.
+LOCK = "logs/command.lock"
+
+
 def begin(folder: str | Path) -> None:
     """Say that this process works on the run."""
     import psutil
@@ -70,6 +74,27 @@ def holder(folder: str | Path) -> dict[str, Any] | None:
     if not session:
         return None
     return session if session.get("host") != socket.gethostname() or _alive(session) else None
+
+
+def is_held(folder: str | Path) -> bool:
+    """Tell whether a command of this machine holds the run, from its first second on.
+
+    The lock itself is left alone: trying it could get in the way of a command that starts now.
+    """
+    import psutil
+
+    path = Path(folder) / LOCK
+    try:
+        pid, written = int(path.read_text(encoding="utf-8")[:20]), path.stat().st_mtime
+        # The number of a dead process may have been given to another one since.
+        return bool(psutil.Process(pid).create_time() < written + 2)
+    except (OSError, ValueError, OverflowError, psutil.Error):
+        return False
+
+
+def is_running(folder: str | Path) -> bool:
+    """Tell whether somebody works on the run."""
+    return holder(folder) is not None or is_held(folder)
 
 
 def refuse_if_busy(folder: str | Path) -> None:

@@ -17,6 +17,7 @@ from forerun.board import (
     FAILED,
     OK,
     RUNNING,
+    STOPPED,
     WAITING,
     Board,
     Piece,
@@ -75,6 +76,24 @@ def test_progress_of_a_killed_call_is_not_running(folder: Path) -> None:
 
 def test_failures_of_an_earlier_call_are_tried_again(folder: Path) -> None:
     assert pieces_of(folder, since=time.time() + 60)["LSTM", "final"].state == WAITING
+
+
+def test_a_fit_that_the_time_limit_has_stopped_is_not_done(folder: Path) -> None:
+    path = folder / "parts" / "NHITS" / "final.json"
+    reason = "ended after 9 s: the time_limit of 20 s had passed"
+    write_json(path, {"status": "skipped", "error": {"class": "TimeLimit", "message": reason}})
+    before = progress(survey(folder))
+    piece = pieces_of(folder)["NHITS", "final"]
+    assert (piece.state, piece.reason, piece.share) == (STOPPED, reason, 0.0)
+    assert sentence(piece) == f"NHITS: final fit stopped: {reason}"
+    assert before == pytest.approx((6 + 1 + 0.4) / 10)
+    pieces = [piece for piece in survey(folder) if piece.model == "NHITS"]
+    shown = io.StringIO()
+    console = Console(file=shown, width=120)
+    console.print(draw("exp1", pieces, "", (120, 40)))
+    assert "■ stopped: ended" in shown.getvalue()
+    assert "0 of 2 fits, 1 stopped" in shown.getvalue()
+    assert pieces_of(folder, since=time.time() + 60)["NHITS", "final"].state == WAITING
 
 
 def test_no_run_yet_and_damaged_files(tmp_path: Path, folder: Path) -> None:

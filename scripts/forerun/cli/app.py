@@ -40,6 +40,7 @@ COMMANDS = {
 #: Commands that pass on to Snakemake what stands after ``--``.
 PASSING_ON = ("train", "predict", "reproduce")
 
+_HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 _HELP = "Versioned forecasting runs: train, compare and use neural forecasting models."
 
 
@@ -51,11 +52,16 @@ def load(name: str) -> ModuleType | None:
 
 def build(only: str | None = None) -> typer.Typer:
     """Return the program with one command, or with all of them."""
-    app = typer.Typer(help=_HELP, add_completion=only is None, no_args_is_help=only is None)
+    app = typer.Typer(
+        help=_HELP,
+        add_completion=only is None,
+        no_args_is_help=only is None,
+        context_settings=_HELP_OPTIONS,
+    )
     for name in COMMANDS if only is None else [only]:
         module = load(name)
         if module is not None:
-            app.command(name)(module.command)
+            app.command(name, context_settings=_HELP_OPTIONS)(module.command)
     if only is None:
         app.callback(invoke_without_command=True)(_version)
     return app
@@ -87,9 +93,10 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
         if extras is not None and (only or (own or [""])[0]) not in PASSING_ON:
             raise UserError("nothing may follow '--' here: this command does not start Snakemake")
         if extras:
-            from forerun.cli.snakemake import refuse_storage
+            from forerun.cli.snakemake import refuse_missing_executor, refuse_storage
 
             refuse_storage(extras)
+            refuse_missing_executor(extras)
         result = build(only)(own, prog_name=program, standalone_mode=False, obj=extras or [])
     except UserError as error:
         return refuse(str(error))

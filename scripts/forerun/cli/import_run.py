@@ -35,4 +35,4 @@ def command(
         for checked in seal.verify_derived(folder).values():
             for line in checked.wrong:
                 warn(f"{line} (not as it was recorded when it was made)")
-    say(f"run {folder.name}: {folder}/", f"next: predict --run-id {folder.name}")
+    say(f"run {folder.name}: {folder}/", f"next: {work.next('predict', '--run-id', folder.name)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,7 +14,9 @@ def command(
         str, typer.Option("--engine", help="neuralforecast, statsforecast or mlforecast.")
     ] = "neuralforecast",
     family: Annotated[str | None, typer.Option("--family", help="Only this family.")] = None,
-    auto: Annotated[bool, typer.Option("--auto", help="Also the self-tuning Auto models.")] = False,
+    auto: Annotated[
+        bool, typer.Option("--auto", help="Also NeuralForecast's self-tuning Auto models.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List all models by family, with the kinds of exogenous columns each can use."""
@@ -28,20 +30,28 @@ def command(
         known = ", ".join(catalog.ENGINES)
         hint = suggest(engine, catalog.ENGINES)
         raise UserError(f"--engine: there is no '{engine}'{hint}, only {known}")
+    absent = catalog.missing(engine)
     found = [model for model in catalog.models(engine).values() if auto or not model.auto]
+    if not found and not absent:
+        raise UserError(f"--engine: {engine} is not installed, install it: pip install {engine}")
     families = sorted({model.family for model in found})
     if family is not None and family not in families:
-        raise UserError(f"--family: there is no '{family}', only {', '.join(families)}")
+        raise UserError(f"--family: there is no '{family}', only {', '.join(families) or 'none'}")
     found = [model for model in found if family in (None, model.family)]
     found.sort(key=lambda model: (model.family, model.name))
     head = ["model", "family", "historic", "future", "static", "multivariate", "cannot be used"]
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (m.name, m.family, m.hist_exog, m.futr_exog, m.stat_exog, m.multivariate, m.unsupported)
         for m in found
     ]
+    if family is None:
+        unknown = (None, None, None, None, None)
+        rows += [(name, *unknown, reason) for name, reason in absent.items()]
     if as_json:
         return say(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=2))
     shown = [["yes" if v is True else "" if v is False else v for v in row] for row in rows]
     show(table(head, shown))
-    say(f"{len(rows)} models of {engine}; use one with: train --models {found[0].name}")
+    usable = [model.name for model in found if model.unsupported is None]
+    use = f"; use one with: train --models {usable[0]}" if usable else ""
+    say(f"{len(rows)} models of {engine}{use}")
     return None

@@ -14,11 +14,9 @@ from typing import IO, Any
 from forerun import runs as run_folders
 from forerun import session
 from forerun.errors import UserError
-from forerun.session import refuse_if_busy
+from forerun.session import LOCK, refuse_if_busy
 
 _LOCKS = Path(".snakemake/locks")
-#: The file in a run's folder that is locked while a command works on the run.
-_LOCK = "logs/command.lock"
 
 
 @contextmanager
@@ -29,7 +27,7 @@ def held(folder: Path) -> Iterator[int]:
     go when the last of them ends, however it ends.
     """
     refuse_if_busy(folder)
-    file = _locked(folder / _LOCK, folder.name)
+    file = _locked(folder / LOCK, folder.name)
     try:
         clear_stale(folder)
         yield file.fileno()
@@ -55,7 +53,7 @@ def alone(folder: Path, moved: Path | None = None) -> Iterator[None]:
                 f"{' '.join(words)[:80]}); wait for it, or end it"
             )
     try:
-        file = _locked(folder / _LOCK, folder.name)
+        file = _locked(folder / LOCK, folder.name)
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
@@ -69,7 +67,7 @@ def alone(folder: Path, moved: Path | None = None) -> Iterator[None]:
 
 def _release(file: IO[str], *folders: Path) -> None:
     """Remove the locked file, wherever its run lies now, and let it go; leave no empty folder."""
-    for path in (folder / _LOCK for folder in folders):
+    for path in (folder / LOCK for folder in folders):
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
                 path.unlink()  # before it is let go: whoever waits makes a new one

@@ -36,4 +36,5 @@ def command(
         say("nothing was done (--dry-run)")
         return
     folder = migrate(steps)
-    say(f"done; next: predict --run-id {folder.name} --trust   (see docs/migration.md)")
+    command = work.next("predict", "--run-id", folder.name, "--trust")
+    say(f"done; next: {command}   (see docs/migration.md)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from forerun.board import FAILED, OK, RUNNING, STOPPED, Piece, survey
 from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
 
 
@@ -21,8 +22,7 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     if row.state == "broken":
         raise UserError(f"run '{run}' is broken: {row.problem}")
     say(f"run {run}: {row.status}", f"created {run_table.local_time(row.created)}")
-    settings = _settings(folder)
-    show(make(["setting", "value"], settings.items(), "Settings that differ from the defaults"))
+    show(make(["setting", "value", "default"], _settings(folder), "Settings"))
     say(*_data(folder))
     board = leaderboard(folder / "leaderboard.csv", "Models", row.metric or "mae")
     if board is not None:
@@ -43,24 +43,28 @@ _FILES = (
 )  # fmt: skip
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    """Return the settings that are not the defaults, and those everybody asks for."""
+def _settings(folder: Path) -> list[tuple[str, str, str]]:
+    """Return key, value and default of the settings that matter most and of those that differ."""
     from forerun import models, schema
     from forerun.frozen import read_recorded
 
     path = folder / "config.yaml"
     if not path.is_file():
-        return {}
-    settings = read_recorded(path)
-    defaults = schema.defaults()
+        return []
+    settings, defaults = read_recorded(path), schema.defaults()
     always = ("horizon", "input_size", "max_steps", "n_windows", "freq", "season_length")
-    found = {}
+    found = []
     for key, value in settings.items():
         if key in ("models", "baselines"):
-            found[key] = ", ".join(map(_brief, models.brief(value)))
+            found.append((key, _listed(models.brief(value)), _listed(defaults[key])))
         elif key != "run_id" and (key in always or value != defaults.get(key)):
-            found[key] = schema.show(value)
+            default = schema.show(defaults[key]) if key in defaults else ""
+            found.append((key, schema.show(value), default))
     return found
+
+
+def _listed(items: list[Any]) -> str:
+    return ", ".join(map(_brief, items))
 
 
 def _brief(item: Any) -> str:
@@ -85,12 +89,28 @@ def _data(folder: Path) -> list[str]:
 
 def _states(folder: Path, names: list[str]) -> list[tuple[Any, ...]]:
     """Return model, status, seconds and reason of an unfinished run."""
-    from forerun.runs import RunPaths, outcome
+    from forerun import session
 
+    pieces, is_running = survey(folder), session.is_running(folder)
     rows: list[tuple[Any, ...]] = []
     for name in names:
-        state = outcome(RunPaths(folder).status(name)) or outcome(RunPaths(folder).final(name))
-        why = (state.get("error") or {}).get("message")
-        seconds = state.get("train_seconds", state.get("seconds"))
-        rows.append((name, state.get("status", "not begun"), seconds, why))
+        own = [piece for piece in pieces if piece.model == name]
+        why = next((piece.reason for piece in own if piece.reason), "")
+        seconds = sum(piece.elapsed for piece in own if piece.state != RUNNING)
+        rows.append((name, _status(own, is_running), seconds or None, why))
     return rows
+
+
+def _status(pieces: list[Piece], is_running: bool) -> str:
+    """Return the status of a model from its fits: it is ok when all of them are."""
+    states = [piece.state for piece in pieces]
+    if FAILED in states:
+        return "failed"
+    done = states.count(OK)
+    if states and done == len(states):
+        return "ok"
+    now = "running" if is_running else "interrupted"
+    more = now if RUNNING in states else "stopped" if STOPPED in states else ""
+    if not done:
+        return more or "not started"
+    return f"{done} of {len(states)} fits completed" + (f", {more}" if more else "")

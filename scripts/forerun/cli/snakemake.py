@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
@@ -20,7 +21,10 @@ from forerun import runs as run_folders
 from forerun.errors import UserError
 from forerun.models import specs
 from forerun.resources import SNAKEFILE
+from forerun.yaml_files import load_yaml
 
+#: Executors that Snakemake brings along.
+_OWN_EXECUTORS = ("local", "dryrun", "touch")
 #: Seconds that what was started has for ending by itself.
 PATIENCE = 15.0
 
@@ -34,22 +38,48 @@ class Ended(BaseException):
 
 def refuse_storage(extras: Sequence[str]) -> None:
     """Refuse object storage, named here or in a profile: the commands read folders."""
-    from forerun.yaml_files import load_yaml
-
-    option = "default-storage-provider"
-    named = [f"--{option}" for word in extras if word.split("=")[0] == f"--{option}"]
-    for word, following in pairwise([*extras, ""]):
-        name, _, value = word.partition("=")
-        if name not in ("--profile", "--workflow-profile"):
-            continue
-        for folder in (Path(value or following), Path("profiles", value or following)):
-            file = folder / "config.yaml"
-            named += [str(file)] if file.is_file() and option in load_yaml(file) else []
-    if named:
+    if named := _option(extras, "--default-storage-provider"):
         raise UserError(
             f"{named[0]}: the commands work on runs in folders; for runs in object storage use "
             "snakemake itself, as docs/cluster.md shows"
         )
+
+
+def refuse_missing_executor(extras: Sequence[str]) -> None:
+    """Refuse an executor, named here or in a profile, whose plugin is not installed."""
+    named = _option(extras, "--executor", "-e")
+    if named is None or named[1] in _OWN_EXECUTORS:
+        return
+    where, executor = named
+    package = f"snakemake-executor-plugin-{executor}"
+    if find_spec(package.replace("-", "_")) is None:
+        raise UserError(
+            f"{where}: the executor '{executor}' needs a plugin of Snakemake that is not "
+            f"installed; install it: pip install {package}"
+        )
+
+
+def _option(extras: Sequence[str], name: str, short: str = "") -> tuple[str, str] | None:
+    """Return where an option of Snakemake is given, here or in a profile, and its value."""
+    for word, following in pairwise([*extras, ""]):
+        option, sign, value = word.partition("=")
+        if option in (name, short):
+            return name, value if sign else following
+    key = name.removeprefix("--")
+    for file in _profiles(extras):
+        if (named := load_yaml(file).get(key)) is not None:
+            return str(file), str(named)
+    return None
+
+
+def _profiles(extras: Sequence[str]) -> Iterator[Path]:
+    """Yield the configuration of each profile that is named."""
+    for word, following in pairwise([*extras, ""]):
+        option, sign, value = word.partition("=")
+        if option in ("--profile", "--workflow-profile"):
+            name = value if sign else following
+            places = (Path(name), Path("profiles", name))
+            yield from (p / "config.yaml" for p in places if (p / "config.yaml").is_file())
 
 
 def command(targets: Sequence[str], arguments: Sequence[str]) -> list[str]:

@@ -48,7 +48,7 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
     libraries = snakemake.libraries(folder, settings, asked.rest)
     try:
         with held(folder) as lock, _tidied(folder), libraries:
-            return _run(asked, folder, verbose, lock)
+            return _run(asked, work, folder, verbose, lock)
     except OSError as error:
         if not is_full(error):
             raise
@@ -133,7 +133,7 @@ def _targets(folder: Path) -> list[str]:
     return [f"{folder.as_posix()}/{part}" for part in PARTS]
 
 
-def _run(asked: Asked, folder: Path, verbose: bool, lock: int) -> int:
+def _run(asked: Asked, work: Workspace, folder: Path, verbose: bool, lock: int) -> int:
     from forerun.board import Board
 
     command = snakemake.command(_targets(folder), asked.arguments())
@@ -151,7 +151,8 @@ def _run(asked: Asked, folder: Path, verbose: bool, lock: int) -> int:
         raise UserError(no_space(folder))
     if code and not verbose and code not in ENDED:
         say(*_relevant(text, log))
-    _conclude(folder, code)
+    again = work.next("train", "--run-id", folder.name, extras=asked.rest)
+    _conclude(work, folder, code, again)
     return code
 
 
@@ -165,11 +166,10 @@ def _relevant(text: str, log: Path) -> list[str]:
     return [*told[-20:], f"(all of it: {log})"]
 
 
-def _conclude(folder: Path, code: int) -> None:
-    """Show the leaderboard, where things are, and what to type next."""
-    run_id = folder.name
+def _conclude(work: Workspace, folder: Path, code: int, again: str) -> None:
+    """Show the leaderboard, where things are, and what to type next: `again` resumes the run."""
     if code in ENDED:
-        say(f"ended; 'train --run-id {run_id}' goes on where it was")
+        say(f"stopped; resume with: {again}")
         return
     table = leaderboard(folder / "leaderboard.csv", metric=read_run(folder).metric or "mae")
     if table is None:
@@ -181,9 +181,9 @@ def _conclude(folder: Path, code: int) -> None:
         if (folder / part).exists():
             say(f"{part.removesuffix('.html')}: {folder / part}{os.sep if '.' not in part else ''}")
     if code == 0:
-        say(f"next: predict --run-id {run_id} --cherry-pick")
+        say(f"next: {work.next('predict', '--run-id', folder.name, '--cherry-pick')}")
     else:
-        say(f"next: train --run-id {run_id}   (tries again only what failed)")
+        say(f"next: {again}   (retries only what failed)")
 
 
 def _dry_run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,20 +20,31 @@ def command(
     ] = False,
 ) -> None:
     """Show how a run goes on, until nobody works on it any more (Ctrl-C leaves it alone)."""
-    from datetime import datetime
-
     from forerun import session
     from forerun.board import INTERVAL, Board
     from forerun.cli.console import is_terminal, say
     from forerun.listing import read_run
 
     folder = workspace(output_dir, directory).folder(run_id)
-    holder = session.holder(folder)
-    if holder is None:
+    if not session.is_running(folder):
         row = read_run(folder)
         return say(f"nobody works on run '{run_id}' now; it is {row.status}")
-    since = datetime.fromisoformat(holder["started_at"]).timestamp()
-    with Board(folder, plain=plain or not is_terminal(), since=since):
-        while session.holder(folder) is not None:
+    with Board(folder, plain=plain or not is_terminal(), since=_since(folder)):
+        while session.is_running(folder):
             time.sleep(INTERVAL)
     return say(f"run '{run_id}' is {read_run(folder).status}")
+
+
+def _since(folder: Path) -> float:
+    """Return when the call that works on the run began; its session file comes after seconds."""
+    from datetime import datetime
+
+    from forerun import session
+
+    holder = session.holder(folder)
+    try:
+        if holder is not None:
+            return datetime.fromisoformat(str(holder.get("started_at"))).timestamp()
+        return (folder / session.LOCK).stat().st_mtime
+    except (OSError, ValueError):
+        return time.time()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
+import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from typing import Annotated
 import typer
 
 from forerun import runs as run_folders
-from forerun.errors import UserError, check_path
+from forerun.errors import UserError, check_path, nearest
 
 CONFIG = Path("config/config.yaml")
 
@@ -63,22 +64,40 @@ class Workspace:
             raise UserError(f"run '{run_id}' has no config.yaml: it was never begun")
         return folder
 
+    def next(self, *words: str, extras: Sequence[str] = ()) -> str:
+        """Return a command that works on the same runs as this call, as it can be typed.
+
+        Parameters
+        ----------
+        words : the command and its own arguments
+        extras : what is passed to Snakemake
+        """
+        where = ["--output-dir", self.output_dir] if self.output_dir else []
+        where += ["--directory", _ENTERED[0]] if _ENTERED else []
+        return shlex.join([*words, *where, *(["--", *extras] if extras else [])])
+
     def _nearest(self, run_id: str) -> str:
         known = [entry.name for entry in run_folders.run_folders(self.runs)]
         if not known:
             return " (there are no runs)"
-        near = difflib.get_close_matches(run_id, known, n=3, cutoff=0.4)
+        near = nearest(run_id, known, cutoff=0.4)
         if not near:
             near = sorted(known)[-3:]
         return f"; the nearest: {', '.join(near)}" if near else ""
 
 
+#: The folder that this call has entered, as it was named.
+_ENTERED: list[str] = []
+
+
 def enter(directory: Path | None) -> None:
     """Go to the folder that was asked for."""
+    _ENTERED.clear()
     if directory is not None:
         if not directory.is_dir():
             raise UserError(f"--directory: '{directory}' is not a folder")
         os.chdir(directory)
+        _ENTERED.append(str(directory))
 
 
 def workspace(output_dir: str | None = None, directory: Path | None = None) -> Workspace:
