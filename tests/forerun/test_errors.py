@@ -34,6 +34,7 @@ def test_numbers_in_names(word: str, found: str) -> None:
         ("horizn", ["horizon", "freq"], ["horizon"]),
         ("exp2", ["exp_1", "exp_02", "other"], ["exp_02", "exp_1"]),
         ("xyz", ["abc"], []),
+        ("run_100", ["run_10", "run_100", "run_1000"], ["run_100"]),
         ("", ["abc"], []),
         ("2024_11", ["2024_1", "2024_10", "2024_011"], ["2024_011"]),
     ],
