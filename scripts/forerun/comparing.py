@@ -140,9 +140,11 @@ def compare(folders: Sequence[str | Path]) -> Compared:
 def _leaderboard(run: Run) -> list[str]:
     """Return the models of a run that has scores."""
     if not (run.paths.leaderboard.is_file() and run.paths.metrics.is_file()):
+        runs = run.folder.parent
+        where = f" --output-dir {runs.parent}" if runs.parent != Path() else ""
         raise UserError(
             f"run '{run.run_id}' has no leaderboard yet: finish it with 'train --run-id "
-            f"{run.run_id}'"
+            f"{run.run_id}{where}'"
         )
     return run.ranked
 
