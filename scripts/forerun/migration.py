@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tarfile
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ from forerun.files import (
     new_file,
     publish,
     read_json,
+    replacing,
     sha256,
     write_json,
     write_text,
@@ -108,6 +110,17 @@ def _refuse_strange(steps: Plan) -> None:
         path = steps.output / name
         if not (path.is_file() or path.is_symlink()):
             raise UserError(f"'{path}' is neither a file nor a link; move it away first")
+        if path.is_symlink() and not _is_moved_along(steps, path.resolve()):
+            raise UserError(
+                f"'{path}' is a link to '{path.resolve()}', which is no file that moves with it; "
+                "put the file itself in its place, or remove the link"
+            )
+
+
+def _is_moved_along(steps: Plan, real: Path) -> bool:
+    return real.is_file() and any(
+        real.is_relative_to((steps.output / name).resolve()) for name in steps.names
+    )
 
 
 def store(steps: Plan) -> None:
@@ -172,7 +185,17 @@ def _mark(steps: Plan) -> None:
     from forerun.config import dump
 
     write_text(folder / "config.yaml", dump(settings))
+    _replace_links(folder)
     seal.seal(folder, folder / "SEALED", failed=[])
+
+
+def _replace_links(folder: Path) -> None:
+    """Put the files themselves in the place of links to them: a seal covers no links."""
+    for name in list(files_below(folder)):
+        path = folder / name
+        if path.is_symlink():
+            with replacing(path) as temporary:
+                shutil.copy2(path, temporary)
 
 
 def describe(folder: Path, run_id: str) -> dict[str, Any]:

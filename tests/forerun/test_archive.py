@@ -366,11 +366,22 @@ def test_migration_moves_everything_into_a_run(old: Path) -> None:
     with tarfile.open(steps.archive) as tar:
         stored = {m.name: tar.extractfile(m).read() for m in tar if m.isreg()}  # type: ignore[union-attr]
     assert stored == {n: c for n, c in before.items() if n not in ("notes.txt", "models/link")}
+    assert not (folder / "models" / "link").is_symlink(), "a seal covers no links"
     row = read_run(folder)
     assert (row.state, row.models, row.horizon) == ("imported", ["NHITS"], 6)
     assert (row.best, row.error) == ("NHITS", 3.0)
     assert seal.verify(folder) == {"missing": [], "changed": [], "extra": []}
     assert migration.plan(old) is None
+
+
+@pytest.mark.parametrize("place", ["missing", "../notes.txt", "../../../secret"])
+def test_migration_refuses_links_to_what_stays_behind(old: Path, place: str) -> None:
+    (old.parents[1] / "secret").write_text("secret")
+    (old / "models" / "other").symlink_to(place)
+    before = contents(old)
+    with pytest.raises(UserError, match="no file that moves with it"):
+        migration.migrate(migration.plan(old, TIME))  # type: ignore[arg-type]
+    assert contents(old) == before
 
 
 @pytest.mark.parametrize("number", range(12))
