@@ -44,7 +44,7 @@ def test_train_refuses_before_anything_is_written(
     assert forerun(["train", "-r", "x", "-c", "c.yaml", *more]) == 2
     told = capfd.readouterr().err.splitlines()
     assert len(told) == 1
-    assert "AR need the values of promo for the 3 steps" in told[0]
+    assert "AR needs the values of promo for the 3 steps" in told[0]
     assert "on_missing_future: skip" in told[0]
     assert contents(home) == before
 

@@ -72,13 +72,18 @@ def check(settings: Mapping[str, Any], frame: pd.DataFrame, how: str = "error") 
     missing = find_missing(settings, frame)
     if missing is None:
         return []
-    names = listed(need_future(settings))
+    models = need_future(settings)
+    names, need = listed(models), _need(models)
     if how == "skip":
         return [f"back-test only, no forecasts of {names}: missing are {missing}"]
     raise UserError(
-        f"future values are missing: {names} need {missing}; {IN_A_RUN}, or set "
+        f"future values are missing: {names} {need} {missing}; {IN_A_RUN}, or set "
         "on_missing_future: skip to back-test these models without forecasts"
     )
+
+
+def _need(models: Collection[str]) -> str:
+    return "needs" if len(models) == 1 else "need"
 
 
 def refuse_missing(settings: Mapping[str, Any], data: Data, models: Collection[str]) -> None:
@@ -90,8 +95,9 @@ def refuse_missing(settings: Mapping[str, Any], data: Data, models: Collection[s
     missing = missing_future(data.history, data.future, columns, steps, settings["freq"])
     if missing:
         raise UserError(
-            f"future values are missing: {listed(names)} need {missing}; give them as later rows "
-            f"of the data (without a target) or in a table of their own (--futr-file); {SKIP}"
+            f"future values are missing: {listed(names)} {_need(names)} {missing}; give them as "
+            "later rows of the data (without a target) or in a table of their own (--futr-file); "
+            f"{SKIP}"
         )
 
 

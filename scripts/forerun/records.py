@@ -26,6 +26,8 @@ CLASSES = ("predictions", "plots", "report.html", "inference", "comparisons")
 FOLDER = "checksums"
 #: Files that tools leave in folders and that say nothing about the run.
 IGNORED = (".snakemake_timestamp", ".DS_Store")
+#: What has no checksum: it says how a run was made, and may be written to at any time.
+UNCHECKED = (FOLDER, "SEALED", "logs", "benchmarks", "imported.json")
 
 
 @dataclass
@@ -123,6 +125,20 @@ def derived_files(run: str | Path) -> list[str]:
         elif os.path.lexists(run / what):
             found.append(what)
     return found
+
+
+def strays(run: str | Path, frozen: tuple[str, ...]) -> list[str]:
+    """Return the files that belong neither to what is frozen nor to what is recorded."""
+    run, found = Path(run), []
+    places = {*frozen, *CLASSES, *UNCHECKED}
+    for path in run.iterdir():
+        if path.name in places or path.match("cv_results_*.csv"):
+            continue
+        if path.is_dir() and not path.is_symlink() and not path.name.startswith(TEMPORARY):
+            found += [f"{path.name}/{name}" for name in _files(path)]
+        elif path.name not in IGNORED and not path.name.startswith(TEMPORARY):
+            found.append(path.name)
+    return sorted(found)
 
 
 def unrecorded(run: str | Path) -> list[str]:

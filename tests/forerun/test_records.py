@@ -60,7 +60,7 @@ def test_all_is_well(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verified(capsys) == (0, [])
     forerun(["verify", "exp1"])
     out = capsys.readouterr().out
-    for line in ("predictions: as recorded (2 files)", "report.html: as recorded (1 files)"):
+    for line in ("predictions: as recorded (2 files)", "report.html: as recorded (1 file)"):
         assert line in out
 
 
@@ -227,3 +227,22 @@ def test_edited_forecasts_are_not_used(run: Path) -> None:
     (run / "predictions" / "a.csv").write_text("edited")
     assert not seal.is_intact(run, "predictions")
     assert seal.is_intact(run, "plots")
+
+
+@pytest.mark.parametrize("name", ["hello.txt", "sub/deep/x.bin", "models.old/a.pkl", "link"])
+def test_a_file_that_belongs_to_no_class_is_extra(
+    run: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verified(capsys)[0] == 0
+    for expected in ("logs/new.log", "benchmarks/b.tsv", ".DS_Store", ".tmp-left"):
+        (run / expected).parent.mkdir(exist_ok=True)
+        (run / expected).write_text("written at any time")
+    assert verified(capsys)[0] == 0
+    (run / name).parent.mkdir(parents=True, exist_ok=True)
+    if name == "link":
+        (run / name).symlink_to(run / "logs")
+    else:
+        (run / name).write_text("added")
+    code, lines = verified(capsys)
+    assert code == 1
+    assert f"extra: {name}" in lines

@@ -54,7 +54,7 @@ def test_a_model_that_lacks_future_values_ends_the_call(
     with pytest.raises(UserError) as caught:
         predict.forecast_all(settings, data, choice, [])
     text = str(caught.value)
-    assert "AutoARIMA need the values of promo for the 2 steps after each series' end" in text
+    assert "AutoARIMA needs the values of promo for the 2 steps after each series' end" in text
     assert "from 2024-01-21 on" in text
     assert "--skip-missing" in text
     alone = Choice(["SeasonalNaive"], {"SeasonalNaive": choice.models["SeasonalNaive"]})

@@ -20,7 +20,9 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     """
     from forerun import seal
     from forerun.cli.console import say
+    from forerun.records import strays
     from forerun.runs import is_sealed
+    from forerun.text import plural
 
     folder = workspace(output_dir, directory).folder(run)
     if not is_sealed(folder):
@@ -28,13 +30,14 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     frozen = [f"{kind}: {name}" for kind, names in seal.verify(folder).items() for name in names]
     derived = seal.verify_derived(folder)
     wrong = [*frozen, *(line for checked in derived.values() for line in checked.wrong)]
+    wrong += [f"extra: {name}" for name in strays(folder, seal.PARTS)]
     say(*wrong)
     if not seal.has_checksum(folder) and "changed: SEALED" not in frozen:
         say("note: the seal has no checksum of itself: it is from an earlier version")
     say(*_summary(derived))
     if wrong:
         what = "is not what was sealed" if frozen else "was changed after it was sealed"
-        say(f"run {run} {what}: {len(wrong)} differences")
+        say(f"run {run} {what}: {plural(len(wrong), 'difference')}")
         return 1
     say(f"run {run} is as it was sealed ({len(list(seal.frozen_files(folder)))} files)")
     return 0
@@ -42,12 +45,13 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
 
 def _summary(derived: dict[str, Checked]) -> list[str]:
     """Say what of each class was compared, and what could not be."""
+    from forerun.text import plural
+
     lines = []
     for what, checked in derived.items():
         if number := len(checked.unrecorded):
-            lines.append(
-                f"note: {what}: checksums not recorded ({number} files of an earlier version)"
-            )
+            files = plural(number, "file")
+            lines.append(f"note: {what}: checksums not recorded ({files} of an earlier version)")
         elif checked.recorded and not checked.wrong:
-            lines.append(f"{what}: as recorded ({checked.recorded} files)")
+            lines.append(f"{what}: as recorded ({plural(checked.recorded, 'file')})")
     return lines
