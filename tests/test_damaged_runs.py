@@ -139,6 +139,31 @@ def test_the_others_are_as_before(
     assert len(fits) == len(experience.fits(home / "runs"))
 
 
+@pytest.mark.parametrize("file", ["SEALED", "provenance.json"])
+def test_the_table_names_a_pipe(home: Path, file: str) -> None:
+    damage(home, file, "a pipe")
+    problem = listing.read_run(home / "runs" / "bad").problem
+    assert problem == f"{file} cannot be read (it is not a regular file)"
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "deep", "utf-16"])
+def test_show_says_why_it_has_no_provenance(
+    home: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(home, "provenance.json", kind)
+    assert forerun(["show", "bad"]) == 0
+    out, _ = printed(capsys)
+    assert "warning: provenance.json " in out
+
+
+@pytest.mark.parametrize("file", ["leaderboard.csv", "metrics.csv"])
+def test_compare_names_a_pipe(home: Path, file: str, capsys: pytest.CaptureFixture[str]) -> None:
+    damage(home, file, "a pipe")
+    assert forerun(["compare", "good", "bad", "--no-plot"]) == 2
+    _, err = printed(capsys)
+    assert f"bad/{file}: cannot be read (it is not a regular file)" in err
+
+
 @pytest.mark.parametrize("kind", ["a pipe", "deep", "aliases", "utf-16", "not finite", "a list"])
 @pytest.mark.parametrize("file", ["config.yaml", "leaderboard.csv", "metrics.csv"])
 def test_what_needs_a_damaged_file_says_so_in_a_line(

@@ -5,6 +5,7 @@ The command and the page (:mod:`forerun.report.comparison`) both show what :func
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,6 +140,9 @@ def compare(folders: Sequence[str | Path]) -> Compared:
 
 def _leaderboard(run: Run) -> list[str]:
     """Return the models of a run that has scores."""
+    for path in (run.paths.leaderboard, run.paths.metrics):
+        if os.path.lexists(path) and not path.is_file():
+            raise UserError(f"{path}: cannot be read (it is not a regular file)")
     if not (run.paths.leaderboard.is_file() and run.paths.metrics.is_file()):
         runs = run.folder.parent
         where = f" --output-dir {runs.parent}" if runs.parent != Path() else ""

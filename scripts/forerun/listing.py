@@ -125,7 +125,16 @@ def read_run(folder: str | Path, run_id: str | None = None) -> Row:
         except (UserError, OSError) as error:
             row.problem = f"leaderboard.csv cannot be read ({_one_line(error, folder)})"
     row.state = _state(row, folder, there)
+    row.problem = row.problem or _irregular(folder, there)
     return row
+
+
+def _irregular(folder: str, there: set[str]) -> str | None:
+    """Name a file that is a pipe, a device or a folder; what is in it is read when it is needed."""
+    for name in ("provenance.json", "SEALED"):
+        if name in there and not os.path.isfile(os.path.join(folder, name)):
+            return f"{name} cannot be read (it is not a regular file)"
+    return None
 
 
 def _one_line(error: Exception, folder: str) -> str:

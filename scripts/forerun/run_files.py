@@ -5,11 +5,13 @@ A run may be damaged or come from a stranger: no value read here has a type that
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
 
-from forerun.bounded import shaped
+from forerun.bounded import parse_json, read_text, shaped
+from forerun.errors import UserError
 from forerun.files import read_mapping
 
 _ERROR = {"class": str, "message": str}
@@ -57,6 +59,19 @@ def read_provenance(folder: str | Path) -> dict[str, Any]:
     if not is_moment(found.get("created_at")):
         found.pop("created_at", None)
     return found
+
+
+def damage(path: str | Path) -> str:
+    """Say why a JSON file that exists cannot be read; empty if it can."""
+    if not os.path.lexists(path):
+        return ""
+    try:
+        parse_json(read_text(path))
+    except UserError as error:
+        return str(error).removeprefix(f"{path}: ")
+    except ValueError as error:
+        return f"is no JSON ({error})"
+    return ""
 
 
 def is_moment(text: Any) -> bool:

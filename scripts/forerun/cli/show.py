@@ -72,8 +72,10 @@ def _brief(item: Any) -> str:
 
 
 def _data(folder: Path) -> list[str]:
-    from forerun.run_files import read_provenance
+    from forerun.run_files import damage, read_provenance
 
+    if why := damage(folder / "provenance.json"):
+        return [f"warning: provenance.json {why}"]
     provenance = read_provenance(folder)
     data = provenance["data"]
     if not data:
