@@ -225,7 +225,11 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
     ),
     "unknown frequency": (good, {"freq": "daily"}, "freq 'daily' is no frequency"),
     "number as frequency": (good, {"freq": 1}, "times are time stamps, but freq is the number 1"),
-    "frequency for numbers": (numbered(*range(8)), {"freq": "D"}, "whole numbers, but freq is 'D'"),
+    "frequency for numbers": (
+        numbered(*range(8)),
+        {"freq": "D"},
+        "whole numbers such as 0, but freq is 'D'",
+    ),
     "single rows": (lambda: good().iloc[[0, 8]], {}, "cannot be inferred from series of one row"),
     "one row": (lambda: good().head(1), {"freq": "D"}, "too short, 6 values are needed"),
     "too short": (

@@ -114,6 +114,10 @@ SHAPES = {
     ),
     "no names": ("A,2021-01-01,5\nA,2021-01-02,6\n", "the first line looks like data"),
     "a title": ("Sales of all shops\n\nunique_id,ds,y\nA,2021-01-01,5\n", "in line 3"),
+    "a title with separators": (
+        "Sales of all shops,,\nmade,2021,\nunique_id,ds,y\nA,2021-01-01,5\n",
+        "in line 3",
+    ),
     "comments": (
         "# made by hand, 2021\n# in EUR\nunique_id;ds;y\nA;2021-01-01;5\nA;2021-01-02;6\n",
         "in line 3",
@@ -134,6 +138,21 @@ def test_other_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
         assert {"ds", "y"} <= set(table.columns)
         pd.to_datetime(table["ds"], format="mixed")
         assert table["y"].dtype.kind in "if"
+
+
+def test_columns_of_other_names(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("store,date,sales\nA,2021-01-01,5\nA,2021-01-02,6\n")
+    said = refused(path)
+    assert "give them as id_col, time_col, target_col; if each series has a column" in said
+    assert ".rename(columns={'date': 'ds'})" in said
+
+
+def test_wide_feather_is_read_as_feather(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = {day: [1.0] for day in TABLE["ds"]}
+    pd.DataFrame({"unique_id": ["A"]} | days).to_feather(tmp_path / "wide.feather")
+    table = converted(refused(tmp_path / "wide.feather", time_col="day"), tmp_path, monkeypatch)
+    assert table["day"].tolist() == TABLE["ds"].tolist()
 
 
 def test_shapes_of_data_frames() -> None:

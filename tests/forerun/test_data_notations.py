@@ -538,3 +538,55 @@ def test_the_jitter_of_a_clock(freq: str, unit: str, given: bool) -> None:
 def test_an_even_shift_is_no_jitter() -> None:
     stamps = pd.date_range("2021-01-01 00:00:07", periods=30, freq="h")
     assert dated(stamps).freq == "h"
+
+
+# --- one message, not two -------------------------------------------------------------------------
+
+
+def complaint(times: list[Any], **changed: Any) -> str:
+    table = pd.DataFrame({"unique_id": "A", "ds": times, "y": np.arange(float(len(times)))})
+    with pytest.raises(UserError) as caught:
+        prepare(table, settings(**changed))
+    return str(caught.value)
+
+
+def test_a_zone_of_other_days_names_the_right_one() -> None:
+    days = pd.date_range("2024-02-01", periods=100, tz="Europe/Berlin").tz_convert("UTC")
+    said = complaint([day.isoformat() for day in days], tz="America/New_York")
+    assert said.endswith("begin at the same hour; tz: Europe/Berlin is")
+
+
+@pytest.mark.parametrize(
+    ("times", "changed"),
+    [
+        (pd.date_range("1920-01-01", periods=1260, freq="MS").strftime("%b-%y"), {}),
+        (range(60), {"freq": "D"}),
+    ],
+    ids=["open century", "a dated frequency for numbers"],
+)
+def test_nothing_is_said_about_times_that_are_a_guess(times: Any, changed: dict[str, Any]) -> None:
+    assert ";" not in complaint([*times], **changed).replace("; write", "")
+
+
+@pytest.mark.parametrize("strange", ["2001Q1", "01.02.2021", "2021-W03", "Jan 2021"])
+def test_times_in_two_notations(strange: str) -> None:
+    said = complaint([*DAYS, strange])
+    assert "the other times are written in another way" in said
+    assert "quarters as" not in said
+
+
+@pytest.mark.parametrize("gaps", ["error", "fill"])
+@pytest.mark.parametrize(
+    ("numbers", "right"),
+    [([*range(202010, 202054), *range(202101, 202111)], "2020-W10"),
+     ([10 * year + part for year in range(2001, 2004) for part in range(1, 5)], "2001Q1")],
+)  # fmt: skip
+def test_weeks_and_quarters_as_numbers(numbers: list[int], right: str, gaps: str) -> None:
+    assert f"of years; write {right} (freq: 1 would" in complaint(numbers, on_gaps=gaps)
+
+
+def test_whole_numbers_saved_as_decimals(tmp_path: Path) -> None:
+    times = [f"{1_609_459_200 + 86_400 * day}.0" for day in range(8)]
+    columns = {"unique_id": ["A"] * 8, "ds": times, "y": [str(day) for day in range(8)]}
+    prepared = load(settings(data_file=write(tmp_path, columns, ",")))
+    assert prepared.frame["ds"].dt.strftime("%Y-%m-%d").tolist() == DAYS

@@ -44,7 +44,8 @@ def read(value: Ints, bad: Bools, freq: str | int | None) -> Times:
     if found is None and freq is not None:
         found = _years(distinct)
     if found is None:
-        plain.trouble = _hint(distinct, freq) if freq is not None else ""
+        parts = _parts_of_years(distinct)
+        plain.trouble = parts if parts or freq is None else _hint(distinct, freq)
         return plain
     dates, said, months = found
     lookup = pd.Series(dates.to_numpy(), index=distinct.to_numpy())
@@ -86,6 +87,25 @@ def _years(distinct: pd.Series) -> Found | None:
     if distinct.min() < 1678 or distinct.max() > 2261:
         return None
     return pd.to_datetime(distinct.astype(str), format="%Y", errors="coerce"), "years", 12
+
+
+def _parts_of_years(distinct: pd.Series) -> str:
+    """Say that 202052, 202101 are weeks, 20014, 20021 quarters: they jump only between years."""
+    numbers = np.sort(distinct.to_numpy())
+    before = numbers[:-1][np.diff(numbers) > 1]
+    after = numbers[1:][np.diff(numbers) > 1]
+    for name, form, base, ends in (("weeks", "-W", 100, (52, 53)), ("quarters", "Q", 10, (4,))):
+        year, part = divmod(numbers, base)
+        if year[0] < 1900 or year[-1] > 2100 or part.min() < 1 or part.max() > ends[-1]:
+            continue
+        if len(before) and np.isin(before % base, ends).all() and (after % base == 1).all():
+            digits = len(str(base)) - 1
+            example = f"{year[0]}{form}{part[0]:0{digits}d}"
+            return (
+                f"whole numbers such as {numbers[0]} look like {name} of years; "
+                f"write {example} (freq: 1 would keep them as numbers)"
+            )
+    return ""
 
 
 def _hint(distinct: pd.Series, freq: str | int | None) -> str:

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from forerun.data import deviations, layouts
-from forerun.data.notations import FORMS
+from forerun.data.notations import FORMS, MIXED
 from forerun.data.numbers import Writing
 from forerun.data.panel import Panel, in_order
 from forerun.data.parsing import Bools, Times, parse_ids, parse_numbers
 from forerun.data.problems import Problems, count, show
+from forerun.data.times import readable
 from forerun.errors import suggest
 
 RESERVED = ("unique_id", "ds", "y", "cutoff", "available_mask", "sample_weight", "index")
@@ -172,9 +173,11 @@ def _check_times(column: pd.Series, times: Times, problems: Problems, where: str
     if times.bad.any():
         row = int(np.argmax(times.bad))
         number = count(int(times.bad.sum()), "value")
+        mixed = not times.bad.all() and readable(column.iloc[row])
+        how = MIXED if mixed else FORMS
         problems.add(
             f"{said}: {number} of {len(column)} cannot be read as a time, "
-            f"e.g. {show(column.iloc[row])} in data row {row + 1} ({FORMS})"
+            f"e.g. {show(column.iloc[row])} in data row {row + 1} ({how})"
         )
 
 

@@ -100,11 +100,15 @@ def _refuse_preamble(
     rows = [(lines[reader.line_num - 1][0], row) for row in reader]
     widths = Counter(len(row) for _, row in rows)
     usual, times = widths.most_common(1)[0]
-    if usual < 2 or len(rows[0][1]) == usual or 2 * times <= len(rows) - len(widths):
-        return
-    number, names = next((number, row) for number, row in rows if len(row) == usual)
-    cells = {name.strip() for name in names}
-    if cells & (wanted or set()) or not any(re.search(r"\d", cell) for cell in cells):
+    filled = [{cell.strip() for cell in row} - {""} for _, row in rows]
+    asked = [len(cells & (wanted or set())) for cells in filled]
+    place = next((place for place, found in enumerate(asked) if found > 1), 0)
+    if asked[0] or not place:  # else a title, cut into as many cells as the table
+        if usual < 2 or len(rows[0][1]) == usual or 2 * times <= len(rows) - len(widths):
+            return
+        place = next(place for place, (_, row) in enumerate(rows) if len(row) == usual)
+    number = rows[place][0]
+    if asked[place] or not any(re.search(r"\d", cell) for cell in filled[place]):
         options = "" if separator == "," else f", sep={separator!r}"
         raise UserError(
             f"{show(path, 200)}: the names of the columns are in line {number + 1}, what is before "

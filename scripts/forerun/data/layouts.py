@@ -14,6 +14,7 @@ _TIME = re.compile(
     r"|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}|[A-Za-z]{3,9}[- ]\d{2,4}",
     re.IGNORECASE,
 )
+_TIME_NAME = re.compile(r"date|time|datum|^(ds|day|week|month|year|period)$", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d*[.,]?\d+")
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
 
@@ -39,7 +40,7 @@ def hint(frame: pd.DataFrame, names: Sequence[str], missing: set[str], time_col:
         others = [name for name in names if name not in times]
         return (
             "the table is wide, with a column for each time; make it long: "
-            f"{table}.melt({others}, var_name='ds', value_name='y'){SAVE}"
+            f"{table}.melt({others}, var_name={time_col!r}, value_name='y'){SAVE}"
         )
     data_like = [name for name in names if _TIME.fullmatch(name) or _NUMBER.fullmatch(name)]
     if len(missing) == 3 and len(names) <= 8 and data_like and 2 * len(data_like) >= len(names) - 1:
@@ -52,9 +53,11 @@ def hint(frame: pd.DataFrame, names: Sequence[str], missing: set[str], time_col:
     if "time_col" in missing and {"year", "month"} <= parts.keys():
         return f"put the parts of the date together: {_date(table, parts)}{SAVE}"
     if {"id_col", "target_col"} <= missing and len(names) > 2:
-        key = time_col if time_col in names else names[0]
+        key = time_col if time_col in names else _time_like(names)
         table += "" if key == time_col else f".rename(columns={{{key!r}: {time_col!r}}})"
+        keys = ", ".join(key for key in ("id_col", "time_col", "target_col") if key in missing)
         return (
+            f"if these columns have other names, give them as {keys}; "
             "if each series has a column, make the table long: "
             f"{table}.melt({time_col!r}, var_name='unique_id', value_name='y'){SAVE}"
         )
@@ -62,10 +65,16 @@ def hint(frame: pd.DataFrame, names: Sequence[str], missing: set[str], time_col:
     return one if missing == {"id_col"} else ""
 
 
+def _time_like(names: Sequence[str]) -> str:
+    """Return the column that is called like a time, else the first."""
+    return next((name for name in names if _TIME_NAME.search(name)), names[0])
+
+
 def _table(frame: pd.DataFrame, more: str = "") -> str:
     path, separator = frame.attrs.get("path"), frame.attrs.get("separator")
     if path is None or separator is None:
-        return "table" if path is None else f"pd.read_parquet({str(path)!r})"
+        reader = frame.attrs.get("reader", "read_parquet")
+        return "table" if path is None else f"pd.{reader}({str(path)!r})"
     options = [repr(str(path)), *([] if separator == "," else [f"sep={separator!r}"])]
     return f"pd.read_csv({', '.join([*options, *([more] if more else [])])})"
 

@@ -34,6 +34,8 @@ FORMS = (
     "2001-01-31 13:00 or, with a zone, 2001-01-31T13:00+01:00"
 )
 
+MIXED = "the other times are written in another way: write all in one"
+
 
 @dataclass(frozen=True)
 class Notation:

@@ -199,6 +199,8 @@ def _parse(
         times, later = parse_both(df[roles.time], futr[roles.time], asked, observed)
     notes.extend(times.notes)
     panel = checking.to_panel(df, roles, times, columns, written, problems)
+    if times.trouble:
+        problems.check()  # whatever else is found is found in times that are a guess
     checking.check_infinite(panel, columns, problems)
     panel = checking.without_duplicates(panel, problems, roles.single)
     if futr is not None and len(panel):

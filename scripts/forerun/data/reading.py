@@ -117,7 +117,7 @@ def _read_parquet(path: Path, wanted: set[str] | None) -> tuple[pa.Table, dict[s
 def _read_feather(path: Path, wanted: set[str] | None) -> tuple[pa.Table, dict[str, Any]]:
     table = feather.read_table(path, memory_map=False)
     names = list(table.column_names)
-    return table.select(_chosen(names, wanted)), _about(names)
+    return table.select(_chosen(names, wanted)), _about(names) | {"reader": "read_feather"}
 
 
 def _chosen(names: list[str], wanted: set[str] | None) -> list[str]:

@@ -69,6 +69,14 @@ def parse_both(
     )
 
 
+def readable(value: Any) -> bool:
+    """Return whether a value could be read as a date or a period if all were written like it."""
+    if not isinstance(value, str):
+        return False
+    one = parse_times(pd.Series([value], dtype=object), Asked())
+    return one.dated and not one.bad.any()
+
+
 def _parse(column: pd.Series, asked: Asked, observed: Bools | None) -> Times:
     dtype = column.dtype
     if isinstance(dtype, pd.PeriodDtype):
@@ -135,6 +143,7 @@ def _parse_values(raw: list[Any], asked: Asked, observed: Bools) -> Times:
     texts = pd.Series(["" if v is None else str(v).strip() for v in raw], dtype=object)
     texts = texts.str.replace(r"(?<=\d)\s*(UTC|GMT)$", "Z", regex=True)
     blank = texts.str.lower().isin(MISSING_WORDS)
+    texts = texts.str.replace(r"^(\d{5,19})\.0+$", r"\1", regex=True)  # whole, saved as a float
     whole = texts.str.fullmatch(r"[+-]?\d{1,19}")
     if whole.sum() * 2 > (~blank).sum():
         numbers = [int(text) if fits else 0 for text, fits in zip(texts, whole, strict=True)]

@@ -96,6 +96,9 @@ def _convert(utc: pd.Series, tz: str) -> tuple[pd.Series, list[str], str]:
     moved = local(utc, tz)
     offset = moved - utc
     if _varies(offset) and clocks(moved) >= clocks(utc):
+        if better := suggestion(utc):
+            trouble = f"tz: {tz} is not where these days begin at the same hour; {better} is"
+            return moved, [], trouble
         first = utc[offset != offset.dropna().iloc[0]].min()
         return (
             moved,
