@@ -281,3 +281,24 @@ def test_local_hours_across_a_clock_change(day: str, said: str) -> None:
     table = pd.DataFrame({"unique_id": "A", "ds": hours, "y": range(24)})
     with pytest.raises(UserError, match=f"{said}.*write times in UTC"):
         prepare(table, settings())
+
+
+# --- a table of static features -------------------------------------------------------------------
+
+
+def test_series_of_the_static_table_that_are_not_in_the_data(tmp_path: Path) -> None:
+    data, static = tmp_path / "data.csv", tmp_path / "static.csv"
+    TABLE.to_csv(data, index=False)
+    asked = {"static_file": static, "stat_exog": ["size"]}
+    static.write_text("unique_id,size\nA,1.5\nZ,2\n")
+    notes = load(settings(data_file=data, **asked)).notes
+    assert "static_file: series 'Z' not in the data, ignored" in notes
+    static.write_text("unique_id,size\nX,1.5\nZ,2\n")
+    said = refused(data, **asked)
+    assert said == "the data: static_file has other series than the data (2 series, e.g. 'X')"
+    static.write_text("unique_id,height\nA,1.5\n")
+    assert "'size' (stat_exog) is missing in static_file (there are 'unique_id', 'height')" in (
+        refused(data, **asked)
+    )
+    static.write_text("unique_id,size\nA,inf\n")
+    assert "is infinite for series 'A'" in refused(data, **asked)

@@ -96,7 +96,9 @@ def check_columns(
             elif name in RESERVED:
                 problems.add(f"{key} cannot have the name {show(name)}; rename that column")
             asked[name] = key
-    elsewhere = set(roles.stat) & set([] if static is None else static.columns)
+    elsewhere = set()
+    if static is not None:
+        elsewhere = {n for n in roles.stat if n in static.columns or n not in frame.columns}
     _check_table(frame, {n: k for n, k in asked.items() if n not in elsewhere}, "", problems)
     if static is not None:
         keys = {roles.id: "id_col"} | {n: "stat_exog" for n in roles.stat if n in elsewhere}

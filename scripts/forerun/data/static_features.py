@@ -34,7 +34,7 @@ def take(
     if static is not None and roles.stat:
         names = [name for name in roles.stat if name in static.columns]
         written = writings(static, names, decimal, problems, notes, " in static_file")
-        features |= _from_file(panel, roles, static, written, problems)
+        features |= _from_file(panel, roles, static, written, problems, notes)
     panel.columns = rest
     return features, panel
 
@@ -67,6 +67,7 @@ def _from_file(
     static: pd.DataFrame,
     written: Mapping[str, Writing],
     problems: Problems,
+    notes: list[str],
 ) -> Features:
     code, labels = parse_ids(static[roles.id])
     twice = pd.Series(code[code >= 0]).duplicated().to_numpy()
@@ -76,7 +77,14 @@ def _from_file(
     if (code < 0).any():
         row = int(np.argmax(code < 0)) + 1
         problems.add(f"static_file has rows without {show(roles.id)}, first data row {row}")
-    features = {}
+    features: Features = {}
+    # A run's frozen table has no path, and may well have other series than new data.
+    strange = sorted(set(labels) - set(panel.labels)) if "path" in static.attrs else []
+    if strange and len(strange) == len(labels):
+        problems.add(f"static_file has other series than the data ({name_series(strange)})")
+        return {name: np.zeros(len(panel.labels)) for name in roles.stat if name in static.columns}
+    if strange:
+        notes.append(f"static_file: {name_series(strange)} not in the data, ignored")
     row_of = np.full(len(labels) + 1, -1, dtype=np.int64)  # the last place: no such series
     row_of[code[code >= 0]] = np.flatnonzero(code >= 0)
     place = {name: number for number, name in enumerate(labels)}
@@ -87,7 +95,8 @@ def _from_file(
         check_numbers(static[name], wrong, problems, hint)
         endless = np.isinf(values)
         if endless.any():
-            problems.add(f"static feature {show(name)} is infinite")
+            said = name_series(list(static[roles.id][endless].astype(str)))
+            problems.add(f"static feature {show(name)} is infinite for {said}")
         values[wrong | endless] = 0.0  # said already
         features[name] = np.append(values, np.nan)[rows]  # -1: no such row
     return features
