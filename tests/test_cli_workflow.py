@@ -68,8 +68,10 @@ TRAIN = ["train", "--run-id", "small", "-c", "small.yaml", "-d", "table.csv"]
 def test_train_says_what_it_does(home: Path) -> None:
     lines = (home / "output.txt").read_text().splitlines()
     assert lines[0] == "run small"
-    assert lines[1].startswith("snakemake runs/small/predictions runs/small/plots ")
-    assert lines[1].endswith("--config run_id=small data_file=table.csv --cores 1")
+    assert lines[1] == "note: freq was inferred from the data: D"
+    call = next(line for line in lines if not line.startswith(("run ", "note: ")))
+    assert call.startswith("snakemake runs/small/predictions runs/small/plots ")
+    assert call.endswith("--config run_id=small data_file=table.csv --cores 1")
     assert any(line.startswith("SeasonalNaive: final fit") for line in lines)
     assert any(line.split()[:1] == ["SeasonalNaive"] and " ok" in line for line in lines)
     assert lines[-1] == "next: predict --run-id small --cherry-pick"

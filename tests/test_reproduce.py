@@ -63,12 +63,12 @@ def test_equal_tables_have_no_difference(run_copy: Path) -> None:
 
 def test_numbers_that_are_missing_in_one_table_only_differ(tmp_path: Path) -> None:
     then, now = tmp_path / "a.csv", tmp_path / "b.csv"
-    then.write_text("m,x,y\na,1.0,\nb,2.0,3\n")
-    now.write_text("m,x,y\na,1.5,\nb,2.0,3\n")
+    then.write_text("unique_id,x,y\na,1.0,\nb,2.0,3\n")
+    now.write_text("unique_id,x,y\na,1.5,\nb,2.0,3\n")
     assert largest_difference(then, now) == 0.5
-    now.write_text("m,x,y\na,,\nb,2.0,3\n")
+    now.write_text("unique_id,x,y\na,,\nb,2.0,3\n")
     assert largest_difference(then, now) == float("inf")
-    now.write_text("m,x,y\nc,1.0,\nb,2.0,3\n")
+    now.write_text("unique_id,x,y\nc,1.0,\nb,2.0,3\n")
     assert largest_difference(then, now) == float("inf")
 
 

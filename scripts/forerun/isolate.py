@@ -89,6 +89,9 @@ def run(
     result |= {"attempts": attempt, "log": log, "started_at": started_at, "finished_at": now()}
     if gpu := (variables or {}).get(devices.VARIABLE):
         result["gpu"] = gpu
+    if result["status"] != "ok":  # a child that was killed has written nothing
+        with _logs(None, log, log_file) as write:
+            write(f"forerun: {result['status']}: {result['error']['message']}\n".encode())
     write_json(outcome, result)
     return result
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from forerun import text
 from forerun.data.future import listed
 from forerun.engines.base import Data
 from forerun.errors import UserError
@@ -151,7 +152,7 @@ def notes(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> list[str]:
     if not networks or not loses_digits(history):
         return []
     largest = float(history["y"].abs().max())
-    head = f"target values up to {largest:.3g} with small changes lose digits in 32 bits"
+    head = f"target values up to {text.number(largest)} with small changes lose digits in 32 bits"
     centered = [spec.name for spec in networks if not _needs_level(spec)]
     uncentered = [spec.name for spec in networks if _needs_level(spec)]
     found = []

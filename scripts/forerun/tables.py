@@ -63,6 +63,12 @@ def _check_header(path: str | Path, head: Sequence[str], needed: Sequence[str]) 
         raise Damaged(f"{path}: has a column twice")
 
 
+def read_columns(path: str | Path) -> list[str]:
+    """Read the names of the columns of a table of any size."""
+    with open_regular(path, LARGE) as file:
+        return _header(path, file.readline(SMALL))
+
+
 def read_leaderboard_rows(path: str | Path) -> list[Row]:
     """Read a ``leaderboard.csv`` as text, one row per model, best first."""
     rows = read_rows(path, needed=("model", "status"))

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from forerun import csv_text
 from forerun.files import replacing
 from forerun.intervals import columns, parse_level
 from forerun.names import TIDY
-from forerun.tables import read_predictions
+from forerun.tables import read_columns, read_predictions
 
 MODEL, POINT = "model", "point"
 
@@ -55,9 +54,7 @@ def write_tidy(folder: Path, models: Sequence[str], settings: Mapping[str, Any])
 
 
 def _levels(path: Path, model: str) -> list[float]:
-    with path.open(encoding="utf-8", newline="") as file:
-        head = next(csv.reader(file), [])
-    found = [parse_level(name, model) for name in head]
+    found = [parse_level(name, model) for name in read_columns(path)]
     return [level for level in found if level is not None]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from forerun import devices
+from forerun import devices, scratch
 from forerun.config import resolve
 from forerun.models import specs
 
@@ -37,7 +38,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (devices.VARIABLE, *devices.BATCH_SYSTEMS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(devices.tempfile, "tempdir", None)
+    monkeypatch.delenv(scratch.VARIABLE, raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", None)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     has_gpus(tmp_path, LISTED)
     return tmp_path

@@ -246,7 +246,8 @@ def test_calibration_and_error_by_step_have_the_ensemble(
         config=run.paths.config, data=run.paths.data, models=run.models,
         cv_results=[run.paths.cv_results(model) for model in run.models],
         combined=[str(run.paths.cv_results("ensemble"))], leaderboard=run.paths.leaderboard,
-        predictions=run.paths.predictions, folder=tmp_path / "plots", log=tmp_path / "log",
+        predictions=run.paths.predictions, folder=tmp_path / "plots",
+        log=tmp_path / "log", plot_series=0,
     )  # fmt: skip
     assert {kind: "ensemble" in models for kind, models in shown.items()} == {
         "error_by_horizon": True, "calibration": True,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from forerun.board import FAILED, OK, RUNNING, STOPPED, Piece, survey
 from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
+
+if TYPE_CHECKING:
+    from forerun.board import Piece
 
 
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> None:
@@ -92,6 +94,7 @@ def _data(folder: Path) -> list[str]:
 def _states(folder: Path, names: list[str]) -> list[tuple[Any, ...]]:
     """Return model, status, seconds and reason of an unfinished run."""
     from forerun import session
+    from forerun.board import RUNNING, survey
 
     pieces, is_running = survey(folder), session.is_running(folder)
     rows: list[tuple[Any, ...]] = []
@@ -105,6 +108,8 @@ def _states(folder: Path, names: list[str]) -> list[tuple[Any, ...]]:
 
 def _status(pieces: list[Piece], is_running: bool) -> str:
     """Return the status of a model from its fits: it is ok when all of them are."""
+    from forerun.board import FAILED, OK, RUNNING, STOPPED
+
     states = [piece.state for piece in pieces]
     if FAILED in states:
         return "failed"

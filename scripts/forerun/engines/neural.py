@@ -184,6 +184,7 @@ def fit(
     nf.fit(df=history, static_df=static, val_size=settings["val_size"])
     _keep_tuned(nf, data)
     _check_weights(nf)
+    setattr(nf, SERIES, [str(name) for name in nf.uids])
     return nf
 
 
