@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shlex
 import signal
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from forerun import preload, scratch
+from forerun import preload, scratch, session
 from forerun import runs as run_folders
 from forerun.errors import UserError
 from forerun.models import specs
@@ -140,12 +141,25 @@ def run(arguments: Sequence[str], output: IO[Any] | None = None, keep: Sequence[
 
 def _environment(arguments: Sequence[str], temporary: Path) -> dict[str, str]:
     """Return the command's environment; jobs on other machines keep theirs."""
+    given = dict(os.environ) | _who(temporary)
     elsewhere = ("--profile", "--workflow-profile", "--executor", "-e")
     named = any(word.split("=")[0] in elsewhere for word in arguments)
     if named or "SNAKEMAKE_PROFILE" in os.environ:
-        return dict(os.environ)
+        return given
     own = {"TMPDIR": str(temporary), scratch.VARIABLE: scratch.machine_folder()}
-    return dict(os.environ) | own
+    return given | own
+
+
+def _who(temporary: Path) -> dict[str, str]:
+    """Return what Snakemake asks for and a user id without a name (containers) has not."""
+    missing = {}
+    if not os.path.isabs(os.path.expanduser("~")):
+        missing["HOME"] = str(temporary)
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # OSError: from Python 3.13 on
+        missing["USER"] = session.user()
+    return missing
 
 
 @contextmanager
