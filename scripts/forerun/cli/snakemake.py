@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from itertools import pairwise
@@ -115,11 +115,20 @@ def libraries(folder: Path, settings: dict[str, Any], rest: Sequence[str]) -> It
         yield
 
 
-def run(arguments: Sequence[str], output: IO[Any] | None = None, keep: Sequence[int] = ()) -> int:
+def run(
+    arguments: Sequence[str],
+    output: IO[Any] | None = None,
+    keep: Sequence[int] = (),
+    is_hopeless: Callable[[], bool] = lambda: False,
+) -> int:
     """Run a command to its end and return its exit code; whatever ends this ends the command.
 
-    `keep` are descriptors that the command inherits: locks that hold as long as it lives. Its
-    temporary files lie in a folder that is removed with it, or by the next call after a kill.
+    Its temporary files lie in a folder that is removed with it, or by the next call after a kill.
+
+    Parameters
+    ----------
+    keep : descriptors that the command inherits: locks that hold as long as it lives
+    is_hopeless : asked every second; when it says so the command is ended, with exit code 2
     """
     with scratch.folder() as temporary, _signals():
         process = subprocess.Popen(
@@ -128,8 +137,13 @@ def run(arguments: Sequence[str], output: IO[Any] | None = None, keep: Sequence[
             pass_fds=[*keep, temporary.lock], env=_environment(arguments, temporary.path),
         )  # fmt: skip
         try:
-            code = process.wait()
-            return code if code >= 0 else 128 - code
+            while True:
+                with suppress(subprocess.TimeoutExpired):
+                    code = process.wait(timeout=1)
+                    return code if code >= 0 else 128 - code
+                if is_hopeless():
+                    end(process)
+                    return 2
         except (KeyboardInterrupt, Ended) as ending:
             end(process)
             number = ending.number if isinstance(ending, Ended) else signal.SIGINT

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 PARTS = ("predictions", "plots", "report.html")
 #: Exit codes of a call that was asked to end: by a closed terminal, by Ctrl-C, by ``kill``.
 ENDED = (129, 130, 143)
+#: What a job says that found no room on the disk (:func:`forerun.errors.no_space`).
+REFUSED = "no space left in"
 
 
 def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
@@ -135,6 +138,10 @@ def _targets(folder: Path) -> list[str]:
 
 def _run(asked: Asked, work: Workspace, folder: Path, verbose: bool, lock: int) -> int:
     from forerun.board import Board
+    from forerun.pieces import ROOM
+
+    def is_full_disk() -> bool:
+        return shutil.disk_usage(folder).free < ROOM
 
     command = snakemake.command(_targets(folder), asked.arguments())
     say(snakemake.shown(command))
@@ -144,10 +151,11 @@ def _run(asked: Asked, work: Workspace, folder: Path, verbose: bool, lock: int) 
         output.write(f"$ {snakemake.shown(command)}\n".encode())
         output.flush()
         with nullcontext() if verbose else Board(folder, plain=not is_terminal()):
-            code = snakemake.run(command, None if verbose else output, keep=[lock])
+            # Snakemake would start each fit again, as often as its rule says, on the full disk.
+            code = snakemake.run(command, None if verbose else output, [lock], is_full_disk)
         output.seek(start)
         text = output.read().decode("utf-8", "replace")
-    if code and code not in ENDED and (is_full(text) or "no space left in" in text):
+    if code and code not in ENDED and (is_full_disk() or is_full(text) or REFUSED in text):
         raise UserError(no_space(folder))
     if code and not verbose and code not in ENDED:
         say(*_relevant(text, log))
