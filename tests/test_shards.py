@@ -40,6 +40,7 @@ def test_a_sealed_run_is_predicted_in_shards(run_copy: Path, tmp_path: Path) -> 
     assert {name for name in before if after.get(name) != before[name]} <= {
         "logs/predict_run.log",
         "benchmarks/predict_run.tsv",
+        "checksums/predictions.json",
     }
     again = snakemake(tmp_path, *asked, configfile=None)
     assert "Nothing to be done" in again.stderr + again.stdout
@@ -69,7 +70,7 @@ def test_intervals_of_shards_rest_on_all_series(run_copy: Path, tmp_path: Path) 
     settings = load_yaml(run_copy / "config.yaml") | {"levels": [80, 95]}
     check_shards_of_one_series(run_copy, settings, tmp_path)
     header = (tmp_path / "together" / "NHITS.csv").read_text().splitlines()[0]
-    assert header == "unique_id,ds,NHITS,NHITS-lo-80,NHITS-hi-80,NHITS-lo-95,NHITS-hi-95"
+    assert header == "unique_id,ds,NHITS-lo-95,NHITS-lo-80,NHITS,NHITS-hi-80,NHITS-hi-95"
 
 
 def test_models_that_forecast_all_series_together_are_not_cut(

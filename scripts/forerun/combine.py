@@ -268,6 +268,7 @@ def ensemble_forecasts(
     metrics : the run's ``metrics.csv``: errors that the weights of each series come from
     record : ``ensemble.json``; weights are shared out among those models that are in `frames`
     """
+    frames = dict(sorted(frames.items()))  # sums depend on their order in the last digit
     weights = np.array([record.get("weights", {}).get(model, 0.0) for model in frames])
     good = np.array([model in record.get("members", []) for model in frames])
     shares = (record.get("shares") or {"greedy": 1.0}).get

@@ -113,11 +113,15 @@ def usable_models(
     return chosen
 
 
-def refuse_damaged(folder: Path, models: Iterable[str]) -> None:
-    """Compare a sealed run's models, data and configuration with the seal before they are used."""
+def refuse_damaged(folder: Path, models: Iterable[str], with_scores: bool = True) -> None:
+    """Compare a sealed run's models, data and configuration with the seal before they are used.
+
+    Combining needs the scores as well (`with_scores`).
+    """
     if not is_sealed(folder):
         return
-    frozen = ("config.yaml", "data.parquet", "metrics.csv", "ensemble.json")
+    frozen = ["config.yaml", "data.parquet"]
+    frozen += ["metrics.csv", "ensemble.json"] if with_scores else []
     for what, prefix in [("", name) for name in frozen] + [
         (name, f"models/{name}/") for name in models
     ]:

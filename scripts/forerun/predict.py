@@ -90,7 +90,7 @@ def write_shard(
     shard, size : which series; see :func:`forerun.shards.read_shard`
     """
     with new_folder(folder) as temporary:
-        settings, folders = _usable(config, models, leaderboard)
+        settings, folders = _usable(config, models, leaderboard, with_scores=False)
         some = read_shard(data, settings, shard, size)
         alone = [spec for spec in specs(settings) if not spec.info.multivariate]
         refused: list[str] = []
@@ -100,13 +100,13 @@ def write_shard(
 
 
 def _usable(
-    config: str, models: list[str], leaderboard: str
+    config: str, models: list[str], leaderboard: str, with_scores: bool = True
 ) -> tuple[dict[str, Any], dict[str, Path]]:
     """Return the run's settings and the folder of each model that is well and undamaged."""
     failed = failed_models(leaderboard)  # in its back-test, perhaps: then it has a folder
     folders = {Path(m).name: Path(m) for m in models if Path(m).name not in failed}
     if not os.environ.get(UNVERIFIED):
-        refuse_damaged(Path(config).parent, folders)
+        refuse_damaged(Path(config).parent, folders, with_scores)
     return read_frozen(config), folders
 
 

@@ -40,7 +40,7 @@ def write_tidy(folder: Path, models: Sequence[str], settings: Mapping[str, Any])
         text_path.open("wb") as text,
     ):
         writer: parquet.ParquetWriter | None = None
-        for model in models:
+        for model in sorted(models):  # whatever order a configuration names them in
             frame = tidy(read_predictions(folder / f"{model}.csv"), model, levels, settings)
             table = pa.Table.from_pandas(frame, preserve_index=False)
             if csv_text.can_write(frame):

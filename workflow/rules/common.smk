@@ -23,6 +23,7 @@ from forerun import catalog, devices, experience, mirror, names, schema, shards,
 from forerun import runs as run_folders
 from forerun.config import differences, read_frozen, resolve
 from forerun.errors import UserError, check_path
+from forerun.frozen import read_recorded
 from forerun.layers import Layers
 from forerun.models import specs
 from forerun.resources import DATA

@@ -210,6 +210,18 @@ def get_seal(wildcards):
 # -- Plot -------------------------------------------------------------------------------------
 
 
+def get_plot_series(wildcards):
+    """Return how many series are drawn: as asked for now, else as when the run was made.
+
+    The schema bounds the number, so a received run can ask for it, and a run that is named without
+    its configuration is not drawn again.
+    """
+    run_id, folder = wildcards.run_id, Path(HERE) / wildcards.run_id
+    if "plot_series" in get_asked(run_id) or not run_folders.is_frozen(folder):
+        return get_operational(run_id, "plot_series")
+    return read_recorded(folder / "config.yaml")["plot_series"]
+
+
 def get_plot_labels(wildcards):
     """Return what a picture is, of what, and why of that, from the index beside it."""
     plots = read_plots(Path(HERE) / wildcards.run_id / "plots")

@@ -37,7 +37,7 @@ rule plot_run:
         runtime=30,
     params:
         models=get_model_names,
-        plot_series=get_setting("plot_series"),
+        plot_series=get_plot_series,
         log_file=get_setting("log_file"),
     message:
         "{wildcards.run_id}: drawing plots"
