@@ -18,7 +18,7 @@ from pyarrow import parquet
 from forerun import csv_text
 from forerun.files import replacing
 from forerun.intervals import columns, parse_level
-from forerun.names import TIDY
+from forerun.names import COMBINED, TIDY
 from forerun.tables import read_columns, read_predictions
 
 MODEL, POINT = "model", "point"
@@ -40,7 +40,8 @@ def write_tidy(folder: Path, models: Sequence[str], settings: Mapping[str, Any])
         text_path.open("wb") as text,
     ):
         writer: parquet.ParquetWriter | None = None
-        for model in sorted(models):  # whatever order a configuration names them in
+        # Combined ones first; else whatever order a configuration names them in.
+        for model in sorted(models, key=lambda name: (name not in COMBINED, name)):
             frame = tidy(read_predictions(folder / f"{model}.csv"), model, levels, settings)
             table = pa.Table.from_pandas(frame, preserve_index=False)
             if csv_text.can_write(frame):
