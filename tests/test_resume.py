@@ -196,7 +196,7 @@ def test_the_lock_holds_as_long_as_what_inherited_it(tmp_path: Path) -> None:
         kept = inherited.with_name("kept")
         os.link(inherited, kept)  # a command that is killed does not remove its file
     os.rename(kept, inherited)
-    with pytest.raises(UserError, match="is being worked on"), locks.held(folder):
+    with pytest.raises(UserError, match="is in use by"), locks.held(folder):
         pass
     child.communicate(b"\n")
     with locks.held(folder):
