@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from forerun.collecting import collect
-from forerun.recording import recording
+from forerun.jobs.collect import collect
+from forerun.jobs.logs import recording
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from forerun.pieces import Piece, perform
+from forerun.jobs.fit_job import Piece, perform
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from forerun.freeze import freeze
-from forerun.recording import recording
+from forerun.forecasting.freeze import freeze
+from forerun.jobs.logs import recording
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
 def main(settings, data_file, to, run_id, log):
-    """Freeze the run `run_id`; see :func:`forerun.freeze.freeze`."""
+    """Freeze the run `run_id`; see :func:`forerun.forecasting.freeze.freeze`."""
     with recording(log, settings["log_file"]):
         freeze(settings, data_file, to, run_id)
 

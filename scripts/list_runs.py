@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from forerun.run_table import report
-from forerun.terminal import write
+from forerun.base.terminal import write
+from forerun.cli.run_table import report
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.frozen import read_frozen
-from forerun.names import TIDY, current
+from forerun.config.frozen import read_frozen
+from forerun.config.names import TIDY, current
+from forerun.forecasting.training import read_history
+from forerun.jobs.logs import recording
 from forerun.plots import write_all
-from forerun.recording import recording
-from forerun.records import recorded_folder
-from forerun.tables import read_cv_results, read_leaderboard, read_predictions
-from forerun.training import read_history
+from forerun.runs.records import recorded_folder
+from forerun.runs.tables import read_cv_results, read_leaderboard, read_predictions
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

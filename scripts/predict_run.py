@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from forerun.forecast_job import perform
+from forerun.jobs.predict_job import perform
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
 def main(**job):
-    """Write the forecasts of a run; see :func:`forerun.predict.write`."""
+    """Write the forecasts of a run; see :func:`forerun.forecasting.predict.write`."""
     perform("write", **job)
 
 

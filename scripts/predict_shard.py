@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from forerun.forecast_job import perform
+from forerun.jobs.predict_job import perform
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
 def main(**job):
-    """Write the forecasts of a shard; see :func:`forerun.predict.write_shard`."""
+    """Write the forecasts of a shard; see :func:`forerun.forecasting.predict.write_shard`."""
     perform("write_shard", **job)
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.recording import recording
-from forerun.records import recorded_files
+from forerun.jobs.logs import recording
 from forerun.report import write_report
+from forerun.runs.records import recorded_files
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,17 +3,17 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.bounded import Damaged
-from forerun.files import write_csv, write_json
-from forerun.forecastable import without_forecasts
-from forerun.frozen import read_frozen
-from forerun.metrics import leaderboard
-from forerun.names import FORMER
-from forerun.recording import recording
-from forerun.run_files import read_outcome
-from forerun.runs import NO_FORECAST
-from forerun.scoring import score_all
-from forerun.training import read_history
+from forerun.base.bounded import Damaged
+from forerun.base.files import write_csv, write_json
+from forerun.config.frozen import read_frozen
+from forerun.config.names import FORMER
+from forerun.data.forecastable import without_forecasts
+from forerun.evaluation.metrics import leaderboard
+from forerun.evaluation.scoring import score_all
+from forerun.forecasting.training import read_history
+from forerun.jobs.logs import recording
+from forerun.runs.json_files import read_outcome
+from forerun.runs.state import NO_FORECAST
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.errors import UserError
-from forerun.recording import recording
-from forerun.runs import failed_models
-from forerun.seal import seal
+from forerun.base.errors import UserError
+from forerun.jobs.logs import recording
+from forerun.runs.seal import seal
+from forerun.runs.state import failed_models
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from forerun.engines.base import MODULES, Data, get_engine
-from forerun.models import ModelSpec
+from forerun.config.models import ModelSpec
+from forerun.forecasting.engines.base import MODULES, Data, get_engine
 
 
 def processes() -> ProcessPoolExecutor:

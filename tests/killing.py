@@ -23,9 +23,9 @@ from pathlib import Path
 import psutil
 from running import PROJECT, TEST_CONFIG
 
-from forerun.files import TEMPORARY, read_json, sha256
-from forerun.runs import finished_pieces, is_frozen, is_sealed
-from forerun.seal import IGNORED, frozen_files, verify
+from forerun.base.files import TEMPORARY, read_json, sha256
+from forerun.runs.seal import IGNORED, frozen_files, verify
+from forerun.runs.state import finished_pieces, is_frozen, is_sealed
 
 #: What is killed: one process of the kind, or all of them at once.
 KINDS = ("snakemake", "job", "worker", "preload", "all")
@@ -59,11 +59,11 @@ def kind_of(process: psutil.Process) -> str | None:
     text = " ".join(words)
     if ".snakemake/scripts/" in text and "python" in words[0]:
         return "job"
-    if "forerun.preload_server" in words:
+    if "forerun.jobs.server_process" in words:
         parent = process.parent()
-        forked = parent is not None and "forerun.preload_server" in parent.cmdline()
+        forked = parent is not None and "forerun.jobs.server_process" in parent.cmdline()
         return "worker" if forked else "preload"
-    if "forerun.worker" in words:
+    if "forerun.jobs.worker" in words:
         return "worker"
     return "snakemake" if words[1:3] == ["-m", "snakemake"] else None
 

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forerun import config
-from forerun.files import read_json, write_csv, write_json, write_parquet, write_text
-from forerun.metrics import leaderboard, metrics_table
-from forerun.runs import RunPaths
-from forerun.seal import seal
-from forerun.tables import read_predictions
+from forerun.base.files import read_json, write_csv, write_json, write_parquet, write_text
+from forerun.config.settings import dump, resolve
+from forerun.evaluation.metrics import leaderboard, metrics_table
+from forerun.runs.paths import RunPaths
+from forerun.runs.seal import seal
+from forerun.runs.tables import read_predictions
 
 NETWORKS = ("NHITS", "NBEATS", "LSTM", "TFT", "DLinear", "TiDE", "GRU", "MLP", "RNN", "PatchTST")
 BASELINES = ("SeasonalNaive", "AutoETS")
@@ -73,7 +73,7 @@ def make_run(
     _predictions(paths, [m for m in every if m not in failed])
     _scores(paths, every, data, resolved)
     write_json(paths.provenance, _provenance(data, resolved))
-    write_text(paths.config, config.dump(resolved))
+    write_text(paths.config, dump(resolved))
     if sealed:
         seal(paths.folder, paths.sealed, failed=sorted(failed))
     return paths.folder
@@ -85,7 +85,7 @@ def _settings(
     networks = [{"name": n, "model": n.partition("_")[0]} for n in model_names(models)]
     asked = {"run_id": run_id, "models": networks, "levels": levels, "max_steps": 50, **given}
     season = 12 if freq == "MS" else 7
-    return config.resolve(asked) | {"freq": freq, "season_length": season}
+    return resolve(asked) | {"freq": freq, "season_length": season}
 
 
 def _times(start: int, steps: int, freq: str | int) -> Any:

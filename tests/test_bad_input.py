@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from running import PROJECT, contents, snakemake, write_table
 from synthetic import make_run
 
+from forerun.base.errors import UserError
+from forerun.base.files import write_json
 from forerun.cli.app import run as forerun
 from forerun.data import load
-from forerun.errors import UserError
-from forerun.files import write_json
-from forerun.runs import check_run_id
+from forerun.runs.paths import check_run_id
 
 SMALL = "horizon: 4\ninput_size: 8\nn_windows: 2\nmodels: [Naive]\nbaselines: [SeasonalNaive]\n"
 DAYS = [f"2024-01-{day:02d}" for day in range(1, 31)]
@@ -116,7 +116,7 @@ UNUSUAL: dict[str, bytes] = {
 @pytest.mark.parametrize("case", UNUSUAL)
 def test_unusual_tables_mean_the_same(home: Path, case: str) -> None:
     settings = {"horizon": 4, "input_size": 8, "n_windows": 2, "models": ["Naive"]}
-    from forerun.config import resolve
+    from forerun.config.settings import resolve
 
     frames = []
     for content in (table(ROWS), UNUSUAL[case]):
@@ -126,7 +126,7 @@ def test_unusual_tables_mean_the_same(home: Path, case: str) -> None:
 
 
 def test_names_in_latin_1(home: Path) -> None:
-    from forerun.config import resolve
+    from forerun.config.settings import resolve
 
     (home / "t.csv").write_bytes(
         table([r.replace("a,", "Köln,") for r in ROWS]).decode().encode("latin-1")
@@ -136,7 +136,7 @@ def test_names_in_latin_1(home: Path) -> None:
 
 
 def test_a_constant_series_is_no_mistake(home: Path) -> None:
-    from forerun.config import resolve
+    from forerun.config.settings import resolve
 
     (home / "t.csv").write_bytes(table([f"a,{day},7" for day in DAYS]))
     settings = {"horizon": 4, "input_size": 8, "n_windows": 2, "data_file": "t.csv"}

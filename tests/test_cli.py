@@ -15,9 +15,9 @@ import pytest
 from running import PROJECT, contents, write_table
 from synthetic import make_run
 
+from forerun.base.files import write_json
 from forerun.cli.app import run
 from forerun.cli.asking import encode
-from forerun.files import write_json
 
 
 @pytest.fixture
@@ -263,8 +263,8 @@ def test_stale_locks_of_this_run_only_are_cleared(home: Path) -> None:
 
 
 def test_the_same_run_twice_is_refused(home: Path) -> None:
+    from forerun.base.errors import UserError
     from forerun.cli.locks import held
-    from forerun.errors import UserError
 
     with (
         held(Path("runs/part")),
@@ -330,7 +330,7 @@ def test_closed_streams_are_no_error(home: Path, stream: str) -> None:
 
 
 def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    from forerun import session
+    from forerun.runs import session
 
     def nameless() -> str:
         raise KeyError("getpwuid(): uid not found: 12345")
@@ -513,9 +513,9 @@ def test_a_run_that_has_just_been_started_is_running(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session file comes with Snakemake's first job; the command holds the run before."""
-    from forerun import session
     from forerun.cli.locks import held
-    from forerun.listing import read_run
+    from forerun.runs import session
+    from forerun.runs.listing import read_run
 
     run = home / "runs" / "new"
     with held(run):
@@ -538,7 +538,7 @@ def test_a_run_that_has_just_been_started_is_running(
 def test_next_commands_stay_with_the_runs_they_are_about(
     home: Path, capsys: pytest.CaptureFixture[str], given: list[str]
 ) -> None:
-    from forerun.archive import export_run
+    from forerun.runs.archive import export_run
 
     if "out" in given:
         shutil.move("runs", "out/runs") if (home / "out").mkdir() is None else None
@@ -638,7 +638,7 @@ def test_list_models_of_each_engine(home: Path, capsys: pytest.CaptureFixture[st
 def test_list_models_without_the_library(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from forerun import catalog, source
+    from forerun.config import catalog, source
 
     installed = source.folder
     gone = {"mlforecast", "lightgbm"}
@@ -659,7 +659,7 @@ def test_list_models_without_the_library(
 
 
 def test_generate_config_can_be_used(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from forerun.config import load_yaml, resolve
+    from forerun.config.settings import load_yaml, resolve
 
     assert call(capsys, "generate-config", "mine/first.yaml")[0] == 0
     text = (home / "mine/first.yaml").read_text()
@@ -685,7 +685,7 @@ def test_init_writes_a_project(home: Path, capsys: pytest.CaptureFixture[str]) -
     assert "/runs/" in (mine / ".gitignore").read_text().splitlines()
     profiles = {path.parent.name for path in mine.glob("profiles/*/config.yaml")}
     assert profiles == {path.name for path in (PROJECT / "profiles").iterdir()}
-    from forerun.config import load_yaml, resolve
+    from forerun.config.settings import load_yaml, resolve
 
     assert resolve(load_yaml(mine / "config" / "config.yaml")) == resolve({})
 
@@ -719,8 +719,8 @@ def test_init_keeps_a_gitignore_and_says_so(home: Path, capsys: pytest.CaptureFi
 def test_generate_config_does_not_copy_an_edited_configuration(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from forerun import resources
-    from forerun.config import load_yaml, resolve
+    from forerun.base import resources
+    from forerun.config.settings import load_yaml, resolve
 
     edited = home / "config" / "config.yaml"
     edited.parent.mkdir()

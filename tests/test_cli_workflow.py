@@ -18,8 +18,8 @@ import psutil
 import pytest
 from running import PROJECT, contents, snakemake, write_table
 
-from forerun.files import sha256
-from forerun.yaml_files import load_yaml
+from forerun.base.files import sha256
+from forerun.base.yaml_files import load_yaml
 
 pytestmark = pytest.mark.slow
 
@@ -152,7 +152,7 @@ rule tell:
 
 
 def test_jobs_ask_for_the_memory_that_earlier_ones_have_needed(home: Path) -> None:
-    from forerun.benchmark_files import read_benchmark
+    from forerun.jobs.benchmark_files import read_benchmark
 
     files = (home / "runs/small/benchmarks").glob("*/SeasonalNaive*.tsv")
     needed = max(read_benchmark(path)["peak_memory_mb"] for path in files)

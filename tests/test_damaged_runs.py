@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 from synthetic import make_run
 
-from forerun import board, experience, listing
+from forerun.base.errors import UserError
+from forerun.base.files import sha256
+from forerun.cli import board
 from forerun.cli.app import run as forerun
-from forerun.errors import UserError
-from forerun.files import sha256
-from forerun.runs import RunPaths, missing_files, refuse_if_damaged
+from forerun.jobs import fit_history
+from forerun.runs import listing
+from forerun.runs.paths import RunPaths
+from forerun.runs.state import missing_files, refuse_if_damaged
 
 #: Files of a run that some command or other reads.
 FILES = (
@@ -135,8 +138,8 @@ def test_the_others_are_as_before(
         assert (code == 2) == bool(err.startswith("forerun: error: "))
         assert len(err.splitlines()) <= 1
     board.survey(home / "runs" / "bad")
-    fits = experience.fits(home / "runs")
-    assert len(fits) == len(experience.fits(home / "runs"))
+    fits = fit_history.fits(home / "runs")
+    assert len(fits) == len(fit_history.fits(home / "runs"))
 
 
 @pytest.mark.parametrize("file", ["SEALED", "provenance.json"])
@@ -213,7 +216,7 @@ def test_the_page_of_all_runs_has_a_damaged_one(home: Path, kind: str) -> None:
     ],
 )  # fmt: skip
 def test_a_configuration_that_we_would_not_write_is_refused(home: Path, line: str) -> None:
-    from forerun.config import read_frozen
+    from forerun.config.settings import read_frozen
 
     path, key = home / "runs" / "bad" / "config.yaml", line.partition(":")[0]
     lines = path.read_text().split("\n")

@@ -22,8 +22,8 @@ import typer
 import yaml
 from running import PROJECT
 
-from forerun import config
 from forerun.cli.app import build, run
+from forerun.config.settings import resolve
 
 DOCS = sorted(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("docs/*.md"))
 PAGES = ["README.md", "config/README.md", "data/README.md", "CONTRIBUTING.md", *DOCS]
@@ -114,7 +114,7 @@ def test_what_is_installed_is_this_project() -> None:
 
 @pytest.mark.parametrize("block", every_block("yaml"), ids=lambda block: block.page)
 def test_every_configuration_is_possible(block: Block) -> None:
-    config.resolve(yaml.safe_load(block.text))
+    resolve(yaml.safe_load(block.text))
 
 
 # -- Commands as they are run ---------------------------------------------------------------------

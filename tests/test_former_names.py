@@ -12,13 +12,13 @@ import pytest
 from running import PROJECT, contents, snakemake
 
 from forerun import open_run
+from forerun.base.files import write_text
 from forerun.cli.app import run as call
-from forerun.files import write_text
-from forerun.listing import read_run
-from forerun.names import COMBINED, RESERVED, current, current_columns, spellings
+from forerun.config.names import COMBINED, RESERVED, current, current_columns, spellings
 from forerun.report.run_report import write_report
-from forerun.seal import frozen_files, verify
-from forerun.tables import read_cv_results
+from forerun.runs.listing import read_run
+from forerun.runs.seal import frozen_files, verify
+from forerun.runs.tables import read_cv_results
 
 
 def test_columns_and_rows_are_renamed_and_nothing_else() -> None:

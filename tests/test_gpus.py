@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from running import snakemake, write_table
 
-from forerun import devices
+from forerun.jobs import gpus
 
 
 @pytest.mark.slow
@@ -24,7 +24,7 @@ def test_fits_of_networks_take_turns_on_one_gpu(tmp_path: Path) -> None:
     program.chmod(0o755)
     write_table(tmp_path / "table.csv")
     env = {"PATH": f"{program.parent}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
-    env |= dict.fromkeys(devices.BATCH_SYSTEMS, "")
+    env |= dict.fromkeys(gpus.BATCH_SYSTEMS, "")
     asked = ["run_id=exp1", "data_file=table.csv", "accelerator=auto", "models=DLinear"]
     done = snakemake(
         tmp_path, "runs/exp1/predictions", "--config", *asked, "baselines=Naive", env=env

@@ -17,7 +17,7 @@ import yaml
 from filelock import FileLock
 from running import PROJECT, contents, write_table
 
-from forerun.yaml_files import load_yaml
+from forerun.base.yaml_files import load_yaml
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ QUICK |= {"plot_series": 1}
 SHIPPED = ("Snakefile", "workflow", "profiles", "scripts/*.py")
 #: A workflow of somebody else that uses the installed rules.
 MODULE = """
-from forerun.resources import WORKFLOW
+from forerun import WORKFLOW
 
 module forecasts:
     snakefile: WORKFLOW

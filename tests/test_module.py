@@ -11,7 +11,7 @@ import pytest
 import yaml
 from running import PROJECT, SNAKEMAKE, write_table
 
-from forerun.yaml_files import load_yaml
+from forerun.base.yaml_files import load_yaml
 
 pytestmark = pytest.mark.slow
 

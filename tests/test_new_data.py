@@ -11,10 +11,11 @@ import pytest
 from running import PROJECT, contents
 from synthetic import make_run
 
-from forerun import inference, open_run
+from forerun import open_run
+from forerun.base.errors import UserError
+from forerun.base.files import new_path, write_parquet, write_text
 from forerun.cli.app import run as call
-from forerun.errors import UserError
-from forerun.files import new_path, write_parquet, write_text
+from forerun.forecasting import inference
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -18,10 +18,10 @@ from killing import changes, end, family, finished
 from running import PROJECT, write_table
 from synthetic import make_run
 
+from forerun.base.files import read_json
 from forerun.cli.app import run as forerun
-from forerun.files import read_json
-from forerun.runs import is_sealed, outcome
-from forerun.seal import verify
+from forerun.runs.seal import verify
+from forerun.runs.state import is_sealed, outcome
 
 #: A model that cannot be fitted to so short series.
 TOO_LONG = {

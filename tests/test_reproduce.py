@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from running import contents
 
+from forerun.base.errors import UserError
+from forerun.base.files import read_json, write_json
 from forerun.cli.app import run as forerun
-from forerun.errors import UserError
-from forerun.files import read_json, write_json
-from forerun.reproduce import compare, largest_difference, prepare
+from forerun.forecasting.reproduce import compare, largest_difference, prepare
 
 
 @pytest.mark.slow

@@ -23,12 +23,15 @@ from killing import (
 )
 from running import snakemake, write_table
 
-from forerun import config, files, freeze, session
+from forerun.base import files
+from forerun.base.errors import UserError
+from forerun.base.files import read_json
 from forerun.cli import locks
-from forerun.errors import UserError
-from forerun.files import read_json
-from forerun.runs import is_frozen, is_sealed, outcome
-from forerun.seal import frozen_files, seal, verify
+from forerun.config.settings import resolve
+from forerun.forecasting import freeze
+from forerun.runs import session
+from forerun.runs.seal import frozen_files, seal, verify
+from forerun.runs.state import is_frozen, is_sealed, outcome
 
 
 def until(true: Callable[[], object], seconds: float = 300) -> None:
@@ -85,7 +88,7 @@ def test_freezing_is_all_or_nothing(tmp_path: Path, table: Path, replaced: int) 
     """Killed before the first, second and third file takes its place, and not at all."""
     names = {"data": "data.parquet", "provenance": "provenance.json", "config": "config.yaml"}
     to = {key: str(tmp_path / "runs" / "r" / name) for key, name in names.items()}
-    settings = config.resolve({"models": ["Naive"], "horizon": 4, "input_size": 8, "n_windows": 2})
+    settings = resolve({"models": ["Naive"], "horizon": 4, "input_size": 8, "n_windows": 2})
     ended = _freeze_and_die(settings, table, to, replaced)
     assert ended == (0 if replaced == 3 else -signal.SIGKILL)
     there = {name for name in names.values() if (tmp_path / "runs" / "r" / name).exists()}

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from running import PROJECT, SNAKEMAKE, snakemake
 
-from forerun.files import read_json, sha256
-from forerun.seal import frozen_files, verify, verify_derived
+from forerun.base.files import read_json, sha256
+from forerun.runs.seal import frozen_files, verify, verify_derived
 
 
 def hashes(run: Path) -> dict[str, str]:

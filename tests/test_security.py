@@ -14,12 +14,13 @@ import pytest
 from running import PROJECT, snakemake, write_table
 from synthetic import make_run
 
-from forerun import files, store
+from forerun.base import files
+from forerun.base.errors import UserError
 from forerun.cli.app import run as forerun
-from forerun.config import resolve
-from forerun.errors import UserError
-from forerun.models import specs
-from forerun.runs import RunPaths
+from forerun.config.models import specs
+from forerun.config.settings import resolve
+from forerun.jobs import model_cache
+from forerun.runs.paths import RunPaths
 
 SHELL = "$(touch pwned)`touch pwned`;touch pwned;'\"|touch pwned&"
 
@@ -54,8 +55,8 @@ def test_a_pickle_put_into_a_run_is_not_loaded(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even where the seal is not asked (--no-verify), only formats without code are read."""
-    from forerun.engines.base import get_engine
-    from forerun.yaml_files import load_yaml
+    from forerun.base.yaml_files import load_yaml
+    from forerun.forecasting.engines.base import get_engine
 
     monkeypatch.chdir(run_copy.parents[1])
     settings = load_yaml(run_copy / "config.yaml")
@@ -146,7 +147,7 @@ def test_a_store_entry_cannot_point_outside(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("x")
     described = {"files": {"../../../secret": files.sha256(tmp_path / "secret")}, "run_id": "r"}
     files.write_json(entry / "entry.json", described)
-    assert store.find(tmp_path / ".store", "a" * 64) is None
+    assert model_cache.find(tmp_path / ".store", "a" * 64) is None
     assert (tmp_path / "secret").exists()
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 from running import contents, snakemake
 
-from forerun import predict, shards, training
-from forerun.yaml_files import load_yaml, to_yaml
+from forerun.base.yaml_files import load_yaml, to_yaml
+from forerun.forecasting import predict, shards, training
 
 
 def check_same(found: Path, expected: Path) -> None:

@@ -18,8 +18,8 @@ import pytest
 from running import PROJECT, SNAKEMAKE, TEST_CONFIG, write_table
 from slurm.cluster import Cluster, why_not
 
-from forerun import claims
-from forerun.files import read_json
+from forerun.base.files import read_json
+from forerun.jobs import lease
 
 pytestmark = [
     pytest.mark.slow,
@@ -320,7 +320,7 @@ def claimants(run: Path) -> dict[str, int]:
     """Return the pieces that are worked on right now, each with the process that does."""
     found = {}
     for path in run.glob("logs/*/*.claim"):
-        if (claim := read_json(path)) and not claims._is_dead(claim):
+        if (claim := read_json(path)) and not lease._is_dead(claim):
             found[piece_of(path)] = claim["pid"]
     return found
 

@@ -15,8 +15,8 @@ import pytest
 from running import PROJECT, SNAKEMAKE, TEST_CONFIG, write_table
 from slurm.cluster import free_ports
 
-from forerun import mirror
-from forerun.yaml_files import load_yaml
+from forerun.base.yaml_files import load_yaml
+from forerun.runs import snapshot
 
 pytest.importorskip("moto")
 pytest.importorskip("snakemake_storage_plugin_s3")
@@ -145,23 +145,23 @@ def write(text: str):  # type: ignore[no-untyped-def]
 def test_the_picture_of_stored_runs(tmp_path: Path) -> None:
     at = datetime.fromisoformat("2026-01-02T03:04:05+00:00")
     objects = [
-        mirror.Stored("a/config.yaml", at, write("horizon: 4")),
-        mirror.Stored("a/data.parquet", at, write("never fetched")),
-        mirror.Stored("a/logs/x.json", at, write("never shown")),
-        mirror.Stored("../outside.json", at, write("never written")),
+        snapshot.Stored("a/config.yaml", at, write("horizon: 4")),
+        snapshot.Stored("a/data.parquet", at, write("never fetched")),
+        snapshot.Stored("a/logs/x.json", at, write("never shown")),
+        snapshot.Stored("../outside.json", at, write("never written")),
     ]
     folder = tmp_path / "runs"
-    mirror.refresh(folder, objects)
+    snapshot.refresh(folder, objects)
     assert load_yaml(folder / "a" / "config.yaml") == {"horizon": 4}
     assert (folder / "a" / "data.parquet").read_bytes() == b""
     assert not (tmp_path / "outside.json").exists()
     # What is the same is not fetched again, what has gone goes, what is of this machine stays.
     (folder / "a" / "logs").mkdir()
     (folder / "a" / "logs" / "session.json").write_text("{}")
-    mirror.refresh(folder, [mirror.Stored("a/config.yaml", at, write("not fetched again"))])
+    snapshot.refresh(folder, [snapshot.Stored("a/config.yaml", at, write("not fetched again"))])
     assert load_yaml(folder / "a" / "config.yaml") == {"horizon": 4}
     assert not (folder / "a" / "data.parquet").exists()
     assert (folder / "a" / "logs" / "session.json").exists()
     later = datetime.fromisoformat("2026-01-02T03:04:06+00:00")
-    mirror.refresh(folder, [mirror.Stored("a/config.yaml", later, write("horizon: 5"))])
+    snapshot.refresh(folder, [snapshot.Stored("a/config.yaml", later, write("horizon: 5"))])
     assert load_yaml(folder / "a" / "config.yaml") == {"horizon": 5}

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from running import TEST_CONFIG, snakemake
 
-from forerun import pieces
+from forerun.jobs import fit_job
 
 
 def configured(folder: Path, **more: object) -> Path:
@@ -90,9 +90,9 @@ def test_what_ends_a_fit_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The call has lasted for a minute: 40 s are left of 100."""
-    monkeypatch.setattr(pieces.session, "seconds_since_start", lambda folder: 60.0)
-    limit = pieces._limit(
-        pieces.Piece(
+    monkeypatch.setattr(fit_job.session, "seconds_since_start", lambda folder: 60.0)
+    limit = fit_job._limit(
+        fit_job.Piece(
             "train_model", {"config": str(tmp_path / "config.yaml")}, "m", "r", "m", "o", "l",
             max_time=max_time, time_limit=time_limit,
         )

@@ -14,8 +14,8 @@ import yaml
 from running import PROJECT, TEST_CONFIG, contents, files, snakemake, write_table
 from utilsforecast.losses import mae, mase, mse, rmse
 
-from forerun.config import dump, resolve
-from forerun.yaml_files import load_yaml
+from forerun.base.yaml_files import load_yaml
+from forerun.config.settings import dump, resolve
 
 MODELS = ["SeasonalNaive", "NHITS", "DLinear"]
 #: A run that needs no network: its jobs take seconds.

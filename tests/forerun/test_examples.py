@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from forerun import config
+from forerun.base.yaml_files import load_yaml
+from forerun.config.settings import resolve
 from forerun.data.preparing import load
-from forerun.yaml_files import load_yaml
 
 PROJECT = Path(__file__).parents[2]
 EXAMPLES = sorted((PROJECT / "config" / "examples").glob("*.yaml"))
@@ -17,7 +17,7 @@ EXAMPLES = sorted((PROJECT / "config" / "examples").glob("*.yaml"))
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
-    settings = config.resolve(load_yaml(path))
+    settings = resolve(load_yaml(path))
     prepared = load(settings)
     assert prepared.future
     names = {item["name"] for item in settings["models"]}

@@ -19,17 +19,19 @@ if isinstance(workflow.current_basedir, os.PathLike):
     # repository has no folder, only single files: there the installed library serves.
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
-from forerun import catalog, devices, experience, mirror, names, schema, shards, threads, typed
-from forerun import runs as run_folders
-from forerun.config import differences, read_frozen, resolve
-from forerun.errors import UserError, check_path
-from forerun.frozen import read_recorded
-from forerun.layers import Layers
-from forerun.models import specs
-from forerun.resources import DATA
-from forerun.run_files import read_plots
-from forerun.terminal import complain
-from forerun.windows import folds
+from forerun.base.errors import UserError, check_path
+from forerun.base.resources import DATA
+from forerun.base.terminal import complain
+from forerun.config import catalog, names, schema, threads, typed
+from forerun.config.frozen import read_recorded
+from forerun.config.layers import Layers
+from forerun.config.models import specs
+from forerun.config.settings import differences, read_frozen, resolve
+from forerun.config.windows import folds
+from forerun.forecasting import shards
+from forerun.jobs import fit_history, gpus
+from forerun.runs import paths, snapshot, state
+from forerun.runs.json_files import read_plots
 
 
 def refuse(error):
@@ -76,7 +78,7 @@ pathvars:
 
 wildcard_constraints:
     run_id=ANY_NAME,
-    model=run_folders.MODEL,
+    model=paths.MODEL,
     fold=r"\d+",
     scatteritem=r"\d+-of-\d+",
 
@@ -110,12 +112,12 @@ def refresh():
     if not hasattr(folder, "get_subkeys"):
         refuse("runs can be kept in S3 storage, and in no other")
     objects = folder.get_subkeys() if folder.bucket_exists() else []
-    mirror.refresh(HERE, [get_stored(one, f"{folder.key}/") for one in objects])
+    snapshot.refresh(HERE, [get_stored(one, f"{folder.key}/") for one in objects])
 
 
 def get_stored(summary, prefix):
     download = summary.Object().download_file
-    return mirror.Stored(summary.key.removeprefix(prefix), summary.last_modified, download)
+    return snapshot.Stored(summary.key.removeprefix(prefix), summary.last_modified, download)
 
 
 refresh()
@@ -144,13 +146,13 @@ def get_settings(run_id):
     """Return the settings of a run; refuse settings that contradict an existing one."""
     folder = Path(HERE) / run_id
     try:
-        run_folders.check_run_id(run_id)
+        paths.check_run_id(run_id)
         SESSION.add(run_id)
-        if not run_folders.is_frozen(folder):
+        if not state.is_frozen(folder):
             return get_new_settings(get_asked(run_id)) | {"run_id": run_id}
         frozen = read_frozen(folder / "config.yaml")
         if workflow.is_main_process:
-            run_folders.refuse_if_damaged(folder)
+            state.refuse_if_damaged(folder)
             refuse_contradictions(run_id, frozen)
         return frozen
     except UserError as error:
@@ -169,7 +171,7 @@ def get_new_settings(asked):
 
 
 def refuse_contradictions(run_id, frozen):
-    same_table = run_folders.same_table(Path(HERE) / run_id)
+    same_table = state.same_table(Path(HERE) / run_id)
     if differing := differences(frozen, get_asked(run_id), same_table):
         listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in differing)
         raise UserError(
@@ -182,8 +184,8 @@ def get_default_run():
     """Return the run that `snakemake` alone makes."""
     try:
         if config.get("run_id"):
-            return run_folders.check_run_id(config["run_id"])
-        return run_folders.new_run_id(HERE)
+            return paths.check_run_id(config["run_id"])
+        return paths.new_run_id(HERE)
     except UserError as error:
         refuse(error)
 
@@ -244,15 +246,15 @@ def without(done):
     return rf"(?!(?:{'|'.join(map(re.escape, sorted(done)))})(?:/|$)){ANY_NAME}"
 
 
-EXISTING = [entry.path for entry in run_folders.run_folders(HERE)]
-FROZEN = {Path(run).name for run in EXISTING if run_folders.is_frozen(run)}
-SEALED = {Path(run).name for run in EXISTING if run_folders.is_sealed(run)}
+EXISTING = [entry.path for entry in paths.run_folders(HERE)]
+FROZEN = {Path(run).name for run in EXISTING if state.is_frozen(run)}
+SEALED = {Path(run).name for run in EXISTING if state.is_sealed(run)}
 # A job that a cluster starts late may find its piece finished by another one: it keeps its rule.
 FINISHED = {
     f"{run_id}/{piece}"
     for run_id in FROZEN - SEALED
     if workflow.is_main_process
-    for piece in run_folders.finished_pieces(Path(HERE) / run_id)
+    for piece in state.finished_pieces(Path(HERE) / run_id)
 }
 
 NOT_FROZEN = without(FROZEN)

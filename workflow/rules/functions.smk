@@ -47,7 +47,7 @@ def get_size(wildcards, input):
     if STORAGE:
         return input.size_mb
     folder = Path(HERE) / wildcards.run_id
-    return experience.size(folder) if run_folders.is_frozen(folder) else 0
+    return fit_history.size(folder) if state.is_frozen(folder) else 0
 
 
 def get_usual_memory(wildcards, input, attempt):
@@ -58,7 +58,7 @@ def get_usual_memory(wildcards, input, attempt):
 @cache
 def get_earlier_fits():
     """Return what the newest runs tell about fits; a job that runs has its resources already."""
-    return experience.fits(HERE) if workflow.is_main_process else []
+    return fit_history.fits(HERE) if workflow.is_main_process else []
 
 
 @cache
@@ -66,7 +66,7 @@ def get_kinds(run_id, is_frozen):
     """Return what kind of fit each model's is: a new run's data may have decided on settings."""
     frozen = read_frozen(Path(HERE) / run_id / "config.yaml") if is_frozen else None
     settings = frozen or get_settings(run_id)
-    return {name: experience.kind(spec, settings) for name, spec in get_specs(run_id).items()}
+    return {name: fit_history.kind(spec, settings) for name, spec in get_specs(run_id).items()}
 
 
 def get_training_memory(wildcards, input, attempt):
@@ -76,9 +76,9 @@ def get_training_memory(wildcards, input, attempt):
     """
     run_id, model = wildcards.run_id, wildcards.model
     folder = Path(HERE) / run_id
-    attempt += run_folders.failures(folder, model, get_piece(wildcards), among=experience.OF_MEMORY)
-    kind = get_kinds(run_id, run_folders.is_frozen(folder))[model]
-    learnt = experience.memory(get_earlier_fits(), kind, get_size(wildcards, input))
+    attempt += state.failures(folder, model, get_piece(wildcards), among=fit_history.OF_MEMORY)
+    kind = get_kinds(run_id, state.is_frozen(folder))[model]
+    learnt = fit_history.memory(get_earlier_fits(), kind, get_size(wildcards, input))
     usual = get_usual_memory(wildcards, input, attempt=1)
     return (learnt or usual) * 2 ** min(attempt - 1, 4)
 
@@ -101,14 +101,14 @@ def get_gpus(wildcards):
     """
     settings = get_settings(wildcards.run_id)
     model = getattr(wildcards, "model", None)
-    used = [s for s in specs(settings) if model in (None, s.name) and devices.are_used(settings, s)]
+    used = [s for s in specs(settings) if model in (None, s.name) and gpus.are_used(settings, s)]
     sure = [s for s in used if s.params.get("accelerator", settings["accelerator"]) == "gpu"]
     return 1 if sure or (used and RUNS_HERE and get_number_of_gpus()) else None
 
 
 @cache
 def get_number_of_gpus():
-    return len(devices.visible())
+    return len(gpus.visible())
 
 
 def get_tries(wildcards, attempt):
@@ -129,13 +129,13 @@ def get_way_of_fitting(wildcards):
     run_id = wildcards.run_id
     how = {key: get_operational(run_id, key) for key in WAYS}
     folder, piece = Path(HERE) / run_id, get_piece(wildcards)
-    return how | {"failures": run_folders.failures(folder, wildcards.model, piece)}
+    return how | {"failures": state.failures(folder, wildcards.model, piece)}
 
 
 def retry_failed_fit(wildcards):
     """Have a fit that failed made again. Gives no input: input functions are asked for the plan."""
     run_id, model, piece = wildcards.run_id, wildcards.model, get_piece(wildcards)
-    if run_folders.failures(Path(HERE) / run_id, model, piece):
+    if state.failures(Path(HERE) / run_id, model, piece):
         make_again(f"{RUNS}/{run_id}/parts/{model}/{piece}.json")
     return []
 
@@ -157,7 +157,7 @@ def retry_unfinished_model(wildcards):
 
     Its old status and results would else hide that a fit is missing which a kill cut short.
     """
-    finished = run_folders.finished_pieces(Path(HERE) / wildcards.run_id, wildcards.model)
+    finished = state.finished_pieces(Path(HERE) / wildcards.run_id, wildcards.model)
     pieces = ["final", *(f"fold_{fold}" for fold in get_folds(wildcards.run_id))]
     if any(f"parts/{wildcards.model}/{piece}.json" not in finished for piece in pieces):
         make_again(f"{RUNS}/{wildcards.run_id}/status/{wildcards.model}.json")
@@ -200,7 +200,7 @@ def get_seal(wildcards):
     score_again(wildcards.run_id)
     checkpoints.score_models.get(run_id=wildcards.run_id)  # done from here on
     refresh()
-    failed = run_folders.failed_models(Path(HERE) / wildcards.run_id / "leaderboard.csv")
+    failed = state.failed_models(Path(HERE) / wildcards.run_id / "leaderboard.csv")
     accepted = get_operational(wildcards.run_id, "accept_failures")
     if set(get_models(wildcards.run_id)) <= set(failed) or (failed and not accepted):
         return []
@@ -217,7 +217,7 @@ def get_plot_series(wildcards):
     its configuration is not drawn again.
     """
     run_id, folder = wildcards.run_id, Path(HERE) / wildcards.run_id
-    if "plot_series" in get_asked(run_id) or not run_folders.is_frozen(folder):
+    if "plot_series" in get_asked(run_id) or not state.is_frozen(folder):
         return get_operational(run_id, "plot_series")
     return read_recorded(folder / "config.yaml")["plot_series"]
 
@@ -283,6 +283,6 @@ def get_done_targets(is_kind):
 def is_done(path):
     """Tell whether a path below the folder of runs is excluded from the rules that make it."""
     run_id, part = path.parts[0], "/".join(path.parts[1:])
-    frozen = run_id in FROZEN and part in run_folders.FROZEN
-    sealed = run_id in SEALED and run_folders.is_frozen_part(part)
+    frozen = run_id in FROZEN and part in state.FROZEN
+    sealed = run_id in SEALED and state.is_frozen_part(part)
     return frozen or sealed or path.as_posix() in FINISHED

@@ -2,7 +2,9 @@
 
 import time
 
-from forerun import cautions, preload, seal, session, store
+from forerun.evaluation import cautions
+from forerun.jobs import model_cache, server
+from forerun.runs import seal, session
 
 #: Rules whose jobs import the forecasting libraries.
 FORECASTING = (
@@ -30,8 +32,8 @@ def start_preloaded():
     engines = {engine for job in jobs for engine in get_engines(job)}
     # Fits may all come from the store, forecasts never do.
     predicting = any(job.rule.name == "predict_run" for job in jobs)
-    at_once = predicting or not (Path(RUNS) / store.FOLDER).is_dir()
-    if jobs and (preloaded := preload.start(engines, at_once)):
+    at_once = predicting or not (Path(RUNS) / model_cache.FOLDER).is_dir()
+    if jobs and (preloaded := server.start(engines, at_once)):
         PRELOADED.append(preloaded)
 
 
@@ -60,7 +62,7 @@ def limit_gpus():
 
 def needs_gpus():
     settings = [get_settings(run_id) for run_id in SESSION]
-    return any(devices.are_used(one, spec) for one in settings for spec in specs(one))
+    return any(gpus.are_used(one, spec) for one in settings for spec in specs(one))
 
 
 def open_sessions():
@@ -90,11 +92,11 @@ def end_with_failures():
     lines = []
     for run_id in sorted(SESSION):
         folder = Path(HERE) / run_id
-        if run_folders.is_sealed(folder):
+        if state.is_sealed(folder):
             continue
-        failed = run_folders.failed_pieces(folder, since=BEGAN)
+        failed = state.failed_pieces(folder, since=BEGAN)
         if (leaderboard := folder / "leaderboard.csv").is_file():
-            failed |= run_folders.failed_models(leaderboard)
+            failed |= state.failed_models(leaderboard)
         for model, reason in failed.items():
             lines.append(f"forerun: run '{run_id}': {model} failed: {reason}")
     if lines and not workflow.dryrun:
@@ -114,8 +116,8 @@ def end_with_refusals():
     """End the call with exit code 2 if a run was refused; leave no empty folder of it."""
     refused = [run_id for run_id in sorted(SESSION) if is_refused(Path(HERE) / run_id)]
     for run_id in refused:
-        if not run_folders.is_frozen(Path(HERE) / run_id):
-            run_folders.remove_if_never_begun(Path(HERE) / run_id)
+        if not state.is_frozen(Path(HERE) / run_id):
+            state.remove_if_never_begun(Path(HERE) / run_id)
     if refused:
         raise SystemExit(2)
 
@@ -125,7 +127,7 @@ def is_refused(folder):
 
     That is the data of a run that is to be created, or a model of a sealed run that was damaged.
     """
-    stage = "predict_run" if run_folders.is_sealed(folder) else "freeze_run"
+    stage = "predict_run" if state.is_sealed(folder) else "freeze_run"
     log = folder / "logs" / f"{stage}.log"
     written = log.is_file() and log.stat().st_mtime >= BEGAN
     return written and "forerun: error:" in log.read_text(encoding="utf-8", errors="replace")

@@ -5,7 +5,7 @@ OUTPUTS: <runs>/{run_id}/models/{model}/ (empty if the model failed), parts/{mod
 """
 
 FAST = rf"(?:{get_fast_models()})(?:_exog)?(?![A-Za-z0-9_-])"
-NOT_FAST = rf"(?!{FAST}){run_folders.MODEL}"
+NOT_FAST = rf"(?!{FAST}){paths.MODEL}"
 
 
 rule train_model:

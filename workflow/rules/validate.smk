@@ -6,7 +6,7 @@ OUTPUTS: <runs>/{run_id}/parts/{model}/fold_{fold}.parquet and .json, cv_results
 """
 
 #: `per_series` and `ensemble` are made of models by another rule.
-NOT_COMBINED = rf"(?!(?:{'|'.join([*names.COMBINED, *names.FORMER])})\.){run_folders.MODEL}"
+NOT_COMBINED = rf"(?!(?:{'|'.join([*names.COMBINED, *names.FORMER])})\.){paths.MODEL}"
 
 
 rule cross_validate:

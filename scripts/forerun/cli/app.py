@@ -12,8 +12,8 @@ from types import ModuleType
 
 import typer
 
-from forerun.errors import UserError, system_error
-from forerun.terminal import complain
+from forerun.base.errors import UserError, system_error
+from forerun.base.terminal import complain
 
 #: Commands in the order of the help, and the module whose function ``command`` each is. A module
 #: that is not there is passed over.

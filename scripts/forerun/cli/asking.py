@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from forerun import config
-from forerun.errors import UserError
-from forerun.layers import Layers
-from forerun.schema import show
-from forerun.typed import assignment, is_text
+from forerun.base.errors import UserError
+from forerun.config.layers import Layers
+from forerun.config.schema import show
+from forerun.config.settings import same_value
+from forerun.config.typed import assignment, is_text
 
 _BARE = re.compile(r"[A-Za-z./~][A-Za-z0-9_./~-]*")
 _AS_TYPED = re.compile(r"[\w./~][\w./~:+-]*")
@@ -78,7 +78,7 @@ def gather(
     named += [assignment(pair, quoted=True) for pair in pairs]
     for key, value in named:
         before = given.setdefault(key, value)
-        if not config.same_value(key, before, value):
+        if not same_value(key, before, value):
             both = f"{show(before)} and {show(value)}"
             raise UserError(f"{key} is given twice: {both}; leave one out")
     asked = Asked.of(names, given)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from forerun.base.errors import UserError
 from forerun.cli.workspace import Directory, OutputDir, workspace
-from forerun.errors import UserError
 
 if TYPE_CHECKING:
-    from forerun.comparing import Compared
+    from forerun.report.comparing import Compared
 
 
 def command(
@@ -32,10 +32,10 @@ def command(
     Runs of other data or other windows are compared on the series and windows that they share; runs
     with another horizon, gap, target or frequency are shown, but not ranked.
     """
-    from forerun import comparing
+    from forerun.base.files import new_path
     from forerun.cli.console import say, show, table
-    from forerun.files import new_path
     from forerun.plots.compared_runs import write
+    from forerun.report import comparing
 
     if plot is not None and plot.exists():
         raise UserError(f"--plot: '{plot}' exists, and nothing is overwritten; give another name")
@@ -85,8 +85,8 @@ def _rows(found: Compared, metric: str) -> list[list[str]]:
 
 
 def _page(found: Compared, folders: list[Path], output: Path) -> None:
+    from forerun.base.files import new_path
     from forerun.cli.console import say
-    from forerun.files import new_path
     from forerun.report.comparison import write_comparison
 
     try:

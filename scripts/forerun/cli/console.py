@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun import text
-from forerun.errors import UserError
-from forerun.tables import read_leaderboard_rows
-from forerun.terminal import complain, write
+from forerun.base import text
+from forerun.base.errors import UserError
+from forerun.base.terminal import complain, write
+from forerun.runs.tables import read_leaderboard_rows
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -14,9 +14,9 @@ def command(
     directory: Directory = None,
 ) -> None:
     """Remove a run and everything in it."""
+    from forerun.base.publishing import discard, sweep
     from forerun.cli.console import confirm, say
     from forerun.cli.locks import alone
-    from forerun.publishing import discard, sweep
 
     work = workspace(output_dir, directory)
     sweep(work.runs)

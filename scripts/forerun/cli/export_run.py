@@ -20,9 +20,9 @@ def command(
     directory: Directory = None,
 ) -> None:
     """Write a run as one tar.gz that another machine can import, list and predict with."""
-    from forerun.archive import export_run
     from forerun.cli.console import say
     from forerun.cli.locks import alone
+    from forerun.runs.archive import export_run
 
     folder = workspace(output_dir, directory).frozen(run)
     target = output or Path(f"{run}.tar.gz")

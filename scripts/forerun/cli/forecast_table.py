@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from forerun.base.errors import UserError
 from forerun.cli.console import cell, say, show, table
-from forerun.errors import UserError
-from forerun.intervals import columns, levels_of
-from forerun.names import COMBINED, ENSEMBLE
+from forerun.config.names import COMBINED, ENSEMBLE
+from forerun.evaluation.intervals import columns, levels_of
 
 if TYPE_CHECKING:
     import pandas as pd

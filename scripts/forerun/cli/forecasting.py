@@ -10,17 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun import inference, legacy, listing, text
-from forerun import runs as run_folders
+from forerun.base import text
+from forerun.base.errors import UserError
 from forerun.cli import snakemake
 from forerun.cli.console import say, warn
 from forerun.cli.forecast_table import present
 from forerun.cli.locks import held
 from forerun.cli.workspace import Workspace
-from forerun.config import read_frozen
-from forerun.errors import UserError
-from forerun.runs import RunPaths, is_sealed, refuse_if_damaged
-from forerun.tables import read_metrics
+from forerun.config.settings import read_frozen
+from forerun.forecasting import inference
+from forerun.legacy import folders
+from forerun.runs import listing, state
+from forerun.runs.paths import RunPaths
+from forerun.runs.state import is_sealed, refuse_if_damaged
+from forerun.runs.tables import read_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +90,7 @@ def _find(work: Workspace, wish: Wish) -> Path | None:
     """Return the run that is meant; None for an old folder without runs."""
     if wish.run_id is not None:
         return work.frozen(wish.run_id)
-    if legacy.has_models(work.output):
+    if folders.has_models(work.output):
         warn(
             f"using the unversioned models in {work.output / 'models'}; this is not recommended: "
             "'forerun migrate' makes a run of them, --run-id names a run"
@@ -139,7 +142,7 @@ def _run_quietly(command: list[str], extras: Sequence[str], lock: int) -> int:
 
 def _show_predictions(folder: Path, settings: dict[str, Any], choice: inference.Choice) -> None:
     """Print the run's own forecasts and say where they are."""
-    from forerun.tables import read_predictions
+    from forerun.runs.tables import read_predictions
 
     files = {name: RunPaths(folder).existing_predictions(name) for name in choice.names}
     present({n: read_predictions(path) for n, path in files.items() if path.is_file()}, settings)
@@ -210,7 +213,7 @@ def _from_data(
     notes: list[str] = []
     data = inference.new_data(folder, settings, file, wish.static_file, wish.futr_file, notes)
     say(*(f"note: {note}" for note in notes))
-    from forerun.predict import forecast_all
+    from forerun.forecasting.predict import forecast_all
 
     read = len(notes)
     frames = forecast_all(settings, data, choice, notes, wish.skip_missing)
@@ -238,7 +241,7 @@ def _from_old(output: Path, wish: Wish) -> int:
     if wish.data_file:
         raise UserError("old models forecast the data saved with them: leave out --data-file")
     note = _pick(output, wish) if wish.cherry_pick else ""
-    frames, history = legacy.forecasts(output / "models", wish.trust)
+    frames, history = folders.forecasts(output / "models", wish.trust)
     if wish.models:
         missing = [name for name in wish.models if name not in frames]
         if missing:
@@ -276,9 +279,9 @@ def _draw(
 
     Earlier pictures are not replaced: the name gets a number.
     """
+    from forerun.api import Run
     from forerun.plots import comparison, file_name, looks, save
-    from forerun.records import recorded_files
-    from forerun.run import Run
+    from forerun.runs.records import recorded_files
 
     palette = looks(frames, Run(folder).places) if settings else None
     figure = comparison(
@@ -290,7 +293,7 @@ def _draw(
     while any((folder / place / f"{stem}.{kind}").exists() for kind in ("png", "svg")):
         number += 1
         stem = f"{base}_{number}"
-    if not run_folders.is_frozen(folder):  # the unversioned structure: nothing is verified there
+    if not state.is_frozen(folder):  # the unversioned structure: nothing is verified there
         save(figure, folder / place, stem)
     else:
         with recorded_files(folder, place, f"{place}/{stem}") as temporary:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from forerun.errors import UserError
+from forerun.base.errors import UserError
 
 
 def command(
@@ -16,8 +16,8 @@ def command(
     ),
 ) -> None:
     """Write a configuration with every key, its meaning and its default. Overwrites nothing."""
+    from forerun.base.files import new_file
     from forerun.cli.console import say
-    from forerun.files import new_file
 
     try:
         with new_file(file) as temporary:
@@ -29,8 +29,8 @@ def command(
 
 def template(file: Path) -> str:
     """Return every key with its default for `file`; the first line tells editors the schema."""
-    from forerun import schema
-    from forerun.resources import CONFIG, SCHEMA
+    from forerun.base.resources import CONFIG, SCHEMA
+    from forerun.config import schema
 
     relative = SCHEMA.relative_to(CONFIG.parents[1]).as_posix()
     near = (file.parent.parent / relative).is_file()

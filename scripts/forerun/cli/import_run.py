@@ -23,10 +23,10 @@ def command(
     directory: Directory = None,
 ) -> None:
     """Take in an exported run: checked entry by entry, whole or not at all."""
-    from forerun import seal
-    from forerun.archive import import_run
     from forerun.cli.console import say, warn
-    from forerun.runs import is_sealed
+    from forerun.runs import seal
+    from forerun.runs.archive import import_run
+    from forerun.runs.state import is_sealed
 
     archive = archive.absolute()
     work = workspace(output_dir, directory)

@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from forerun.errors import UserError
+from forerun.base.errors import UserError
 
 SNAKEFILE = """\
-from forerun.resources import WORKFLOW
+from forerun import WORKFLOW
 
 
 include: WORKFLOW
@@ -54,7 +54,7 @@ def command(
 
 def shipped() -> dict[Path, Path]:
     """Return the files that a project gets unchanged, and where from."""
-    from forerun.resources import PROFILES, PROJECT
+    from forerun.base.resources import PROFILES, PROJECT
 
     config = [Path("config/README.md"), Path("config/experiments/README.md")]
     config.append(Path("config/experiments/demo.yaml"))
@@ -85,8 +85,8 @@ def refuse_existing(folder: Path, targets: list[Path]) -> None:
 
 def write(folder: Path, copies: dict[Path, Path], texts: dict[Path, str]) -> None:
     """Write the project, its Snakefile last."""
+    from forerun.base.files import new_file
     from forerun.cli.generate_config import template
-    from forerun.files import new_file
 
     for target, source in copies.items():
         with new_file(folder / target) as temporary:

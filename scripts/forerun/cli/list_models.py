@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from forerun.errors import UserError
+from forerun.base.errors import UserError
 
 
 def command(
@@ -22,9 +22,9 @@ def command(
     """List all models by family, with the kinds of exogenous columns each can use."""
     import json
 
-    from forerun import catalog
+    from forerun.base.errors import suggest
     from forerun.cli.console import say, show, table
-    from forerun.errors import suggest
+    from forerun.config import catalog
 
     if engine not in catalog.ENGINES:
         known = ", ".join(catalog.ENGINES)

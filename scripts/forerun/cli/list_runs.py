@@ -30,8 +30,9 @@ def command(
 
     Duration is the time spent fitting, all models together.
     """
-    from forerun import listing, run_table
+    from forerun.cli import run_table
     from forerun.cli.console import is_terminal, say
+    from forerun.runs import listing
 
     work = workspace(output_dir, directory)
     rows, stray = listing.scan(work.runs)

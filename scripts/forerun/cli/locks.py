@@ -11,10 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from forerun import runs as run_folders
-from forerun import session
-from forerun.errors import UserError
-from forerun.session import LOCK, refuse_if_busy
+from forerun.base.errors import UserError
+from forerun.runs import session
+from forerun.runs.paths import run_folders
+from forerun.runs.session import LOCK, refuse_if_busy
 
 _LOCKS = Path(".snakemake/locks")
 
@@ -144,7 +144,7 @@ def _names(lock: Path, folder: Path) -> bool:
 def _known_sessions(runs: Path) -> set[int]:
     """Return the processes that say themselves on which runs they work: not on this one."""
     found = set()
-    for entry in run_folders.run_folders(runs):
+    for entry in run_folders(runs):
         if os.path.exists(os.path.join(entry.path, "logs", "session.json")):
             holder = session.holder(entry.path) or {}
             found.add(int(holder.get("pid", 0)))

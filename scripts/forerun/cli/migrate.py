@@ -22,7 +22,7 @@ def command(
     is deleted. Interrupted, the same command goes on.
     """
     from forerun.cli.console import say
-    from forerun.migration import migrate, plan
+    from forerun.legacy.migration import migrate, plan
 
     work = workspace(output_dir, directory)
     steps = plan(work.output)

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun import config, experience, freeze, identity, store, threads, windows
-from forerun import runs as run_folders
-from forerun.models import ModelSpec, specs
-from forerun.text import duration
+from forerun.base.text import duration
+from forerun.config import threads, windows
+from forerun.config.models import ModelSpec, specs
+from forerun.config.settings import dump
+from forerun.forecasting import freeze
+from forerun.jobs import fingerprint, fit_history, model_cache
+from forerun.runs import state
+from forerun.runs.paths import RunPaths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,41 +62,41 @@ class _Run:
     settings: dict[str, Any]
     data: Path | pd.DataFrame
     size: float
-    earlier: list[experience.Fit]
+    earlier: list[fit_history.Fit]
 
     def piece(self, spec: ModelSpec, fold: int | None) -> _Piece:
         """Decide on a fit: that of a fold, or the final one."""
-        paths = run_folders.RunPaths(self.folder)
+        paths = RunPaths(self.folder)
         path = paths.final(spec.name) if fold is None else paths.fold(spec.name, fold)
-        known = run_folders.outcome(path)
+        known = state.outcome(path)
         if known.get("status") == "ok":
             return _Piece("nothing", known)
         if source := self.stored(spec, fold):
             return _Piece("reuse", known, source=source)
-        seconds = experience.seconds(
+        seconds = fit_history.seconds(
             self.earlier,
-            experience.kind(spec, self.settings),
+            fit_history.kind(spec, self.settings),
             self.size,
             0 if fold is None else len(windows.folds(self.settings)[fold]),
-            experience.steps(spec, self.settings),
+            fit_history.steps(spec, self.settings),
         )
-        failed = known.get("status") in run_folders.NOT_DONE
+        failed = known.get("status") in state.NOT_DONE
         return _Piece("retry" if failed else "train", known, seconds)
 
     def stored(self, spec: ModelSpec, fold: int | None) -> str:
         """Return the run that has fitted the same, as the store knows it; empty if none has."""
         if not self.settings["reuse"]:
             return ""
-        what = identity.ingredients(
+        what = fingerprint.ingredients(
             self.settings, spec, self.data, fold, threads=self.settings["threads"]
         )
-        entry = store.entry(store.of_run(self.folder), identity.key(what))
+        entry = model_cache.entry(model_cache.of_run(self.folder), fingerprint.key(what))
         return str(entry.info["run_id"]) if entry and not entry.damaged() else ""
 
 
 def rows(folder: Path, settings: dict[str, Any], prepared: Prepared | None = None) -> list[Row]:
     """Return the plan of each model of a run; `prepared` are the data of a run to be created."""
-    if run_folders.is_sealed(folder):
+    if state.is_sealed(folder):
         why = "the run is sealed"
         return [Row(spec.name, "nothing", "nothing", why) for spec in specs(settings)]
     run = _existing(folder, settings) if prepared is None else _new(folder, settings, prepared)
@@ -108,8 +112,8 @@ def rows(folder: Path, settings: dict[str, Any], prepared: Prepared | None = Non
 
 
 def _existing(folder: Path, settings: dict[str, Any]) -> _Run:
-    data = run_folders.RunPaths(folder).data
-    return _Run(folder, settings, data, experience.size(folder), experience.fits(folder.parent))
+    data = RunPaths(folder).data
+    return _Run(folder, settings, data, fit_history.size(folder), fit_history.fits(folder.parent))
 
 
 def _new(folder: Path, settings: dict[str, Any], prepared: Prepared) -> _Run:
@@ -117,8 +121,8 @@ def _new(folder: Path, settings: dict[str, Any], prepared: Prepared) -> _Run:
     settings = freeze.settled(settings | {"threads": _threads(settings)}, prepared)
     table = io.BytesIO()
     prepared.frame.to_parquet(table, index=False)
-    size = (len(table.getvalue()) + len(config.dump(settings))) / 1024**2
-    return _Run(folder, settings, prepared.frame, size, experience.fits(folder.parent))
+    size = (len(table.getvalue()) + len(dump(settings))) / 1024**2
+    return _Run(folder, settings, prepared.frame, size, fit_history.fits(folder.parent))
 
 
 def _threads(settings: dict[str, Any]) -> int:
@@ -136,7 +140,7 @@ def _counted(pieces: list[_Piece]) -> str:
 def _why(pieces: list[_Piece], new: str) -> str:
     """Say why; `new` where nothing is known of any of the pieces."""
     known = [piece.outcome for piece in pieces if piece.outcome]
-    failed = [outcome for outcome in known if outcome.get("status") in run_folders.NOT_DONE]
+    failed = [outcome for outcome in known if outcome.get("status") in state.NOT_DONE]
     if failed:
         message = (failed[0].get("error") or {}).get("message", "no reason given")
         why = f"{failed[0]['status']} before: {str(message)[:80]}"

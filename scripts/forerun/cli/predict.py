@@ -110,9 +110,9 @@ def command(
     The run's own predictions are made by the workflow; forecasts of chosen series or models and of
     new data are written to inference/ in the run's folder.
     """
+    from forerun.base.errors import UserError
     from forerun.cli.forecasting import Wish, forecast
     from forerun.cli.workspace import workspace
-    from forerun.errors import UserError
 
     if best and any_one:
         raise UserError("--best and --random exclude each other")

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from forerun.base.errors import UserError
 from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
-from forerun.errors import UserError
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Force = Annotated[bool, typer.Option("--force", help="Also if the run is sealed.")]
@@ -24,10 +24,10 @@ def command(
     directory: Directory = None,
 ) -> None:
     """Give a run another name. What is frozen in it stays as it is, its old name included."""
+    from forerun.base.publishing import publish, sweep
     from forerun.cli.console import confirm, say
     from forerun.cli.locks import alone
-    from forerun.publishing import publish, sweep
-    from forerun.runs import check_run_id
+    from forerun.runs.paths import check_run_id
 
     work = workspace(output_dir, directory)
     sweep(work.runs)
@@ -47,7 +47,7 @@ def command(
 
 def refuse_sealed(folder: Path, force: bool, what: str) -> None:
     """Refuse to change read-only history without ``--force``."""
-    from forerun.runs import is_sealed
+    from forerun.runs.state import is_sealed
 
     if is_sealed(folder) and not force:
         raise UserError(f"run '{folder.name}' is sealed; it is {what} only with --force")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from forerun.base.errors import UserError
 from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
-from forerun.errors import UserError
 
 if TYPE_CHECKING:
-    from forerun.reproduce import Reproduction
+    from forerun.forecasting.reproduce import Reproduction
 
 
 def command(
@@ -31,7 +31,8 @@ def command(
     The exit code is 0 only when metrics, back-tests and forecasts are identical to the last digit.
     The run itself is only read. What stands after -- goes to Snakemake.
     """
-    from forerun import reproduce, scratch
+    from forerun.base import scratch
+    from forerun.forecasting import reproduce
 
     folder = workspace(output_dir, directory).frozen(run).absolute()
     if keep is not None and keep.exists():

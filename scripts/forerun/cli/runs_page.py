@@ -21,8 +21,8 @@ def command(
     ] = None,
 ) -> None:
     """Write an overview page of all runs: search, sort, best error over time, links to reports."""
+    from forerun.base.errors import UserError
     from forerun.cli.console import say
-    from forerun.errors import UserError
     from forerun.report.runs_page import write_runs_page
 
     work = workspace(output_dir, directory)

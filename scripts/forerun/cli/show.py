@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any
 from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
 
 if TYPE_CHECKING:
-    from forerun.board import Piece
+    from forerun.cli.board import Piece
 
 
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> None:
     """Show a run: its settings, data, models with status and time, and where its files are."""
-    from forerun import cautions, listing, run_table
+    from forerun.base.errors import UserError
+    from forerun.cli import run_table
     from forerun.cli.console import leaderboard, say, show
     from forerun.cli.console import table as make
-    from forerun.errors import UserError
-    from forerun.runs import failed_models
+    from forerun.evaluation import cautions
+    from forerun.runs import listing
+    from forerun.runs.state import failed_models
 
     folder = workspace(output_dir, directory).folder(run)
     row = listing.read_run(folder, run)
@@ -47,8 +49,8 @@ _FILES = (
 
 def _settings(folder: Path) -> list[tuple[str, str, str]]:
     """Return key, value and default of the settings that matter most and of those that differ."""
-    from forerun import models, schema
-    from forerun.frozen import read_recorded
+    from forerun.config import models, schema
+    from forerun.config.frozen import read_recorded
 
     path = folder / "config.yaml"
     if not path.is_file():
@@ -74,7 +76,7 @@ def _brief(item: Any) -> str:
 
 
 def _data(folder: Path) -> list[str]:
-    from forerun.run_files import damage, read_provenance
+    from forerun.runs.json_files import damage, read_provenance
 
     if why := damage(folder / "provenance.json"):
         return [f"warning: provenance.json {why}"]
@@ -93,8 +95,8 @@ def _data(folder: Path) -> list[str]:
 
 def _states(folder: Path, names: list[str]) -> list[tuple[Any, ...]]:
     """Return model, status, seconds and reason of an unfinished run."""
-    from forerun import session
-    from forerun.board import RUNNING, survey
+    from forerun.cli.board import RUNNING, survey
+    from forerun.runs import session
 
     pieces, is_running = survey(folder), session.is_running(folder)
     rows: list[tuple[Any, ...]] = []
@@ -108,7 +110,7 @@ def _states(folder: Path, names: list[str]) -> list[tuple[Any, ...]]:
 
 def _status(pieces: list[Piece], is_running: bool) -> str:
     """Return the status of a model from its fits: it is ok when all of them are."""
-    from forerun.board import FAILED, OK, RUNNING, STOPPED
+    from forerun.cli.board import FAILED, OK, RUNNING, STOPPED
 
     states = [piece.state for piece in pieces]
     if FAILED in states:

@@ -17,12 +17,13 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from forerun import preload, scratch, session
-from forerun import runs as run_folders
-from forerun.errors import UserError
-from forerun.models import specs
-from forerun.resources import SNAKEFILE
-from forerun.yaml_files import load_yaml
+from forerun.base import scratch
+from forerun.base.errors import UserError
+from forerun.base.resources import SNAKEFILE
+from forerun.base.yaml_files import load_yaml
+from forerun.config.models import specs
+from forerun.jobs import server
+from forerun.runs import session, state
 
 #: Executors that Snakemake brings along.
 _OWN_EXECUTORS = ("local", "dryrun", "touch")
@@ -109,9 +110,9 @@ def libraries(folder: Path, settings: dict[str, Any], rest: Sequence[str]) -> It
     Not where nothing is to be computed, nor where other arguments for Snakemake (`rest`) may send
     the jobs elsewhere; then the workflow does it, if it is of use.
     """
-    done = run_folders.is_sealed(folder) and (folder / "predictions").is_dir()
+    done = state.is_sealed(folder) and (folder / "predictions").is_dir()
     engines = set() if done or rest else {spec.engine for spec in specs(settings)}
-    with preload.running(engines):
+    with server.running(engines):
         yield
 
 

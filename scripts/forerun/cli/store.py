@@ -10,7 +10,7 @@ import typer
 from forerun.cli.workspace import Directory, OutputDir, workspace
 
 if TYPE_CHECKING:
-    from forerun.store import Entry
+    from forerun.jobs.model_cache import Entry
 
 
 class Action(StrEnum):
@@ -34,15 +34,15 @@ def command(
     directory: Directory = None,
 ) -> None:
     """List or remove the fitted models that new runs may use again. No run loses anything."""
-    from forerun import store
     from forerun.cli.console import say
+    from forerun.jobs import model_cache
 
-    place = workspace(output_dir, directory).runs / store.FOLDER
+    place = workspace(output_dir, directory).runs / model_cache.FOLDER
     if action is Action.prune:
-        removed = store.prune(place, older_than * 86400, unused)
+        removed = model_cache.prune(place, older_than * 86400, unused)
         say(f"removed {len(removed)} entries of {place}; runs keep their files")
         return
-    lines = [_line(entry) for entry in store.entries(place)]
+    lines = [_line(entry) for entry in model_cache.entries(place)]
     if lines:
         say(f"{'key':12}  {'stage':14}  {'model':20}  {'trained by':24}  {'seconds':>9}  stored at")
     say(*(lines or [f"no entries in {place}"]))

@@ -9,18 +9,21 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun import cautions, schema, store
-from forerun import runs as run_folders
+from forerun.base.errors import UserError, check_path, is_full, no_space
+from forerun.base.publishing import sweep
+from forerun.base.resources import DATA
 from forerun.cli import snakemake
 from forerun.cli.asking import Asked
 from forerun.cli.console import is_terminal, leaderboard, say, show, warn
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
-from forerun.config import differences, read_frozen, resolve
-from forerun.errors import UserError, check_path, is_full, no_space
-from forerun.listing import read_run
-from forerun.publishing import sweep
-from forerun.resources import DATA
+from forerun.config import schema
+from forerun.config.settings import differences, read_frozen, resolve
+from forerun.evaluation import cautions
+from forerun.jobs import model_cache
+from forerun.runs import state
+from forerun.runs.listing import read_run
+from forerun.runs.paths import check_run_id, claim_run_id, new_run_id
 
 if TYPE_CHECKING:
     from forerun.data import Prepared
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 PARTS = ("predictions", "plots", "report.html")
 #: Exit codes of a call that was asked to end: by a closed terminal, by Ctrl-C, by ``kill``.
 ENDED = (129, 130, 143)
-#: What a job says that found no room on the disk (:func:`forerun.errors.no_space`).
+#: What a job says that found no room on the disk (:func:`forerun.base.errors.no_space`).
 REFUSED = "no space left in"
 
 
@@ -37,13 +40,13 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
     """Make or finish the run that was asked for; return Snakemake's exit code."""
     work = _workspace(asked)
     if asked.run_id is not None:
-        asked.options["run_id"] = run_folders.check_run_id(asked.run_id)
+        asked.options["run_id"] = check_run_id(asked.run_id)
     settings, prepared = _settings(asked, work)
     if dry_run:
         return _dry_run(asked, work, settings, prepared)
-    for place in (work.runs, work.runs / store.FOLDER):
+    for place in (work.runs, work.runs / model_cache.FOLDER):
         sweep(place)
-    run_id = asked.run_id or run_folders.claim_run_id(work.runs)
+    run_id = asked.run_id or claim_run_id(work.runs)
     asked.options["run_id"] = run_id
     folder = work.runs / run_id
     say(f"run {run_id}")
@@ -73,18 +76,18 @@ def _tidied(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        begun = run_folders.is_frozen(folder) or (folder / "logs" / "freeze_run.log").exists()
+        begun = state.is_frozen(folder) or (folder / "logs" / "freeze_run.log").exists()
         if folder.is_dir() and not begun:
-            run_folders.remove_if_never_begun(folder)
+            state.remove_if_never_begun(folder)
 
 
 def _settings(asked: Asked, work: Workspace) -> tuple[dict[str, Any], Prepared | None]:
     """Check everything before anything is written or started; the data of a new run come too."""
     run_id = asked.run_id
     folder = work.runs / run_id if run_id else None
-    if folder is not None and run_folders.is_frozen(folder):
+    if folder is not None and state.is_frozen(folder):
         refuse_if_busy(folder)
-        run_folders.refuse_if_damaged(folder)
+        state.refuse_if_damaged(folder)
         frozen = read_frozen(folder / "config.yaml")
         _refuse_contradictions(folder, frozen, {**asked.in_files, **asked.options})
         _refuse_contradictions(folder, frozen, asked.named(run_id))
@@ -104,7 +107,7 @@ def _operational(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_contradictions(folder: Path, frozen: dict[str, Any], named: dict[str, Any]) -> None:
-    found = differences(frozen, named, run_folders.same_table(folder))
+    found = differences(frozen, named, state.same_table(folder))
     if found:
         listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in found)
         raise UserError(
@@ -121,7 +124,7 @@ def _check_data(settings: dict[str, Any]) -> Prepared:
         if not Path(path).is_file():
             what = "is a folder" if Path(path).is_dir() else "does not exist"
             raise UserError(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
-    from forerun.freeze import read_data
+    from forerun.forecasting.freeze import read_data
 
     return read_data(settings | tables)
 
@@ -137,8 +140,8 @@ def _targets(folder: Path) -> list[str]:
 
 
 def _run(asked: Asked, work: Workspace, folder: Path, verbose: bool, lock: int) -> int:
-    from forerun.board import Board
-    from forerun.pieces import ROOM
+    from forerun.cli.board import Board
+    from forerun.jobs.fit_job import ROOM
 
     def is_full_disk() -> bool:
         return shutil.disk_usage(folder).free < ROOM
@@ -203,10 +206,10 @@ def _dry_run(
     from forerun.cli import plan
     from forerun.cli.console import table
 
-    run_id = asked.run_id or run_folders.new_run_id(work.runs)
+    run_id = asked.run_id or new_run_id(work.runs)
     folder = work.runs / run_id
     asked.options["run_id"] = run_id
-    exists = run_folders.is_frozen(folder)
+    exists = state.is_frozen(folder)
     say(f"run {run_id} ({'exists' if exists else 'would be new'})")
     _say_notes(prepared)
     rows = plan.rows(folder, settings, prepared)

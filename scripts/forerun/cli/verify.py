@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from forerun.base.errors import UserError
 from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
-from forerun.errors import UserError
 
 if TYPE_CHECKING:
-    from forerun.records import Checked
+    from forerun.runs.records import Checked
 
 
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> int:
@@ -18,11 +18,11 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     comparisons/ with the checksums recorded when they were made. The exit code is 0 only when all
     is well.
     """
-    from forerun import seal
+    from forerun.base.text import plural
     from forerun.cli.console import say
-    from forerun.records import strays
-    from forerun.runs import is_sealed
-    from forerun.text import plural
+    from forerun.runs import seal
+    from forerun.runs.records import strays
+    from forerun.runs.state import is_sealed
 
     folder = workspace(output_dir, directory).folder(run)
     if not is_sealed(folder):
@@ -45,7 +45,7 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
 
 def _summary(derived: dict[str, Checked]) -> list[str]:
     """Say what of each class was compared, and what could not be."""
-    from forerun.text import plural
+    from forerun.base.text import plural
 
     lines = []
     for what, checked in derived.items():

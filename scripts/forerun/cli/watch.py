@@ -20,10 +20,10 @@ def command(
     ] = False,
 ) -> None:
     """Show how a run goes on, until nobody works on it any more (Ctrl-C leaves it alone)."""
-    from forerun import session
-    from forerun.board import INTERVAL, Board
+    from forerun.cli.board import INTERVAL, Board
     from forerun.cli.console import is_terminal, say
-    from forerun.listing import read_run
+    from forerun.runs import session
+    from forerun.runs.listing import read_run
 
     folder = workspace(output_dir, directory).folder(run_id)
     if not session.is_running(folder):
@@ -39,7 +39,7 @@ def _since(folder: Path) -> float:
     """Return when the call that works on the run began; its session file comes after seconds."""
     from datetime import datetime
 
-    from forerun import session
+    from forerun.runs import session
 
     holder = session.holder(folder)
     try:

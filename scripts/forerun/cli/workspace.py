@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
-from forerun import runs as run_folders
-from forerun.errors import UserError, check_path, nearest
+from forerun.base.errors import UserError, check_path, nearest
+from forerun.runs import state
+from forerun.runs.paths import check_run_id, run_folders
 
 CONFIG = Path("config/config.yaml")
 
@@ -51,7 +52,7 @@ class Workspace:
 
     def folder(self, run_id: str) -> Path:
         """Return the folder of an existing run; refuse a name that is not there."""
-        run_folders.check_run_id(run_id)
+        check_run_id(run_id)
         folder = self.runs / run_id
         if not folder.is_dir():
             raise UserError(f"there is no run '{run_id}' in {self.runs}{self._nearest(run_id)}")
@@ -60,7 +61,7 @@ class Workspace:
     def frozen(self, run_id: str) -> Path:
         """Return the folder of a run that has a configuration."""
         folder = self.folder(run_id)
-        if not run_folders.is_frozen(folder):
+        if not state.is_frozen(folder):
             raise UserError(f"run '{run_id}' has no config.yaml: it was never begun")
         return folder
 
@@ -77,7 +78,7 @@ class Workspace:
         return shlex.join([*words, *where, *(["--", *extras] if extras else [])])
 
     def _nearest(self, run_id: str) -> str:
-        known = [entry.name for entry in run_folders.run_folders(self.runs)]
+        known = [entry.name for entry in run_folders(self.runs)]
         if not known:
             return " (there are no runs)"
         near = nearest(run_id, known, cutoff=0.4)
@@ -127,7 +128,7 @@ def configured_output_dir() -> str | None:
         return None
     if not re.search(r"^output_dir:(?!\s*(null|~)?\s*(#.*)?$)", text, re.MULTILINE):
         return None  # the usual case, without parsing the file
-    from forerun.typed import read_settings
+    from forerun.config.typed import read_settings
 
     value = read_settings(CONFIG).get("output_dir")
     return check_output_dir(str(value)) if value else None

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forerun.base.errors import suggest
 from forerun.data import deviations, layouts
 from forerun.data.notations import FORMS, MIXED
 from forerun.data.numbers import Writing
@@ -17,7 +18,6 @@ from forerun.data.panel import Panel, in_order
 from forerun.data.parsing import Bools, Times, parse_ids, parse_numbers
 from forerun.data.problems import Problems, count, show
 from forerun.data.times import readable
-from forerun.errors import suggest
 
 RESERVED = ("unique_id", "ds", "y", "cutoff", "available_mask", "sample_weight", "index")
 

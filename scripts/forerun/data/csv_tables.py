@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from forerun.base.errors import UserError
 from forerun.data.dialects import Dialect, sniff
 from forerun.data.numbers import MISSING_WORDS, Evidence
 from forerun.data.problems import count, show
-from forerun.errors import UserError
 
 BLOCK_BYTES = 1 << 24
 #: The decimal mark that a separator lets expect: where a comma is one, semicolons separate.

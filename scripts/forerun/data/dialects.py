@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from forerun.base.errors import UserError
 from forerun.data.formats import SAVE, refuse_others
 from forerun.data.numbers import surely, without_blanks
 from forerun.data.problems import show
-from forerun.errors import UserError
 
 SAMPLE_BYTES = 1 << 20
 SAMPLE_LINES = 300

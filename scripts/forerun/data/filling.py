@@ -155,7 +155,7 @@ def known_future(
 ) -> Panel:
     """Keep the rows of the `horizon` steps after each series and note what is missing in them.
 
-    Whether that is a mistake depends on the models: :mod:`forerun.forecastable` decides.
+    Whether that is a mistake depends on the models: :mod:`forerun.data.forecastable` decides.
     """
     past = past_rows(panel)
     last = panel.last_rows(past)

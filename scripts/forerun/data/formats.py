@@ -6,8 +6,8 @@ import re
 import zipfile
 from pathlib import Path
 
+from forerun.base.errors import UserError
 from forerun.data.problems import show
-from forerun.errors import UserError
 
 SAVE = ".to_csv('table.csv', index=False)"
 FEATHER = (b"ARROW1", b"FEA1")

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
 
+from forerun.base.errors import suggest
 from forerun.data import deviations
 from forerun.data.deviations import DAY, HOUR, MINUTE, usual
 from forerun.data.panel import Panel
 from forerun.data.parsing import Bools, Ints
 from forerun.data.problems import show
-from forerun.errors import suggest
 
 WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from forerun.config.windows import held_out, reach
 from forerun.data.panel import Panel
 from forerun.data.parsing import Ints
 from forerun.data.problems import Problems, name_series
-from forerun.windows import held_out, reach
 
 LEAST = 2
 """Values that a padded series must have before the part that is held out."""

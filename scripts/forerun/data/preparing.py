@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forerun.config.windows import held_out, reach
 from forerun.data import checking, filling, frequencies, static_features, zones
 from forerun.data.checking import Roles
 from forerun.data.grid import Grid, season_length
@@ -24,7 +25,6 @@ from forerun.data.parsing import Ints, parse_numbers
 from forerun.data.problems import Problems, show
 from forerun.data.reading import read_table
 from forerun.data.times import Asked, parse_both, parse_times
-from forerun.windows import held_out, reach
 
 StaticOf = Callable[[Iterable[str]], "pd.DataFrame | None"]
 

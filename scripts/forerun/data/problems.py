@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from forerun.errors import UserError
+from forerun.base.errors import UserError
 
 MAX_PROBLEMS = 20
 MAX_LENGTH = 4000

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import feather
 
+from forerun.base.errors import UserError
 from forerun.data.csv_tables import read_csv
 from forerun.data.formats import FEATHER, refuse_others
 from forerun.data.problems import show
-from forerun.errors import UserError
 
 
 def read_table(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forerun.config.windows import reach
 from forerun.data.checking import Roles
-from forerun.windows import reach
 
 
 def split(

@@ -6,7 +6,7 @@ import zoneinfo
 
 import pandas as pd
 
-from forerun.errors import suggest
+from forerun.base.errors import suggest
 
 #: Zones that are tried to explain times of which some lie an hour beside the others.
 COMMON = (

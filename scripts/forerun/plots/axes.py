@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
-from forerun.palette import INK
+from forerun.base.text import plural
+from forerun.plots.palette import INK
 from forerun.plots.style import MUTED, OTHER, Look
 from forerun.plots.text import Numbers, fit_text, text_width
-from forerun.text import plural
 
 LABEL_SIZE = 9.0
 LABEL_HEIGHT = 0.185

@@ -12,10 +12,11 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from forerun.palette import ACTUAL
+from forerun.base.text import plural
 from forerun.plots.axes import draw_line, panel_title
 from forerun.plots.frames import Frames, intervals, observed, values
 from forerun.plots.page import Page, key_line
+from forerun.plots.palette import ACTUAL
 from forerun.plots.series import (
     OBSERVED,
     Parts,
@@ -33,7 +34,6 @@ from forerun.plots.series import (
 )
 from forerun.plots.style import SHADE, Look, styled
 from forerun.plots.text import number
-from forerun.text import plural
 
 WIDTH = 10.0
 MOST_PANELS = 6

@@ -10,14 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from forerun.errors import UserError
-from forerun.palette import ACTUAL, INK
+from forerun.base.errors import UserError
+from forerun.base.text import plural
 from forerun.plots.frames import Frames, by_model, intervals, pick, values
 from forerun.plots.page import Page, key_line
+from forerun.plots.palette import ACTUAL, INK
 from forerun.plots.series import ALONE, fill_palette
 from forerun.plots.style import MARGIN, Look, styled
 from forerun.plots.text import Numbers, fit_text
-from forerun.text import plural
 
 WIDTH = 10.0
 MOST_LEVELS, MOST_MODELS = 4, 60

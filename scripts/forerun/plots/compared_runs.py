@@ -7,13 +7,13 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from forerun.comparing import BEST_MODEL, Compared
-from forerun.palette import COLOURS
+from forerun.base.text import PERCENT
 from forerun.plots.diagnostics import metric_label
 from forerun.plots.page import Page
+from forerun.plots.palette import COLOURS
 from forerun.plots.style import DPI, style
 from forerun.plots.text import Numbers, fit_text
-from forerun.text import PERCENT
+from forerun.report.comparing import BEST_MODEL, Compared
 
 #: One for each run, beside its color.
 MARKS = "osD^vPX*"

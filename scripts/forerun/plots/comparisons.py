@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from forerun.base.text import plural
 from forerun.plots.axes import draw_line, panel_title
 from forerun.plots.frames import Frames, values
 from forerun.plots.page import Page, grid_of, key_line
@@ -32,7 +33,6 @@ from forerun.plots.series import (
 )
 from forerun.plots.style import OTHER, Look, styled
 from forerun.plots.text import number
-from forerun.text import plural
 
 WIDTH = 10.0
 MOST_PANELS = 60

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from utilsforecast import losses
 
-from forerun.errors import UserError, suggest
+from forerun.base.errors import UserError, suggest
+from forerun.base.text import PERCENT, plural
 from forerun.plots.axes import (
     Label,
     direct_labels,
@@ -34,7 +35,6 @@ from forerun.plots.frames import (
 from forerun.plots.page import Page
 from forerun.plots.series import Settings, fill_palette
 from forerun.plots.style import Look, styled
-from forerun.text import PERCENT, plural
 
 WIDTH, HEIGHT = 10.0, 4.0
 

@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from forerun.names import PER_SERIES
+from forerun.config.names import PER_SERIES
 from forerun.plots.axes import (
     Label,
     direct_labels,

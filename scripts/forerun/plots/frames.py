@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from forerun.errors import UserError
+from forerun.base.errors import UserError
 
 Frames = Mapping[str, pd.DataFrame] | pd.DataFrame
 """Results of several models: a frame per model, or one frame with a column per model."""

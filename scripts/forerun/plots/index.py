@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from forerun.files import write_json, write_text
-from forerun.names import COMBINED
-from forerun.palette import configured, places
+from forerun.base.files import write_json, write_text
+from forerun.base.text import clean, plural
+from forerun.config.names import COMBINED
 from forerun.plots.backtests import backtest
 from forerun.plots.calibration import calibration
 from forerun.plots.diagnostics import NAMES, SCALED, error_by_horizon, short_name
@@ -27,10 +27,10 @@ from forerun.plots.names import (
     order_models,
     series_errors,
 )
+from forerun.plots.palette import configured, places
 from forerun.plots.residuals import residuals
 from forerun.plots.style import Look, looks, save
-from forerun.run_files import read_plots
-from forerun.text import clean, plural
+from forerun.runs.json_files import read_plots
 
 INDEX, README = "index.json", "README.md"
 MOST_RESIDUALS = 8

@@ -12,15 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
-from forerun import text
-from forerun.errors import UserError
-from forerun.palette import INK
+from forerun.base import text
+from forerun.base.errors import UserError
+from forerun.base.text import MINUS, PERCENT, duration, plural
 from forerun.plots.diagnostics import NAMES, metric_label, short_name
 from forerun.plots.page import Page
+from forerun.plots.palette import INK
 from forerun.plots.series import Settings, fill_palette
 from forerun.plots.style import GRID, MUTED, Look, styled
 from forerun.plots.text import Numbers, fit_text, number, text_width
-from forerun.text import MINUS, PERCENT, duration, plural
 
 WIDTH, ROW = 10.0, 0.29
 MOST_MODELS = 80

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from forerun.names import COMBINED
+from forerun.config.names import COMBINED
 from forerun.plots.frames import seasonal_scale, values
 
 _LONGEST = 60

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from forerun.palette import ACTUAL, INK
+from forerun.plots.palette import ACTUAL, INK
 from forerun.plots.style import MARGIN, MUTED
 from forerun.plots.text import fit_text, text_width, wrap_text
 

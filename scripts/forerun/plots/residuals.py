@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from forerun.errors import UserError
-from forerun.palette import ACTUAL
+from forerun.base.errors import UserError
+from forerun.base.text import MINUS, plural
 from forerun.plots.axes import (
     axis_names,
     draw_line,
@@ -22,11 +22,11 @@ from forerun.plots.axes import (
 )
 from forerun.plots.frames import Frames, by_model, count_windows, values, with_step
 from forerun.plots.page import Page, key_line
+from forerun.plots.palette import ACTUAL
 from forerun.plots.series import ALONE, Settings, fill_palette
 from forerun.plots.style import Look, styled
 from forerun.plots.text import Numbers, number
 from forerun.plots.times import time_axis
-from forerun.text import MINUS, plural
 
 WIDTH, HEIGHT = 10.0, 6.2
 MOST_POINTS = 4000

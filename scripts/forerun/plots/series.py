@@ -12,9 +12,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
-from forerun.errors import UserError
-from forerun.names import PER_SERIES
-from forerun.palette import ACTUAL, INK
+from forerun.base.errors import UserError
+from forerun.base.text import plural
+from forerun.config.names import PER_SERIES
 from forerun.plots.axes import (
     axis_names,
     draw_line,
@@ -24,10 +24,10 @@ from forerun.plots.axes import (
 )
 from forerun.plots.frames import Frames, by_model, intervals, observed, one_series, pick, values
 from forerun.plots.page import Page
+from forerun.plots.palette import ACTUAL, INK
 from forerun.plots.style import SHADE, Look, looks
 from forerun.plots.text import fit_text
 from forerun.plots.times import time_axis
-from forerun.text import plural
 
 Settings = Mapping[str, Any]
 Parts = Mapping[str, pd.DataFrame]

@@ -18,10 +18,10 @@ from typing import Any, ParamSpec, TypeVar
 import matplotlib
 from matplotlib.figure import Figure
 
-from forerun import palette
-from forerun.files import replacing
-from forerun.names import ENSEMBLE, PER_SERIES
-from forerun.palette import COLOURS, HIGHLIGHT, INK, MIXED
+from forerun.base.files import replacing
+from forerun.config.names import ENSEMBLE, PER_SERIES
+from forerun.plots import palette
+from forerun.plots.palette import COLOURS, HIGHLIGHT, INK, MIXED
 from forerun.plots.text import FONTS
 
 MUTED, GRID, SHADE = "#5F6B7A", "#E6E9ED", "#F3F5F8"
@@ -138,10 +138,10 @@ def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dic
     models
         Names of models, the most important first: their lines lie on top.
     places
-        Their places among the colours (:func:`forerun.palette.places`); in the order of `models`
-        if not given. As many as there are colours get one (the later half dashed as well), the
-        rest are grey. ``ensemble`` and ``per_series`` have looks of their own and use up no colour:
-        a thick red line and a yellow highlighter.
+        Their places among the colours (:func:`forerun.plots.palette.places`); in the order of
+        `models` if not given. As many as there are colours get one (the later half dashed as
+        well), the rest are grey. ``ensemble`` and ``per_series`` have looks of their own and use
+        up no colour: a thick red line and a yellow highlighter.
 
     Returns
     -------

@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import Formatter
 
-from forerun import text
-from forerun.text import MINUS
+from forerun.base import text
+from forerun.base.text import MINUS
 
 # DejaVu Sans comes with matplotlib; the others only fill in letters it does not have.
 _FALLBACK = (

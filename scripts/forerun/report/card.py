@@ -5,11 +5,12 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from forerun import cautions, text
+from forerun.base import text
+from forerun.evaluation import cautions
 from forerun.report import charts
 
 if TYPE_CHECKING:
-    from forerun.run import Run
+    from forerun.api import Run
 
 MOST_MODELS = 12
 _CELL = "padding:.2em .8em;text-align:right;white-space:nowrap"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forerun import text
+from forerun.base import text
 from forerun.report.errors import Backtest
 
 Chart = dict[str, Any]

@@ -9,15 +9,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from forerun import palette, text
-from forerun.comparing import Compared, compare
-from forerun.errors import UserError
+from forerun.api import Run, open_run
+from forerun.base import text
+from forerun.base.errors import UserError
+from forerun.plots import palette
 from forerun.plots.axes import axis_names
 from forerun.report import charts
 from forerun.report.compare import LEVEL, Comparison, holm
+from forerun.report.comparing import Compared, compare
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
-from forerun.run import Run, open_run
 
 #: Most runs on a page, and most models whose forecasts are laid over each other.
 MOST_RUNS, MOST_LINES, MOST_SERIES = 8, 24, 1000
@@ -33,7 +34,7 @@ def write_comparison(
     Parameters
     ----------
     compared : Compared, optional
-        What :func:`forerun.comparing.compare` found; it is called if not given.
+        What :func:`forerun.report.comparing.compare` found; it is called if not given.
 
     Raises
     ------

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from forerun import palette
+from forerun.plots import palette
 from forerun.plots.axes import axis_names
 from forerun.plots.frames import intervals
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from forerun.run import Run
+    from forerun.api import Run
 
 
 def series_figure(run: Run, unique_id: str, models: Sequence[str]) -> go.Figure:

@@ -17,9 +17,10 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from forerun import __version__, text
-from forerun.files import write_text
-from forerun.names import REFERENCE
+from forerun import __version__
+from forerun.base import text
+from forerun.base.files import write_text
+from forerun.config.names import REFERENCE
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -9,16 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from forerun import cautions, palette, schema, text
-from forerun.names import COMBINED, ENSEMBLE, PER_SERIES
+from forerun.api import Run
+from forerun.base import text
+from forerun.config import schema
+from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES
+from forerun.evaluation import cautions
+from forerun.plots import palette
 from forerun.plots.axes import axis_names
 from forerun.plots.frames import seasonal_scale
 from forerun.report import charts
 from forerun.report.errors import Backtest, backtest, time_text, window_names
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
-from forerun.run import Run
-from forerun.runs import NOT_DONE, is_sealed
+from forerun.runs.state import NOT_DONE, is_sealed
 
 #: Series in the tables of best and worst ones, and most in the picker before room is measured.
 EXTREMES, MOST_SERIES = 10, 2000
@@ -255,7 +258,7 @@ def _settings(config: dict[str, Any]) -> list[dict[str, Any]]:
     for key, value in config.items():
         shown = value
         if key in ("models", "baselines"):
-            from forerun.models import brief
+            from forerun.config.models import brief
 
             shown = brief(value)
         rows.append(

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from forerun import text
-from forerun.listing import Row, scan
+from forerun.base import text
 from forerun.report import charts
 from forerun.report.page import write_page
-from forerun.run_files import read_provenance
+from forerun.runs.json_files import read_provenance
+from forerun.runs.listing import Row, scan
 
 #: Size of the drawing area of a line of errors, and most lines shown.
 WIDTH, HEIGHT, MARGIN, MOST_TRENDS = 600.0, 60.0, 6.0, 12

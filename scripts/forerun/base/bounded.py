@@ -1,0 +1,171 @@
+"""Reading files that may come from a stranger: regular files only, bounded in size and in depth."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from forerun.base.errors import UserError
+
+#: Most bytes of a small file of a run: a configuration, an outcome, a leaderboard.
+SMALL = 16_000_000
+#: Most bytes of a table of a run: forecasts or errors of each series.
+LARGE = 32_000_000_000
+#: Deepest nesting of a JSON file.
+DEEPEST = 40
+#: Most digits of a whole number in a JSON file.
+_DIGITS = 18
+
+
+class Damaged(UserError):
+    """A file of a run is missing, or does not hold what it should."""
+
+
+def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]:
+    """Open a regular file for reading; never wait for a pipe or read a device.
+
+    Parameters
+    ----------
+    most : largest size in bytes
+    follow : whether a symbolic link may lead out of the file's folder
+
+    Raises
+    ------
+    Damaged
+        It is missing, not a regular file, a link to somewhere else, or too large.
+    """
+    try:
+        if not follow and os.path.islink(path) and not _stays(path):
+            raise Damaged(f"{path}: is a link to a place outside its folder")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) == errno.ENXIO:
+            raise Damaged(f"{path}: cannot be read (it is not a regular file)") from None
+        reason = getattr(error, "strerror", None) or error
+        raise Damaged(f"{path}: cannot be read ({reason})") from None
+    state = os.fstat(descriptor)
+    wrong = ""
+    if not stat.S_ISREG(state.st_mode):
+        kind = "a folder" if stat.S_ISDIR(state.st_mode) else "not a regular file"
+        wrong = f"cannot be read (it is {kind})"
+    elif state.st_size > most:
+        wrong = f"is too large ({state.st_size / 1e6:,.0f} MB; at most {most / 1e6:,.0f} MB)"
+    if wrong:
+        os.close(descriptor)
+        raise Damaged(f"{path}: {wrong}")
+    return os.fdopen(descriptor, "rb")
+
+
+def _stays(link: str | Path) -> bool:
+    """Tell whether a link leads to something in its own folder."""
+    return Path(os.path.realpath(link)).is_relative_to(os.path.realpath(Path(link).parent))
+
+
+def read_bytes(path: str | Path, most: int = SMALL) -> bytes:
+    """Read a regular file of at most `most` bytes."""
+    with open_regular(path, most) as file:
+        try:
+            content = file.read(most + 1)
+        except OSError as error:
+            raise Damaged(f"{path}: cannot be read ({error.strerror or error})") from None
+    if len(content) > most:
+        raise Damaged(f"{path}: is too large (at most {most / 1e6:,.0f} MB)")
+    return content
+
+
+def read_text(path: str | Path, most: int = SMALL) -> str:
+    """Read a text file in UTF-8."""
+    content = read_bytes(path, most)
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Damaged(f"{path}: is not text in UTF-8") from None
+    if "\0" in text:
+        raise Damaged(f"{path}: is not a text file")
+    return text
+
+
+def parse_json(text: str) -> Any:
+    """Parse JSON; numbers that are not finite, and whole numbers without end, become ``None``.
+
+    Raises
+    ------
+    ValueError
+        It is no JSON, nested too deeply, or holds half of a surrogate pair.
+    """
+    try:
+        value = json.loads(
+            text, parse_constant=lambda _: None, parse_float=_finite, parse_int=_whole
+        )
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    _check_depth(value)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    return value
+
+
+def _finite(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if len(text) <= _DIGITS else None
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for item in level
+            if isinstance(item, (dict, list))
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise ValueError("nested too deeply")
+
+
+Shape = Mapping[str, Any]
+
+
+def shaped(value: Any, shape: Shape) -> dict[str, Any]:
+    """Return what of a mapping has the right type; the rest is as if it were missing.
+
+    Parameters
+    ----------
+    shape
+        For each key a type (``float`` takes whole numbers as well), a list of one type for lists of
+        that, or a mapping: the shape of a mapping; with the only key ``"*"``, that of all values.
+    """
+    if not isinstance(value, Mapping):
+        return {}
+    if "*" in shape:
+        keys = [key for key in value if isinstance(key, str)]
+        pairs = {key: _fitting(value[key], shape["*"]) for key in keys}
+    else:
+        pairs = {key: _fitting(value[key], rule) for key, rule in shape.items() if key in value}
+    return {key: found for key, found in pairs.items() if found is not None}
+
+
+def _fitting(value: Any, rule: Any) -> Any:
+    """Return a value that fits a rule of :func:`shaped`; otherwise None."""
+    if isinstance(rule, Mapping):
+        return shaped(value, rule) if isinstance(value, Mapping) else None
+    if isinstance(rule, list):
+        if not isinstance(value, list):
+            return None
+        return [item for item in value if isinstance(item, rule[0])]
+    if isinstance(value, bool) and rule is not bool:
+        return None
+    if rule is float and isinstance(value, (int, float)):
+        return float(value) if math.isfinite(value) else None
+    return value if isinstance(value, rule) else None

@@ -1,0 +1,1 @@
+"""The configuration: its layers, schema, models and windows, read and checked."""

@@ -1,0 +1,129 @@
+"""A run's own configuration: history, so not held to today's bounds, but possibly a stranger's.
+
+Types are checked, sizes are bounded, and names are held to the patterns they were written with. How
+the run was carried out (paths, limits: ``x-operational`` in the schema) is not obeyed: that is for
+the call at hand to say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from forerun.base.bounded import Damaged
+from forerun.base.errors import UserError
+from forerun.base.yaml_files import load_yaml
+from forerun.config import catalog, models, params, schema
+from forerun.config.coercion import plain
+
+#: Bounds of whole numbers, and most characters of a text.
+_LARGEST, _LONGEST = 2**53, 4096
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
+_MODEL_KEYS = ("models", "baselines")
+
+
+def read_frozen(path: str | Path) -> dict[str, Any]:
+    """Return what a run's ``config.yaml`` decides; keys that are younger have their default.
+
+    Operational keys have their default as well, whatever the file says.
+
+    Raises
+    ------
+    Damaged
+        The file is missing, unreadable, or holds what Forerun would not have written.
+    """
+    settings, defaults = read_recorded(path), schema.defaults()
+    return settings | {key: defaults[key] for key in schema.marked("x-operational")}
+
+
+def read_recorded(path: str | Path) -> dict[str, Any]:
+    """Return all of a run's ``config.yaml``, to be shown: operational keys as they are written."""
+    written = load_yaml(path, follow=False)
+    try:
+        found = plain(written, str(path))
+    except UserError as error:
+        raise Damaged(f"{error}; the run is damaged, restore the file") from None
+    settings = schema.defaults()
+    for key, rule in schema.properties().items():
+        if key in found and key not in _MODEL_KEYS:
+            if wrong := _wrong(found[key], rule):
+                raise _damaged(path, f"{key} is {schema.show(found[key])}, {wrong}")
+            settings[key] = found[key]
+    for key in _MODEL_KEYS:
+        settings[key] = _models(path, key, found.get(key))
+    return settings
+
+
+def _damaged(path: str | Path, what: str) -> Damaged:
+    return Damaged(f"{path}: is damaged: {what}; restore the file")
+
+
+def _wrong(value: Any, rule: Mapping[str, Any]) -> str:
+    """Return what is wrong with a value; empty if its type is that of its key."""
+    kinds = schema.types(rule)
+    if "enum" in rule:
+        allowed = {type(choice) for choice in rule["enum"]}
+        fits = type(value) in allowed and (not isinstance(value, str) or _WORD.fullmatch(value))
+        return "" if fits else f"it must be {schema.allowed(rule)}"
+    if isinstance(value, list) and "array" in kinds:
+        if len(value) > 1000 or any(isinstance(item, (list, dict)) for item in value):
+            return "it must be a list of names or numbers"
+        return next((wrong for item in value if (wrong := _wrong_item(item, rule["items"]))), "")
+    if isinstance(value, str) and "string" in kinds:
+        return "" if len(value) <= _LONGEST else "it is too long"
+    if value is None and "null" in kinds:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        fits = isinstance(value, bool) and "boolean" in kinds
+        return "" if fits else f"it must be {schema.allowed(rule)}"
+    if isinstance(value, float) and "number" in kinds:
+        return ""
+    low, high = rule.get("minimum", -_LARGEST), rule.get("maximum", _LARGEST)
+    if isinstance(value, int) and {"integer", "number"} & set(kinds) and low <= value <= high:
+        return ""
+    return f"it must be {schema.allowed(rule)}"
+
+
+def _wrong_item(item: Any, rule: Mapping[str, Any]) -> str:
+    if rule.get("type") == "number":
+        fits = isinstance(item, (int, float)) and not isinstance(item, bool)
+        return "" if fits and abs(item) < _LARGEST else "it must be a list of numbers"
+    if "enum" in rule:
+        fits = isinstance(item, str) and _WORD.fullmatch(item) is not None
+    else:
+        fits = isinstance(item, str) and 0 < len(item) <= _LONGEST
+    return "" if fits else "it must be a list of names"
+
+
+def _models(path: str | Path, key: str, items: Any) -> list[dict[str, Any]]:
+    """Return the models of a run, checked as when they were written."""
+    if not isinstance(items, list) or len(items) > 1000:
+        raise _damaged(path, f"'{key}' is no list of models")
+    for position, item in enumerate(items):
+        if wrong := _wrong_model(item):
+            raise _damaged(path, f"{key}[{position}]: {wrong}")
+    return items
+
+
+def _wrong_model(item: Any) -> str:
+    keys = {"name", "engine", "model", "params", "exogenous"}
+    if not isinstance(item, dict) or not keys <= item.keys() or item.keys() - keys - {"transform"}:
+        return "is not a model"
+    name, model, given = item["name"], item["model"], item["params"]
+    try:
+        models.check_name(str(name))
+    except UserError as error:
+        return str(error)
+    if item["engine"] not in catalog.ENGINES:
+        return f"{schema.show(item['engine'])} is no engine"
+    if not isinstance(name, str) or not isinstance(model, str) or not models.NAME.fullmatch(model):
+        return f"{schema.show(model)} is no model"
+    if not isinstance(given, dict) or not isinstance(item["exogenous"], bool):
+        return "its params or exogenous are not what they should be"
+    if refused := params.reserved(given):
+        return f"its params hold {schema.show(refused)}, which cannot be given"
+    if item.get("transform") not in (None, *models.TRANSFORMS):
+        return f"{schema.show(item['transform'])} is no transform"
+    return ""

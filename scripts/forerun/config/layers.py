@@ -1,0 +1,73 @@
+"""The layers of a call's configuration: config/config.yaml, files, experiment, options."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from forerun.config import settings
+from forerun.config.typed import read_settings
+
+#: What new runs start from.
+BASE = Path("config/config.yaml")
+#: Each run may have a file of its own here, named after it.
+EXPERIMENTS = Path("config/experiments")
+
+
+@dataclass
+class Layers:
+    """What a call asks for, later layers stronger; text is as its author typed it.
+
+    Attributes
+    ----------
+    base : settings of config/config.yaml
+    files : configuration files named in the call, the last one strongest
+    in_files : their settings
+    options : settings on the command line
+    """
+
+    base: dict[str, Any] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    in_files: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, files: Sequence[str | Path], options: dict[str, Any], with_base: bool = True
+    ) -> Self:
+        """Read config/config.yaml and `files`."""
+        base = read_settings(BASE) if with_base and BASE.is_file() else {}
+        in_files: dict[str, Any] = {}
+        for file in files:
+            in_files |= read_settings(file)
+        return cls(base, list(map(str, files)), in_files, options)
+
+    @property
+    def all(self) -> dict[str, Any]:
+        """All layers but the experiments."""
+        return {**self.base, **self.in_files, **self.options}
+
+    def named(self, run_id: str | None) -> dict[str, Any]:
+        """Return what is asked for beyond config/config.yaml."""
+        return {**self.in_files, **_experiment(run_id), **self.options}
+
+    def disagreements(self, run_id: str | None) -> list[str]:
+        """Return one phrase for each key that the run's experiment and a file give other values."""
+        own = _experiment(run_id)
+        keys = [key for key in own if key in self.in_files and key not in self.options]
+        found = settings.disagreements(self.base | self.options, self.in_files, own, keys)
+        return [
+            f"{key} is {theirs!r} in {EXPERIMENTS}/{run_id}.yaml, {ours!r} in {self._file(key)}"
+            for key, ours, theirs in found
+        ]
+
+    def _file(self, key: str) -> str:
+        """Return the last file that names a key."""
+        return next(file for file in reversed(self.files) if key in read_settings(file))
+
+
+def _experiment(run_id: str | None) -> dict[str, Any]:
+    path = EXPERIMENTS / f"{run_id}.yaml"
+    return read_settings(path) if run_id and path.is_file() else {}

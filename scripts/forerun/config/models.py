@@ -1,0 +1,213 @@
+"""The models of a run: from names and mappings in the configuration to full specifications."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from forerun.base.errors import UserError, suggest
+from forerun.config import catalog, params, schema
+from forerun.config.coercion import exponents
+from forerun.config.names import RESERVED
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+_KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
+TRANSFORMS = ("log",)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model of a run.
+
+    Attributes
+    ----------
+    name
+        Unique in the run: folder in ``models/``, column of results.
+    engine, model
+        Library and its class.
+    params
+        Arguments given by the user for that class.
+    exogenous
+        Whether the exogenous columns the class supports are used.
+    transform
+        What is done to the target before the model sees it: ``log``, or nothing.
+    """
+
+    name: str
+    engine: str
+    model: str
+    params: dict[str, Any] = field(default_factory=dict)
+    exogenous: bool = False
+    transform: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the item as it stands in the frozen configuration."""
+        item = asdict(self)
+        if self.transform is None:
+            del item["transform"]
+        return item
+
+    @property
+    def info(self) -> catalog.ModelInfo:
+        """Return what the catalog knows about the class."""
+        return catalog.info(self.engine, self.model)
+
+
+def specs(settings: Mapping[str, Any]) -> list[ModelSpec]:
+    """Return models and baselines of resolved settings, baselines (fast ones) first."""
+    return [ModelSpec(**item) for item in [*settings["baselines"], *settings["models"]]]
+
+
+def spec(settings: Mapping[str, Any], name: str) -> ModelSpec:
+    """Return the model of that name."""
+    found = {item.name: item for item in specs(settings)}
+    if name not in found:
+        raise UserError(f"the run has no model '{name}'{suggest(name, found)}")
+    return found[name]
+
+
+def exogenous_columns(spec: ModelSpec, settings: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the columns a model uses: keys hist_exog, futr_exog and stat_exog."""
+    info = spec.info
+    supported = {
+        "hist_exog": info.hist_exog,
+        "futr_exog": info.futr_exog,
+        "stat_exog": info.stat_exog,
+    }
+    return {
+        kind: list(settings[kind]) if spec.exogenous and able else []
+        for kind, able in supported.items()
+    }
+
+
+def expand(
+    items: Sequence[Any], key: str, settings: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Turn the items of ``models`` or ``baselines`` into full mappings.
+
+    Parameters
+    ----------
+    items
+        Names, or mappings with some of name, engine, model, params, exogenous, transform.
+    key
+        Where they stand, for messages.
+    settings
+        Gives exogenous and the exogenous columns.
+
+    Returns
+    -------
+    tuple
+        Mappings with all five keys, and what is wrong, one sentence each.
+    """
+    expanded: list[dict[str, Any]] = []
+    wrong: list[str] = []
+    for position, item in enumerate(items):
+        place = f"{key}[{position}]"
+        try:
+            spec = _spec(item)
+            _check_validation(spec, settings)
+            expanded += [variant.as_dict() for variant in _variants(spec, item, settings)]
+        except UserError as error:
+            wrong += [f"{place}: {line}" for line in str(error).splitlines()]
+    return expanded, wrong
+
+
+def brief(items: Sequence[Any] | None) -> list[Any]:
+    """Return items in their shortest form: a name where nothing else was said."""
+    short: list[Any] = []
+    for item in items or []:
+        if not isinstance(item, Mapping):
+            short.append(item)
+            continue
+        rest = {key: item[key] for key in ("params", "exogenous", "transform") if item.get(key)}
+        if item["model"] != item["name"]:
+            rest = {"model": item["model"], **rest}
+        short.append({"name": item["name"], **rest} if rest else item["name"])
+    return short
+
+
+def duplicates(items: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return one sentence for each name that stands twice (upper and lower case alike)."""
+    seen: dict[str, str] = {}
+    wrong = []
+    for item in items:
+        name = item["name"]
+        other = seen.get(name.lower())
+        seen[name.lower()] = name
+        if other is not None:
+            both = f"'{name}'" if other == name else f"'{other}' and '{name}'"
+            wrong.append(f"two models are called {both}, give each a name of its own")
+    return wrong
+
+
+def _spec(item: Any) -> ModelSpec:
+    """Check one item; its exogenous is still open."""
+    if isinstance(item, str):
+        item = {"name": item}
+    if not isinstance(item, Mapping):
+        raise UserError(f"{schema.show(item)} is neither a name nor a mapping with name and model")
+    for key in item:
+        if key not in _KEYS:
+            raise UserError(f"unknown key {schema.show(key)}{suggest(key, _KEYS)}")
+    name = item.get("name", item.get("model"))
+    model = item.get("model", name)
+    if not isinstance(name, str) or not isinstance(model, str):
+        raise UserError(f"name and model must be texts, found {schema.show(dict(item))}")
+    engine, given = item.get("engine"), item.get("params")
+    if engine is not None and engine not in catalog.ENGINES:
+        raise UserError(
+            f"engine is {schema.show(engine)}, it must be one of {', '.join(catalog.ENGINES)}"
+        )
+    engine, model = catalog.find(model, engine)
+    check_name(name)
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise UserError(f"params of {name} is {schema.show(given)}, it must be a mapping")
+    given = exponents(dict(given))
+    wrong = params.check(catalog.info(engine, model), given)
+    if wrong:
+        raise UserError("\n".join(f"params of {name}: {line}" for line in wrong))
+    transform = item.get("transform")
+    if transform not in (None, *TRANSFORMS):
+        raise UserError(f"transform is {schema.show(transform)}, it must be log or left out")
+    return ModelSpec(name, engine, model, given, transform=transform)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no model can have: it becomes a folder and a column."""
+    if not NAME.fullmatch(name) or re.search(r"-(lo|hi)-", name):
+        raise UserError(
+            f"name {schema.show(name)} is not allowed: letters, digits, '_' and '-', at most 100,"
+            " the first a letter or digit, without '-lo-' and '-hi-'"
+        )
+    if name.lower() in RESERVED:
+        raise UserError(f"name '{name}' is taken by Forerun's own results, choose another")
+
+
+def _check_validation(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
+    patience = spec.params.get("early_stop_patience_steps")
+    if patience and patience > 0 and not settings["val_size"]:
+        raise UserError(
+            f"params of {spec.name}: early_stop_patience_steps needs validation data, set val_size"
+        )
+
+
+def _variants(spec: ModelSpec, item: Any, settings: Mapping[str, Any]) -> list[ModelSpec]:
+    """Decide on exogenous columns; ``both`` gives two models."""
+    wish = item.get("exogenous") if isinstance(item, Mapping) else None
+    if wish not in (None, True, False, "both") or isinstance(wish, int) != isinstance(wish, bool):
+        raise UserError(f"exogenous is {schema.show(wish)}, it must be one of true, false, both")
+    asked = ModelSpec(**{**spec.as_dict(), "exogenous": True})
+    columns = [name for names in exogenous_columns(asked, settings).values() for name in names]
+    given = any(settings[kind] for kind in ("hist_exog", "futr_exog", "stat_exog"))
+    if wish in (True, "both") and given and not columns:
+        raise UserError(f"exogenous is {schema.show(wish)}, but {spec.model} uses no such columns")
+    wish = settings["exogenous"] if wish is None else wish
+    if not columns or wish is False:
+        return [spec]
+    if wish == "both":
+        check_name(f"{spec.name}_exog")
+        return [spec, ModelSpec(**{**asked.as_dict(), "name": f"{spec.name}_exog"})]
+    return [asked]

@@ -1,0 +1,167 @@
+"""The configuration's schema: defaults, what is allowed in words, and checking a value."""
+
+from __future__ import annotations
+
+import copy
+import textwrap
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import yaml
+
+from forerun.base.errors import suggest
+from forerun.base.resources import SCHEMA
+
+_WIDTH = 97
+_ARTICLES = {"integer": "an integer", "array": "a list", "object": "a mapping", "null": "null"}
+_LETTERS = "letters, digits, '_', '.' and '-' (at most 100, the first a letter or digit)"
+_WORDS = {"boolean": "true or false", "number": "a number", "string": "a text"}
+
+
+@cache
+def _document() -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(SCHEMA.read_text(encoding="utf-8"), Loader=loader)
+
+
+def properties() -> Mapping[str, dict[str, Any]]:
+    """Return the schema of each key, in the order of the file."""
+    return _document()["properties"]
+
+
+def defaults() -> dict[str, Any]:
+    """Return the default of each key."""
+    return {key: copy.deepcopy(rule["default"]) for key, rule in properties().items()}
+
+
+def marked(mark: str) -> frozenset[str]:
+    """Return the keys that carry a mark such as ``x-operational``."""
+    return frozenset(key for key, rule in properties().items() if rule.get(mark))
+
+
+def types(rule: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the JSON types a rule allows (empty for an enumeration)."""
+    found = rule.get("type", ())
+    return (found,) if isinstance(found, str) else tuple(found)
+
+
+def allowed(rule: Mapping[str, Any]) -> str:
+    """Return in words what a rule allows: ``an integer from 1 to 10000, or null``."""
+    if "enum" in rule:
+        return "one of " + _choices(rule)
+    words = []
+    for kind in types(rule):
+        word = _ARTICLES.get(kind) or _WORDS[kind]
+        if kind == "string" and "pattern" in rule:
+            word = f"a text of {_LETTERS}"
+        if kind in ("integer", "number"):
+            word += _bounds(rule)
+        if kind == "array" and "type" in rule["items"]:
+            word += f" of {_WORDS[rule['items']['type']].removeprefix('a ')}s"
+            word += _bounds(rule["items"])
+        elif kind == "array" and "enum" in rule["items"]:
+            word += " of " + _choices(rule["items"])
+        elif kind == "array":
+            word += f" of {rule['items']['$ref'].rpartition('/')[2]}s"
+        words.append(word)
+    return ", or ".join(words)
+
+
+def _choices(rule: Mapping[str, Any]) -> str:
+    return ", ".join(value if isinstance(value, str) else show(value) for value in rule["enum"])
+
+
+def _bounds(rule: Mapping[str, Any]) -> str:
+    low, high = rule.get("minimum"), rule.get("maximum")
+    above, below = rule.get("exclusiveMinimum"), rule.get("exclusiveMaximum")
+    if above is not None and below is not None:
+        return f" between {above} and {below}"
+    if above is not None:
+        return f" above {above}" + (f", at most {high}" if high is not None else "")
+    if low is not None:
+        return f" from {low} to {high}" if high is not None else f" of at least {low}"
+    return ""
+
+
+def reference() -> str:
+    """Return a table of all keys in Markdown: key, default, what is allowed, meaning."""
+    rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
+    for key, rule in properties().items():
+        default = rule["default"]
+        written = f"[{', '.join(default)}]" if isinstance(default, list) else show(default)
+        written = default if isinstance(default, str) and not default.isdigit() else written
+        mark = "\\*" if rule.get("x-operational") else ""
+        rows.append(f"| `{key}`{mark} | `{written}` | {allowed(rule)} | {rule['description']} |")
+    return "\n".join(rows) + "\n"
+
+
+def template(schema_file: str) -> str:
+    """Return a configuration with every key, its meaning above it and its default.
+
+    Parameters
+    ----------
+    schema_file : where editors find the schema
+    """
+    lines = [
+        f"# yaml-language-server: $schema={schema_file}",
+        "# Every setting with its default: change values, leave out what stays the same. What each",
+        "# key allows is in config/README.md.",
+    ]
+    for key, rule in properties().items():
+        if section := rule.get("x-section"):
+            lines += ["", f"# --- {section} ".ljust(_WIDTH, "-")]
+        meaning = textwrap.wrap(rule["description"], _WIDTH - 2)
+        default = yaml.safe_dump(rule["default"], default_flow_style=True, width=10**9)
+        value = default.removesuffix("...\n").strip()
+        lines += ["", *(f"# {line}" for line in meaning), f"{key}: {value}"]
+    return "\n".join(lines) + "\n"
+
+
+def show(value: Any) -> str:
+    """Return a value as it is written in YAML, shortened."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value) if isinstance(value, str) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+@cache
+def _validator() -> Any:
+    from jsonschema import Draft202012Validator  # a sixth of a second: only when needed
+
+    return Draft202012Validator(_document())
+
+
+def problems(settings: Mapping[str, Any], keys: Iterable[str] | None = None) -> list[str]:
+    """Check values and return one sentence for each that is not allowed.
+
+    Parameters
+    ----------
+    settings
+        Any subset of the configuration.
+    keys
+        Keys to check; all those present if left out.
+    """
+    rules = properties()
+    chosen = {key: settings[key] for key in (settings if keys is None else keys)}
+    found: dict[str, str] = {}
+    for error in sorted(
+        _validator().iter_errors(chosen), key=lambda error: list(map(str, error.path))
+    ):
+        if error.path:
+            found.setdefault(str(error.path[0]), _sentence(rules[str(error.path[0])], error))
+    return list(found.values())
+
+
+def _sentence(rule: Mapping[str, Any], error: Any) -> str:
+    key, *inside = error.path
+    place = key + "".join(f"[{part}]" for part in inside)
+    if error.validator == "uniqueItems":
+        return f"{place} names something twice: {show(error.instance)}"
+    if error.validator == "minItems":
+        return f"{place} is empty, it must be {allowed(rule)}"
+    choices = error.schema.get("enum", ())
+    hint = suggest(error.instance, map(str, choices)) if isinstance(error.instance, str) else ""
+    words = allowed(error.schema if inside else rule)
+    return f"{place} is {show(error.instance)}, it must be {words}{hint}"

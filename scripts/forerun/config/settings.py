@@ -1,0 +1,218 @@
+"""The configuration: read, completed with defaults, checked, compared and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from forerun.base.errors import UserError, suggest
+from forerun.base.resources import DATA
+from forerun.base.yaml_files import load_yaml, to_yaml
+from forerun.config import models, schema, windows
+from forerun.config.coercion import coerce, plain
+from forerun.config.frozen import read_frozen
+
+__all__ = ["differences", "disagreements", "dump", "load_yaml", "read_frozen", "resolve"]
+
+_TOLERATED = {"pathvars"}  # Snakemake's own key in its configuration
+_MODEL_KEYS = ("models", "baselines")
+_ROLES = ("id_col", "time_col", "target_col", "hist_exog", "futr_exog", "stat_exog")
+_OWN_COLUMNS = {"unique_id", "ds", "y", "cutoff"}
+
+
+def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str, Any]:
+    """Fill in defaults, check everything, and write models out in full.
+
+    Resolving twice changes nothing: ``resolve(resolve(x)) == resolve(x)``.
+
+    Parameters
+    ----------
+    asked
+        Keys of ``workflow/schemas/config.schema.yaml`` in any number and order. Lists may be
+        comma-separated texts, as they come from a command line.
+    where
+        Origin of `asked`, for messages.
+
+    Returns
+    -------
+    dict
+        Every key, in the schema's order. Items of ``models`` and ``baselines`` have the keys
+        name, engine, model, params and exogenous.
+
+    Raises
+    ------
+    UserError
+        One line for each thing that is wrong: key, value and what is allowed.
+    """
+    if not isinstance(asked, Mapping):
+        raise UserError(f"{where}: is a {type(asked).__name__}, not a mapping of keys and values")
+    given = plain({key: value for key, value in asked.items() if key not in _TOLERATED}, where)
+    rules = schema.properties()
+    unknown = [
+        f"unknown key {schema.show(key)}{suggest(key, rules)}" for key in given if key not in rules
+    ]
+    if unknown:
+        _refuse(unknown, where)
+    given = {key: coerce(value, rules[key]) for key, value in given.items()}
+    settings = {**schema.defaults(), **given}
+    _refuse(schema.problems(settings, [key for key in settings if key not in _MODEL_KEYS]), where)
+    _refuse(_inconsistencies(settings), where)
+    _expand_models(settings, given, where)
+    return settings
+
+
+def _refuse(wrong: list[str], where: str) -> None:
+    if wrong:
+        raise UserError("\n".join(f"{where}: {sentence}" for sentence in wrong))
+
+
+def _expand_models(settings: dict[str, Any], given: Mapping[str, Any], where: str) -> None:
+    """Replace models and baselines in `settings` by full mappings."""
+    wrong = []
+    for key in _MODEL_KEYS:
+        if not isinstance(settings[key], list):
+            _refuse([f"{key} is {schema.show(settings[key])}, it must be a list of models"], where)
+        settings[key], more = models.expand(settings[key], key, settings)
+        wrong += more
+    _refuse(wrong, where)
+    if "baselines" not in given:  # a default gives way to a model the user names
+        taken = {item["name"].lower() for item in settings["models"]}
+        settings["baselines"] = [
+            item for item in settings["baselines"] if item["name"].lower() not in taken
+        ]
+    together = [*settings["models"], *settings["baselines"]]
+    if not together:
+        _refuse(["models and baselines are both empty, name at least one model"], where)
+    _refuse(models.duplicates(together) or schema.problems(settings, _MODEL_KEYS), where)
+
+
+def _inconsistencies(settings: dict[str, Any]) -> list[str]:
+    """Return one sentence for each pair of keys that do not go together."""
+    wrong = []
+    reach, step = windows.reach(settings), windows.step_size(settings)
+    held, kept = settings["test_size"], settings["val_size"]
+    least = f"{reach} (horizon + gap)" if settings["gap"] else f"the horizon {reach}"
+    if held is not None and (held < reach or (held - reach) % step):
+        wrong.append(f"test_size is {held}, it must be {least} plus a multiple of {step}")
+    if 0 < kept < reach:
+        wrong.append(f"val_size is {kept}, it must be 0 or at least {least}")
+    if settings["early_stop_patience_steps"] and not kept:
+        wrong.append(
+            f"early_stop_patience_steps needs validation data, set val_size to at least {least}"
+        )
+    if shares := [level for level in settings["levels"] if level < 1]:
+        write = ", ".join(f"{100 * level:g}" for level in shares)
+        wrong.append(f"levels has {shares[0]:g}, levels are in percent: write {write}")
+    if settings["sort_metric"] not in settings["metrics"]:
+        wrong.append(
+            f"sort_metric is '{settings['sort_metric']}', it must be one of metrics"
+            f" ({', '.join(settings['metrics'])})"
+        )
+    return wrong + _columns(settings)
+
+
+def _columns(settings: Mapping[str, Any]) -> list[str]:
+    """Return one sentence for each column that is given two roles."""
+    roles: dict[str, str] = {}
+    wrong = []
+    for key in _ROLES:
+        value = settings[key] or []
+        for column in value if isinstance(value, list) else [value]:
+            if isinstance(value, list) and column in _OWN_COLUMNS - set(roles):
+                wrong.append(f"column '{column}' of {key} has a name that Forerun needs, rename it")
+            if column in roles:
+                wrong.append(f"column '{column}' stands in both {roles[column]} and {key}")
+            roles.setdefault(column, key)
+    return wrong
+
+
+def dump(settings: Mapping[str, Any]) -> str:
+    """Return resolved settings as YAML text, keys in the schema's order; it loads back equal."""
+    return to_yaml({key: settings[key] for key in schema.properties() if key in settings})
+
+
+def differences(
+    frozen: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    same_data: Callable[[Any, Any], bool] | None = None,
+    where: str = "configuration",
+) -> list[tuple[str, Any, Any]]:
+    """Compare what is asked for an existing run with its frozen configuration.
+
+    Parameters
+    ----------
+    frozen
+        The run's own resolved configuration.
+    asked
+        What the user names; keys that are left out do not contradict.
+    same_data
+        Decides whether two values of data_file, static_file or futr_file mean the same file;
+        equality if left out.
+    where
+        Origin of `asked`, for messages.
+
+    Returns
+    -------
+    list of tuple
+        (key, frozen value, asked value) for each key that contradicts, in the schema's order;
+        models and baselines in their shortest form.
+    """
+    named = [key for key in asked if key not in _TOLERATED]
+    context = {key: value for key, value in frozen.items() if key not in _MODEL_KEYS}
+    try:
+        resolved = resolve({**context, **asked}, where)
+    except UserError:  # asked and frozen do not go together: compare as they are
+        resolved = resolve(asked, where)
+    from_data, operational = schema.marked("x-from-data"), schema.marked("x-operational")
+    found = []
+    for key, rule in schema.properties().items():
+        if key not in named or key in operational:
+            continue
+        old, new = frozen.get(key, rule["default"]), resolved[key]
+        if new is None and key in from_data:
+            continue
+        if same_data is not None and key in ("data_file", "static_file", "futr_file"):
+            shipped = str(DATA) if key == "data_file" else None
+            same = same_data(old or shipped, new or shipped)
+        else:
+            same = _same(key, old, new)
+        if not same:
+            found.append((key, _brief(key, old), _brief(key, new)))
+    return found
+
+
+def disagreements(
+    base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any], keys: Iterable[str]
+) -> list[tuple[str, Any, Any]]:
+    """Compare two files that are laid over the same configuration.
+
+    Returns
+    -------
+    list of tuple
+        (key, value in `ours`, value in `theirs`) for each of `keys` on which they differ.
+    """
+    keys = list(keys)
+    if not keys:
+        return []
+    first, second = resolve({**base, **theirs, **ours}), resolve({**base, **ours, **theirs})
+    return [
+        (key, _brief(key, first[key]), _brief(key, second[key]))
+        for key in schema.properties()
+        if key in keys and not _same(key, first[key], second[key])
+    ]
+
+
+def same_value(key: str, one: Any, other: Any) -> bool:
+    """Tell whether two values of a key mean the same, whatever way they were given."""
+    rule = schema.properties().get(key)
+    return one == other if rule is None else _same(key, coerce(one, rule), coerce(other, rule))
+
+
+def _same(key: str, old: Any, new: Any) -> bool:
+    if key in (*_MODEL_KEYS, "metrics"):  # the order means nothing
+        old, new = (sorted(value or [], key=str) for value in (old, new))
+    return old == new and isinstance(old, bool) == isinstance(new, bool)
+
+
+def _brief(key: str, value: Any) -> Any:
+    return models.brief(value) if key in _MODEL_KEYS else value

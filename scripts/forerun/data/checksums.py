@@ -1,0 +1,60 @@
+"""What identifies the rows that a fit sees and the history that a model is scored on."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forerun.base.bounded import Damaged
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def rows(data: str | Path | pd.DataFrame, columns: list[str], left_out: int = 0) -> dict[str, str]:
+    """What identifies the rows that a fit sees: a sha256 for each column that it uses.
+
+    They are computed from the data each time: what is noted beside them may be wrong.
+
+    Parameters
+    ----------
+    data : the run's ``data.parquet``, or its content; rows without a target only serve forecasts
+    left_out : steps at the end of each series that the fit does not see
+    """
+    import pandas as pd
+
+    frame = data[columns] if isinstance(data, pd.DataFrame) else _read(data, columns)
+    frame = frame[frame["y"].notna()]
+    if left_out:
+        from_end = frame.groupby("unique_id", observed=True).cumcount(ascending=False)
+        frame = frame[from_end >= left_out]
+    return columns_sha256(frame)
+
+
+def _read(data: str | Path, columns: list[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_parquet(data, columns=columns)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise Damaged(f"{data}: is not the data of a run ({error})") from None
+
+
+def columns_sha256(frame: pd.DataFrame) -> dict[str, str]:
+    """Identify each column by its values and their order: what a model sees decides what it is."""
+    from pandas.util import hash_pandas_object
+
+    return {
+        name: hashlib.sha256(
+            str(frame[name].dtype).encode()
+            + hash_pandas_object(frame[name], index=False).to_numpy().tobytes()
+        ).hexdigest()
+        for name in map(str, frame.columns)
+    }
+
+
+def history_sha256(data: str | Path) -> str:
+    """Identify the series and values of a run's ``data.parquet``: what its models are scored on."""
+    found = rows(data, ["unique_id", "ds", "y"])
+    return hashlib.sha256("".join(found.values()).encode()).hexdigest()

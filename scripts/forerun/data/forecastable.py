@@ -1,0 +1,107 @@
+"""Which models of a run can forecast beyond its data, and which lack future values for that."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forerun.base.errors import UserError
+from forerun.config.models import exogenous_columns, specs
+from forerun.config.windows import reach
+from forerun.data.future import MissingFuture, listed, missing_future
+from forerun.data.splitting import split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from forerun.forecasting.engines.base import Data
+
+#: What lets a user do without the models that cannot forecast.
+SKIP = "--skip-missing (in Python: skip_missing=True) forecasts without these models"
+#: Where future values come from when a run is created.
+IN_A_RUN = "give them as later rows of data_file (without a target) or in futr_file"
+
+
+def need_future(settings: Mapping[str, Any]) -> list[str]:
+    """Return the models that need future values of exogenous columns."""
+    return [spec.name for spec in specs(settings) if exogenous_columns(spec, settings)["futr_exog"]]
+
+
+def find_missing(settings: Mapping[str, Any], frame: pd.DataFrame) -> MissingFuture | None:
+    """Return the future values that a table lacks and that a model needs; None if none.
+
+    Parameters
+    ----------
+    frame : the checked table of a run: rows without ``y`` hold future values
+    """
+    if not need_future(settings):
+        return None
+    only = {**settings, "hist_exog": [], "stat_exog": []}
+    history, future, _ = split(frame, only)
+    steps, columns = reach(only), settings["futr_exog"]
+    return missing_future(history, future, columns, steps, settings["freq"])
+
+
+def without_forecasts(settings: Mapping[str, Any], data: str | Path) -> dict[str, str]:
+    """Return the models that cannot forecast beyond a run's data, each with the reason.
+
+    Parameters
+    ----------
+    data : the run's ``data.parquet``
+    """
+    import pandas as pd
+
+    models = need_future(settings)
+    if not models:
+        return {}
+    columns = ["unique_id", "ds", "y", *settings["futr_exog"]]
+    missing = find_missing(settings, pd.read_parquet(data, columns=columns))
+    return dict.fromkeys(models, f"it needs {missing}") if missing else {}
+
+
+def check(settings: Mapping[str, Any], frame: pd.DataFrame, how: str = "error") -> list[str]:
+    """Refuse data on which a model could not forecast; with ``skip`` return a note instead.
+
+    Parameters
+    ----------
+    settings : of the run, with its frequency
+    frame : the checked table
+    how : ``error`` or ``skip``, the run's ``on_missing_future``
+    """
+    missing = find_missing(settings, frame)
+    if missing is None:
+        return []
+    models = need_future(settings)
+    names, need = listed(models), _need(models)
+    if how == "skip":
+        return [f"back-test only, no forecasts of {names}: missing are {missing}"]
+    raise UserError(
+        f"future values are missing: {names} {need} {missing}; {IN_A_RUN}, or set "
+        "on_missing_future: skip to back-test these models without forecasts"
+    )
+
+
+def _need(models: Collection[str]) -> str:
+    return "needs" if len(models) == 1 else "need"
+
+
+def refuse_missing(settings: Mapping[str, Any], data: Data, models: Collection[str]) -> None:
+    """Refuse new data on which some of `models` cannot forecast, before any of them is loaded."""
+    names = [name for name in need_future(settings) if name in models]
+    if not names:
+        return
+    steps, columns = reach(dict(settings)), settings["futr_exog"]
+    missing = missing_future(data.history, data.future, columns, steps, settings["freq"])
+    if missing:
+        raise UserError(
+            f"future values are missing: {listed(names)} {_need(names)} {missing}; give them as "
+            "later rows of the data (without a target) or in a table of their own (--futr-file); "
+            f"{SKIP}"
+        )
+
+
+def refuse_left_out(refused: Sequence[str]) -> None:
+    """Refuse forecasts of new data without those of some models."""
+    if refused:
+        raise UserError(f"{'; '.join(dict.fromkeys(refused))}; {SKIP}")

@@ -1,0 +1,88 @@
+"""What models need of the data, said before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from forerun.base.errors import UserError
+from forerun.config.models import ModelSpec, specs
+from forerun.config.training_losses import distribution_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Distributions of a target that cannot be negative, and of one that is 0 or 1.
+NOT_NEGATIVE = ("Poisson", "NegativeBinomial", "Tweedie", "PMM", "NBMM")
+ZERO_OR_ONE = ("Bernoulli",)
+#: Models of StatsForecast that take the season apart.
+NEED_SEASON = ("MSTL",)
+
+
+def check(settings: Mapping[str, Any], frame: pd.DataFrame) -> None:
+    """Refuse models that cannot train on a run's data.
+
+    Parameters
+    ----------
+    settings : of the run, with what was found in its data
+    frame : ``unique_id``, ``ds``, ``y``; rows without ``y`` count for nothing
+
+    Raises
+    ------
+    UserError
+        Names the model, what it needs, the first value that does not fit and what to write instead.
+    """
+    for spec in specs(settings):
+        if spec.engine == "neuralforecast":
+            _check_distribution(spec, frame)
+            _check_season_of_loss(spec, settings)
+        elif spec.engine == "statsforecast":
+            _check_season(spec, settings)
+
+
+def _check_distribution(spec: ModelSpec, frame: pd.DataFrame) -> None:
+    import numpy as np
+
+    name = distribution_of(spec.params.get("loss"))
+    if name not in (*NOT_NEGATIVE, *ZERO_OR_ONE):
+        return
+    target = frame["y"].to_numpy(dtype=float)
+    if spec.transform == "log":
+        target = np.log(np.where(target > 0, target, np.nan))
+    bad = ~np.isin(target, (0, 1)) if name in ZERO_OR_ONE else target < 0
+    bad &= ~np.isnan(target)
+    if not bad.any():
+        return
+    first = frame[bad].iloc[0]
+    need = "of 0 and 1 only" if name in ZERO_OR_ONE else "without negative values"
+    of = "the log of the target" if spec.transform == "log" else "the target"
+    raise UserError(
+        f"the loss {name} of {spec.name} needs a target {need}: {of} of series "
+        f"'{first['unique_id']}' at {first['ds']} is {target[bad][0]:g} ({int(bad.sum())} such "
+        "values in all); use the distribution Normal or StudentT"
+    )
+
+
+def _check_season_of_loss(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
+    """MASE scales by differences over a season inside the input."""
+    for key in ("loss", "valid_loss"):
+        loss = spec.params.get(key)
+        season = loss.get("seasonality") if isinstance(loss, Mapping) else None
+        size = spec.params.get("input_size") or settings["input_size"]
+        if season is not None and season >= size:
+            raise UserError(
+                f"the {key} MASE of {spec.name} has a seasonality of {season}, its input_size is "
+                f"{size}; give it a larger input_size or a smaller seasonality"
+            )
+
+
+def _check_season(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
+    """Models that take a season apart cannot do so where there is none."""
+    if spec.model not in NEED_SEASON:
+        return
+    season = spec.params.get("season_length", settings["season_length"])
+    if season in (1, [1]):
+        raise UserError(
+            f"{spec.name} needs a season, season_length is 1; give season_length in its params, or "
+            "leave the model out"
+        )

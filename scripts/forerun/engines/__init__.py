@@ -1,1 +1,0 @@
-"""The forecasting libraries behind one small interface: see :mod:`forerun.engines.base`."""

@@ -1,0 +1,1 @@
+"""Back-tests judged: errors, intervals, the choice and combination of models."""

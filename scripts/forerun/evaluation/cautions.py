@@ -1,0 +1,72 @@
+"""What a user has to know about the models of a run, one line each, from its leaderboard.
+
+Models without forecasts, and networks that are worse than the seasonal naive forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from forerun.base import text
+from forerun.base.errors import UserError
+from forerun.base.text import real
+from forerun.config.frozen import read_frozen
+from forerun.config.models import specs
+from forerun.config.names import REFERENCE
+from forerun.runs.json_files import read_ensemble
+from forerun.runs.paths import RunPaths
+from forerun.runs.state import NO_FORECAST
+from forerun.runs.tables import read_leaderboard_rows
+
+
+def of_run(folder: str | Path) -> list[str]:
+    """Return the cautions of a run; none while it has no leaderboard."""
+    paths = RunPaths(Path(folder))
+    try:
+        rows = read_leaderboard_rows(paths.leaderboard)
+        settings = read_frozen(paths.config)
+        return [*_without_forecasts(rows, paths, settings), *_worse(rows, settings)]
+    except UserError:
+        return []  # damaged: others say so
+
+
+def _without_forecasts(
+    rows: Iterable[Mapping[str, str]], paths: RunPaths, settings: Mapping[str, Any]
+) -> Iterable[str]:
+    made = paths.predictions.is_dir()
+    combined = read_ensemble(paths.folder)
+    names = {spec.name for spec in specs(settings)}
+    for row in rows:
+        model, status = row["model"], row["status"]
+        if status == NO_FORECAST:
+            yield f"{model} has no forecasts: {row.get('reason', '')}"
+        elif status == "ok" and made and model in names:
+            if (paths.predictions / f"{model}.csv").is_file():
+                continue
+            scored = "; the scored ensemble holds it" if _is_member(model, combined) else ""
+            yield f"{model} has no forecasts in {paths.predictions.name}/{scored}"
+
+
+def _is_member(model: str, record: Any) -> bool:
+    return isinstance(record, dict) and any(
+        model in (record.get(key) or ()) for key in ("weights", "members", "weights_by_series")
+    )
+
+
+def _worse(rows: list[dict[str, str]], settings: Mapping[str, Any]) -> Iterable[str]:
+    metric = settings["sort_metric"]
+    networks = {spec.name for spec in specs(settings) if spec.engine == "neuralforecast"}
+    naive = [spec["name"] for spec in settings["baselines"] if spec.get("model") == REFERENCE]
+    found = {row["model"]: real(row.get(metric)) for row in rows}
+    errors = {model: error for model, error in found.items() if error is not None}
+    if not naive or naive[0] not in errors:
+        return
+    for model, error in errors.items():
+        if model in networks and error > errors[naive[0]]:
+            yield (
+                f"{model} is worse than {REFERENCE}: {text.metric(metric)} "
+                f"{text.error(metric, error)} against {text.error(metric, errors[naive[0]])}; look "
+                "at max_steps, scaler_type and exogenous columns"
+            )

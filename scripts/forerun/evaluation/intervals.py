@@ -1,0 +1,253 @@
+"""Prediction intervals for every model: conformal ones where the model gives none itself.
+
+Split-conformal intervals are symmetric around the forecast. Their half width is a quantile of the
+absolute out-of-fold residuals of the same model. With many windows it is taken series by series and
+step by step; with few, residuals are divided by a scale of their series and pooled over series and,
+where still too few, over neighbouring steps.
+
+For cross-validation results each window is calibrated on the other windows only, so that coverage
+in ``metrics.csv`` is honest; forecasts of the future are calibrated on all windows.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.config import windows
+from forerun.evaluation.arrays import Cube, Floats, naive_scales
+
+#: A series' own scale counts as much as the pooled one when it rests on this many residuals.
+PRIOR = 10.0
+#: Residuals wanted beyond the outermost level before neighbouring steps are left out.
+BEYOND = 10
+
+
+def columns(model: str, level: float) -> tuple[str, str]:
+    """Names of the lower and the upper column of a level."""
+    return f"{model}-lo-{level:g}", f"{model}-hi-{level:g}"
+
+
+def parse_level(column: str, model: str) -> float | None:
+    """Return the level of a lower column of `model`; None for any other column."""
+    match = re.fullmatch(rf"{re.escape(model)}-lo-(\d+(?:\.\d+)?)", column)
+    return float(match[1]) if match else None
+
+
+def in_order(frame: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Put the forecast between its intervals: lo-95, lo-80, forecast, hi-80, hi-95."""
+    levels = levels_of(frame, model)
+    low = [columns(model, level)[0] for level in reversed(levels)]
+    ordered = [*low, model, *(columns(model, level)[1] for level in levels)]
+    first = min(list(frame.columns).index(name) for name in ordered)
+    others = [name for name in frame.columns if name not in ordered]
+    return frame[[*others[:first], *ordered, *others[first:]]]
+
+
+def levels_of(frame: pd.DataFrame, model: str) -> list[float]:
+    """Return the levels that `frame` has for `model`, ascending."""
+    found = [parse_level(str(name), model) for name in frame.columns]
+    there = [level for level in found if level is not None]
+    return sorted(level for level in there if columns(model, level)[1] in frame.columns)
+
+
+def missing_levels(frame: pd.DataFrame, model: str, settings: dict[str, Any]) -> list[float]:
+    """Return the levels asked for that the model does not give itself."""
+    there = levels_of(frame, model)
+    return sorted(level for level in settings.get("levels") or [] if level not in there)
+
+
+def uncross(frame: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Sort each row's quantiles, so that none cross, and keep the forecast inside all intervals."""
+    levels = levels_of(frame, model)
+    if not levels:
+        return frame
+    names = [columns(model, level)[0] for level in reversed(levels)]
+    names += [columns(model, level)[1] for level in levels]
+    ordered = np.sort(frame[names].to_numpy(dtype=float), axis=1)
+    point = frame[[model]].to_numpy(dtype=float)
+    half = len(levels)
+    ordered[:, :half] = np.minimum(ordered[:, :half], point)
+    ordered[:, half:] = np.maximum(ordered[:, half:], point)
+    return in_order(frame.assign(**{name: ordered[:, i] for i, name in enumerate(names)}), model)
+
+
+@dataclass
+class Widths:
+    """Half widths in units of each series' scale, or of the series' own.
+
+    Attributes
+    ----------
+    pooled : array, shape (steps, levels), in units of a series' scale
+    ratio : array, shape (series,): mean absolute residual of a series over its naive scale
+    typical : the same for a series that was not seen
+    own : array, shape (series, steps, levels), or None where windows are too few
+    """
+
+    pooled: Floats
+    ratio: Floats
+    typical: float
+    own: Floats | None
+
+
+def _needed(level: float) -> int:
+    """Residuals without which a quantile of this level is their maximum."""
+    return ceil(level / (100 - level)) if level < 100 else 10**9
+
+
+def _quantiles(scores: Floats, levels: list[float]) -> Floats:
+    """Return the conformal quantile of each level; of too few scores it is the largest."""
+    scores = np.sort(scores)
+    ranks = [min(ceil((len(scores) + 1) * level / 100 - 1e-9), len(scores)) for level in levels]
+    return scores[np.array(ranks) - 1]
+
+
+def calibrate(residuals: Floats, naive: Floats, levels: list[float]) -> Widths | None:
+    """Learn half widths from absolute residuals.
+
+    Parameters
+    ----------
+    residuals : array, shape (series, windows, steps); NaN where there is none
+    naive : array, shape (series,): scale of each series, positive
+    levels : percent, ascending
+    """
+    size = np.abs(residuals)
+    number = np.sum(~np.isnan(size), axis=(1, 2))
+    if not number.sum():
+        return None
+    sums = np.nansum(size, axis=(1, 2)) / naive
+    typical = float(np.median((sums / np.maximum(number, 1))[number > 0]))
+    ratio = (sums + PRIOR * typical) / (number + PRIOR)
+    ratio = np.where(ratio > 0, ratio, 1.0)
+    scores = size / (naive * ratio)[:, None, None]
+    enough = size.shape[1] >= max(10, _needed(levels[-1])) and not np.isnan(size).any()
+    own = _own(size, levels) if enough else None
+    return Widths(_pooled(scores, levels), ratio, typical or 1.0, own)
+
+
+def _own(size: Floats, levels: list[float]) -> Floats:
+    """Quantiles over the windows, for each series and step."""
+    ordered, number = np.sort(size, axis=1), size.shape[1]
+    ranks = [min(ceil((number + 1) * level / 100 - 1e-9), number) - 1 for level in levels]
+    return np.stack([ordered[:, rank, :] for rank in ranks], axis=-1)
+
+
+def _pooled(scores: Floats, levels: list[float]) -> Floats:
+    """Quantiles over series and windows for each step, with as many neighbours as are needed."""
+    steps = scores.shape[2]
+    wanted = ceil(BEYOND / (1 - levels[-1] / 100))
+    per_step = [column[~np.isnan(column)] for column in np.moveaxis(scores, 2, 0)]
+    result = np.empty((steps, len(levels)))
+    for step in range(steps):
+        for radius in range(steps):
+            near = per_step[max(0, step - radius) : step + radius + 1]
+            if sum(map(len, near)) >= wanted:
+                break
+        result[step] = _quantiles(np.concatenate(near), levels)
+    return result
+
+
+def naive_scale(history: pd.DataFrame, ids: Any, season: int, before_end: int = 0) -> Floats:
+    """Return each series' mean absolute seasonal difference; never zero or NaN."""
+    scale = naive_scales(history, ids, [before_end], season)[:, 0]
+    plain = naive_scales(history, ids, [before_end], 1)[:, 0]
+    scale = np.where(scale > 0, scale, plain)
+    positive = scale[scale > 0]
+    return np.where(scale > 0, scale, np.median(positive) if len(positive) else 1.0)
+
+
+def _assign(frame: pd.DataFrame, model: str, levels: list[float], half: Floats) -> pd.DataFrame:
+    sides = {}
+    for number, level in enumerate(levels):
+        lower, upper = columns(model, level)
+        sides[lower] = frame[model] - half[:, number]
+        sides[upper] = frame[model] + half[:, number]
+    return frame.assign(**sides)
+
+
+def complete_results(
+    frame: pd.DataFrame, model: str, history: pd.DataFrame, settings: dict[str, Any]
+) -> pd.DataFrame:
+    """Add the missing levels to cross-validation results; let no quantiles cross.
+
+    Each window is calibrated on the others (:func:`forerun.config.windows.others`). With one
+    window each half of the series is calibrated on the other half; one window of one series has no
+    intervals.
+    """
+    levels = missing_levels(frame, model, settings)
+    if levels and len(frame):
+        cube = Cube.of(frame)
+        residuals = cube.spread(frame["y"] - frame[model])
+        seen = windows.held_out(settings)
+        naive = naive_scale(history, cube.ids, int(settings["season_length"]), seen)
+        half = np.full((*cube.shape, len(levels)), np.nan)
+        for window in range(cube.shape[1]):
+            rest = windows.others(settings, window, cube.shape[1])
+            half[:, window] = _half_widths(residuals, naive, levels, rest)
+        rows = half[cube.series, cube.window, cube.step]
+        frame = _assign(frame, model, levels, rows)
+    return uncross(frame, model)
+
+
+def _half_widths(residuals: Floats, naive: Floats, levels: list[float], rest: list[int]) -> Floats:
+    """Half widths, shape (series, steps, levels), for a window, from the windows `rest`."""
+    series, _, steps = residuals.shape
+    if rest:
+        widths = calibrate(residuals[:, rest], naive, levels)
+        return _scaled(widths, naive, steps, np.arange(series)) if widths else np.array(np.nan)
+    half = np.full((series, steps, len(levels)), np.nan)
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        other = slice(1 - part.start, None, 2)
+        if len(naive[other]) and (widths := calibrate(residuals[other], naive[other], levels)):
+            unseen = np.full(len(naive[part]), -1)
+            half[part] = _scaled(widths, naive[part], steps, unseen)
+    return half
+
+
+def _scaled(widths: Widths, naive: Floats, steps: int, place: Any) -> Floats:
+    """Bring half widths to the series at `place` of the calibration (-1: not in it)."""
+    ratio = np.where(place >= 0, widths.ratio[place], widths.typical)
+    pooled = widths.pooled[np.minimum(np.arange(steps), len(widths.pooled) - 1)]
+    half = (naive * ratio)[:, None, None] * pooled[None]
+    if widths.own is not None:
+        known = np.flatnonzero(place >= 0)
+        common = min(steps, widths.own.shape[1])
+        half[known, :common] = widths.own[place[known], :common]
+    return half
+
+
+def complete_forecasts(
+    frame: pd.DataFrame,
+    model: str,
+    results: pd.DataFrame | None,
+    history: pd.DataFrame,
+    settings: dict[str, Any],
+) -> pd.DataFrame:
+    """Add the missing levels to forecasts of the future; let no quantiles cross.
+
+    Parameters
+    ----------
+    frame : ``unique_id``, ``ds``, ``<model>``; sorted
+    results : the model's cross-validation results, sorted; all their windows calibrate
+    history : the series that were forecast, which need not be those of `results`
+    """
+    levels = missing_levels(frame, model, settings)
+    if levels and results is not None and len(results):
+        cube = Cube.of(results)
+        season = int(settings["season_length"])
+        series, ids = pd.factorize(frame["unique_id"])
+        place = pd.Index(cube.ids).get_indexer(ids)
+        naive = naive_scale(history, np.asarray(ids), season)
+        at_calibration = naive_scale(results, cube.ids, season)  # of series not forecast now
+        at_calibration[place[place >= 0]] = naive[place >= 0]
+        widths = calibrate(cube.spread(results["y"] - results[model]), at_calibration, levels)
+        step = frame.groupby("unique_id", observed=True, sort=False).cumcount().to_numpy()
+        if widths:
+            half = _scaled(widths, naive, int(step.max()) + 1, place)
+            frame = _assign(frame, model, levels, half[series, step])
+    return uncross(frame, model)

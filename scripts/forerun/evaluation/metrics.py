@@ -1,0 +1,157 @@
+"""Errors of the cross-validation results, per series and per model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.config.models import specs
+from forerun.config.names import REFERENCE
+from forerun.evaluation.arrays import Cube, mean, sorted_results
+from forerun.evaluation.intervals import columns
+from forerun.evaluation.losses import errors, interval_errors, scales
+from forerun.runs.tables import read_cv_results
+
+#: The reason that the leaderboard gives for a network.
+WORSE = f"worse than {REFERENCE}"
+
+KEYS = ["unique_id", "ds", "cutoff", "y"]
+
+
+def interval_metrics(settings: dict[str, Any]) -> list[str]:
+    """Return the names of the metrics that the run's ``levels`` add."""
+    levels = settings.get("levels") or []
+    names = [f"{name}_level{level:g}" for name in ("coverage", "width") for level in levels]
+    return [*names, "mqloss", "scaled_crps"] if levels else []
+
+
+def score(
+    cv: pd.DataFrame, model: str, history: pd.DataFrame, settings: dict[str, Any]
+) -> pd.DataFrame:
+    """Return ``unique_id``, ``metric``, ``<model>``: the mean over windows of each metric.
+
+    Scaled errors (MASE, RMSSE: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001)
+    are scaled per window, by the data up to that window's cutoff. Where the run has levels and the
+    model intervals: their coverage and width, the mean quantile (pinball) loss and the scaled CRPS.
+
+    Parameters
+    ----------
+    cv : cross-validation results, sorted by series, cutoff and time
+    history : ``unique_id``, ``y``, sorted by series and time
+    """
+    cube = Cube.of(cv)
+    actual, forecast = cube.spread(cv["y"]), cube.spread(cv[model])
+    found = {}
+    for name in settings["metrics"]:
+        scale = scales(cube, history, settings, name)
+        found[name] = errors(forecast, actual, name, scale)
+    sides = {level: columns(model, level) for level in settings.get("levels") or []}
+    bounds = [name for pair in sides.values() for name in pair]
+    if sides and all(name in cv.columns and cv[name].notna().all() for name in bounds):
+        lower = {level: cube.spread(cv[pair[0]]) for level, pair in sides.items()}
+        upper = {level: cube.spread(cv[pair[1]]) for level, pair in sides.items()}
+        found |= interval_errors(actual, lower, upper)
+    values = np.stack([mean(error, 1) for error in found.values()], axis=1)
+    values[~np.isfinite(values)] = np.nan  # a constant series' scale is 0
+    table = {
+        "unique_id": np.repeat(cube.ids, len(found)),
+        "metric": np.tile(np.array(list(found), dtype=object), len(cube.ids)),
+    }
+    return pd.DataFrame(table | {model: values.ravel()})
+
+
+def _ordered(table: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:
+    """Sort by series, then metrics as configured, then those of the levels."""
+    names = [*settings["metrics"], *interval_metrics(settings)]
+    order = {name: number for number, name in enumerate(names)}
+    ranked = table.assign(_order=table["metric"].map(order))
+    return ranked.sort_values(["unique_id", "_order"], ignore_index=True).drop(columns="_order")
+
+
+def means(scores: pd.DataFrame, model: str) -> dict[str, float | None]:
+    """Return the mean over series of each metric, in the order of `scores`."""
+    table = scores.groupby("metric", sort=False, observed=True)[model].mean()
+    return {str(name): None if pd.isna(value) else float(value) for name, value in table.items()}
+
+
+def metrics_table(
+    paths: dict[str, str], history: pd.DataFrame, settings: dict[str, Any]
+) -> pd.DataFrame:
+    """Return ``metrics.csv``: ``unique_id``, ``metric`` and one column per model of `paths`.
+
+    Models are read one after the other, so memory does not grow with their number.
+    """
+    scores = (
+        score(sorted_results(read_cv_results(path)), model, history, settings)
+        for model, path in paths.items()
+    )
+    return side_by_side(scores, settings)
+
+
+def side_by_side(scores: Iterable[pd.DataFrame], settings: dict[str, Any]) -> pd.DataFrame:
+    """Return one table of the models' scores (see :func:`score`), a column for each."""
+    columns = [frame.set_index(["unique_id", "metric"]).iloc[:, 0] for frame in scores]
+    if not columns:
+        return pd.DataFrame(columns=["unique_id", "metric"])
+    if all(column.index.equals(columns[0].index) for column in columns):
+        return pd.concat(columns, axis=1).reset_index()
+    return _ordered(pd.concat(columns, axis=1).reset_index(), settings)
+
+
+def leaderboard(
+    metrics: pd.DataFrame,
+    statuses: dict[str, dict[str, Any]],
+    settings: dict[str, Any],
+) -> pd.DataFrame:
+    """Return one row per model and combination, best first by ``sort_metric``; failed models last.
+
+    Columns: ``model``, ``rank``, each metric (mean over series), ``skill`` (1 - error /
+    SeasonalNaive's error, in ``sort_metric``; empty without that baseline), the metrics of the
+    levels, ``train_seconds``, ``cv_seconds``, ``peak_memory_mb``, ``status``, ``reason``.
+
+    Parameters
+    ----------
+    metrics : ``metrics.csv``
+    statuses : the status of each model, and of the combinations that are to have a row
+    """
+    names, more = list(settings["metrics"]), interval_metrics(settings)
+    rows = []
+    for model, status in statuses.items():
+        errors: dict[str, Any] = dict.fromkeys([*names, *more])
+        if model in metrics.columns:
+            errors |= means(metrics, model)
+        rows.append({"model": model, **errors, **_costs(status)})
+    table = pd.DataFrame(rows)
+    numbers = [*names, *more, "train_seconds", "cv_seconds", "peak_memory_mb"]
+    table[numbers] = table[numbers].astype(float)
+    sort_by = settings["sort_metric"] if settings["sort_metric"] in names else names[0]
+    table = table.sort_values([sort_by, "model"], na_position="last", ignore_index=True)
+    table.insert(1, "rank", pd.Series(range(1, len(table) + 1)).where(table[sort_by].notna()))
+    table["rank"] = table["rank"].astype("Int64")
+    classes = {item["name"]: item["model"] for item in settings["baselines"]}
+    naive = table.loc[table["model"].map(classes) == REFERENCE, sort_by]
+    skill = 1 - table[sort_by] / naive.iloc[0] if len(naive) and naive.iloc[0] else np.nan
+    table.insert(2 + len(names), "skill", skill)
+    networks = {s.name for s in specs(settings) if s.engine == "neuralforecast"}
+    worse = table["model"].isin(networks) & (
+        table[sort_by] > (naive.iloc[0] if len(naive) else np.inf)
+    )
+    reasons = table.loc[worse, "reason"]
+    table.loc[worse, "reason"] = [f"{one}; {WORSE}" if one else WORSE for one in reasons]
+    return table
+
+
+def _costs(status: dict[str, Any]) -> dict[str, Any]:
+    reason = (status.get("error") or {}).get("message")
+    if not reason and status.get("reused_from"):
+        reason = f"reused from {status['reused_from']}"
+    return {
+        "train_seconds": status.get("train_seconds"),
+        "cv_seconds": status.get("cv_seconds"),
+        "peak_memory_mb": status.get("peak_memory_mb"),
+        "status": status["status"],
+        "reason": reason,
+    }

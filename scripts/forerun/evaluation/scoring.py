@@ -1,0 +1,89 @@
+"""Score all models of a run, and the combinations of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy.typing as npt
+import pandas as pd
+
+from forerun.config.names import COMBINED
+from forerun.evaluation.arrays import sorted_results
+from forerun.evaluation.intervals import complete_results
+from forerun.evaluation.metrics import KEYS, score, side_by_side
+from forerun.evaluation.selection import combine, stack
+from forerun.runs.tables import read_cv_results
+
+
+@dataclass
+class Scored:
+    """What is known about the models of a run together.
+
+    Attributes
+    ----------
+    metrics : ``unique_id``, ``metric``, a column for each model, ``per_series`` and ``ensemble``
+    results : the back-tests of ``per_series`` and ``ensemble``
+    record : how they are made (``ensemble.json``)
+    states : a status for each, as models have it
+    """
+
+    metrics: pd.DataFrame
+    results: dict[str, pd.DataFrame]
+    record: dict[str, Any]
+    states: dict[str, dict[str, Any]]
+
+
+def score_all(
+    paths: dict[str, str],
+    history: pd.DataFrame,
+    settings: dict[str, Any],
+    members: Collection[str] | None = None,
+) -> Scored:
+    """Score the models whose back-tests lie at `paths`; choose, weight and score combinations.
+
+    Models are read one after the other; only their point forecasts are held together.
+
+    Parameters
+    ----------
+    members : the models that the combinations may use, those that can forecast; all if not given
+    """
+    keys: list[pd.DataFrame] = []
+    columns: dict[str, npt.NDArray[Any]] = {}
+
+    def scores() -> Iterator[pd.DataFrame]:
+        for model, path in paths.items():
+            frame = sorted_results(read_cv_results(path))
+            keys[:] = keys or [frame[KEYS]]
+            if members is None or model in members:
+                columns[model] = _aligned(frame, model, keys[0])
+            yield score(frame, model, history, settings)
+
+    tables = list(scores())
+    if not columns:
+        results = {name: pd.DataFrame(columns=[*KEYS, name]) for name in COMBINED}
+        return Scored(side_by_side(tables, settings), results, {}, {})
+    stacked = stack(keys[0], columns, history, settings)
+    combined = combine(stacked, settings)
+    results = {}
+    for name in COMBINED:
+        frame = combined.results[name]
+        frame = complete_results(frame, name, history, settings) if len(frame) else frame
+        results[name] = frame
+        if len(frame):
+            tables.append(score(frame, name, history, settings))
+    note = combined.record["note"]
+    state = {"status": "ok", "error": {"message": note} if note else None}
+    states = dict.fromkeys(COMBINED, state)
+    return Scored(side_by_side(tables, settings), results, combined.record, states)
+
+
+def _aligned(frame: pd.DataFrame, model: str, keys: pd.DataFrame) -> npt.NDArray[Any]:
+    """Return the model's forecasts for the rows of `keys`; NaN where it has none."""
+    same = len(frame) == len(keys) and all(
+        (frame[name].to_numpy() == keys[name].to_numpy()).all() for name in KEYS[:3]
+    )
+    if not same:
+        frame = keys.merge(frame[[*KEYS[:3], model]], on=KEYS[:3], how="left")
+    return frame[model].to_numpy()

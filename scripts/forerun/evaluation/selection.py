@@ -1,0 +1,295 @@
+"""Choosing and combining models by their out-of-fold results: ``per_series`` and ``ensemble``.
+
+``per_series`` takes for each series the model with the lowest error over the windows. ``ensemble``
+is, by default, a blend, for each of its parts follows few windows too closely on some data:
+
+- one half is a mean with weights of each series' own
+(:func:`~forerun.evaluation.ensemble.series_weights`);
+- a quarter is a mean with the same weights everywhere, found by greedy forward selection with
+  replacement (Caruana et al. 2004, doi:10.1145/1015330.1015432): 25 times that model is added which
+  lowers the error of the mean most;
+- a quarter is the mean of the members without the lowest and the highest quarter of their forecasts
+  at each step. Members are the models whose error is at most twice the lowest one and, unless
+  SeasonalNaive is the best model, lower than that of SeasonalNaive.
+
+Both are scored honestly: the forecasts of each window are made with choices and weights that come
+from the other windows. What predicts the future is chosen on all windows. With one window, members
+and weights for one half of the series are found on the other half; weights only where there are
+enough series for them (:data:`MANY_SERIES`), and none for single series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forerun.config import windows
+from forerun.config.names import ENSEMBLE, PER_SERIES, spellings
+from forerun.evaluation.arrays import Cube, Floats, Ints, mean
+from forerun.evaluation.ensemble import METHODS, Recipe, good_members, greedy, mix, series_weights
+from forerun.evaluation.losses import errors, scales
+
+#: Windows without which one series' errors say too little to choose a model for it.
+MIN_WINDOWS = 2
+#: Series without which a single window says too little to weight models by.
+MANY_SERIES = 100
+
+
+@dataclass
+class Stack:
+    """The forecasts of all models for the same windows.
+
+    Attributes
+    ----------
+    keys : DataFrame with ``unique_id``, ``ds``, ``cutoff``, ``y``, sorted
+    forecasts : array, shape (models, series, windows, steps)
+    actual : array, shape (series, windows, steps)
+    scale : array, shape (series, windows): what scaled metrics divide by; ones for the others
+    """
+
+    models: list[str]
+    keys: pd.DataFrame
+    cube: Cube
+    forecasts: Floats
+    actual: Floats
+    scale: Floats
+
+
+def stack(
+    keys: pd.DataFrame,
+    columns: dict[str, npt.NDArray[Any]],
+    history: pd.DataFrame,
+    settings: dict[str, Any],
+) -> Stack:
+    """Put the models' forecasts (one value per row of `keys`) on top of each other."""
+    cube = Cube.of(keys)
+    array = np.empty((len(columns), *cube.shape))
+    for number, values in enumerate(columns.values()):
+        array[number] = cube.spread(values)
+    scale = scales(cube, history, settings, settings["sort_metric"])
+    scale = np.ones(cube.shape[:2]) if scale is None else scale
+    return Stack(list(columns), keys, cube, array, cube.spread(keys["y"]), scale)
+
+
+def choose(by_window: Floats) -> tuple[Ints, int]:
+    """Return the number of the best model for each series, and overall.
+
+    Parameters
+    ----------
+    by_window : array, shape (models, series, windows)
+        Errors. With fewer than :data:`MIN_WINDOWS` windows, or where a series has no finite error,
+        the model that is best overall is taken.
+    """
+    by_series = mean(by_window, 2)
+    overall = int(np.argmin(np.nan_to_num(mean(by_series, 1), nan=np.inf)))
+    filled = np.nan_to_num(by_series, nan=np.inf)
+    best = np.argmin(filled, axis=0)
+    if by_window.shape[2] < MIN_WINDOWS:
+        best = np.full(len(best), overall)
+    return np.where(np.isfinite(filled.min(axis=0)), best, overall), overall
+
+
+@dataclass
+class Combined:
+    """``per_series`` and ``ensemble`` of a run.
+
+    Attributes
+    ----------
+    results : the cross-validation results of each, made without looking at the window scored;
+        ``per_series`` has the column ``chosen`` besides
+    record : what ``ensemble.json`` holds
+    """
+
+    results: dict[str, pd.DataFrame]
+    record: dict[str, Any]
+
+
+def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
+    """Choose and weight the models of a run on its out-of-fold results."""
+    number, metric = stacked.cube.shape[1], settings["sort_metric"]
+    by_window = errors(stacked.forecasts, stacked.actual, metric, stacked.scale)
+    best = np.full(stacked.actual.shape, np.nan)
+    chosen = np.full(stacked.actual.shape[:2], -1)
+    mixed = np.full(stacked.actual.shape, np.nan)
+    recipes = []
+    for window in range(number):
+        rest = windows.others(settings, window, number)
+        recipes.append(_recipe(stacked, by_window, rest, settings))
+        mixed[:, window] = mix(stacked.forecasts[:, :, window], recipes[-1])
+        if rest:
+            pick, _ = choose(by_window[:, :, rest])
+            chosen[:, window] = pick
+            best[:, window] = stacked.forecasts[pick, np.arange(len(pick)), window]
+    _, overall = choose(by_window)
+    final = _recipe(stacked, by_window, list(range(number)), settings)
+    if number == 1:
+        mixed[:, 0] = _halves(stacked, by_window, settings)
+    record = _record(stacked, settings, recipes, final)
+    record[PER_SERIES] = {"overall": stacked.models[overall], "per_series": number >= MIN_WINDOWS}
+    rows = stacked.cube.rows
+    results = {ENSEMBLE: stacked.keys.assign(**{ENSEMBLE: rows(mixed)})}
+    names = np.array([*stacked.models, ""])[chosen[stacked.cube.series, stacked.cube.window]]
+    frame = stacked.keys.assign(**{PER_SERIES: rows(best), "chosen": names})
+    results[PER_SERIES] = frame if number > 1 else frame.iloc[:0]
+    return Combined(results, record)
+
+
+def _halves(stacked: Stack, by_window: Floats, settings: dict[str, Any]) -> Floats:
+    """Combine the only window: each half of the series by what is known of the other half."""
+    mixed = np.empty(stacked.actual[:, 0].shape)
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        other = slice(1 - part.start, None, 2) if len(mixed) > 1 else part
+        recipe = _recipe(stacked, by_window, [0], settings, other)
+        mixed[part] = mix(stacked.forecasts[:, part, 0], recipe)
+    return mixed
+
+
+def _recipe(
+    stacked: Stack,
+    by_window: Floats,
+    chosen: list[int],
+    settings: dict[str, Any],
+    series: slice = slice(None),
+) -> Recipe:
+    """Make a recipe from the windows `chosen` of some series."""
+    method = settings.get("ensemble") or "blend"
+    models = len(stacked.models)
+    equal = np.full(models, 1.0 / models)
+    if not chosen:
+        return Recipe(equal, np.full(models, True), (0.0, 1.0, 0.0))
+    by_window = by_window[:, series][:, :, chosen]
+    good = good_members(stacked.models, by_window)
+    shares = _shares(method, len(chosen), stacked.cube.shape)
+    own = series_weights(mean(by_window, 2)) if shares[0] else None
+    if not shares[1]:
+        return Recipe(good / good.sum(), good, shares, own, method == "median")
+    weights = greedy(
+        stacked.forecasts[:, series][:, :, chosen],
+        stacked.actual[series][:, chosen],
+        stacked.scale[series][:, chosen],
+        settings["sort_metric"],
+        settings["ensemble_size"],
+        settings["seed"],
+    )
+    return Recipe(weights, good, shares, own)
+
+
+def _shares(method: str, chosen: int, shape: tuple[int, ...]) -> tuple[float, float, float]:
+    """Shares of a method, as far as the back-tests can tell its weights.
+
+    Parameters
+    ----------
+    chosen : how many windows the weights come from
+    shape : series, windows, ... of the run
+    """
+    series, number = shape[:2]
+    if number == 1 and series < MANY_SERIES:
+        return 0.0, 0.0, 1.0
+    by_series, equal, robust = METHODS[method]
+    if chosen >= MIN_WINDOWS or not by_series:
+        return by_series, equal, robust
+    return 0.0, equal + by_series / 2, robust + by_series / 2
+
+
+def _record(
+    stacked: Stack, settings: dict[str, Any], by_window: list[Recipe], final: Recipe
+) -> dict[str, Any]:
+    def named(weights: Floats) -> dict[str, float]:
+        pairs = zip(stacked.models, weights.round(6).tolist(), strict=True)
+        return {model: weight for model, weight in pairs if weight > 0}
+
+    number = stacked.cube.shape[1]
+    note = "one window: no weights for single series, and no window is left to score per_series on"
+    return {
+        "method": settings.get("ensemble") or "blend",
+        "metric": settings["sort_metric"],
+        "size": settings["ensemble_size"],
+        "windows": number,
+        "models": stacked.models,
+        "shares": dict(zip(("by_series", "greedy", "robust"), final.shares, strict=True)),
+        "weights_by_series": None if final.own is None else named(final.own.mean(axis=1)),
+        "weights": named(final.weights),
+        "members": [m for m, good in zip(stacked.models, final.members, strict=True) if good],
+        "weights_by_window": [named(recipe.weights) for recipe in by_window if number > 1],
+        "note": note if number == 1 else None,
+    }
+
+
+def chosen_models(
+    metrics: pd.DataFrame, record: dict[str, Any], models: list[str], settings: dict[str, Any]
+) -> tuple[pd.Series, str]:
+    """Return the model that ``per_series`` takes for each series, and for any other series.
+
+    Parameters
+    ----------
+    metrics : the run's ``metrics.csv``
+    models : those whose forecasts are there; others are not chosen
+    """
+    own = metrics[metrics["metric"] == settings["sort_metric"]].set_index("unique_id")[models]
+    choice: dict[str, Any] = next(
+        (record[name] for name in spellings(PER_SERIES) if record.get(name)), {}
+    )
+    overall = choice.get("overall")
+    if overall not in models:
+        overall = str(own.mean().fillna(np.inf).idxmin())
+    if not choice.get("per_series"):
+        return pd.Series(overall, index=own.index), overall
+    names = np.array(models)[np.argmin(own.fillna(np.inf).to_numpy(), axis=1)]
+    known = own.notna().any(axis=1).to_numpy()
+    return pd.Series(np.where(known, names, overall), index=own.index), overall
+
+
+def per_series_forecasts(
+    frames: dict[str, pd.DataFrame], chosen: pd.Series, overall: str
+) -> pd.DataFrame:
+    """Return ``unique_id``, ``ds``, ``per_series``, ``chosen``: of each series its model's."""
+    keys = next(iter(frames.values()))[["unique_id", "ds"]]
+    names = keys["unique_id"].map(chosen).fillna(overall)
+    values = np.full(len(keys), np.nan)
+    for model, frame in frames.items():
+        mine = (names == model).to_numpy()
+        values[mine] = frame[model].to_numpy()[mine]
+    return keys.assign(**{PER_SERIES: values}).assign(chosen=names)
+
+
+def ensemble_forecasts(
+    frames: dict[str, pd.DataFrame],
+    record: dict[str, Any],
+    metrics: pd.DataFrame,
+    settings: dict[str, Any],
+) -> pd.DataFrame:
+    """Return ``unique_id``, ``ds``, ``ensemble``.
+
+    Parameters
+    ----------
+    metrics : the run's ``metrics.csv``: errors that the weights of each series come from
+    record : ``ensemble.json``; weights are shared out among those models that are in `frames`
+    """
+    frames = dict(sorted(frames.items()))  # sums depend on their order in the last digit
+    weights = np.array([record.get("weights", {}).get(model, 0.0) for model in frames])
+    good = np.array([model in record.get("members", []) for model in frames])
+    shares = (record.get("shares") or {"greedy": 1.0}).get
+    parts = (shares("by_series", 0.0), shares("greedy", 0.0), shares("robust", 0.0))
+    if not weights.sum():  # none of those with weights is there
+        weights = np.ones(len(frames))
+    if not good.any():
+        good = np.full(len(frames), True)
+    keys = next(iter(frames.values()))[["unique_id", "ds"]]
+    own = _own_weights(keys, metrics, list(frames), settings) if parts[0] else None
+    recipe = Recipe(weights / weights.sum(), good, parts, own, record.get("method") == "median")
+    array = np.stack([frame[model].to_numpy(dtype=float) for model, frame in frames.items()])
+    return keys.assign(**{ENSEMBLE: mix(array, recipe)})
+
+
+def _own_weights(
+    keys: pd.DataFrame, metrics: pd.DataFrame, models: list[str], settings: dict[str, Any]
+) -> Floats:
+    """Weights, shape (models, rows of `keys`); a series that is not in `metrics` gets the mean."""
+    error = metrics[metrics["metric"] == settings["sort_metric"]].set_index("unique_id")[models]
+    weights = series_weights(error.to_numpy(dtype=float).T)
+    place = error.index.get_indexer(keys["unique_id"])
+    return np.where(place >= 0, weights[:, place], weights.mean(axis=1)[:, None])

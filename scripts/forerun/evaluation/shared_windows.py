@@ -1,0 +1,231 @@
+"""Runs of different data on the forecasts that they share, scored again on the same values.
+
+Weekly runs, for example, differ by the last week. Their forecasts can be compared where they were
+made at the same cutoff for the same time of the same series. An earlier run's forecasts count as
+one more window if a later run knows what came. Where no cutoff is shared, whole cycles of the
+horizon are compared: times that all runs forecast, among which every step ahead occurs as often in
+one run as in the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.api import Run
+from forerun.evaluation.arrays import Cube, Floats, mean
+from forerun.evaluation.losses import SCALED, errors
+
+KEYS = ["unique_id", "ds", "cutoff"]
+#: Values that differ by less are the same: a table may have been written and read again.
+TOLERANCE = 1e-9
+
+
+@dataclass
+class Shared:
+    """The forecasts that several runs have in common.
+
+    Attributes
+    ----------
+    rows : DataFrame
+        ``unique_id, ds``; ``y``, the actual value; ``cutoff``, what its window is called here;
+        ``scale_from``, the last time whose values scale its error; ``cutoff_0``, ``cutoff_1``...,
+        the cutoff in each run. Sorted by series, window and time.
+    history : DataFrame
+        ``unique_id, ds, y`` of the run whose values end last.
+    last : int
+        The number of that run.
+    same_cutoffs : bool
+        Whether the forecasts were made at the same cutoffs.
+    used : list of DataFrame
+        ``unique_id, ds, cutoff`` of what could have been compared in each run.
+    ahead : list of bool
+        Whether forecasts beyond a run's own data are among the rows.
+    revised : int
+        How many values of earlier runs the last one has changed.
+    """
+
+    rows: pd.DataFrame
+    history: pd.DataFrame
+    last: int
+    same_cutoffs: bool
+    used: list[pd.DataFrame]
+    ahead: list[bool] = field(default_factory=list)
+    revised: int = 0
+
+
+def align(runs: Sequence[Run]) -> Shared | None:
+    """Return what the runs share; None if they have no forecasts that can be compared."""
+    last = max(range(len(runs)), key=lambda number: (runs[number].history["ds"].max(), number))
+    history = _values(runs[last])
+    keys = [_keys(run) for run in runs]
+    rows = _same_cutoffs(keys, history)
+    same = len(rows) > 0
+    rows = rows if same else _same_times(keys, history)
+    if rows.empty:
+        return None
+    rows = rows.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True)
+    ahead = [bool((rows[f"cutoff_{n}"] >= _ends(run, rows)).any()) for n, run in enumerate(runs)]
+    revised = sum(_revised(_values(run), history) for run in runs)
+    return Shared(rows, history, last, same, keys, ahead, revised)
+
+
+def finished(run: Run) -> list[str]:
+    """Return the models and combinations of a run that have back-tests, best first."""
+    return [name for name in run.ranked if name not in run.failed and len(run.cv_results_of(name))]
+
+
+def _values(run: Run) -> pd.DataFrame:
+    frame = run.history[["unique_id", "ds", "y"]]
+    return frame.assign(unique_id=frame["unique_id"].astype(str))
+
+
+def _keys(run: Run) -> pd.DataFrame:
+    """Return ``unique_id, ds, cutoff, step`` of all forecasts of a run."""
+    models = finished(run)
+    if not models:
+        return pd.DataFrame(columns=[*KEYS, "step"])
+    frame = forecasts_of(run, models[0], all(len(run.predictions_of(m)) for m in models))[KEYS]
+    frame = frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True)
+    step = frame.groupby(["unique_id", "cutoff"], sort=False).cumcount()
+    return frame.assign(step=step)
+
+
+def forecasts_of(run: Run, model: str, ahead: bool = True) -> pd.DataFrame:
+    """Return ``unique_id, ds, cutoff, <model>``: back-tests and, with `ahead`, forecasts."""
+    frames = [run.cv_results_of(model)[[*KEYS, model]]]
+    future = run.predictions_of(model) if ahead else pd.DataFrame()
+    if len(future):
+        ends = run.history.groupby("unique_id", observed=True)["ds"].max()
+        ends.index = ends.index.astype(str)
+        cutoff = future["unique_id"].map(ends).astype(frames[0]["cutoff"].dtype)
+        frames.append(future.assign(cutoff=cutoff)[[*KEYS, model]])
+    return pd.concat(frames, ignore_index=True)
+
+
+def _same_cutoffs(keys: Sequence[pd.DataFrame], history: pd.DataFrame) -> pd.DataFrame:
+    shared = reduce(lambda left, right: left.merge(right, on=KEYS), [k[KEYS] for k in keys])
+    shared = _with_actual(shared, history)
+    cutoffs = {f"cutoff_{number}": shared["cutoff"] for number in range(len(keys))}
+    return shared.assign(scale_from=shared["cutoff"], **cutoffs)
+
+
+def _same_times(keys: Sequence[pd.DataFrame], history: pd.DataFrame) -> pd.DataFrame:
+    """Return the last times of each series on which all steps ahead occur equally often.
+
+    Nothing is returned where a run forecasts a time more than once (windows that overlap).
+    """
+    times = ["unique_id", "ds"]
+    if any(frame.duplicated(times).any() for frame in keys):
+        return pd.DataFrame(columns=times)
+    named = [
+        frame.rename(columns={"cutoff": f"cutoff_{n}", "step": f"step_{n}"})
+        for n, frame in enumerate(keys)
+    ]
+    shared = reduce(lambda left, right: left.merge(right, on=times), named)
+    shared = _with_actual(shared, history).sort_values(times, ignore_index=True)
+    shared = shared[_balanced(shared, len(keys))]
+    if shared.empty:
+        return shared
+    groups = shared.groupby("unique_id", sort=False)
+    cutoffs = [f"cutoff_{number}" for number in range(len(keys))]
+    first = groups[cutoffs].transform("min").min(axis=1)
+    return shared.assign(cutoff=groups["ds"].transform("min"), scale_from=first)
+
+
+def _balanced(shared: pd.DataFrame, runs: int) -> np.ndarray:
+    """Tell which rows belong to the longest end of their series with the same steps in all runs.
+
+    Each step gets a random number: two sets of steps are the same if their sums are.
+    """
+    steps = [int(shared[f"step_{number}"].max()) for number in range(runs)] if len(shared) else [0]
+    weights = np.random.default_rng(1).integers(1, 2**40, size=1 + max(steps))
+    kept = np.full(len(shared), True)
+    backwards = shared["unique_id"].iloc[::-1]
+    for number in range(1, runs):
+        change = weights[shared[f"step_{number}"]] - weights[shared["step_0"]]
+        sums = (
+            pd.Series(change[::-1], index=backwards.index).groupby(backwards, sort=False).cumsum()
+        )
+        kept &= sums.iloc[::-1].to_numpy() == 0
+    # From the first time on at which all sums are zero, everything belongs to it.
+    begun = pd.Series(kept).groupby(shared["unique_id"].to_numpy(), sort=False).cummax()
+    return begun.to_numpy(dtype=bool)
+
+
+def _most(shared: pd.DataFrame, runs: int) -> int:
+    return (
+        max((int(shared[f"step_{n}"].max()) for n in range(runs)), default=0) if len(shared) else 0
+    )
+
+
+def _with_actual(rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
+    return rows.merge(history, on=["unique_id", "ds"]).dropna(subset="y")
+
+
+def _ends(run: Run, rows: pd.DataFrame) -> Any:
+    ends = run.history.groupby("unique_id", observed=True)["ds"].max()
+    ends.index = ends.index.astype(str)
+    return rows["unique_id"].map(ends)
+
+
+def _revised(own: pd.DataFrame, history: pd.DataFrame) -> int:
+    """Count the values that are not the same in both tables."""
+    both = own.merge(history, on=["unique_id", "ds"], suffixes=("", "_last"))
+    same = np.isclose(both["y"], both["y_last"], rtol=TOLERANCE, atol=0, equal_nan=True)
+    return int((~same).sum())
+
+
+# -- Scores -------------------------------------------------------------------------------------
+
+
+def score(
+    shared: Shared, run: Run, number: int, metrics: Sequence[str], season: int
+) -> pd.DataFrame:
+    """Return ``unique_id, metric`` and a column per model: errors of run `number` on the rows.
+
+    As ``metrics.csv``: the mean over windows of each metric. What scaled errors are divided by is
+    the same for all runs.
+    """
+    cube = Cube.of(shared.rows)
+    actual = cube.spread(shared.rows["y"])
+    scale = {
+        name: _scales(shared, cube, season, SCALED[name]) for name in metrics if name in SCALED
+    }
+    table: dict[str, Any] = {
+        "unique_id": np.repeat(cube.ids, len(metrics)),
+        "metric": np.tile(np.array(list(metrics), dtype=object), len(cube.ids)),
+    }
+    for model in finished(run):
+        forecast = cube.spread(_aligned(shared, run, number, model))
+        values = np.stack(
+            [mean(errors(forecast, actual, name, scale.get(name)), 1) for name in metrics], axis=1
+        )
+        values[~np.isfinite(values)] = np.nan
+        table[model] = values.ravel()
+    return pd.DataFrame(table)
+
+
+def _aligned(shared: Shared, run: Run, number: int, model: str) -> pd.Series:
+    wanted = shared.rows[["unique_id", "ds", f"cutoff_{number}"]]
+    wanted = wanted.rename(columns={f"cutoff_{number}": "cutoff"})
+    found = wanted.merge(forecasts_of(run, model, shared.ahead[number]), on=KEYS, how="left")
+    return found[model]
+
+
+def _scales(shared: Shared, cube: Cube, season: int, power: int) -> Floats:
+    """Return the in-sample error of the seasonal naive forecast, shape (series, windows)."""
+    history = shared.history.sort_values(["unique_id", "ds"], ignore_index=True)
+    ids = history["unique_id"]
+    change = history.groupby("unique_id", sort=False)["y"].diff(season).abs() ** power
+    known = change.notna().groupby(ids, sort=False).cumsum()
+    sums = change.fillna(0.0).groupby(ids, sort=False).cumsum()
+    history = history.assign(scale=(sums / known.where(known > 0)).where(sums > 0))
+    rows = shared.rows[["unique_id", "scale_from"]].rename(columns={"scale_from": "ds"})
+    found = rows.merge(history[["unique_id", "ds", "scale"]], on=["unique_id", "ds"], how="left")
+    return cube.spread(found["scale"])[:, :, 0]

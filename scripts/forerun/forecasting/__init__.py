@@ -1,0 +1,1 @@
+"""Training and forecasting with the models of a run; the engines behind them."""

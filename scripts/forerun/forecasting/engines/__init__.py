@@ -1,0 +1,1 @@
+"""The forecasting libraries behind one small interface: :mod:`forerun.forecasting.engines.base`."""

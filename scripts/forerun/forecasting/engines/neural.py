@@ -1,0 +1,329 @@
+"""NeuralForecast: every model class it exports."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import neuralforecast.losses.pytorch as losses
+import neuralforecast.models as model_classes
+import numpy as np
+import pandas as pd
+import pytorch_lightning as lightning
+import torch
+from neuralforecast import NeuralForecast
+
+from forerun.base.errors import UserError
+from forerun.base.files import put_in_order
+from forerun.base.scratch import machine_folder
+from forerun.config import windows
+from forerun.config.models import exogenous_columns
+from forerun.forecasting.engines import automatic
+from forerun.forecasting.engines.base import (
+    Data,
+    ForecastError,
+    Progress,
+    check_finite,
+    future_values,
+    tidy_columns,
+)
+
+if TYPE_CHECKING:
+    from forerun.config.models import ModelSpec
+
+warnings.filterwarnings("ignore", module="pytorch_lightning")
+for _name in ("pytorch_lightning", "lightning_fabric", "lightning", "lightning.pytorch"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+#: Settings of the run that are arguments of a model under the same name.
+SHARED = (
+    "max_steps",
+    "scaler_type",
+    "windows_batch_size",
+    "batch_size",
+    "learning_rate",
+    "early_stop_patience_steps",
+)
+
+#: What a linear model learns with when nothing is said: its own 0.0001 is far from the end after a
+#: thousand steps (docs/accuracy.md).
+LEARNING_RATES = {"DLinear": 0.005, "NLinear": 0.005}
+#: The series of a multivariate model: where they are saved, and the attribute of a loaded one.
+SERIES_FILE, SERIES = "series.json", "trained_series"
+#: Series that are forecast at once by models that treat each on its own: bounds the memory.
+GROUP = 20_000
+
+
+class _Report(lightning.Callback):
+    """Tells the step and the loss while the model trains; stops at once when the loss is NaN.
+
+    An automatic model trains `rounds` times, one after the other.
+    """
+
+    def __init__(self, progress: Progress, rounds: int = 1):
+        self.progress, self.rounds, self.round = progress, rounds, 0
+
+    def __deepcopy__(self, memo: Any) -> _Report:
+        return self  # automatic models copy what each trial is built with
+
+    def on_train_start(self, trainer, module) -> None:  # type: ignore[no-untyped-def]
+        self.round = min(self.round + 1, self.rounds)
+
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:  # type: ignore[no-untyped-def]
+        loss = float(outputs["loss"].detach()) if isinstance(outputs, dict) else None
+        if loss is not None and not np.isfinite(loss):
+            raise ForecastError(
+                f"the training loss is {loss} at step {trainer.global_step}; try a smaller "
+                "learning_rate, another scaler_type, or look at the data"
+            )
+        done = (self.round - 1) * trainer.max_steps + trainer.global_step
+        self.progress(done, self.rounds * trainer.max_steps, loss)
+
+
+def _loss(value: Any, settings: dict[str, Any]) -> Any:
+    """Build a loss from ``MAE`` or ``{name: MQLoss, level: [80, 95]}``.
+
+    A loss that takes levels and was given none gets those of the run.
+    """
+    if not isinstance(value, str | dict):
+        return value
+    arguments = {"name": value} if isinstance(value, str) else dict(value)
+    loss = getattr(losses, arguments.pop("name"))
+    known = inspect.signature(loss.__init__).parameters
+    if "level" in known and settings.get("levels") and not {"level", "quantiles"} & set(arguments):
+        arguments["level"] = list(settings["levels"])
+    return loss(**arguments)
+
+
+def _arguments(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[str, Any]:
+    """Gather what the model's class is called with: the run's settings, then its own params."""
+    known = inspect.signature(_class(spec).__init__).parameters
+    arguments: dict[str, Any] = {
+        name: settings[name] for name in SHARED if name in known and settings.get(name) is not None
+    }
+    if settings.get("learning_rate") is None and spec.model in LEARNING_RATES:
+        arguments["learning_rate"] = LEARNING_RATES[spec.model]
+    arguments |= {"h": windows.reach(settings), "input_size": settings["input_size"]}
+    arguments |= {"random_seed": settings["seed"], "alias": spec.name}
+    if "start_padding_enabled" in known:
+        arguments["start_padding_enabled"] = settings["on_short"] == "pad"
+    if "n_series" in known:
+        arguments["n_series"] = data.history["unique_id"].nunique()
+    for kind, columns in exogenous_columns(spec, settings).items():
+        if columns and f"{kind}_list" in known:
+            arguments[f"{kind}_list"] = columns
+    arguments |= spec.params
+    if "loss" in arguments:
+        arguments.setdefault("valid_loss", None)  # the same loss, not the class's default
+    for name in ("loss", "valid_loss"):
+        if name in arguments:
+            arguments[name] = _loss(arguments[name], settings)
+    return arguments
+
+
+def _class(spec: ModelSpec) -> Any:
+    """The class of the network; of an automatic model that which it tunes."""
+    return getattr(model_classes, spec.info.base or spec.model)
+
+
+def _build(
+    spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress
+) -> NeuralForecast:
+    """Make the untrained model; nothing it does writes anywhere but to a scratch folder."""
+    _set_precision(settings)
+    rounds = 1 + settings["num_samples"] if spec.info.auto else 1
+    trainer = {
+        "accelerator": settings["accelerator"],
+        "devices": 1,
+        "precision": settings["precision"],
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "default_root_dir": machine_folder(),  # saved with the model
+        "callbacks": [_Report(progress, rounds)],
+    }
+    arguments = trainer | _arguments(spec, settings, data)
+    if spec.info.auto:
+        model = automatic.build(spec, settings, arguments)
+    else:
+        model = _class(spec)(**arguments)
+    return NeuralForecast(models=[model], freq=settings["freq"])
+
+
+def _set_precision(settings: dict[str, Any]) -> None:
+    """Say how exact matrix products are, for this process; runs of old do not know the key."""
+    torch.set_float32_matmul_precision(settings.get("matmul_precision", "highest"))
+
+
+def _narrow(used: dict[str, list[str]], data: Data) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Keep the columns that the model uses: ``hist_exog``, ``futr_exog``, ``stat_exog``."""
+    static = None
+    if used["stat_exog"] and data.static is not None:
+        static = data.static[["unique_id", *used["stat_exog"]]]
+    columns = dict.fromkeys([*used["hist_exog"], *used["futr_exog"]])
+    return data.history[["unique_id", "ds", "y", *columns]], static
+
+
+def _float64(frame: pd.DataFrame) -> pd.DataFrame:
+    forecasts = [c for c in frame.columns if c not in ("unique_id", "ds", "cutoff", "y")]
+    return frame.astype(dict.fromkeys(forecasts, "float64"))
+
+
+def fit(
+    spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress
+) -> NeuralForecast:
+    """See :meth:`forerun.forecasting.engines.base.Engine.fit`."""
+    nf = _build(spec, settings, data, progress)
+    history, static = _narrow(exogenous_columns(spec, settings), data)
+    nf.fit(df=history, static_df=static, val_size=settings["val_size"])
+    _keep_tuned(nf, data)
+    _check_weights(nf)
+    setattr(nf, SERIES, [str(name) for name in nf.uids])
+    return nf
+
+
+def _keep_tuned(nf: NeuralForecast, data: Data) -> None:
+    """Put the network that an automatic model has chosen in its place; keep the trials."""
+    model = nf.models[0]
+    if getattr(model, "results", None) is not None:
+        data.kept["trials"] = automatic.trials(model.results)
+        nf.models = [model.model]
+
+
+def _check_weights(nf: NeuralForecast) -> None:
+    for name, tensor in nf.models[0].named_parameters():  # buffers may hold masks of -inf
+        if not torch.isfinite(tensor).all():
+            raise ForecastError(
+                f"training ended with NaN or infinite weights ('{name}'); try a smaller "
+                "learning_rate or another scaler_type"
+            )
+
+
+def cross_validate(
+    spec: ModelSpec, settings: dict[str, Any], data: Data, number: int, progress: Progress
+) -> pd.DataFrame:
+    """See :meth:`forerun.forecasting.engines.base.Engine.cross_validate`."""
+    nf = _build(spec, settings, data, progress)
+    history, static = _narrow(exogenous_columns(spec, settings), data)
+    frame = nf.cross_validation(
+        df=history,
+        static_df=static,
+        n_windows=number,
+        step_size=windows.step_size(settings),
+        val_size=settings["val_size"],
+        refit=False,
+    )
+    _keep_tuned(nf, data)
+    return check_finite(_float64(tidy_columns(frame, spec.name)), spec.name)
+
+
+def predict(fitted: NeuralForecast, settings: dict[str, Any], data: Data) -> pd.DataFrame:
+    """See :meth:`forerun.forecasting.engines.base.Engine.predict`."""
+    model, name = fitted.models[0], str(fitted.models[0].alias)
+    used = {k: list(getattr(model, f"{k}_list") or ()) for k in ("hist_exog", "stat_exog")}
+    used["futr_exog"] = list(model.futr_exog_list or ())
+    future = future_values(data, used["futr_exog"], name, settings)
+    history, static = _narrow(used, data)
+    series = history["unique_id"].nunique()
+    if model.MULTIVARIATE:
+        _check_series(name, getattr(fitted, SERIES, None) or data.trained_on, data)
+    frames = []
+    torch.manual_seed(settings["seed"])  # some models sample their forecasts
+    for ids in _groups(history["unique_id"], series if model.MULTIVARIATE else GROUP):
+        tables = [
+            t if ids is None or t is None else t[t["unique_id"].isin(ids)]
+            for t in (history, static, future)
+        ]
+        frames.append(fitted.predict(df=tables[0], static_df=tables[1], futr_df=tables[2]))
+    frame = pd.concat(frames, ignore_index=True)
+    return check_finite(_float64(tidy_columns(frame, name)), name)
+
+
+def _check_series(name: str, trained: list[str] | None, data: Data) -> None:
+    """Refuse other series than those that a multivariate model was trained on.
+
+    Parameters
+    ----------
+    trained : names saved with the model, or else those of its run; None where neither is known
+    """
+    if data.own:
+        return
+    if trained is None:
+        raise UserError(f"{name} forecasts its series together, and which they are is not known")
+    given = data.history["unique_id"].astype(str).unique()
+    missing, other = sorted({*trained} - {*given}), sorted({*given} - {*trained})
+    if missing or other:
+        parts = [("without", missing), ("with others:", other)]
+        said = ", ".join(f"{word} {_some(names)}" for word, names in parts if names)
+        raise UserError(
+            f"{name} forecasts its {len(trained)} series together, and cannot forecast them {said}"
+        )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(f"'{name}'" for name in names[:3]) + more
+
+
+def _groups(ids: pd.Series, size: int) -> Iterator[Any]:
+    """Yield the names of at most `size` series at a time; None where that is all of them."""
+    names = ids.unique()
+    if len(names) <= size:
+        yield None
+        return
+    for start in range(0, len(names), size):
+        yield names[start : start + size]
+
+
+def save(fitted: NeuralForecast, folder: Path) -> None:
+    """Write safetensors and JSON, without the data set (see ``NeuralForecast.save``)."""
+    for model in fitted.models:
+        _detach_losses(model)
+    fitted.save(str(folder), save_dataset=False, overwrite=True)
+    for path in folder.glob("*.safetensors"):
+        put_in_order(path)
+    sizes = {str(m): m.inference_input_size for m in fitted.models if m.RECURRENT}
+    (folder / "inference.json").write_text(json.dumps(sizes) + "\n", encoding="utf-8")
+    if any(model.MULTIVARIATE for model in fitted.models):
+        names = [str(name) for name in fitted.uids]
+        (folder / SERIES_FILE).write_text(json.dumps(names) + "\n", encoding="utf-8")
+
+
+def _detach_losses(model: Any) -> None:
+    """Cut what losses remember of the last training step off its graph, which cannot be copied.
+
+    Losses of distributions keep the mean they computed; only a validation or a forecast, which
+    compute without a graph, would replace it.
+    """
+    kept = [model, *model.modules(), *dict(model.hparams).values()]
+    for holder in kept:
+        for name, value in list(getattr(holder, "__dict__", {}).items()):
+            if isinstance(value, torch.Tensor) and value.grad_fn is not None:
+                setattr(holder, name, value.detach())
+
+
+def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForecast:
+    """Read a saved model; files that could carry code are refused by NeuralForecast itself."""
+    _set_precision(settings)
+    with warnings.catch_warnings():  # the scratch folder of the training is of no use now
+        warnings.filterwarnings("ignore", message="Ignoring runtime settings")
+        nf = NeuralForecast.load(str(folder))
+    file = folder / "inference.json"
+    sizes = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    names = folder / SERIES_FILE
+    setattr(nf, SERIES, json.loads(names.read_text(encoding="utf-8")) if names.is_file() else None)
+    for model in nf.models:
+        if str(model) in sizes:  # DeepAR adds one to it, each time it is loaded
+            model.inference_input_size = sizes[str(model)]
+        model.trainer_kwargs |= {"logger": False, "enable_progress_bar": False}
+        model.trainer_kwargs |= {"enable_checkpointing": False, "enable_model_summary": False}
+        # A model that was trained on a GPU forecasts where there is none as well.
+        accelerator = "cpu" if settings["accelerator"] == "cpu" else "auto"
+        model.trainer_kwargs |= {"accelerator": accelerator, "devices": 1}
+    return nf

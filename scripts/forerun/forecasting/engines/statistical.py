@@ -1,0 +1,193 @@
+"""StatsForecast: models that are fitted to each series on its own, anew at each cutoff."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import statsforecast.models as model_classes
+from statsforecast import StatsForecast
+
+from forerun.config.models import exogenous_columns
+from forerun.config.windows import reach, step_size
+from forerun.forecasting.engines.base import (
+    Data,
+    Progress,
+    check_finite,
+    future_values,
+    series_hashes,
+    tidy_columns,
+)
+
+if TYPE_CHECKING:
+    from forerun.config.models import ModelSpec
+
+#: Series that are tried one by one when a model fails for all of them together.
+TRIED = 3
+
+
+@dataclass
+class Fitted:
+    """A local model is its specification; its forecasts for the data it was fitted to are kept.
+
+    Attributes
+    ----------
+    series : DataFrame by ``unique_id``: the ``sha256`` of each series' times and values
+    """
+
+    spec: ModelSpec
+    forecasts: pd.DataFrame
+    series: pd.DataFrame
+
+
+def gives_levels(model: str) -> bool:
+    """Tell whether a class has prediction intervals of its own; some raise when asked for them."""
+    source = inspect.getsource(getattr(model_classes, model).forecast)
+    return not re.search(r"(must pass|instantiate the class with) `prediction_intervals`", source)
+
+
+def _build(spec: ModelSpec, settings: dict[str, Any], fallback: bool) -> StatsForecast:
+    model = getattr(model_classes, spec.model)
+    known = inspect.signature(model.__init__).parameters
+    given: dict[str, Any] = {
+        "alias": spec.name,
+        "season_length": settings["season_length"],
+        "test_size": reach(settings),
+    }
+    arguments = {name: value for name, value in given.items() if name in known} | spec.params
+    built = model(**arguments)
+    built.alias = spec.name  # some classes make up another one
+    return StatsForecast(
+        models=[built],
+        freq=settings["freq"],
+        n_jobs=1,
+        fallback_model=model_classes.Naive() if fallback else None,
+    )
+
+
+def _working(
+    spec: ModelSpec,
+    settings: dict[str, Any],
+    history: pd.DataFrame,
+    work: Callable[[StatsForecast, pd.DataFrame], pd.DataFrame],
+) -> pd.DataFrame:
+    """Do the work; where it fails for some series only, the naive forecast stands in for them.
+
+    A model that fails for each of the first series is a failed model, not a naive one.
+    """
+    try:
+        return work(_build(spec, settings, fallback=False), history)
+    except Exception as error:
+        ids = history["unique_id"].unique()
+        for name in ids[:TRIED] if len(ids) > 1 else []:
+            with suppress(Exception):
+                some = history[history["unique_id"] == name]
+                work(_build(spec, settings, fallback=False), some)
+                break
+        else:
+            raise error
+        print(f"{spec.name}: {error}; series that fail get the naive forecast", file=sys.stderr)
+        return work(_build(spec, settings, fallback=True), history)
+
+
+def _columns(spec: ModelSpec, settings: dict[str, Any]) -> list[str]:
+    return exogenous_columns(spec, settings)["futr_exog"]
+
+
+def _levels(spec: ModelSpec, settings: dict[str, Any]) -> list[float] | None:
+    levels = settings.get("levels")
+    return list(levels) if levels and gives_levels(spec.model) else None
+
+
+def _narrow(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataFrame:
+    return data.history[["unique_id", "ds", "y", *_columns(spec, settings)]]
+
+
+def _series(data: Data) -> pd.DataFrame:
+    return series_hashes(data.history).rename("sha256").to_frame()
+
+
+def _forecast(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataFrame:
+    future = future_values(data, _columns(spec, settings), spec.name, settings)
+
+    def work(library: StatsForecast, history: pd.DataFrame) -> pd.DataFrame:
+        known = None
+        if future is not None:
+            known = future[future["unique_id"].isin(history["unique_id"].unique())]
+        return library.forecast(
+            h=reach(settings), df=history, X_df=known, level=_levels(spec, settings)
+        )
+
+    frame = _working(spec, settings, _narrow(spec, settings, data), work)
+    return check_finite(tidy_columns(frame, spec.name), spec.name)
+
+
+def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Fitted:
+    """See :meth:`forerun.forecasting.engines.base.Engine.fit`.
+
+    A model with exogenous variables forecasts when it is asked to: only then are they known.
+    """
+    progress(0, 1, None)
+    if _columns(spec, settings):
+        return Fitted(spec, pd.DataFrame(columns=["unique_id", "ds", spec.name]), _series(data))
+    return Fitted(spec, _forecast(spec, settings, data), _series(data))
+
+
+def cross_validate(
+    spec: ModelSpec, settings: dict[str, Any], data: Data, windows: int, progress: Progress
+) -> pd.DataFrame:
+    """See :meth:`Engine.cross_validate`; each window is a fit of its own."""
+    progress(0, 1, None)
+
+    def work(library: StatsForecast, history: pd.DataFrame) -> pd.DataFrame:
+        return library.cross_validation(
+            h=reach(settings),
+            df=history,
+            n_windows=windows,
+            step_size=step_size(settings),
+            level=_levels(spec, settings),
+            refit=True,
+        )
+
+    frame = _working(spec, settings, _narrow(spec, settings, data), work)
+    return check_finite(tidy_columns(frame, spec.name), spec.name)
+
+
+def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFrame:
+    """See :meth:`Engine.predict`; other data than the run's is fitted anew."""
+    kept = fitted.forecasts
+    if len(kept) and _are_the_same(fitted, data):  # all series, or a shard
+        return kept[kept["unique_id"].isin(data.history["unique_id"])].reset_index(drop=True)
+    return _forecast(fitted.spec, settings, data)
+
+
+def _are_the_same(fitted: Fitted, data: Data) -> bool:
+    """Tell whether each series of `data` has the values that the model was fitted to."""
+    if "sha256" not in fitted.series:  # saved by version 0.1, which noted no hashes
+        ids = pd.Index(data.history["unique_id"].unique())
+        return data.own and bool(ids.isin(fitted.series.index).all())
+    given = _series(data)["sha256"]
+    kept = fitted.series["sha256"].reindex(given.index)
+    return bool((given.to_numpy() == kept.to_numpy()).all())
+
+
+def save(fitted: Fitted, folder: Path) -> None:
+    """Write the specification as JSON, forecasts and the series they belong to as Parquet."""
+    text = json.dumps(asdict(fitted.spec), indent=2, sort_keys=True)
+    (folder / "model.json").write_text(text + "\n", encoding="utf-8")
+    fitted.forecasts.to_parquet(folder / "forecasts.parquet", index=False)
+    fitted.series.reset_index().to_parquet(folder / "series.parquet", index=False)
+
+
+def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
+    """Read what :func:`save` wrote."""
+    series = pd.read_parquet(folder / "series.parquet").set_index("unique_id")
+    return Fitted(spec, pd.read_parquet(folder / "forecasts.parquet"), series)

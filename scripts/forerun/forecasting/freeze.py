@@ -1,0 +1,143 @@
+"""Create a run: freeze its data, its provenance and, last, its resolved configuration."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from forerun.base.errors import UserError
+from forerun.base.files import sha256, write_json, write_parquet, write_text
+from forerun.base.resources import IS_INSTALLED, PROJECT
+from forerun.base.terminal import write
+from forerun.config import models
+from forerun.config.settings import dump
+from forerun.data import Prepared, checksums, forecastable, load, model_needs, summary
+from forerun.forecasting import scaling, transforms
+from forerun.forecasting.engines import packages
+from forerun.runs import session
+
+#: Packages whose version can change a result: those of the workflow, and all that decide a fit.
+PACKAGES = tuple(
+    dict.fromkeys(["forerun", "snakemake", *chain.from_iterable(packages.PACKAGES.values())])
+)
+
+
+def freeze(
+    settings: dict[str, Any],
+    data_file: str,
+    to: dict[str, str],
+    run_id: str,
+) -> None:
+    """Validate the data and write ``data.parquet``, ``provenance.json`` and ``config.yaml``.
+
+    Parameters
+    ----------
+    settings : the resolved settings of the run
+    data_file : the table that was asked for, CSV or Parquet
+    to : the three target paths: ``data``, ``provenance``, ``config``
+
+    Raises
+    ------
+    UserError
+        If the data cannot be used. Nothing is written then.
+    """
+    tables = {"data_file": data_file}
+    tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings.get(key)}
+    before = {key: sha256(path) for key, path in tables.items()}
+    prepared = read_data(settings | {"data_file": data_file})
+    for key, path in tables.items():
+        if sha256(path) != before[key]:
+            raise UserError(f"{key}: '{path}' was changed while it was read; rerun the command")
+    frozen = settled(settings, prepared) | {
+        "run_id": run_id,
+        "data_file": str(Path(data_file).absolute()),
+    }
+    for note in prepared.notes:
+        write(f"note: {note}")
+    write_parquet(to["data"], prepared.frame)
+    write_json(
+        to["provenance"],
+        {
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "created_by": session.user(),
+            "git": git_state(),
+            "data": {"file": frozen["data_file"], "sha256": before["data_file"]}
+            | {"frozen_sha256": sha256(to["data"])}
+            | {"columns_sha256": checksums.columns_sha256(prepared.frame)}
+            | summary(prepared.frame)
+            | {"notes": prepared.notes},
+            "seed": settings["seed"],
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "versions": versions(),
+        },
+    )
+    # Last: a run exists from the moment its configuration does.
+    write_text(to["config"], dump(frozen))
+
+
+def read_data(settings: dict[str, Any]) -> Prepared:
+    """Read and check the data of a new run, and whether its models can train and forecast on it."""
+    prepared = load(settings)
+    transforms.check(prepared.frame, models.specs(settings))
+    known = settled(settings, prepared)
+    model_needs.check(known, prepared.frame)
+    how = settings["on_missing_future"]
+    prepared.notes += forecastable.check(known, prepared.frame, how)
+    history = prepared.frame[prepared.frame["y"].notna()]
+    prepared.notes += scaling.notes(history, models.specs(settings))
+    return prepared
+
+
+def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
+    """Return the settings with what was left to the data filled in."""
+    return settings | {
+        "freq": prepared.freq,
+        "season_length": prepared.season_length,
+        "input_size": settings["input_size"] or prepared.input_size,
+        "threads": settings["threads"] or 1,  # the workflow knows how many cores there are
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the installed version of each package that can change a result."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_state() -> dict[str, Any] | None:
+    """Return the commit of this Forerun and whether files differ from it; None if unknown."""
+    if IS_INSTALLED:
+        return _installed_commit()  # the environment may lie in some other repository
+    try:
+        commit = _git("rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "-uno"))}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _installed_commit() -> dict[str, Any] | None:
+    """Return the commit that pip or uv noted on installing from a git address (PEP 610)."""
+    try:
+        origin = metadata.distribution("forerun").read_text("direct_url.json")
+        return {"commit": json.loads(origin or "{}")["vcs_info"]["commit_id"], "dirty": False}
+    except (metadata.PackageNotFoundError, KeyError, ValueError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()

@@ -1,0 +1,209 @@
+"""Make a run again from its own configuration and data, in another place, and compare the two."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forerun.base.errors import UserError
+from forerun.base.files import read_mapping, sha256, write_json
+from forerun.config import names
+from forerun.config.settings import read_frozen, resolve
+from forerun.forecasting import inference
+from forerun.forecasting.freeze import git_state, versions
+from forerun.runs.json_files import read_provenance
+from forerun.runs.paths import RunPaths
+from forerun.runs.state import FROZEN, refuse_if_damaged
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+#: Columns that are compared as text.
+_TEXTS = ("unique_id", "metric", "ds", "cutoff", "chosen")
+
+
+@dataclass
+class Reproduction:
+    """A run and what came out when it was made again.
+
+    Attributes
+    ----------
+    configuration : keys whose value would be another one today: (key, then, now)
+    table : what became of the table the run was made of: same, changed or gone
+    data : whether ``data.parquet`` is the one that was frozen
+    versions : packages that differ: name -> (then, now)
+    scores : model -> metric -> (mean over the series then, now)
+    differences : file -> largest absolute difference of a number; inf where rows or columns differ
+    models : models whose files differ
+    """
+
+    configuration: list[tuple[str, Any, Any]] = field(default_factory=list)
+    table: str = ""
+    data: bool = False
+    versions: dict[str, tuple[str, str]] = field(default_factory=dict)
+    scores: dict[str, dict[str, tuple[float, float]]] = field(default_factory=dict)
+    differences: dict[str, float] = field(default_factory=dict)
+    models: list[str] = field(default_factory=list)
+
+    @property
+    def largest(self) -> float:
+        """The largest difference between two numbers of any table."""
+        return max(self.differences.values(), default=0.0)
+
+    @property
+    def identical(self) -> bool:
+        """Whether data, metrics, back-tests and forecasts came out the same to the last digit."""
+        return self.data and not self.differences
+
+
+def prepare(folder: Path, scratch: Path) -> Path:
+    """Put a run's configuration and data into ``<scratch>/runs/<run_id>/``; return that folder.
+
+    Raises
+    ------
+    UserError
+        The run was never finished, or its configuration or data are damaged.
+    """
+    refuse_if_damaged(folder)
+    if not RunPaths(folder).metrics.is_file():
+        raise UserError(f"run '{folder.name}' has no metrics to compare with; 'train' it first")
+    inference.refuse_damaged(folder, [])
+    again = scratch / "runs" / folder.name
+    again.mkdir(parents=True)
+    for name in FROZEN:
+        shutil.copyfile(folder / name, again / name)
+    noted = read_mapping(again / "provenance.json")
+    write_json(again / "provenance.json", noted | {"versions": versions()})
+    return again
+
+
+def compare(folder: Path, again: Path) -> Reproduction:
+    """Compare a run with the one that was made from its configuration and data."""
+    noted = read_provenance(folder)
+    settings = read_frozen(RunPaths(folder).config)
+    found = Reproduction(configuration=_configuration(settings))
+    data = noted.get("data", {})
+    found.data = sha256(RunPaths(folder).data) == data.get("frozen_sha256")
+    found.table = _table(settings["data_file"], data.get("sha256"))
+    found.versions = _versions(noted.get("versions", {})) | _commit(noted.get("git"))
+    found.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics)
+    then, now = _tables(folder), _tables(again)
+    for name in sorted(then.keys() | now.keys()):
+        difference = largest_difference(then.get(name), now.get(name))
+        if difference is not None:
+            found.differences[name] = difference
+    found.models = [
+        path.name
+        for path in sorted((folder / "models").iterdir())
+        if _hashes(path) != _hashes(again / "models" / path.name)
+    ]
+    return found
+
+
+def _configuration(settings: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return what today's defaults and rules would make of the frozen settings."""
+    try:
+        today = resolve(settings)
+    except UserError as error:
+        return [("(all)", "accepted", str(error).splitlines()[0])]
+    return [
+        (key, settings.get(key), today[key]) for key in today if settings.get(key) != today[key]
+    ]
+
+
+def _table(file: str | None, known: str | None) -> str:
+    if file is None or not Path(file).is_file():
+        return "gone"
+    return "same" if sha256(file) == known else "changed"
+
+
+def _versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return the packages that differ; what a run of an earlier version did not record is left."""
+    today = versions()
+    pairs = {name: (version, today.get(name, "none")) for name, version in then.items()}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _commit(then: Mapping[str, Any] | None) -> dict[str, tuple[str, str]]:
+    """Return the commits of this project, if both are known and differ."""
+    today = git_state()
+    if not then or not today or then["commit"] == today["commit"]:
+        return {}
+    return {"commit": (str(then["commit"])[:12], str(today["commit"])[:12])}
+
+
+def _tables(folder: Path) -> dict[str, Path]:
+    """Return the tables of a run by their paths in it, as they are called today."""
+    results = [folder / "metrics.csv", *folder.glob("cv_results_*.csv")]
+    found = {path.name: path for path in results if path.is_file()}
+    found |= {f"predictions/{path.name}": path for path in (folder / "predictions").glob("*.csv")}
+    for former, name in names.FORMER.items():
+        for pattern in ("cv_results_{}.csv", "predictions/{}.csv"):
+            if path := found.pop(pattern.format(former), None):
+                found.setdefault(pattern.format(name), path)
+    found.pop(f"predictions/{names.TIDY}.csv", None)  # made of the others
+    return found
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(p.relative_to(folder)): sha256(p) for p in files if not p.name.startswith(".")}
+
+
+def largest_difference(then: Path | None, now: Path | None) -> float | None:
+    """Return the largest absolute difference of a number in two tables; None if they are equal.
+
+    Infinite where a table is missing, or rows, columns or texts differ.
+    """
+    import numpy as np
+
+    from forerun.runs.tables import read_frame
+
+    if then is None or now is None or not then.is_file() or not now.is_file():
+        return float("inf")
+    if then.read_bytes() == now.read_bytes():
+        return None
+    first, second = (read_frame(path, _TEXTS) for path in (then, now))
+    if set(first.columns) != set(second.columns) or len(first) != len(second):
+        return float("inf")
+    second = second[list(first.columns)]  # earlier versions had another order
+    numbers = first.select_dtypes("number").columns.intersection(
+        second.select_dtypes("number").columns
+    )
+    if not first.drop(columns=numbers).equals(second.drop(columns=numbers)):
+        return float("inf")
+    gaps = (first[numbers] - second[numbers]).abs().to_numpy(dtype=float)
+    same = (first[numbers].isna() & second[numbers].isna()).to_numpy()
+    gaps = np.where(same, 0.0, np.where(np.isnan(gaps), np.inf, gaps))
+    return float(gaps.max(initial=0.0))
+
+
+def _scores(then: Path, now: Path) -> dict[str, dict[str, tuple[float, float]]]:
+    first, second = _means(then), _means(now)
+    return {
+        model: {
+            metric: (float(first.loc[metric, model]), _value(second, metric, model))
+            for metric in first.index
+        }
+        for model in first.columns
+    }
+
+
+def _means(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    from forerun.runs.tables import read_metrics
+
+    if not path.is_file():
+        return pd.DataFrame()
+    table = read_metrics(path).drop(columns="unique_id")
+    return table.groupby("metric", sort=False).mean(numeric_only=True)
+
+
+def _value(means: pd.DataFrame, metric: str, model: str) -> float:
+    there = metric in means.index and model in means.columns
+    return float(means[model][metric]) if there else float("nan")

@@ -1,0 +1,207 @@
+"""Scaling of what a network or a regressor sees, in 64 bits, before its engine sees it.
+
+Engines scale the target, and temporal columns inside each window, if at all; static columns never.
+Exogenous columns get a mean of 0 and a standard deviation of 1. Networks compute in 32 bits, so the
+target of series whose changes are small beside their level is centered: the level is taken away and
+added again to the forecasts. ``scaling.json`` beside a model keeps both; a model without that file
+is used as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.base import text
+from forerun.base.errors import UserError
+from forerun.base.files import read_json, write_json
+from forerun.config.models import ModelSpec, exogenous_columns
+from forerun.data.future import listed
+from forerun.forecasting.engines.base import Data
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+FILE = "scaling.json"
+#: Engines whose models are sensitive to the scale of their columns, or compute in 32 bits.
+SCALED = ("neuralforecast", "mlforecast")
+#: Largest step between two 32-bit numbers, as a share of a series' usual change, that is accepted.
+COARSEST = 0.01
+#: Losses and distributions that need the target's own level: positive values, relative errors.
+OF_LEVEL = {
+    *("MAPE", "SMAPE", "relMSE", "Accuracy", "sCRPS", "PMM", "NBMM", "Tweedie"),
+    *("Poisson", "NegativeBinomial", "Bernoulli", "ISQF"),
+}
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How a model's data are scaled.
+
+    Attributes
+    ----------
+    columns : exogenous column -> (shift, scale)
+    centered : whether the level of each series is taken off its target
+    """
+
+    columns: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    centered: bool = False
+
+    @classmethod
+    def of(
+        cls, spec: ModelSpec, settings: Mapping[str, Any], data: Data, seen: pd.DataFrame
+    ) -> Scaling:
+        """Find the scaling of a model from what it is fitted to.
+
+        Parameters
+        ----------
+        data : gives the static columns
+        seen : the history before the first window that is forecast
+        """
+        if spec.engine not in SCALED:
+            return cls()
+        used = exogenous_columns(spec, settings)
+        categories = set(spec.params.get("cat_exog_list") or ())
+        temporal = dict.fromkeys([*used["hist_exog"], *used["futr_exog"]])
+        static = used["stat_exog"] if data.static is not None else []
+        values = {name: seen[name] for name in temporal if name not in categories}
+        values |= {name: data.static[name] for name in static if name not in categories}  # type: ignore[index]
+        columns = {name: _standard(column.to_numpy(dtype=float)) for name, column in values.items()}
+        return cls(columns, _is_centered(spec, seen))
+
+    @classmethod
+    def read(cls, folder: Path) -> Scaling:
+        """Read the scaling of a saved model; nothing is scaled where it has none."""
+        path = folder / FILE
+        if not path.is_file():
+            return cls()
+        try:
+            record: Any = read_json(path)
+            columns = {
+                str(name): (float(shift), float(scale))
+                for name, (shift, scale) in record["columns"].items()
+            }
+            sound = all(map(math.isfinite, (n for pair in columns.values() for n in pair)))
+            if sound and all(scale > 0 for _, scale in columns.values()):
+                return cls(columns, record["centered"] is True)
+        except (TypeError, KeyError, ValueError, AttributeError):
+            pass
+        raise UserError(f"{path}: is damaged; restore it")
+
+    def write(self, folder: Path) -> None:
+        """Write ``scaling.json``, if anything is scaled."""
+        if self.columns or self.centered:
+            columns = {name: list(pair) for name, pair in self.columns.items()}
+            write_json(folder / FILE, {"columns": columns, "centered": self.centered})
+
+    def forward(self, data: Data, seen: pd.DataFrame) -> Data:
+        """Return what the model is to see; `seen` as in :meth:`of`."""
+        history = self._scaled(data.history)
+        if self.centered:
+            levels = history["unique_id"].map(_levels(seen)).to_numpy(dtype=float)
+            history = history.assign(y=history["y"].to_numpy(dtype=float) - levels)
+        future = None if data.future is None else self._scaled(data.future)
+        static = None if data.static is None else self._scaled(data.static)
+        return replace(data, history=history, future=future, static=static)
+
+    def back(self, frame: pd.DataFrame, data: Data, seen: pd.DataFrame) -> pd.DataFrame:
+        """Return forecasts, and the target beside them, on the target's own level.
+
+        Parameters
+        ----------
+        data : the data before :meth:`forward`
+        """
+        if not self.centered or not len(frame):
+            return frame
+        levels = frame["unique_id"].map(_levels(seen)).to_numpy(dtype=float)
+        keys = ("unique_id", "ds", "cutoff", "y")
+        moved: dict[str, Any] = {
+            name: frame[name].to_numpy(dtype=float) + levels
+            for name in frame.columns
+            if name not in keys
+        }
+        if "y" in frame.columns:
+            moved["y"] = actual(frame, data.history)
+        return frame.assign(**moved)
+
+    def _scaled(self, frame: pd.DataFrame) -> pd.DataFrame:
+        scaled = {
+            name: (frame[name].to_numpy(dtype=float) - shift) / scale
+            for name, (shift, scale) in self.columns.items()
+            if name in frame.columns
+        }
+        return frame.assign(**scaled) if scaled else frame
+
+
+def actual(frame: pd.DataFrame, history: pd.DataFrame) -> npt.NDArray[np.float64]:
+    """Return the target at the rows of `frame`, to its last digit."""
+    target = history.set_index(["unique_id", "ds"])["y"]
+    rows = pd.MultiIndex.from_frame(frame[["unique_id", "ds"]])
+    return np.asarray(target.reindex(rows), dtype=float)
+
+
+def notes(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> list[str]:
+    """Return what has to be said about a target that 32 bits cannot hold to its digits."""
+    networks = [spec for spec in specs if spec.engine == "neuralforecast"]
+    if not networks or not loses_digits(history):
+        return []
+    largest = float(history["y"].abs().max())
+    head = f"target values up to {text.number(largest)} with small changes lose digits in 32 bits"
+    centered = [spec.name for spec in networks if not _needs_level(spec)]
+    uncentered = [spec.name for spec in networks if _needs_level(spec)]
+    found = []
+    if centered:
+        found.append(f"{head}: {listed(centered)} see each series without its level")
+    if uncentered:
+        found.append(
+            f"{head}: the loss of {listed(uncentered)} needs the level, so their forecasts are "
+            "coarse; use another loss, or subtract a constant from the target"
+        )
+    return found
+
+
+def loses_digits(history: pd.DataFrame) -> bool:
+    """Tell whether the usual change of a series is small beside the step of 32-bit numbers."""
+    values = history["y"].to_numpy(dtype=float)
+    ids = history["unique_id"]
+    changes = np.abs(np.diff(values, prepend=np.nan))
+    changes[(ids != ids.shift()).to_numpy()] = np.nan
+    changes[changes == 0] = np.nan
+    table = pd.DataFrame({"change": changes, "size": np.abs(values)})
+    grouped = table.groupby(ids.to_numpy(), observed=True)
+    usual, size = grouped["change"].median(), grouped["size"].max()
+    coarse = size * float(np.finfo(np.float32).eps) > COARSEST * usual
+    return bool(coarse.any())  # a constant series has no usual change
+
+
+def _is_centered(spec: ModelSpec, seen: pd.DataFrame) -> bool:
+    network = spec.engine == "neuralforecast"
+    return network and not _needs_level(spec) and loses_digits(seen)
+
+
+def _needs_level(spec: ModelSpec) -> bool:
+    found = []
+    for key in ("loss", "valid_loss"):
+        loss = spec.params.get(key)
+        found += list(loss.values()) if isinstance(loss, Mapping) else [loss]
+    return any(isinstance(value, str) and value in OF_LEVEL for value in found)
+
+
+def _levels(seen: pd.DataFrame) -> pd.Series:
+    return seen.groupby("unique_id", observed=True)["y"].last()
+
+
+def _standard(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return mean and standard deviation; a scale of 1 for a constant column."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return 0.0, 1.0
+    shift, scale = float(values.mean()), float(values.std())
+    tiny = scale <= 1e-12 * max(1.0, abs(shift))
+    return shift, 1.0 if tiny else scale

@@ -1,0 +1,149 @@
+"""Which GPU a job uses: on one machine two jobs never share one, unless slots say that they may.
+
+Each GPU has a number of slots (the configuration's `gpu_jobs`), each a lock on a small file. The
+operating system frees a lock when its process ends, however it ends. Jobs of other runs and of
+other calls take the same locks; only other users' do not. In a job of a batch system only the
+GPUs that it was given count, and the locks are that job's own: its fits may run side by side.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from forerun.base.errors import UserError
+from forerun.base.scratch import machine_folder
+from forerun.base.terminal import complain
+
+if TYPE_CHECKING:
+    from forerun.config.models import ModelSpec
+
+#: The variable by which CUDA is told the GPUs that a process may use.
+VARIABLE = "CUDA_VISIBLE_DEVICES"
+#: Variables by which Slurm, PBS, LSF and SGE tell a job its name.
+BATCH_SYSTEMS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "SGE_JOB_SPOOL_DIR")
+#: Seconds between two looks for a free slot.
+POLL = 0.5
+
+
+def visible() -> list[str]:
+    """Return the GPUs that may be used: their UUIDs, or what CUDA_VISIBLE_DEVICES calls them.
+
+    Numbers in CUDA_VISIBLE_DEVICES are those of ``nvidia-smi``; a batch system's stay as they are,
+    and without the variable its job was given none.
+    """
+    batch = batch_job() is not None
+    known = [] if batch else _installed()
+    given = os.environ.get(VARIABLE, "" if batch else None)
+    if given is None:
+        return known
+    chosen = []
+    for name in (word.strip() for word in given.split(",")):
+        if not name or name.startswith("-"):
+            break  # as CUDA reads it: what is not valid ends the list
+        if known and name.isdecimal():
+            if int(name) >= len(known):
+                break
+            name = known[int(name)]
+        chosen.append(name)
+    return list(dict.fromkeys(chosen))
+
+
+def _installed() -> list[str]:
+    """Ask the driver for the UUIDs of all GPUs; of one that is divided (MIG), of its parts."""
+    try:
+        asked = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    found: list[list[str]] = []
+    for line in asked.stdout.splitlines():
+        if uuid := re.search(r"\(UUID: ([\w/-]+)\)", line):
+            if line.startswith(" ") and found:
+                found[-1].append(uuid[1])
+            else:
+                found.append([uuid[1]])
+    return [name for gpu in found for name in (gpu[1:] or gpu)]
+
+
+def batch_job() -> str | None:
+    """Return the name of the batch system's job that this process belongs to."""
+    names = (os.environ.get(name) for name in BATCH_SYSTEMS)
+    return next((name for name in names if name), None)
+
+
+def are_used(settings: Mapping[str, Any], spec: ModelSpec) -> bool:
+    """Tell whether a model runs on a GPU where there is one: networks do, if they are asked to."""
+    asked = spec.params.get("accelerator", settings["accelerator"])
+    return spec.engine == "neuralforecast" and asked != "cpu"
+
+
+@contextmanager
+def slot(jobs: int = 1) -> Iterator[dict[str, str]]:
+    """Hold one slot of a GPU, the emptiest first; wait while there is none.
+
+    Parameters
+    ----------
+    jobs : slots of each GPU; 0 for a process that needs no GPU
+
+    Yields
+    ------
+    dict
+        Environment variables that bind a process to the GPU; empty where there is nothing to
+        choose.
+    """
+    names = visible() if jobs else []
+    if not names:
+        yield {}
+        return
+    held, name = _wait(names, jobs)
+    try:
+        yield {VARIABLE: name}
+    finally:
+        held.close()
+
+
+def _wait(names: list[str], jobs: int) -> tuple[IO[bytes], str]:
+    """Return the locked file of a slot, and the name of its GPU."""
+    folder, parent, spoken = _folder(), os.getppid(), False
+    while True:
+        for number in range(jobs):
+            for name in names:
+                lock = re.sub("[^A-Za-z0-9-]", "_", f"{batch_job() or ''}{name}")
+                if file := _lock(folder / f"{lock}.{number}"):
+                    return file, name
+        if not spoken:
+            spoken = True
+            complain(f"waiting for one of {len(names)} GPUs")
+        time.sleep(POLL)
+        if os.getppid() != parent:
+            sys.exit("the workflow that started this job has ended")
+
+
+def _lock(path: Path) -> IO[bytes] | None:
+    """Return the file, locked until it is closed; None if somebody has locked it."""
+    file = path.open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return None
+    return file
+
+
+def _folder() -> Path:
+    """Return the folder of this user's locks, on this machine's own disk."""
+    folder = Path(machine_folder()) / f"forerun-gpus-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise UserError(f"{folder} belongs to somebody else; remove it, or set TMPDIR")
+    return folder

@@ -1,0 +1,257 @@
+"""Run one piece of work in a process of its own, and tell what came of it.
+
+A model that raises, is killed, or takes too long is an outcome, not an error: the job that asked
+goes on, and the run says "failed" with a reason a user can act on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from forerun.base import text
+from forerun.base.errors import UserError
+from forerun.base.files import write_json
+from forerun.base.terminal import complain
+from forerun.jobs import benchmark_files, children, gpus
+from forerun.runs.json_files import read_progress
+
+#: Seconds between two looks at the child, and between two lines about its progress.
+POLL, SPEAK = 0.05, 10.0
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How long a child may take, and what its end then means: a ``status`` and a reason."""
+
+    seconds: float
+    status: str
+    reason: str
+
+
+def now() -> str:
+    """The time, UTC, as text."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def run(
+    function: str,
+    arguments: dict[str, Any],
+    outcome: str,
+    log: str,
+    progress: str,
+    labels: dict[str, Any],
+    imports: list[str] | None = None,
+    threads: int = 1,
+    limit: Limit | None = None,
+    attempt: int = 1,
+    log_file: str | None = None,
+    variables: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Call ``function`` (``module:name``) in a child; write and return its outcome.
+
+    Parameters
+    ----------
+    arguments : what the function is called with, besides ``progress``
+    outcome : path of the JSON file that says what happened (written last)
+    log : everything the child prints; `log_file`, if given, gets the same
+    progress : the child keeps its step and loss in this file while it trains
+    labels : what the piece is called: ``run``, ``model``, ``stage``
+    imports : modules that the function needs
+    threads : torch, BLAS and numba are held to this number
+    limit : when the child is ended, if it is
+    attempt : how often this piece was tried, this time included
+    variables : what the child's environment says besides
+
+    Returns
+    -------
+    dict with ``status`` (ok, failed, or that of the limit), ``stage``, ``error`` (``class`` and
+    ``message``, or None), ``seconds`` (the child's, without waiting for it), ``cpu_seconds``,
+    ``peak_memory_mb``, ``attempts``, ``log``, ``started_at``, ``finished_at``, ``usage`` where
+    Snakemake could not measure the child, and ``gpu`` where it was bound to one.
+    """
+    started_at = now()
+    task = {"function": function, "arguments": arguments, "threads": threads, "labels": labels}
+    task |= {"progress": progress, "imports": imports or [], "variables": variables or {}}
+    Path(progress).parent.mkdir(parents=True, exist_ok=True)
+    Path(progress).unlink(missing_ok=True)
+    result = _attempt(task, log, log_file, limit, lambda: _speak(labels, progress))
+    result |= {"stage": labels["stage"]}
+    result |= {"attempts": attempt, "log": log, "started_at": started_at, "finished_at": now()}
+    if gpu := (variables or {}).get(gpus.VARIABLE):
+        result["gpu"] = gpu
+    if result["status"] != "ok":  # a child that was killed has written nothing
+        with _logs(None, log, log_file) as write:
+            write(f"forerun: {result['status']}: {result['error']['message']}\n".encode())
+    write_json(outcome, result)
+    return result
+
+
+def call(
+    function: str,
+    arguments: dict[str, Any],
+    log: str,
+    imports: list[str] | None = None,
+    threads: int = 1,
+    log_file: str | None = None,
+    variables: dict[str, str] | None = None,
+) -> None:
+    """Call ``function`` in a child that must succeed.
+
+    A user's mistake or another failure ends this process with one line and exit code 2 or 1.
+    """
+    task = {"function": function, "arguments": arguments, "threads": threads, "labels": {}}
+    task["variables"] = variables or {}
+    result = _attempt(task | {"imports": imports or []}, log, log_file, None, lambda: None)
+    if result["status"] == "ok":
+        return
+    error = result["error"]
+    mistake = error["class"] == UserError.__name__
+    kind = "error" if mistake else error["class"]
+    line = f"forerun: {kind}: {error['message']}"
+    with _logs(None, log, log_file) as write:
+        write((line + "\n").encode())
+    complain(line if mistake else f"{line} (see {log})")
+    sys.exit(2 if mistake else 1)
+
+
+def _attempt(
+    task: dict[str, Any],
+    log: str,
+    log_file: str | None,
+    limit: Limit | None,
+    speak: Callable[[], None],
+) -> dict[str, Any]:
+    """Do the task in a child; in a fresh one if the preloaded process ends under it."""
+    task |= {"parent": os.getpid(), "benchmark": os.path.abspath(benchmark_files.of_log(log))}
+    with _logs(log, log_file) as write:
+        while True:
+            work = _Work(task, write)
+            try:
+                return work.wait(limit, speak)
+            except children.Gone as error:
+                os.close(work.reader)
+                os.environ.pop(children.server.VARIABLE, None)
+                write(f"note: {error}: starting again in a process of its own\n".encode())
+
+
+class _Work:
+    """A child that works on a task, and the pipes that lead to it."""
+
+    def __init__(self, task: dict[str, Any], write: Callable[[bytes], Any]):
+        read, out = os.pipe()
+        self.reader, result = os.pipe()
+        try:
+            environment = children.environment(task["threads"]) | task.get("variables", {})
+            self.child = children.start(task, environment, out, result)
+        finally:
+            os.close(out)
+            os.close(result)
+        self.copier = threading.Thread(target=_copy, args=(read, write), daemon=True)
+        self.copier.start()
+
+    def wait(self, limit: Limit | None, speak: Callable[[], None]) -> dict[str, Any]:
+        """Wait for the end; end the child when it is too slow or when nobody waits for it."""
+        parent, began, spoke, reached = os.getppid(), time.time(), time.time(), None
+        pause = 0.005
+        with _ending_with_signals(self.child):
+            while (ended := self.child.poll()) is None:
+                time.sleep(pause := min(POLL, pause * 1.5))
+                if os.getppid() != parent:
+                    self.child.kill()
+                    sys.exit("the workflow that started this job has ended")
+                if not self.child.started():
+                    began = time.time()  # it waits for its process
+                if limit and not reached and time.time() - began > limit.seconds:
+                    reached = limit
+                    self.child.kill()
+                if time.time() - spoke > SPEAK:
+                    spoke = time.time()
+                    speak()
+        seconds = round(time.time() - began, 2)
+        self.copier.join(timeout=5)
+        with os.fdopen(self.reader) as pipe:
+            text = pipe.read()
+        result = json.loads(text) if text and not reached else _dead(ended, reached)
+        result |= {"seconds": seconds, "cpu_seconds": ended.cpu_seconds}
+        result |= {"peak_memory_mb": ended.peak_mb}
+        return result | ({"usage": ended.usage} if ended.usage else {})
+
+
+def _dead(ended: children.Ended, reached: Limit | None) -> dict[str, Any]:
+    """Say in words why a child left no result."""
+    code = os.waitstatus_to_exitcode(ended.status)
+    if reached:
+        error = {"class": "TimeLimit", "message": reached.reason}
+        return {"status": reached.status, "error": error}
+    if code >= 0:
+        message = f"the training process ended with exit code {code} and no result; see its log"
+        return {"status": "failed", "error": {"class": "ProcessDied", "message": message}}
+    name = signal.Signals(-code).name
+    message = f"the training process was killed by {name} at {ended.peak_mb:g} MB"
+    if name == "SIGKILL":
+        message += (
+            "; most often the machine ran out of memory: give the job more, run fewer jobs at "
+            "once, or set a smaller windows_batch_size or batch_size"
+        )
+    return {"status": "failed", "error": {"class": "ProcessKilled", "message": message}}
+
+
+@contextmanager
+def _ending_with_signals(child: children.Child) -> Iterator[None]:
+    """Let SIGTERM and SIGINT to this process end the child first."""
+
+    def end(number: int, frame: Any) -> None:
+        child.kill()
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _logs(*paths: str | None) -> Iterator[Any]:
+    """Open the logs, the first one anew; give a function that writes bytes to all of them."""
+    files: list[IO[bytes]] = []
+    for number, path in enumerate(paths):
+        if path:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            files.append(open(path, "ab" if number else "wb", buffering=0))  # noqa: SIM115
+    try:
+        yield lambda data: [file.write(data) for file in files]
+    finally:
+        for file in files:
+            file.close()
+
+
+def _copy(source: int, write: Callable[[bytes], Any]) -> None:
+    with os.fdopen(source, "rb") as pipe:
+        for line in pipe:
+            write(line)
+
+
+def _speak(labels: dict[str, Any], progress: str) -> None:
+    """Print one plain line about the step the child has reached."""
+    state = read_progress(progress)
+    line = f"{labels['run']} {labels['model']} {labels['stage']}: "
+    if not state.get("step") or not {"elapsed", "max_steps"} <= state.keys():
+        complain(f"{line}starting")
+        return
+    left = state["elapsed"] / state["step"] * (state["max_steps"] - state["step"])
+    loss = "" if state.get("loss") is None else f", loss {text.brief(state['loss'])}"
+    words = f"{line}step {state['step']} of {state['max_steps']}{loss}, about {left:.0f} s left"
+    complain(words)

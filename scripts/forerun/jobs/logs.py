@@ -1,0 +1,112 @@
+"""What a script prints goes to its rule's log; a user's mistake is one line on the terminal."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from forerun.base.errors import UserError, system_error
+from forerun.base.terminal import write
+
+
+class _Tee(io.TextIOBase):
+    """A text stream that writes to several files; libraries ask it for its encoding."""
+
+    encoding = "utf-8"
+
+    def __init__(self, files: list[IO[str]]):
+        self.files = files
+
+    def write(self, text: str) -> int:
+        for file in self.files:
+            with suppress(OSError):  # a full disk must not hide the error that is being told
+                file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        for file in self.files:
+            with suppress(OSError):
+                if not file.closed:
+                    file.flush()
+
+
+#: What the machine refuses and a user can mend: no space, no permission, too many open files.
+_SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
+
+
+@contextmanager
+def ending_with_parent() -> Iterator[None]:
+    """End this process at once when the one that started it has died.
+
+    A job whose Snakemake was killed must not write beside the jobs of the call that resumes.
+    """
+    parent, done = os.getppid(), threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            if os.getppid() != parent:
+                os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        done.set()
+
+
+@contextmanager
+def recording(log: str, log_file: str | None = None) -> Iterator[None]:
+    """Send standard output and error to `log` (and `log_file`, which is appended to).
+
+    A :class:`UserError` becomes one line ``forerun: error: ...`` and exit code 2, and so does what
+    the machine refuses (a full disk); any other error leaves its traceback in the log and one line,
+    with the log's path, on the terminal.
+    """
+    terminal: Any = sys.stderr
+    paths = [(log, "w"), (log_file, "a")] if log_file else [(log, "w")]
+    files: list[IO[str]] = []
+    try:
+        for path, mode in paths:
+            Path(str(path)).parent.mkdir(parents=True, exist_ok=True)
+            files.append(open(str(path), mode, encoding="utf-8", buffering=1))  # noqa: SIM115
+    except OSError as error:
+        _refuse(system_error(error), terminal)
+    tee: Any = _Tee(files)
+    try:
+        with (
+            ending_with_parent(),
+            redirect_stdout(tee),
+            redirect_stderr(tee),
+            warnings.catch_warnings(),
+        ):
+            try:
+                yield
+            except UserError as error:
+                _refuse(str(error), tee, terminal)
+            except Exception as error:
+                if isinstance(error, OSError) and error.errno in _SYSTEM:
+                    _refuse(system_error(error, Path(str(log)).parent), tee, terminal)
+                traceback.print_exc()
+                kind = type(error).__name__
+                write(f"forerun: {kind}: {error} (see {log})", file=terminal)
+                sys.exit(1)
+    finally:
+        for file in files:
+            with suppress(OSError):
+                file.close()
+
+
+def _refuse(message: str, *places: Any) -> NoReturn:
+    for line in message.splitlines():
+        for place in places:
+            write(line, file=place, before="forerun: error: ")
+    sys.exit(2)

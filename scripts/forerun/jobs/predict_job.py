@@ -1,0 +1,42 @@
+"""A job that forecasts with the models of a run: in a child, on a GPU where they use one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from forerun.config.frozen import read_frozen
+from forerun.config.models import specs
+from forerun.forecasting.engines.base import MODULES
+from forerun.jobs import gpus, isolate
+
+
+def perform(
+    function: str,
+    config: str,
+    log: str,
+    log_file: str | None = None,
+    threads: int = 1,
+    gpu_jobs: int = 1,
+    **arguments: Any,
+) -> None:
+    """Call a function of :mod:`forerun.forecasting.predict` in a child (:func:`.isolate.call`).
+
+    Where there are `shards` only models that forecast all series at once are left to be loaded.
+    """
+    settings = read_frozen(config)
+    shards = arguments.get("shards")
+    models = [spec for spec in specs(settings) if not shards or spec.info.multivariate]
+    uses_gpu = any(gpus.are_used(settings, spec) for spec in models)
+    with gpus.slot(gpu_jobs * uses_gpu) as variables:
+        isolate.call(
+            f"forerun.forecasting.predict:{function}",
+            {"config": config, **arguments},
+            log=log,
+            imports=[
+                "forerun.forecasting.training",
+                *dict.fromkeys(MODULES[spec.engine] for spec in models),
+            ],
+            threads=threads,
+            log_file=log_file,
+            variables=variables,
+        )

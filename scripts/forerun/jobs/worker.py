@@ -1,0 +1,98 @@
+"""The child process in which one piece of work is done: ``python -m forerun.jobs.worker``.
+
+It reads its task (JSON) from standard input: the function to call, its arguments, the progress file
+and the descriptor on which the result is reported. What it prints is the log. It dies with its
+parent, so nothing is left training when a job is killed. :mod:`forerun.jobs.server` forks children
+that do the same without starting an interpreter.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any
+
+from forerun.base.errors import UserError
+from forerun.base.files import write_json
+
+
+def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
+    """Ask the kernel to send this process a signal when its parent ends (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, int(number))  # PR_SET_PDEATHSIG
+    if os.getppid() != parent:
+        sys.exit("the parent process has ended")
+
+
+class ProgressFile:
+    """Writes step, loss and elapsed seconds to a small file, about once a second."""
+
+    def __init__(self, path: str, **fixed: Any):
+        self.path, self.fixed = path, fixed
+        self.started = time.time()
+        self.written = 0.0
+
+    def __call__(self, step: int, max_steps: int, loss: float | None) -> None:
+        now = time.time()
+        if now - self.written < 1 and step < max_steps:
+            return  # often enough for an eye, rare enough to cost nothing
+        self.written = now
+        state = {"step": step, "max_steps": max_steps, "loss": loss}
+        state |= {"elapsed": round(now - self.started, 1), "updated_at": now}
+        write_json(self.path, self.fixed | state)
+
+
+def perform(task: dict[str, Any]) -> dict[str, Any]:
+    """Call the task's function; return its outcome, whatever happens."""
+    try:
+        arguments = dict(task["arguments"])
+        if task.get("progress"):
+            arguments["progress"] = ProgressFile(task["progress"], **task["labels"])
+            arguments["progress"](0, 0, None)
+        for name in task.get("imports", []):
+            importlib.import_module(name)
+        module, _, function = task["function"].rpartition(":")
+        work = getattr(importlib.import_module(module), function)
+        bind_threads(task["threads"])
+        work(**arguments)
+    except UserError as error:
+        return {"status": "failed", "error": {"class": "UserError", "message": str(error)}}
+    except MemoryError as error:
+        message = f"out of memory: {error}; give the job more, or set a smaller windows_batch_size"
+        return {"status": "failed", "error": {"class": "MemoryError", "message": message}}
+    except BaseException as error:
+        traceback.print_exc()
+        message = " ".join(str(error).split())[:1000] or repr(error)
+        return {"status": "failed", "error": {"class": type(error).__name__, "message": message}}
+    return {"status": "ok", "error": None}
+
+
+def bind_threads(threads: int) -> None:
+    """Keep torch, BLAS and numba to the job's threads, whatever they were loaded with."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+    if "numba" in sys.modules:
+        numba = sys.modules["numba"]
+        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(threads, user_api="blas")
+
+
+def main() -> None:
+    task = json.load(sys.stdin)
+    die_with_parent(task["parent"])
+    result = perform(task)
+    with os.fdopen(task["result"], "w") as pipe:
+        json.dump(result, pipe)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""One colour for each model of a run: the same in every picture and on every page.
+
+A model's place is that in the configuration (baselines first): it does not move when models are
+trained again, fail, or change ranks, nor when a model is added at the end. The first places have
+colours of their own; with more models than colours, the best ones get them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from forerun.config.models import specs
+from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES, REFERENCE
+
+# Okabe and Ito's colours without black and yellow, which mean something else here, plus two that
+# stay apart from them under every common kind of colour blindness (a test computes it).
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7C1FD8", "#6E290B",
+)  # fmt: skip
+#: The same on black: hues kept, lightness chosen so that these stay apart as well.
+DARK = (
+    "#5BC5FF", "#F18A49", "#35A383", "#E898C5", "#AFE3FF", "#F9CE53", "#AB60E8", "#A37D52",
+)  # fmt: skip
+INK, DARK_INK = "#1F2933", "#F4F6F8"
+#: What was observed: thin, in the color of text.
+ACTUAL = INK
+#: The ensemble: thick and red, which every kind of sight tells from what was observed.
+MIXED, DARK_MIXED = "#E6004C", "#FF648C"
+HIGHLIGHT, DARK_HIGHLIGHT = "#F0E442", "#848218"
+
+#: Lines of the pages: dash and gap in pixels, as in SVG.
+DASHES = ("solid", "9px,3px", "2px,3px", "9px,3px,2px,3px", "14px,4px", "5px,2px",
+          "14px,3px,2px,3px,2px,3px", "5px,6px")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a model is drawn on a page: colours on white and on black, and its line."""
+
+    light: str
+    dark: str
+    width: float = 2.0
+    dash: str = DASHES[0]
+    opacity: float = 1.0
+
+
+# Nested: each stays visible where they and a model coincide.
+_SPECIAL = {
+    ENSEMBLE: Style(MIXED, DARK_MIXED, width=4.0),
+    PER_SERIES: Style(HIGHLIGHT, DARK_HIGHLIGHT, width=8.0, opacity=0.9),
+}
+
+
+def configured(settings: Mapping[str, Any]) -> list[str]:
+    """Return the names of a configuration's models, baselines first; none without a list."""
+    return [spec.name for spec in specs(settings)] if "models" in settings else []
+
+
+def places(models: Iterable[str], ranked: Iterable[str] = ()) -> dict[str, int]:
+    """Give every model its place among the colours.
+
+    Parameters
+    ----------
+    models : names
+        In the order of the configuration.
+    ranked : names
+        Best first: who gets a colour of its own where there are more models than colours.
+
+    Returns
+    -------
+    dict
+        Number per model, from 0; ``ensemble`` and ``per_series`` have none.
+    """
+    order = list(ranked)
+    plain = [name for name in dict.fromkeys([*models, *order]) if name not in COMBINED]
+    if len(plain) > len(COLOURS):
+        wanted = dict.fromkeys([REFERENCE, *order, *plain])
+        by_rank = [name for name in wanted if name in plain]
+        own = set(by_rank[: len(COLOURS)])
+        plain = [n for n in plain if n in own] + [n for n in by_rank if n not in own]
+    return {name: place for place, name in enumerate(plain)}
+
+
+def is_dashed(place: int) -> bool:
+    """Tell whether the line of a place with a colour of its own is dashed: the later half."""
+    return place >= len(COLOURS) // 2
+
+
+def style(model: str, places: Mapping[str, int], run: int | None = None) -> Style:
+    """Return how a model is drawn on a page.
+
+    Parameters
+    ----------
+    places : dict
+        From :func:`places`.
+    run : int, optional
+        Number of the run where several are laid over each other: the colour is the model, the
+        dashes are the run.
+    """
+    if model in _SPECIAL:
+        return replace(_SPECIAL[model], dash=DASHES[(run or 0) % len(DASHES)])
+    place = places.get(model, 0)
+    colour = place % len(COLOURS)
+    dash = place // len(COLOURS) + is_dashed(colour) if run is None else run
+    return Style(COLOURS[colour], DARK[colour], dash=DASHES[dash % len(DASHES)])

@@ -1,0 +1,1 @@
+"""The run folder: its paths, its files, its state; listing, sealing and archiving."""

@@ -1,0 +1,225 @@
+"""The table of runs, read from their folders: fast enough for ten thousand of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from forerun.runs import state
+from forerun.runs.paths import run_folders
+from forerun.runs import session
+from forerun.base.bounded import SMALL, open_regular, read_text
+from forerun.base.errors import UserError
+from forerun.config.names import COMBINED
+from forerun.runs.json_files import read_provenance
+from forerun.runs.tables import read_leaderboard_rows
+from forerun.base.text import clean, real
+from forerun.base.yaml_files import LARGEST_FILE
+
+#: What a run's folder is looked at for, in the order of the table.
+PARTS = {
+    "config": "config.yaml",
+    "models": "models",
+    "metrics": "metrics.csv",
+    "predictions": "predictions",
+    "plots": "plots",
+    "report": "report.html",
+}
+#: Marks a run that was not trained here but taken over from an old, unversioned folder.
+IMPORTED = "imported.json"
+#: The page of all runs lies beside them.
+OVERVIEW = "index.html"
+
+# A configuration as Forerun writes it has its keys at the start of lines and block lists of models
+# below them. Reading that with patterns takes a hundredth of the time of a YAML parser; any other
+# file goes to the parser.
+_CANONICAL = re.compile(r"(?:[a-z_]+:(?: [^\n]*)?\n|[ -] [^\n]*\n)+")
+_SCALARS = re.compile(r"^(horizon|max_steps|sort_metric): (\w{1,10})$", re.MULTILINE | re.ASCII)
+_LISTS = re.compile(r"^(models|baselines):(?: \[\]|((?:\n[ -] [^\n]*)*))$", re.MULTILINE)
+_NAME = re.compile(r"^- name: ([A-Za-z0-9][A-Za-z0-9_-]*)$", re.MULTILINE)
+_CREATED = re.compile(rb'\A\{\s*"created_at": "([0-9T:.+Z-]{10,40})"')
+
+
+@dataclass
+class Row:
+    """One run of the table.
+
+    Attributes
+    ----------
+    state : str
+        ``complete``, ``partial``, ``failed``, ``running``, ``interrupted``, ``imported``,
+        ``broken`` or ``empty``.
+    parts : list of str
+        Which of config, models, metrics, predictions, plots and report are there.
+    best, metric, error : what leads the leaderboard, a model or a combination of models, and its
+        mean error in the run's own metric
+    best_model : the best single model
+    duration : float or None
+        Seconds spent fitting, all models together.
+    problem : what is wrong with a broken run
+    """
+
+    run_id: str
+    models: list[str] = field(default_factory=list)
+    horizon: int | None = None
+    steps: int | None = None
+    state: str = "empty"
+    parts: list[str] = field(default_factory=list)
+    failed: int = 0
+    created: str | None = None
+    best: str | None = None
+    metric: str | None = None
+    error: float | None = None
+    duration: float | None = None
+    problem: str | None = None
+    best_model: str | None = None
+
+    @property
+    def status(self) -> str:
+        """State, number of failed models and the parts that exist, in words."""
+        words = self.state + (f" ({self.failed} failed)" if self.failed else "")
+        if self.problem:
+            return f"{words}: {self.problem}"
+        return f"{words}: {' '.join(self.parts)}" if self.parts else words
+
+
+def scan(runs: str | Path) -> tuple[list[Row], list[str]]:
+    """Return a row per run, newest first, and the names of what in `runs` is no run.
+
+    Names that begin with a dot are passed over.
+    """
+    entries = {entry.name: entry.path for entry in run_folders(runs)}
+    try:
+        every = os.listdir(runs)
+    except OSError:
+        every = []
+    stray = sorted(n for n in every if n not in entries and n[0] != "." and n != OVERVIEW)
+    rows = [read_run(path, name) for name, path in entries.items()]
+    rows.sort(key=lambda row: (row.created or "", row.run_id), reverse=True)
+    return rows, stray
+
+
+def read_run(folder: str | Path, run_id: str | None = None) -> Row:
+    """Read one run's folder; whatever is wrong with it is said in the row."""
+    folder = os.fspath(folder)
+    row = Row(run_id or os.path.basename(folder))
+    try:
+        there = set(os.listdir(folder))
+    except OSError as error:
+        row.state, row.problem = "broken", error.strerror or str(error)
+        return row
+    row.parts = [part for part, name in PARTS.items() if name in there]
+    row.created = _created(folder, there)
+    if "config.yaml" in there:
+        try:
+            _read_config(row, os.path.join(folder, "config.yaml"))
+        except (UserError, OSError) as error:
+            row.state, row.problem = "broken", _one_line(error, folder)
+            return row
+    if "leaderboard.csv" in there:
+        try:
+            _read_leaderboard(row, os.path.join(folder, "leaderboard.csv"))
+        except (UserError, OSError) as error:
+            row.problem = f"leaderboard.csv cannot be read ({_one_line(error, folder)})"
+    row.state = _state(row, folder, there)
+    row.problem = row.problem or _irregular(folder, there)
+    return row
+
+
+def _irregular(folder: str, there: set[str]) -> str | None:
+    """Name a file that is a pipe, a device or a folder; what is in it is read when it is needed."""
+    for name in ("provenance.json", "SEALED"):
+        if name in there and not os.path.isfile(os.path.join(folder, name)):
+            return f"{name} cannot be read (it is not a regular file)"
+    return None
+
+
+def _one_line(error: Exception, folder: str) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = text.removeprefix(f"{folder}{os.sep}")
+    return clean(" ".join(text.split()))[:200] or type(error).__name__
+
+
+def _created(folder: str, there: set[str]) -> str | None:
+    """Return when the run was created (UTC), from its provenance or else from the folder."""
+    if "provenance.json" in there:
+        try:
+            with open_regular(os.path.join(folder, "provenance.json"), SMALL) as file:
+                if found := _CREATED.match(file.read(200)):
+                    return found[1].decode()
+        except (UserError, OSError):
+            pass
+        if created := read_provenance(folder).get("created_at"):
+            return str(created)
+    try:
+        changed = os.stat(folder).st_mtime
+    except OSError:
+        return None
+    return datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds")
+
+
+def _read_config(row: Row, path: str) -> None:
+    text = read_text(path, LARGEST_FILE)
+    found = _fast(text) if _CANONICAL.fullmatch(text) else None
+    if found is None:
+        from forerun.config.frozen import read_frozen
+
+        found = read_frozen(path)
+        for key in ("baselines", "models"):
+            found[key] = [item["name"] for item in found[key]]
+    row.models = [*found["baselines"], *found["models"]]
+    row.horizon, row.steps = int(found["horizon"]), int(found["max_steps"])
+    row.metric = str(found.get("sort_metric") or "mae")
+
+
+def _fast(text: str) -> dict[str, Any] | None:
+    """Return the keys that the table needs from a configuration as Forerun writes it."""
+    found: dict[str, Any] = dict(_SCALARS.findall(text))
+    for match in _LISTS.finditer(text):
+        items = match[2] or ""
+        found[match[1]] = _NAME.findall(items)
+        if len(found[match[1]]) != len(re.findall(r"^- ", items, re.MULTILINE)):
+            return None
+    plain = str(found.get("horizon", "")).isdigit() and str(found.get("max_steps", "")).isdigit()
+    return found if plain and "models" in found and "baselines" in found else None
+
+
+def _read_leaderboard(row: Row, path: str) -> None:
+    seconds: list[float] = []
+    for line in read_leaderboard_rows(path):
+        if line["status"] == "failed":
+            row.failed += 1
+        elif row.best is None:
+            row.best = line["model"]
+            row.error = real(line.get(row.metric or "mae"))
+        if line["status"] == "ok" and row.best_model is None and line["model"] not in COMBINED:
+            row.best_model = line["model"]
+        found = [real(line.get(key)) for key in ("train_seconds", "cv_seconds")]
+        seconds += [value for value in found if value is not None]
+    row.duration = round(sum(seconds), 1) if seconds else None
+
+
+def _state(row: Row, folder: str, there: set[str]) -> str:
+    if IMPORTED in there:
+        return "imported"
+    if "SEALED" in there:
+        return "complete"
+    if "logs" in there and session.is_running(folder):
+        row.failed = _failed_pieces(folder)
+        return "running"
+    if "config.yaml" not in there:
+        return "empty"
+    if "leaderboard.csv" in there and row.failed:
+        return "partial" if row.best else "failed"
+    row.failed = _failed_pieces(folder)
+    return "interrupted"
+
+
+def _failed_pieces(folder: str) -> int:
+    """Count the models of an unfinished run of which a piece has failed."""
+    pieces = Path(folder).glob("parts/*/*.json")
+    return len({p.parent.name for p in pieces if state.outcome(p).get("status") == "failed"})

@@ -1,0 +1,156 @@
+"""Where everything of a run lies, and what may name a run."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from forerun.base.errors import UserError
+from forerun.config.names import spellings
+
+RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+MODEL = r"[A-Za-z0-9][A-Za-z0-9_-]*"
+
+
+def check_run_id(run_id: str) -> str:
+    """Return `run_id` if it can name a run; refuse it in one line otherwise."""
+    if not re.fullmatch(RUN_ID, str(run_id)):
+        raise UserError(
+            f"run id '{run_id}' is not possible: use letters, digits, '_', '.' and '-' "
+            "(at most 100, beginning with a letter or digit)"
+        )
+    return str(run_id)
+
+
+def new_run_id(runs: str | Path, now: datetime | None = None) -> str:
+    """Return ``run_YYYYMMDD_HHMMSS`` (local time); ``_2``, ``_3``... if that exists."""
+    base = (now or datetime.now()).strftime("run_%Y%m%d_%H%M%S")
+    run_id, number = base, 1
+    while os.path.lexists(Path(runs) / run_id):
+        number += 1
+        run_id = f"{base}_{number}"
+    return run_id
+
+
+def claim_run_id(runs: str | Path) -> str:
+    """Return a new automatic run id whose folder this call made: no other call gets it."""
+    while True:
+        run_id = new_run_id(runs)
+        try:
+            (Path(runs) / run_id).mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return run_id
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The paths inside one run folder (see ``README.md``, "The run folder")."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, runs: str | Path, run_id: str) -> RunPaths:
+        return cls(Path(runs) / check_run_id(run_id))
+
+    @property
+    def run_id(self) -> str:
+        return self.folder.name
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data.parquet"
+
+    @property
+    def provenance(self) -> Path:
+        return self.folder / "provenance.json"
+
+    @property
+    def sealed(self) -> Path:
+        return self.folder / "SEALED"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.csv"
+
+    @property
+    def leaderboard(self) -> Path:
+        return self.folder / "leaderboard.csv"
+
+    @property
+    def predictions(self) -> Path:
+        return self.folder / "predictions"
+
+    @property
+    def plots(self) -> Path:
+        return self.folder / "plots"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.html"
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def session(self) -> Path:
+        return self.logs / "session.json"
+
+    def model(self, name: str) -> Path:
+        return self.folder / "models" / name
+
+    def cv_results(self, name: str) -> Path:
+        return self.folder / f"cv_results_{name}.csv"
+
+    def existing_cv_results(self, name: str) -> Path:
+        """Where the back-tests of a model lie, also in a run of an earlier version."""
+        return _existing([self.cv_results(spelling) for spelling in spellings(name)])
+
+    def existing_predictions(self, name: str) -> Path:
+        """Where the forecasts of a model lie, also in a run of an earlier version."""
+        return _existing([self.predictions / f"{spelling}.csv" for spelling in spellings(name)])
+
+    def status(self, name: str) -> Path:
+        return self.folder / "status" / f"{name}.json"
+
+    def final(self, name: str) -> Path:
+        """Outcome of the fit on all data."""
+        return self.folder / "parts" / name / "final.json"
+
+    def fold(self, name: str, fold: int | str) -> Path:
+        """Outcome of one cross-validation fit; its results lie beside it as ``.parquet``."""
+        return self.folder / "parts" / name / f"fold_{fold}.json"
+
+
+def _existing(paths: list[Path]) -> Path:
+    return next((path for path in paths if path.is_file()), paths[0])
+
+
+def run_folders(runs: str | Path) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of `runs` that can be runs: folders whose name is a run id."""
+    try:
+        entries = os.scandir(runs)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    with entries:
+        for entry in entries:
+            if re.fullmatch(RUN_ID, entry.name) and _is_folder(entry):
+                yield entry
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a loop of symbolic links
+        return False
+
+

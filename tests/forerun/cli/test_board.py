@@ -1,0 +1,216 @@
+"""The live board: what it reads from a run's folder, and what it shows."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+from synthetic import make_run
+
+from forerun.base.files import write_json
+from forerun.cli.board import (
+    FAILED,
+    OK,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    Board,
+    Piece,
+    progress,
+    sentence,
+    stage,
+    survey,
+    time_left,
+)
+from forerun.cli.board_table import draw
+
+
+def report_progress(folder: Path, model: str, **state: Any) -> None:
+    """Write what a training job writes about itself."""
+    state = {"step": 20, "max_steps": 50, "loss": 0.25, "elapsed": 8.0} | state
+    labels = {"run": folder.name, "model": model, "stage": "train_model"}
+    path = folder / "logs" / "train_model" / f"{model}.progress.json"
+    write_json(path, labels | state | {"updated_at": time.time()})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A run at work: NBEATS trains, NHITS waits, LSTM has failed, the baselines are done."""
+    folder = make_run(tmp_path, series=1, failed=["LSTM"], sealed=False)
+    for part in ("NBEATS/final", "NHITS/final", "NHITS/fold_0"):
+        (folder / "parts" / f"{part}.json").unlink()
+    report_progress(folder, "NBEATS")
+    return folder
+
+
+def pieces_of(folder: Path, since: float = 0.0) -> dict[tuple[str, str], Piece]:
+    return {(piece.model, piece.part): piece for piece in survey(folder, since)}
+
+
+def test_survey_reads_the_state_of_each_fit(folder: Path) -> None:
+    pieces = pieces_of(folder)
+    assert len(pieces) == 5 * 2
+    assert pieces["SeasonalNaive", "final"].state == OK
+    assert pieces["NHITS", "fold_0"].state == WAITING
+    failed = pieces["LSTM", "final"]
+    assert (failed.state, failed.reason) == (FAILED, "LSTM could not be trained: loss is NaN")
+    assert failed.log.endswith("logs/train_model/LSTM.log")
+    running = pieces["NBEATS", "final"]
+    assert (running.state, running.step, running.max_steps) == (RUNNING, 20, 50)
+    assert running.remaining == pytest.approx(8.0 / 20 * 30, abs=1.0)
+    # Six of ten done, one failed, one at 20 of 50.
+    assert progress(pieces.values()) == pytest.approx((6 + 1 + 0.4) / 10)
+
+
+def test_progress_of_a_killed_call_is_not_running(folder: Path) -> None:
+    path = folder / "logs" / "train_model" / "NBEATS.progress.json"
+    os.utime(path, (1000, 1000))
+    assert pieces_of(folder, since=2000)["NBEATS", "final"].state == WAITING
+
+
+def test_failures_of_an_earlier_call_are_tried_again(folder: Path) -> None:
+    assert pieces_of(folder, since=time.time() + 60)["LSTM", "final"].state == WAITING
+
+
+def test_a_fit_that_the_time_limit_has_stopped_is_not_done(folder: Path) -> None:
+    path = folder / "parts" / "NHITS" / "final.json"
+    reason = "ended after 9 s: the time_limit of 20 s had passed"
+    write_json(path, {"status": "skipped", "error": {"class": "TimeLimit", "message": reason}})
+    before = progress(survey(folder))
+    piece = pieces_of(folder)["NHITS", "final"]
+    assert (piece.state, piece.reason, piece.share) == (STOPPED, reason, 0.0)
+    assert sentence(piece) == f"NHITS: final fit stopped: {reason}"
+    assert before == pytest.approx((6 + 1 + 0.4) / 10)
+    pieces = [piece for piece in survey(folder) if piece.model == "NHITS"]
+    shown = io.StringIO()
+    console = Console(file=shown, width=120)
+    console.print(draw("exp1", pieces, "", (120, 40)))
+    assert "■ stopped: ended" in shown.getvalue()
+    assert "0 of 2 fits, 1 stopped" in shown.getvalue()
+    assert pieces_of(folder, since=time.time() + 60)["NHITS", "final"].state == WAITING
+
+
+def test_no_run_yet_and_damaged_files(tmp_path: Path, folder: Path) -> None:
+    assert survey(tmp_path / "nothing") == []
+    (folder / "logs" / "train_model" / "NBEATS.progress.json").write_text("{")
+    assert pieces_of(folder)["NBEATS", "final"].state == WAITING
+
+
+def plain_lines(folder: Path, **options: Any) -> list[str]:
+    out = io.StringIO()
+    with Board(folder, console=Console(file=out), **options):
+        pass
+    return out.getvalue().splitlines()
+
+
+def test_plain_mode_prints_one_line_per_event(folder: Path) -> None:
+    lines = plain_lines(folder, since=0.0)
+    assert len(lines) == 8  # six done, one failed, one running; nothing about what waits
+    assert "NBEATS: final fit: step 20 of 50, loss 0.25, about 12 s left" in lines
+    failure = next(line for line in lines if "failed" in line)
+    assert failure.startswith(
+        "LSTM: final fit failed: LSTM could not be trained: loss is NaN (log: "
+    )
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", "".join(lines))
+
+
+def test_plain_mode_does_not_tell_what_was_done_before(folder: Path) -> None:
+    for path in folder.glob("parts/*/*.json"):
+        os.utime(path, (1000, 1000))
+    assert [line.split(":")[0] for line in plain_lines(folder, since=2000.0)] == ["NBEATS"]
+
+
+def test_news_are_told_once_and_at_once(folder: Path) -> None:
+    out = io.StringIO()
+    board = Board(folder, console=Console(file=out), since=0.0)
+    board.refresh()
+    before = out.getvalue()
+    board.refresh()
+    assert out.getvalue() == before
+    outcome = {"status": "ok", "seconds": 21.4, "error": None}
+    time.sleep(0.02)
+    write_json(folder / "parts" / "NBEATS" / "final.json", outcome)
+    board.refresh()
+    assert out.getvalue()[len(before) :] == "NBEATS: final fit done in 21 s\n"
+
+
+def test_control_characters_of_a_reason_are_not_printed(folder: Path) -> None:
+    path = folder / "parts" / "LSTM" / "final.json"
+    error = {"class": "E", "message": "\x1b[31mred\nsecond line"}
+    write_json(path, {"status": "failed", "error": error, "log": "a.log"})
+    line = next(line for line in plain_lines(folder, since=0.0) if line.startswith("LSTM: final"))
+    assert line == "LSTM: final fit failed: [31mred second line (log: a.log)"
+
+
+def test_terminal_shows_a_table_and_failures_above_it(folder: Path) -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=110, height=30, color_system=None)
+    with Board(folder, console=console, since=0.0) as board:
+        assert not board.plain
+    text = out.getvalue()
+    assert "LSTM: final fit failed: LSTM could not be trained" in text
+    last = text[text.rindex("Model") :]
+    assert re.search(r"NBEATS +▸ final fit .*20/50 +0\.25 ", last)
+    assert re.search(r"NHITS +· waiting", last)
+    assert re.search(r"exp1 .*6 of 10 fits, 1 failed", last)
+
+
+def test_board_survives_what_it_cannot_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: Any) -> list[Piece]:
+        raise RuntimeError("no")
+
+    board = Board(folder, console=Console(file=io.StringIO()), plain=True)
+    monkeypatch.setattr("forerun.cli.board.survey", broken)
+    board._watch()
+    assert "the board stopped: RuntimeError: no" in board.console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("models", [1, 3, 40])
+def test_table_fits_the_terminal(models: int) -> None:
+    pieces = [Piece(f"model_{number}", "final") for number in range(models)]
+    pieces[-1].state, pieces[-1].reason = FAILED, "x" * 300
+    console = Console(file=io.StringIO(), width=80, height=24, color_system=None)
+    console.print(draw("run", pieces, "0:03", (80, 24)))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) <= 24
+    assert all(len(line) <= 80 for line in lines)
+    assert any(f"model_{models - 1}" in line for line in lines)  # the failed one is always shown
+    assert ("… and" in "".join(lines)) == (models == 40)
+
+
+def test_time_left_by_hand() -> None:
+    done = [Piece("A", "final", OK, elapsed=10.0), Piece("B", "final", OK, elapsed=2.0)]
+    assert time_left([Piece("A", "final"), Piece("A", "fold_0")]) is None
+    # Another fit of A: 10 s. C, of which nothing is known: the mean, 6 s. One after the other.
+    waiting = [Piece("A", "fold_0"), Piece("C", "final")]
+    assert time_left([*done, *waiting]) == pytest.approx(16.0)
+    # C at a quarter after 5 s: 15 s to go of 20; the mean of A, B and C is no part of it. Two run.
+    running = Piece("C", "final", RUNNING, step=25, max_steps=100, elapsed=5.0)
+    starting = Piece("A", "fold_0", RUNNING, elapsed=4.0)
+    assert time_left([*done, running, starting]) == pytest.approx((15.0 + 6.0) / 2)
+
+
+def test_what_is_done_after_the_fits(folder: Path) -> None:
+    assert stage(folder) == "drawing"
+    (folder / "plots").mkdir()
+    assert stage(folder) == "writing the report"
+    (folder / "leaderboard.csv").unlink()
+    assert stage(folder) == "scoring"
+
+
+def test_what_waits_was_not_done_before(folder: Path) -> None:
+    pieces = pieces_of(folder, since=time.time() + 60)
+    assert not pieces["NHITS", "final"].before
+    assert pieces["SeasonalNaive", "final"].before
+
+
+def test_sentences() -> None:
+    assert sentence(Piece("A", "fold_1", OK, elapsed=4.4)) == "A: back-test 2 done in 4 s"
+    assert sentence(Piece("A", "final", RUNNING)) == "A: final fit begins"
+    assert sentence(Piece("A", "final", RUNNING, elapsed=30)) == "A: final fit has run 30 s"

@@ -1,0 +1,120 @@
+"""A full disk is one line, at once, and resumable; tables that change are refused."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import write_table
+from synthetic import make_run
+
+from forerun.base.errors import UserError, check_path, system_error
+from forerun.config.settings import resolve
+from forerun.forecasting import freeze
+from forerun.jobs import fit_job, isolate, lease
+from forerun.jobs.fit_job import Piece, perform
+
+
+@pytest.fixture
+def piece(tmp_path: Path) -> Piece:
+    run = make_run(tmp_path / "runs", "exp1", models=1, series=1, sealed=False)
+    log = run / "logs" / "train_model" / "New.log"
+    where = {"config": str(run / "config.yaml"), "data": str(run / "data.parquet")}
+    return Piece(
+        "train_model", where | {"model": "NHITS", "folder": str(run / "models/New")},
+        product=str(run / "models/New"), run="exp1", model="NHITS",
+        outcome=str(run / "parts/New/final.json"), log=str(log), reuse=False,
+    )  # fmt: skip
+
+
+def refused(piece: Piece, capsys: pytest.CaptureFixture[str]) -> None:
+    """The job ends with one line and leaves nothing that the next one would wait for."""
+    with pytest.raises(SystemExit) as ended:
+        perform(piece)
+    assert ended.value.code == 2
+    run = Path(piece.arguments["config"]).parent
+    line = f"forerun: error: no space left in '{run}'; free some space and rerun the command\n"
+    assert capsys.readouterr().err == line
+    assert not list(run.rglob("*.claim*"))
+    assert not Path(piece.product).exists()
+
+
+def test_a_fit_does_not_begin_on_a_full_disk(
+    piece: Piece, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fit_job, "ROOM", 2**62)
+    monkeypatch.setattr(isolate, "run", lambda *_, **__: pytest.fail("it was trained"))
+    refused(piece, capsys)
+
+
+def test_a_claim_that_cannot_be_written(
+    piece: Piece, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(lease, "json_text", full)
+    refused(piece, capsys)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_model_that_cannot_be_saved(
+    piece: Piece,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+) -> None:
+    """What a library makes of the error: only its text is left."""
+    message = f"Error while serializing: I/O error: {os.strerror(number)} (os error {number})"
+    error = {"class": "SafetensorError", "message": message}
+    monkeypatch.setattr(isolate, "run", lambda *_, **__: {"status": "failed", "error": error})
+    refused(piece, capsys)
+
+
+def test_the_system_says_where() -> None:
+    full = OSError(errno.ENOSPC, "No space left on device", "runs/x/metrics.csv")
+    assert system_error(full).startswith("no space left in 'runs/x'; ")
+    assert system_error(full, "out").startswith("no space left in 'out'; ")
+    assert system_error(OSError(errno.ENOSPC, "")).startswith("no space left on the disk")
+    denied = PermissionError(errno.EACCES, "Permission denied", "runs/x")
+    assert system_error(denied) == "Permission denied: 'runs/x'; fix this and rerun the command"
+
+
+@pytest.mark.parametrize("key", ["data_file", "static_file", "futr_file"])
+def test_a_table_that_changes_while_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    real = freeze.read_data
+    tables = {"data_file": write_table(tmp_path / "data.csv")}
+    if key != "data_file":
+        tables[key] = tmp_path / f"{key}.csv"
+        tables[key].write_text("unique_id\n")
+
+    def read(settings: dict[str, Any]) -> Any:
+        prepared = real({**settings, "static_file": None, "futr_file": None})
+        with tables[key].open("a") as file:
+            file.write("\n")
+        return prepared
+
+    monkeypatch.setattr(freeze, "read_data", read)
+    asked = {"models": ["Naive"], "baselines": [], "horizon": 4, "n_windows": 2}
+    settings = resolve(asked) | {name: str(path) for name, path in tables.items()}
+    to = {name: str(tmp_path / "run" / name) for name in ("data", "provenance", "config")}
+    with pytest.raises(UserError, match=f"{key}: .* was changed while it was read"):
+        freeze.freeze(settings, str(tables["data_file"]), to, "x")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("path", ["o{run_id}", "a}b", "b{", "<runs>/x", "d<name>.csv"])
+def test_paths_that_snakemake_would_fill_in(path: str) -> None:
+    with pytest.raises(UserError, match="placeholders") as caught:
+        check_path("data_file", path)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_paths_are_free() -> None:
+    for path in ("a b", "a<b", "$(x)`y`;'\"|&", "ä", "<>", "a > b"):
+        check_path("data_file", path)

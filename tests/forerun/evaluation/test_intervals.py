@@ -1,0 +1,144 @@
+"""Conformal intervals: what they are calibrated on, how wide they are, that they never cross."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forerun.config.settings import resolve
+from forerun.evaluation import intervals
+from forerun.evaluation.arrays import Cube
+
+
+def settings(**asked: Any) -> dict[str, Any]:
+    given = {"models": [], "horizon": 4, "n_windows": 3, "season_length": 2, "freq": 1}
+    return resolve({**given, "levels": [80, 95], **asked})
+
+
+def results(
+    series: int, windows: int, horizon: int = 4, seed: int = 0, scale: float = 10.0
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Normal errors that grow with the step; each series ten times as large as the one before."""
+    random = np.random.default_rng(seed)
+    length = 30 + windows * horizon
+    size = scale ** np.arange(series)[:, None]
+    y = random.normal(size=(series, length)) * size
+    ids = [f"s{n}" for n in range(series)]
+    history = pd.DataFrame(
+        {"unique_id": np.repeat(ids, length), "ds": np.tile(range(length), series), "y": y.ravel()}
+    )
+    cv = history[history["ds"] >= 30].reset_index(drop=True)
+    cv.insert(2, "cutoff", 29 + (cv["ds"] - 30) // horizon * horizon)
+    step = (cv["ds"] - 30) % horizon
+    own = cv["unique_id"].str[1:].astype(int)
+    error = random.normal(size=len(cv)) * (1 + step) * scale**own
+    return history, cv.assign(m=cv["y"] + error)
+
+
+def coverage(frame: pd.DataFrame, level: int) -> float:
+    return float(frame["y"].between(frame[f"m-lo-{level}"], frame[f"m-hi-{level}"]).mean())
+
+
+@pytest.mark.parametrize(("series", "windows"), [(150, 3), (3, 60), (300, 1)])
+def test_coverage_is_near_the_level(series: int, windows: int) -> None:
+    history, cv = results(series, windows, scale=1.02)
+    frame = intervals.complete_results(cv, "m", history, settings(n_windows=windows))
+    assert coverage(frame, 80) == pytest.approx(0.8, abs=0.05)
+    assert coverage(frame, 95) == pytest.approx(0.95, abs=0.03)
+    # Wider where errors are larger: at later steps.
+    width = (frame["m-hi-80"] - frame["m-lo-80"]).groupby((frame["ds"] - 30) % 4).median()
+    assert width.is_monotonic_increasing
+
+
+def test_width_follows_the_scale_of_the_series() -> None:
+    history, cv = results(4, 3)
+    frame = intervals.complete_results(cv, "m", history, settings())
+    width = (frame["m-hi-95"] - frame["m-lo-95"]).groupby(frame["unique_id"]).mean()
+    assert (width.to_numpy()[1:] / width.to_numpy()[:-1] > 4).all()
+
+
+def test_a_window_is_not_calibrated_on_itself() -> None:
+    history, cv = results(3, 3)
+    other = cv.copy()
+    last = other["cutoff"] == other["cutoff"].max()
+    other.loc[last, "m"] += 1e6  # an error only the last window makes
+    before, after = (
+        intervals.complete_results(frame, "m", history, settings()) for frame in (cv, other)
+    )
+    half = [f["m-hi-95"] - f["m"] for f in (before, after)]
+    np.testing.assert_allclose(half[0][last], half[1][last], rtol=1e-6)
+    assert (half[1][~last] > 10 * half[0][~last]).any()
+
+
+def test_overlapping_windows_do_not_calibrate_each_other() -> None:
+    from forerun.config.windows import others
+
+    run = settings(step_size=2)  # windows of 4 steps, 2 apart
+    assert others(run, 2, 5) == [0, 4]
+    assert others(run, 0, 2) == [1]  # nothing else is there
+    assert others(settings(), 1, 3) == [0, 2]
+    assert others(settings(), 0, 1) == []
+
+
+def test_one_window_of_one_series_has_no_interval_but_forecasts_have() -> None:
+    history, cv = results(1, 1)
+    run = settings(n_windows=1)
+    frame = intervals.complete_results(cv, "m", history, run)
+    assert frame["m-lo-80"].isna().all()
+    future = pd.DataFrame({"unique_id": "s0", "ds": range(34, 38), "m": 0.0})
+    made = intervals.complete_forecasts(future, "m", frame, history, run)
+    assert (made["m-hi-95"] >= made["m-hi-80"]).all()
+    assert (made["m-hi-80"] > 0).all()
+
+
+def test_many_windows_give_each_series_and_step_its_own_quantile() -> None:
+    errors = np.arange(1.0, 25.0)  # 24 windows, one step, one series
+    widths = intervals.calibrate(errors[None, :, None], np.ones(1), [80, 95])
+    assert widths is not None
+    assert widths.own is not None
+    # ceil(25 * 0.8) = 20th and ceil(25 * 0.95) = 24th of 24
+    assert widths.own[0, 0].tolist() == [20.0, 24.0]
+
+
+def test_series_that_were_never_seen_get_typical_intervals() -> None:
+    history, cv = results(20, 3, scale=1.0)
+    new = history[history["unique_id"] == "s3"].assign(unique_id="new", y=lambda f: f["y"] * 100)
+    future = pd.DataFrame({"unique_id": "new", "ds": range(42, 46), "m": 0.0})
+    made = intervals.complete_forecasts(future, "m", cv, new, settings())
+    known = pd.DataFrame({"unique_id": "s3", "ds": range(42, 46), "m": 0.0})
+    there = intervals.complete_forecasts(
+        known, "m", cv, history[history["unique_id"] == "s3"], settings()
+    )
+    ratio = made["m-hi-80"] / there["m-hi-80"]
+    assert ratio.between(30, 300).all()
+
+
+def test_own_levels_stay_and_quantiles_do_not_cross() -> None:
+    history, cv = results(3, 3)
+    cv["m-lo-80"], cv["m-hi-80"] = cv["m"] + 1, cv["m"] - 1  # crossed by the model itself
+    frame = intervals.complete_results(cv, "m", history, settings())
+    names = ["m-lo-95", "m-lo-80", "m", "m-hi-80", "m-hi-95"]
+    assert (np.diff(frame[names].to_numpy(), axis=1) >= 0).all()
+    only = intervals.complete_results(cv, "m", history, settings(levels=[80]))
+    np.testing.assert_allclose(only["m-hi-80"] - only["m-lo-80"], 2.0)
+    assert list(intervals.levels_of(only, "m")) == [80.0]
+
+
+def test_cube_aligns_windows_at_the_end() -> None:
+    frame = pd.DataFrame(
+        {
+            "unique_id": ["a"] * 4 + ["b"] * 2,
+            "cutoff": [1, 1, 3, 3, 7, 7],
+            "ds": [2, 3, 4, 5, 8, 9],
+            "y": range(6),
+        }
+    )
+    cube = Cube.of(frame)
+    assert cube.shape == (2, 2, 2)
+    spread = cube.spread(frame["y"])
+    assert np.isnan(spread[1, 0]).all()
+    assert spread[1, 1].tolist() == [4, 5]
+    assert cube.rows(spread).tolist() == list(range(6))

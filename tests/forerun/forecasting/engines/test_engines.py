@@ -1,0 +1,312 @@
+"""Every model class really works: it trains, cross-validates, saves, loads and predicts.
+
+One process serves all classes, for importing the libraries takes longer than training them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from fresh_process import forecast_saved, processes
+
+from forerun.base.errors import UserError
+from forerun.config import catalog
+from forerun.config.models import ModelSpec, specs
+from forerun.config.settings import resolve
+from forerun.data import prepare, split
+from forerun.forecasting.engines.base import Data, get_engine
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+HORIZON, WINDOWS, SERIES = 4, 2, 3
+SMALL: dict[str, dict[str, Any]] = {
+    "AutoMFLES": {"n_windows": 1},
+    "AutoARIMA": {"max_p": 1, "max_q": 1, "max_P": 1, "max_Q": 0, "max_d": 1, "max_D": 0},
+    "AutoTBATS": {"use_boxcox": False, "use_trend": False, "use_arma_errors": False},
+    "NHITS": {"mlp_units": [[8, 8]] * 3},
+    "NBEATS": {"mlp_units": [[8, 8]] * 3},
+    "NBEATSx": {"mlp_units": [[8, 8]] * 3},
+    "TimesNet": {"hidden_size": 4, "conv_hidden_size": 4},
+    "StemGNN": {"multi_layer": 1},
+    "TimeMixer": {"d_model": 4, "d_ff": 4},
+    "TSMixer": {"ff_dim": 4},
+    "TSMixerx": {"ff_dim": 4},
+    "SOFTS": {"hidden_size": 8, "d_core": 8},
+    "KAN": {"hidden_size": 8},
+    "VanillaTransformer": {"hidden_size": 8, "n_head": 2},
+    "Informer": {"hidden_size": 8, "n_head": 2},
+    "Autoformer": {"hidden_size": 8, "n_head": 2},
+    "FEDformer": {"hidden_size": 16, "modes": 2},
+    "PatchTST": {"hidden_size": 8, "n_heads": 2, "patch_len": 4, "stride": 4},
+    "iTransformer": {"hidden_size": 8, "n_heads": 2},
+    "TimeXer": {"hidden_size": 8, "n_heads": 2, "patch_len": 4},
+}
+NEURAL = [
+    n for n, i in catalog.models("neuralforecast").items() if not i.unsupported and not i.auto
+]
+STATISTICAL = [n for n, i in catalog.models("statsforecast").items() if not i.unsupported]
+NEEDED = {
+    "AutoRegressive": {"lags": [1, 2]},
+    "SimpleExponentialSmoothing": {"alpha": 0.3},
+    "SeasonalExponentialSmoothing": {"alpha": 0.3},
+    "TSB": {"alpha_d": 0.3, "alpha_p": 0.3},
+    "WindowAverage": {"window_size": 4},
+    "SeasonalWindowAverage": {"window_size": 2},
+    "ConstantModel": {"constant": 1.0},
+}
+
+
+def table(length: int = 60, series: int = SERIES, missing: bool = True) -> pd.DataFrame:
+    """Series with a season of 4, an effect of a known variable, and `HORIZON` future rows."""
+    random = np.random.default_rng(3)
+    frames = []
+    for number in range(series):
+        steps = np.arange(length + HORIZON)
+        futr = random.normal(size=len(steps)).round(3)
+        y = 20 + 5 * number + 3 * np.sin(np.pi * steps / 2) + 2 * futr
+        y = y + random.normal(0, 0.3, len(steps))
+        y[length:] = np.nan
+        frame = {"unique_id": f"s{number}", "ds": steps, "y": y, "futr": futr}
+        hist = np.where(np.isnan(y), np.nan, random.normal(size=len(steps)))
+        frames.append(pd.DataFrame(frame | {"hist": hist, "stat": float(number)}))
+    whole = pd.concat(frames, ignore_index=True)
+    return whole if missing else whole[whole["y"].notna()].reset_index(drop=True)
+
+
+def resolved(**asked: Any) -> dict[str, Any]:
+    given = {"models": [], "baselines": ["SeasonalNaive"], "horizon": HORIZON, "input_size": 8}
+    given |= {"n_windows": WINDOWS, "max_steps": 2, "windows_batch_size": 8, "batch_size": 4}
+    return resolve({**given, "freq": 1, "season_length": 4, **asked})
+
+
+def run_data(settings: dict[str, Any], frame: pd.DataFrame | None = None) -> Data:
+    frame = table(missing=bool(settings["futr_exog"])) if frame is None else frame
+    return Data(*split(prepare(frame, settings).frame, settings))
+
+
+def progress(step: int, most: int, loss: float | None) -> None:
+    assert step <= most or most == 0
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[ProcessPoolExecutor]:
+    with processes() as pool:
+        yield pool
+
+
+def check_everything(
+    spec: ModelSpec, settings: dict[str, Any], folder: Path, fresh: ProcessPoolExecutor
+) -> pd.DataFrame:
+    """Train, save, load in a new process and predict, as a run does; then cross-validate."""
+    warnings.simplefilter("ignore")
+    engine, data = get_engine(spec.engine), run_data(settings)
+    fitted = engine.fit(spec, settings, data, progress)
+    engine.save(fitted, folder)
+    frame = fresh.submit(forecast_saved, spec, settings, folder, data).result()
+    direct = engine.predict(fitted, settings, data)
+    assert len(frame) == SERIES * HORIZON
+    assert (
+        frame.groupby("unique_id")["ds"].agg(["min", "max"]).to_numpy().tolist() == [[60, 63]] * 3
+    )
+    assert np.isfinite(frame[spec.name]).all()
+    np.testing.assert_allclose(frame[spec.name], direct[spec.name], rtol=1e-5)
+    assert not [p for p in folder.rglob("*") if p.suffix in (".pkl", ".pickle", ".ckpt", ".pt")]
+    results = engine.cross_validate(spec, settings, data, WINDOWS, progress)
+    assert len(results) == SERIES * WINDOWS * HORIZON
+    assert list(results.columns[:5]) == ["unique_id", "ds", "cutoff", "y", spec.name]
+    assert results["ds"].max() == 59
+    assert sorted(results["cutoff"].unique()) == [51, 55]
+    assert np.isfinite(results[spec.name]).all()
+    return frame
+
+
+@pytest.mark.parametrize("model", NEURAL)
+def test_every_neural_model(model: str, tmp_path: Path, fresh: ProcessPoolExecutor) -> None:
+    settings = resolved(models=[{"name": model, "params": SMALL.get(model, {})}])
+    check_everything(specs(settings)[-1], settings, tmp_path, fresh)
+
+
+#: Losses that keep what they computed, and the data that they need.
+DISTRIBUTIONS: dict[str, Any] = {
+    name: {"name": "DistributionLoss", "distribution": name, "level": [80]}
+    for name in ("Normal", "StudentT", "Poisson", "NegativeBinomial")
+} | {
+    "Tweedie": {"name": "DistributionLoss", "distribution": "Tweedie", "rho": 1.5, "level": [80]},
+    "GMM": {"name": "GMM", "n_components": 2, "level": [80]},
+    "PMM": {"name": "PMM", "n_components": 2, "level": [80]},
+    "NBMM": {"name": "NBMM", "n_components": 2, "level": [80]},
+}
+
+
+@pytest.mark.parametrize("loss", DISTRIBUTIONS)
+@pytest.mark.parametrize("val_size", [0, HORIZON])
+def test_losses_of_distributions_are_saved_right_after_training(
+    loss: str, val_size: int, tmp_path: Path, fresh: ProcessPoolExecutor
+) -> None:
+    params = {"mlp_units": [[8, 8]] * 3, "loss": DISTRIBUTIONS[loss]}
+    settings = resolved(models=[{"name": "NHITS", "params": params}], val_size=val_size)
+    spec, engine, data = specs(settings)[-1], get_engine("neuralforecast"), run_data(settings)
+    engine.save(engine.fit(spec, settings, data, progress), tmp_path)
+    frame = fresh.submit(forecast_saved, spec, settings, tmp_path, data).result()
+    assert np.isfinite(frame[["NHITS", "NHITS-lo-80", "NHITS-hi-80"]].to_numpy()).all()
+
+
+def test_early_stopping_ends_the_training_where_validation_no_longer_improves() -> None:
+    """A step width of nothing improves nothing: two looks at the validation part, 5 steps apart."""
+    params = {"mlp_units": [[8, 8]] * 3, "val_check_steps": 5, "learning_rate": 1e-12}
+    settings = resolved(
+        models=[{"name": "NHITS", "params": params}],
+        max_steps=200,
+        val_size=HORIZON,
+        early_stop_patience_steps=1,
+    )
+    steps: list[int] = []
+    engine = get_engine("neuralforecast")
+    spec, data = specs(settings)[-1], run_data(settings)
+    engine.fit(spec, settings, data, lambda step, most, loss: steps.append(step))
+    assert 5 < max(steps) <= 20
+    steps.clear()
+    settings = resolved(models=[{"name": "NHITS", "params": params}], max_steps=30)
+    engine.fit(specs(settings)[-1], settings, data, lambda step, most, loss: steps.append(step))
+    assert max(steps) == 30
+
+
+@pytest.mark.parametrize("model", STATISTICAL)
+def test_every_statistical_model(model: str, tmp_path: Path, fresh: ProcessPoolExecutor) -> None:
+    params = SMALL.get(model, {}) | NEEDED.get(model, {})
+    item = {"name": model, "engine": "statsforecast", "params": params}
+    settings = resolved(baselines=[item], levels=[80])
+    frame = check_everything(specs(settings)[0], settings, tmp_path, fresh)
+    statistical = get_engine("statsforecast")
+    assert (f"{model}-lo-80" in frame) == statistical.gives_levels(model)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("model", catalog.names("mlforecast"))
+def test_every_machine_learning_model(
+    model: str, tmp_path: Path, fresh: ProcessPoolExecutor
+) -> None:
+    few = {"n_estimators": 5} if model in ("LightGBM", "RandomForest") else {}
+    item = {"name": model, "params": few | {"lags": [1, 2, 4]}}
+    settings = resolved(models=[item], futr_exog=["futr"], stat_exog=["stat"])
+    spec = specs(settings)[-1]
+    assert spec.exogenous
+    check_everything(spec, settings, tmp_path, fresh)
+    flat = run_data(settings)
+    flat.future = flat.future.assign(futr=0.0)  # type: ignore[union-attr]
+    engine = get_engine("mlforecast")
+    loaded = engine.load(spec, settings, tmp_path)
+    other = engine.predict(loaded, settings, flat)
+    assert not np.allclose(
+        other[model], engine.predict(loaded, settings, run_data(settings))[model]
+    )
+
+
+def test_unsupported_models_are_refused_with_the_reason() -> None:
+    for name, needs in {"HINT": "summing matrix", "TimeLLM": "language model"}.items():
+        with pytest.raises(UserError, match=needs):
+            resolved(models=[name])
+
+
+@pytest.mark.parametrize("model", ["AutoNHITS", "AutoTSMixer"])
+def test_automatic_model_keeps_its_trials(
+    model: str, tmp_path: Path, fresh: ProcessPoolExecutor
+) -> None:
+    settings = resolved(models=[model], num_samples=2)
+    spec = specs(settings)[-1]
+    data = run_data(settings)
+    engine = get_engine("neuralforecast")
+    fitted = engine.fit(spec, settings, data, progress)
+    trials = data.kept["trials"]
+    assert len(trials) == 2
+    assert trials["loss"].notna().all()
+    assert {"trial", "state", "learning_rate"} <= set(trials.columns)
+    assert fitted.models[0].hparams.learning_rate in trials["learning_rate"].tolist()
+    assert fitted.models[0].hparams.max_steps == 2
+    check_everything(spec, settings, tmp_path, fresh)
+
+
+def test_quantile_loss_gives_the_levels_of_the_run() -> None:
+    item = {"name": "DLinear", "params": {"loss": "MQLoss"}}
+    settings = resolved(models=[item], levels=[50, 90])
+    results = get_engine("neuralforecast").cross_validate(
+        specs(settings)[-1], settings, run_data(settings), WINDOWS, progress
+    )
+    sides = [f"DLinear-{side}-{level}" for level in (50, 90) for side in ("lo", "hi")]
+    assert sorted(results.columns[4:]) == sorted(["DLinear", *sides])
+    one = {"name": "DLinear", "params": {"loss": {"name": "QuantileLoss", "q": 0.3}}}
+    settings = resolved(models=[one], levels=[50])
+    results = get_engine("neuralforecast").cross_validate(
+        specs(settings)[-1], settings, run_data(settings), WINDOWS, progress
+    )
+    assert list(results.columns[4:]) == ["DLinear"]
+
+
+@pytest.mark.parametrize("name", ["TFT", "AutoARIMA"])
+def test_future_values_are_used_and_missing_ones_named(name: str) -> None:
+    key = "baselines" if name == "AutoARIMA" else "models"
+    settings = resolved(**{key: [name]}, futr_exog=["futr"], exogenous="both")
+    names = [spec.name for spec in specs(settings)]
+    assert {name, f"{name}_exog"} <= set(names)
+    spec = next(s for s in specs(settings) if s.name == f"{name}_exog")
+    engine, data = get_engine(spec.engine), run_data(settings)
+    fitted = engine.fit(spec, settings, data, progress)
+    known = engine.predict(fitted, settings, data)[spec.name]
+    data.future = data.future.assign(futr=data.future["futr"] + 3)  # type: ignore[union-attr]
+    assert not np.allclose(known, engine.predict(fitted, settings, data)[spec.name])
+    data.future = data.future.iloc[1:]
+    with pytest.raises(
+        UserError, match=f"{name}_exog needs the values of futr for the 4 .*'s0' of 3"
+    ):
+        engine.predict(fitted, settings, data)
+    data.future = None
+    with pytest.raises(UserError, match="none are given"):
+        engine.predict(fitted, settings, data)
+
+
+def test_failing_series_get_the_naive_forecast_but_a_failing_model_fails() -> None:
+    settings = resolved(baselines=[{"name": "MSTL", "params": {"season_length": [4, 1000]}}])
+    engine = get_engine("statsforecast")
+    bad = ModelSpec("Bad", "statsforecast", "AutoRegressive", {"lags": ["x"]})
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        engine.fit(bad, settings, run_data(settings), progress)
+
+
+LEAKY = [
+    ("statsforecast", "AutoETS", {}),
+    ("neuralforecast", "NHITS", {"mlp_units": [[8, 8]] * 3}),
+    ("neuralforecast", "TSMixer", {"ff_dim": 4}),
+    ("mlforecast", "Ridge", {"lags": [1, 2, 4]}),
+]
+
+
+@pytest.mark.parametrize(("engine", "model", "params"), LEAKY)
+@pytest.mark.parametrize("val_size", [0, 4])
+def test_first_window_does_not_see_later_data(
+    engine: str, model: str, params: dict[str, Any], val_size: int
+) -> None:
+    """Plant a leak: everything after the first cutoff becomes enormous."""
+    if engine == "mlforecast" and model not in catalog.names("mlforecast"):
+        pytest.skip("mlforecast is not installed")
+    settings = resolved(
+        models=[{"name": model, "params": params}], val_size=val_size, hist_exog=["hist"],
+        baselines=[], stat_exog=["stat"],
+    )  # fmt: skip
+    spec, library = specs(settings)[-1], get_engine(engine)
+    honest, planted = run_data(settings), run_data(settings)
+    late = planted.history["ds"] > 51
+    planted.history.loc[late, ["y", "hist"]] += 1e4
+    frames = [
+        library.cross_validate(spec, settings, data, WINDOWS, progress)
+        for data in (honest, planted)
+    ]
+    first = [f[f["cutoff"] == 51].sort_values(["unique_id", "ds"])[model] for f in frames]
+    np.testing.assert_array_equal(first[0].to_numpy(), first[1].to_numpy())
+    later = [f[f["cutoff"] == 55].sort_values(["unique_id", "ds"])[model] for f in frames]
+    assert not np.allclose(later[0], later[1])  # the second window sees it: the leak is there

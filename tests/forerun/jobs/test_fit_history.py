@@ -1,0 +1,162 @@
+"""What earlier fits cost is learnt from their benchmark files, for fits of the same kind only."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from forerun.config.models import spec
+from forerun.config.settings import dump, resolve
+from forerun.config.threads import share
+from forerun.jobs import fit_history
+from forerun.runs.state import failures
+
+ASKED = {"horizon": 4, "input_size": 8, "n_windows": 3, "max_steps": 100}
+ASKED |= {"models": ["NHITS"], "baselines": ["SeasonalNaive"]}
+MB = 1024**2
+
+
+def make_run(folder: Path, size: int = 1 * MB, **settings: object) -> Path:
+    """Write a run with data of `size` bytes, whose final NHITS took 30 s and 600 MB."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(dump(resolve(ASKED | settings)))
+    (folder / "data.parquet").write_bytes(b" " * size)
+    note(folder, "final", "train_model/NHITS", seconds=30, memory=600)
+    return folder
+
+
+def note(folder: Path, piece: str, job: str, seconds: float, memory: float, **more: object) -> None:
+    """Write what a fit of NHITS leaves: its outcome and its benchmark file."""
+    outcome = folder / "parts" / "NHITS" / f"{piece}.json"
+    outcome.parent.mkdir(parents=True, exist_ok=True)
+    outcome.write_text(json.dumps({"status": "ok", "seconds": seconds} | more))
+    benchmark = folder / "benchmarks" / f"{job}.tsv"
+    benchmark.parent.mkdir(parents=True, exist_ok=True)
+    benchmark.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:30\t{memory}\n")
+
+
+def kind(**settings: object) -> str:
+    resolved = resolve(ASKED | settings)
+    return fit_history.kind(spec(resolved, "NHITS"), resolved)
+
+
+def test_memory_is_what_was_needed_and_a_quarter_and_500_mb_more(tmp_path: Path) -> None:
+    make_run(tmp_path / "a")
+    known = fit_history.fits(tmp_path)
+    assert fit_history.memory(known, kind(), size=1) == 600 * 1.25 + 500
+    note(tmp_path / "a", "fold_0", "cross_validate/NHITS_0", seconds=40, memory=800)
+    assert fit_history.memory(fit_history.fits(tmp_path), kind(), size=1) == 800 * 1.25 + 500
+
+
+@pytest.mark.parametrize(
+    ("settings", "same"),
+    [
+        ({"max_steps": 5, "learning_rate": 0.1, "seed": 3, "metrics": ["mae"]}, True),
+        ({"models": [{"name": "mine", "model": "NHITS"}, "NHITS"]}, True),
+        ({"windows_batch_size": 1024}, False),
+        ({"input_size": 16}, False),
+        ({"horizon": 5}, False),
+        ({"precision": "bf16-mixed"}, False),
+        ({"models": [{"name": "NHITS", "params": {"max_steps": 7}}]}, True),
+        ({"models": [{"name": "NHITS", "params": {"batch_size": 7}}]}, False),
+        ({"models": [{"name": "NHITS", "model": "NBEATS"}]}, False),
+    ],
+)
+def test_what_counts_as_the_same_kind(settings: dict, same: bool) -> None:
+    assert (kind(**settings) == kind()) is same
+
+
+@pytest.mark.parametrize(("size", "known"), [(0.4, False), (0.6, True), (1.9, True), (2.2, False)])
+def test_only_data_of_about_the_same_size_tell_something(
+    tmp_path: Path, size: float, known: bool
+) -> None:
+    make_run(tmp_path / "a", size=1 * MB)
+    assert (fit_history.memory(fit_history.fits(tmp_path), kind(), size) is not None) is known
+
+
+def test_time_grows_with_the_steps_from_the_nearest_run(tmp_path: Path) -> None:
+    make_run(tmp_path / "a")
+    fits = fit_history.fits(tmp_path)
+    assert fit_history.seconds(fits, kind(), 1, windows=0, steps=200) == pytest.approx(60)
+    make_run(tmp_path / "b", max_steps=300)  # 30 s as well: a quicker machine
+    fits = fit_history.fits(tmp_path)
+    assert fit_history.seconds(fits, kind(), 1, windows=0, steps=150) == pytest.approx(45)
+    assert fit_history.seconds(fits, kind(), 1, windows=0, steps=600) == pytest.approx(60)
+
+
+def test_the_time_of_cross_validation_depends_on_its_windows(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a")
+    note(run, "fold_0", "cross_validate/NHITS_0", seconds=50, memory=800)
+    fits = fit_history.fits(tmp_path)
+    assert fit_history.seconds(fits, kind(), 1, windows=3, steps=100) == 50
+    assert fit_history.seconds(fits, kind(), 1, windows=2, steps=100) is None
+
+
+@pytest.mark.parametrize("more", [{"status": "failed"}, {"reused_from": "exp0"}])
+def test_what_failed_or_was_not_fitted_tells_nothing(tmp_path: Path, more: dict) -> None:
+    run = make_run(tmp_path / "a")
+    note(run, "final", "train_model/NHITS", seconds=1, memory=50, **more)
+    assert fit_history.fits(tmp_path) == []
+
+
+def test_only_the_newest_runs_are_looked_at(tmp_path: Path) -> None:
+    for number in range(3):
+        run = make_run(tmp_path / f"r{number}")
+        note(run, "final", "train_model/NHITS", seconds=30 + number, memory=600)
+        os.utime(run, (number, number))
+    assert [fit.seconds for fit in fit_history.fits(tmp_path, newest=2)] == [32, 31]
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "models: 3"])
+@pytest.mark.parametrize("file", ["config.yaml", "parts/NHITS/final.json"])
+def test_damaged_runs_are_passed_over(tmp_path: Path, file: str, content: str | None) -> None:
+    make_run(tmp_path / "whole")
+    broken = make_run(tmp_path / "broken") / file
+    broken.unlink()
+    if content is not None:
+        broken.write_text(content)
+    (tmp_path / "empty").mkdir()
+    assert len(fit_history.fits(tmp_path)) == 1
+
+
+def test_a_run_without_a_benchmark_file_tells_its_time(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a")
+    (run / "benchmarks" / "train_model" / "NHITS.tsv").unlink()
+    known = fit_history.fits(tmp_path)
+    assert fit_history.memory(known, kind(), 1) is None
+    assert fit_history.seconds(known, kind(), 1, windows=0, steps=100) == 30
+
+
+@pytest.mark.parametrize(
+    ("error", "doubled"),
+    [("ProcessKilled", 2), ("MemoryError", 2), ("JobKilled", 2), ("ForecastError", 0), (None, 0)],
+)
+def test_only_failures_for_want_of_memory_ask_for_more(
+    tmp_path: Path, error: str | None, doubled: int
+) -> None:
+    outcome = tmp_path / "parts" / "NHITS" / "final.json"
+    outcome.parent.mkdir(parents=True)
+    told = {"class": error, "message": "it ended"} if error else None
+    outcome.write_text(json.dumps({"status": "failed", "error": told, "attempts": 2}))
+    assert failures(tmp_path, "NHITS", "final", among=fit_history.OF_MEMORY) == doubled
+    assert failures(tmp_path, "NHITS", "final") == 2
+    assert failures(tmp_path, "NHITS", "fold_0", among=fit_history.OF_MEMORY) == 0
+
+
+@pytest.mark.parametrize(
+    ("cores", "asked", "threads"),
+    [
+        (2, {}, 1),  # two fits: the last one and that of cross-validation
+        (4, {}, 2),
+        (16, {}, 8),
+        (16, {"models": ["NHITS", "NBEATS"]}, 4),
+        (16, {"refit": True}, 4),  # three windows, each a fit
+        (16, {"models": []}, 1),  # statistical models only
+        (1, {}, 1),
+    ],
+)
+def test_cores_are_shared_among_the_fits_of_a_run(cores: int, asked: dict, threads: int) -> None:
+    assert share(cores, resolve(ASKED | asked)) == threads

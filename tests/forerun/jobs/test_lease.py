@@ -1,0 +1,202 @@
+"""Two processes never work on the same piece; a claim of a dead process is worth nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from forerun.jobs import lease
+
+HOLD = """
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
+sys.path.insert(0, sys.argv[1])
+from forerun.jobs import lease
+with lease.held(sys.argv[2]):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[3]))
+"""
+SCRIPTS = str(Path(lease.__file__).parents[2])
+
+
+def other(path: Path, seconds: float) -> subprocess.Popen[str]:
+    """Start a process that holds the claim for some seconds."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, SCRIPTS, str(path), str(seconds)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_free_claim_is_taken_at_once_and_given_back(tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "a.claim"
+    with lease.held(path) as claim:
+        assert not claim.waited
+        assert json.loads(path.read_text())["pid"] == os.getpid()
+    assert not path.exists()
+
+
+def test_the_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "a.claim"
+    process = other(path, 2)
+    began = time.monotonic()
+    with lease.held(path) as claim:
+        assert claim.waited
+        assert time.monotonic() - began > 1
+    process.wait()
+
+
+def test_the_claim_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "a.claim"
+    process = other(path, 60)
+    process.kill()
+    process.wait()
+    assert path.exists()
+    began = time.monotonic()
+    with lease.held(path) as claim:
+        assert time.monotonic() - began < 2
+        assert claim.deaths == 1
+
+
+def test_deaths_are_counted_until_a_holder_ends_well(tmp_path: Path) -> None:
+    path = tmp_path / "a.claim"
+    deaths = []
+    for number in range(3):
+        process = other(path, 60)
+        # A signal that it can handle, as a cluster sends first, is as good as the other one.
+        process.send_signal(signal.SIGINT if number == 1 else signal.SIGKILL)
+        process.wait()
+        deaths.append(json.loads(path.read_text())["deaths"])
+    assert deaths == [0, 1, 2]
+    with lease.held(path) as claim:
+        assert claim.deaths == 3
+    with lease.held(path) as claim:
+        assert claim.deaths == 0
+    process = other(path, 60)
+    process.kill()
+    process.wait()
+    with lease.held(path, count=False) as claim:
+        assert claim.deaths == 0
+
+
+def test_a_claim_of_another_machine_is_dead_when_it_is_no_longer_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "DEAD", 2.0)
+    path = tmp_path / "a.claim"
+    claimant = {"host": "elsewhere", "pid": 1, "create_time": 0.0, "renewals": 0}
+    path.write_text(json.dumps(claimant))
+    began = time.monotonic()
+    with lease.held(path):
+        assert 1.9 < time.monotonic() - began < 6
+
+
+def test_a_claim_that_is_renewed_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "DEAD", 1.5)
+    monkeypatch.setattr(lease, "RENEWED", 0.2)
+    monkeypatch.setattr(lease, "_is_dead", lambda known: False)
+    path, held, release = tmp_path / "a.claim", threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lease.held(path):
+            held.set()
+            release.wait(20)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    threading.Timer(4, release.set).start()
+    began = time.monotonic()
+    with lease.held(path) as claim:
+        assert claim.waited
+        assert time.monotonic() - began > 3
+    thread.join()
+
+
+def test_a_number_given_to_another_process_is_no_life(tmp_path: Path) -> None:
+    known = {"host": socket.gethostname(), "pid": os.getpid(), "create_time": 1.0}
+    assert lease._is_dead(known)
+    known["create_time"] = psutil.Process().create_time()
+    assert not lease._is_dead(known)
+
+
+def test_of_many_that_wait_for_one_dead_claim_one_takes_it(tmp_path: Path) -> None:
+    """Each round, all see the same claim die; at no time do two hold it."""
+    path, at_once, most = tmp_path / "a.claim", [0], [0]
+    lock = threading.Lock()
+
+    def work() -> None:
+        start.wait()
+        with lease.held(path) as claim:
+            with lock:
+                at_once[0] += 1
+                most[0] = max(most[0], at_once[0])
+                deaths.append(claim.deaths)
+            time.sleep(0.05)
+            with lock:
+                at_once[0] -= 1
+
+    for number in range(5):
+        deaths: list[int] = []
+        dead = {"host": socket.gethostname(), "pid": number, "create_time": 1.0, "deaths": 1}
+        path.write_text(json.dumps(dead))
+        start = threading.Barrier(6)
+        threads = [threading.Thread(target=work) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert most[0] == 1
+        assert sorted(deaths) == [0, 0, 0, 0, 0, 2]
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_who_saw_a_claim_die_does_not_take_the_next_one(tmp_path: Path) -> None:
+    """Between seeing it dead and removing it, another process has taken it over."""
+    path = tmp_path / "a.claim"
+    dead = b'{"pid": 1}'
+    path.write_bytes(dead)
+    lease._bury(path, dead)
+    with lease.held(path):
+        alive = path.read_bytes()
+        lease._bury(path, dead)
+        assert path.read_bytes() == alive
+        for grave in lease._graves(path):
+            grave.unlink()  # even if that was so long ago that the grave is gone
+        lease._bury(path, dead)
+        assert path.read_bytes() == alive
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_that_cannot_be_written_is_no_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk: an error at once, and nothing that the next try would wait for."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path = tmp_path / "a.claim"
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space left"), lease.held(path):
+            pass
+    assert list(tmp_path.iterdir()) == []
+    path.touch()  # as earlier versions left it
+    monkeypatch.setattr(lease, "RENEWED", 0.1)
+    with lease.held(path) as claim:
+        assert claim.deaths == 1

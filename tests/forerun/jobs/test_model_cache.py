@@ -1,0 +1,480 @@
+"""Fitted pieces are used again exactly when what determines them is the same."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forerun.base import files
+from forerun.base.publishing import new_folder
+from forerun.base.yaml_files import load_yaml
+from forerun.config import models
+from forerun.config.settings import resolve
+from forerun.data import checksums
+from forerun.forecasting import freeze
+from forerun.jobs import fingerprint, isolate, model_cache
+from forerun.jobs.fit_job import Piece, perform
+
+WHAT = {"stage": "train_model", "model": {"name": "NHITS"}, "seed": 1}
+
+
+def write_table(path, shift=0.0, **columns):
+    days = pd.date_range("2024-01-01", periods=60, freq="D")
+    wave = 20 + 3 * np.sin(2 * np.pi * np.arange(60) / 7)
+    table = {"unique_id": "a", "ds": days, "y": wave + shift} | columns
+    pd.DataFrame(table).to_csv(path, index=False)
+
+
+def make_run(run_id, table="table.csv", **settings):
+    """Freeze a run and return the ingredients of NHITS and SeasonalNaive: final fit and fold 0."""
+    asked = {"data_file": table, "horizon": 4, "input_size": 8, "n_windows": 2}
+    asked |= {"models": ["NHITS"], "baselines": ["SeasonalNaive"]} | settings
+    names = {"data": "data.parquet", "provenance": "provenance.json", "config": "config.yaml"}
+    to = {name: f"runs/{run_id}/{file}" for name, file in names.items()}
+    freeze.freeze(resolve(asked), table, to, run_id)
+    return Path("runs") / run_id
+
+
+def keys(run, model="NHITS", threads=1):
+    settings = load_yaml(run / "config.yaml")
+    spec = models.spec(settings, model)
+    return [
+        fingerprint.key(
+            fingerprint.ingredients(settings, spec, run / "data.parquet", fold, threads)
+        )
+        for fold in (None, 0)
+    ]
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_table("table.csv")
+    write_table("other.csv", shift=1.0)
+
+
+@pytest.fixture
+def product():
+    folder = Path("runs/exp1/models/NHITS")
+    folder.mkdir(parents=True)
+    (folder / "weights.bin").write_bytes(b"1234")
+    (folder / "configuration.json").write_text("{}")
+    return folder
+
+
+# -- What determines a fit ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changed", "final_same", "fold_same"),
+    [
+        ({}, True, True),
+        ({"metrics": ["mae", "rmse"], "sort_metric": "rmse"}, True, True),
+        ({"plot_series": 3, "max_time": 99, "accept_failures": True}, True, True),
+        ({"models": ["NHITS", "MLP"]}, True, True),
+        ({"n_windows": 3}, True, False),
+        ({"n_windows": 2, "refit": True}, True, False),
+        ({"step_size": 2}, True, False),
+        ({"max_steps": 7}, False, False),
+        ({"seed": 2}, False, False),
+        ({"horizon": 5}, False, False),
+        ({"scaler_type": "standard"}, False, False),
+        ({"models": [{"name": "NHITS", "params": {"batch_size": 8}}]}, False, False),
+        ({"precision": "64"}, False, False),
+    ],
+)
+def test_what_changes_the_identity_of_a_fit(changed, final_same, fold_same):
+    before, after = keys(make_run("a")), keys(make_run("b", **changed))
+    assert (before[0] == after[0], before[1] == after[1]) == (final_same, fold_same)
+    assert before[0] != before[1]
+
+
+def test_another_value_of_one_row_is_another_fit():
+    write_table("other.csv", shift=0.001)
+    assert keys(make_run("a"))[0] != keys(make_run("b", table="other.csv"))[0]
+
+
+def test_the_same_rows_in_another_file_are_the_same_fit():
+    table = pd.read_csv("table.csv", dtype=str).rename(columns={"y": "sales"})
+    table.sample(frac=1, random_state=1).to_csv("other.csv", index=False)
+    assert keys(make_run("a")) == keys(make_run("b", table="other.csv", target_col="sales"))
+
+
+def test_a_column_that_the_model_does_not_use_does_not_count():
+    write_table("other.csv", price=np.arange(60.0))
+    more = make_run("b", table="other.csv", hist_exog=["price"])
+    plain = make_run("a")
+    assert keys(plain, "SeasonalNaive") == keys(more, "SeasonalNaive")
+    assert keys(plain)[0] != keys(more)[0]
+
+
+def test_future_rows_do_not_count_for_any_model():
+    """Each model's fit sees the history: what comes after it only serves the forecasts."""
+    asked = {"models": ["NHITS", "AutoARIMA", "Ridge", "NBEATS"], "futr_exog": ["price"]}
+    table = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024-01-01", periods=64)})
+    table["price"] = np.arange(64.0) % 5
+    table["y"] = (20 + np.arange(64.0) % 7).tolist()
+    table.loc[60:, "y"] = np.nan
+    table.to_csv("one.csv", index=False)
+    later = table.assign(price=np.where(table["y"].isna(), 99.0, table["price"]))
+    later.to_csv("two.csv", index=False)
+    first = make_run("one", table="one.csv", **asked)
+    second = make_run("two", table="two.csv", **asked)
+    for model in ("SeasonalNaive", *asked["models"]):
+        assert keys(first, model) == keys(second, model), model
+    table["price"] += (np.arange(64) == 3) * 1.0  # a value of the past is another matter
+    table.to_csv("three.csv", index=False)
+    third = make_run("three", table="three.csv", **asked)
+    for model in ("NHITS", "AutoARIMA", "Ridge"):
+        assert keys(first, model)[0] != keys(third, model)[0], model
+    for model in ("SeasonalNaive", "NBEATS"):
+        assert keys(first, model) == keys(third, model), model
+    assert checksums.history_sha256(first / "data.parquet") == checksums.history_sha256(
+        third / "data.parquet"
+    )
+
+
+def test_a_fold_is_identified_by_the_rows_before_its_end():
+    frame = pd.read_csv("table.csv", float_precision="round_trip")
+    frame.iloc[:-4].to_csv("shorter.csv", index=False)
+    longer = make_run("longer", n_windows=3, refit=True)
+    shorter = make_run("shorter", table="shorter.csv", n_windows=2, refit=True)
+    key = [
+        fingerprint.key(
+            fingerprint.ingredients(
+                load_yaml(run / "config.yaml"),
+                models.spec(load_yaml(run / "config.yaml"), "NHITS"),
+                run / "data.parquet",
+                fold,
+                1,
+            )
+        )
+        for run, fold in ((longer, 0), (longer, 1), (longer, 2), (shorter, 0), (shorter, 1))
+    ]
+    assert key[0] == key[3]
+    assert key[1] == key[4]
+    assert len(set(key)) == 3
+
+
+def test_settings_that_a_model_does_not_see_do_not_count():
+    asked = {"models": ["NHITS", "Ridge"]}
+    plain = make_run("plain", **asked)
+    assert keys(plain, "SeasonalNaive") == keys(make_run("seed", seed=5, **asked), "SeasonalNaive")
+    other = make_run("steps", max_steps=9, scaler_type="standard", levels=[80], **asked)
+    assert keys(plain, "Ridge") == keys(other, "Ridge")
+
+
+def test_a_neural_setting_does_not_count_for_a_statistical_model():
+    runs = make_run("a"), make_run("b", max_steps=7, learning_rate=0.1)
+    assert keys(runs[0], "SeasonalNaive") == keys(runs[1], "SeasonalNaive")
+
+
+def test_the_length_of_the_past_counts_for_machine_learning():
+    models = [{"name": "Ridge", "engine": "mlforecast"}]
+    runs = make_run("a", models=models), make_run("b", models=models, input_size=9)
+    assert keys(runs[0], "Ridge")[0] != keys(runs[1], "Ridge")[0]
+
+
+def test_versions_code_and_threads_count(monkeypatch):
+    run = make_run("a")
+    before = keys(run)[0]
+    assert keys(run, threads=2)[0] != before
+    with monkeypatch.context() as patch:
+        patch.setattr(fingerprint, "code", lambda: "changed")
+        assert keys(run)[0] != before
+    monkeypatch.setattr(fingerprint, "versions", lambda engine: {engine: "99"})
+    assert keys(run)[0] != before
+
+
+def test_a_table_edited_after_freezing_is_not_believed():
+    run = make_run("a")
+    before = keys(run)[0]
+    frame = pd.read_parquet(run / "data.parquet").assign(y=1.0)
+    frame.to_parquet(run / "data.parquet", index=False)
+    assert keys(run)[0] != before
+
+
+def test_what_a_provenance_claims_is_not_believed():
+    """A received run notes the sums of another run's columns: its fits are not taken for those."""
+    own, strange = make_run("own"), make_run("strange", table="other.csv")
+    noted = json.loads((own / "provenance.json").read_text())
+    noted["data"]["frozen_sha256"] = files.sha256(strange / "data.parquet")
+    (strange / "provenance.json").write_text(json.dumps(noted))
+    for model in ("NHITS", "SeasonalNaive"):
+        assert not set(keys(own, model)) & set(keys(strange, model))
+    (own / "provenance.json").unlink()
+    assert keys(own) == keys(make_run("again"))
+
+
+# -- The folders --------------------------------------------------------------------------------
+
+
+def put(product, run="exp1", what=WHAT):
+    place = model_cache.of_run("runs/exp1")
+    model_cache.put(place, what, product, run, 12.5)
+    return place
+
+
+def test_a_folder_comes_back_with_the_same_content_under_the_same_inode(product):
+    place = put(product)
+    entry = model_cache.find(place, fingerprint.key(WHAT))
+    assert entry.info["run_id"] == "exp1"
+    model_cache.take(entry, "runs/exp2/models/NHITS")
+    taken = Path("runs/exp2/models/NHITS")
+    assert {p.name: p.read_bytes() for p in taken.iterdir()} == {
+        "weights.bin": b"1234",
+        "configuration.json": b"{}",
+    }
+    assert os.stat(taken / "weights.bin").st_ino == os.stat(product / "weights.bin").st_ino
+    assert not any(path.is_symlink() for path in Path("runs").rglob("*"))
+    for path in [taken / "weights.bin", product / "weights.bin"]:
+        assert os.stat(path).st_mode & 0o222 == 0
+
+
+def test_tables_that_an_engine_keeps_come_back_too(product):
+    parts = Path("runs/exp1/parts/NHITS")
+    parts.mkdir(parents=True)
+    (parts / "final_trials.csv").write_text("number,loss\n0,1.5\n")
+    (parts / "fold_0_trials.csv").write_text("number,loss\n0,2.5\n")
+    place = model_cache.of_run("runs/exp1")
+    model_cache.put(place, WHAT, product, "exp1", 1.0, parts / "final")
+    entry = model_cache.find(place, fingerprint.key(WHAT))
+    model_cache.take(entry, "runs/exp2/models/NHITS", "runs/exp2/parts/NHITS/final")
+    taken = Path("runs/exp2/parts/NHITS")
+    assert {path.name: path.read_text() for path in taken.iterdir()} == {
+        "final_trials.csv": "number,loss\n0,1.5\n"
+    }
+    assert len(list(Path("runs/exp2/models/NHITS").iterdir())) == 2
+
+
+def test_the_code_that_fits_is_part_of_the_identity(tmp_path, monkeypatch):
+    library = tmp_path / "forerun"
+    for name in ("data/grid.py", "forecasting/engines/neural.py", "report/page.py", "jobs/x.py"):
+        (library / name).parent.mkdir(parents=True, exist_ok=True)
+        (library / name).write_text("x = 1\n")
+    monkeypatch.setattr(fingerprint, "__file__", str(library / "jobs" / "x.py"))
+    before = fingerprint.code.__wrapped__()
+    (library / "report/page.py").write_text("x = 2\n")
+    assert fingerprint.code.__wrapped__() == before
+    for name in ("data/grid.py", "forecasting/engines/neural.py"):
+        (library / name).write_text("x = 2\n")
+        after = fingerprint.code.__wrapped__()
+        assert after != before
+        before = after
+
+
+def test_a_file_comes_back(tmp_path):
+    table = tmp_path / "runs/exp1/parts/NHITS/fold_0.parquet"
+    table.parent.mkdir(parents=True)
+    table.write_bytes(b"table")
+    place = put(table)
+    model_cache.take(model_cache.find(place, fingerprint.key(WHAT)), "runs/exp2/fold_0.parquet")
+    assert Path("runs/exp2/fold_0.parquet").read_bytes() == b"table"
+
+
+def test_without_links_files_are_copied(product, monkeypatch):
+    def refuse(*_):
+        raise OSError("no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    place = put(product)
+    model_cache.take(model_cache.find(place, fingerprint.key(WHAT)), "runs/exp2/models/NHITS")
+    copy = Path("runs/exp2/models/NHITS/weights.bin")
+    assert copy.read_bytes() == b"1234"
+    assert os.stat(copy).st_nlink == 1
+    assert os.stat(copy).st_mode & 0o222 == 0
+
+
+@pytest.mark.parametrize("damage", ["content", "file", "entry", "path"])
+def test_a_damaged_entry_is_noticed_and_removed(product, damage):
+    place = put(product)
+    folder = place / fingerprint.key(WHAT)
+    weights = folder / "files" / "weights.bin"
+    if damage == "content":
+        weights.chmod(0o644)
+        weights.write_bytes(b"1235")
+    elif damage == "file":
+        weights.unlink()
+    elif damage == "entry":
+        (folder / "entry.json").write_text('{"run_id": "exp')
+    else:
+        info = json.loads((folder / "entry.json").read_text())
+        info["files"] = {"../../../table.csv": "0"}
+        (folder / "entry.json").write_text(json.dumps(info))
+    assert model_cache.find(place, fingerprint.key(WHAT)) is None
+    assert list(place.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"../../escape": "x"}}, {"files": {"/etc/passwd": "x"}}, {"files": ["a"]},
+        {"files": {"files/..": "x"}}, {"run_id": "a\nb"}, {"run_id": "\x1b[31m"}, {"run_id": 7},
+        {"model": "rm -rf ."}, {"stage": "\x1b]0;x\x07"}, {"seconds": "long"}, {"stored_at": None},
+        {"determined_by": {"seed": 2}}, {"determined_by": None},
+    ],
+)  # fmt: skip
+def test_an_entry_that_says_what_we_would_not_is_not_used(product, change):
+    place, key = put(product), fingerprint.key(WHAT)
+    path = place / key / "entry.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert model_cache.entry(place, key).damaged()
+    assert model_cache.find(place, key) is None
+    assert not (place / key).exists()
+
+
+@pytest.mark.parametrize("link", ["file", "folder", "entry"])
+def test_an_entry_with_a_link_in_it_is_not_used(product, link, tmp_path):
+    place, key = put(product), fingerprint.key(WHAT)
+    entry, away = place / key, tmp_path / "away"
+    linked = {"file": entry / "files/weights.bin", "folder": entry / "files", "entry": entry}[link]
+    os.rename(linked, away)
+    linked.symlink_to(away)
+    assert model_cache.find(place, key) is None
+    assert not os.path.lexists(entry)
+    assert away.exists()
+
+
+def test_removing_a_run_or_an_entry_leaves_the_other(product):
+    place = put(product)
+    entry = model_cache.find(place, fingerprint.key(WHAT))
+    shutil.rmtree("runs/exp1")
+    assert not entry.damaged()
+    model_cache.take(entry, "runs/exp2/models/NHITS")
+    assert [gone.key for gone in model_cache.prune(place)] == [entry.key]
+    assert Path("runs/exp2/models/NHITS/weights.bin").read_bytes() == b"1234"
+    assert list(place.iterdir()) == []
+
+
+def test_pruning_what_no_run_has_any_more(product):
+    place = put(product)
+    assert model_cache.prune(place, unused=True) == []
+    assert next(model_cache.entries(place)).size < 4000
+    shutil.rmtree("runs/exp1")
+    assert len(model_cache.prune(place, unused=True)) == 1
+
+
+def test_pruning_by_age_and_what_killed_processes_left(product):
+    place = put(product)
+    assert model_cache.prune(place, older_than=3600) == []
+    (place / ".tmp-1-2" / "files").mkdir(parents=True)  # as earlier versions called it
+    with new_folder(place / ("e" * 64)) as alive:
+        model_cache.prune(place, older_than=3600)
+        assert alive.exists()
+    assert not (place / ".tmp-1-2").exists()
+
+
+def _put_and_take(number):
+    product = Path(f"runs/r{number}/models/NHITS")
+    product.mkdir(parents=True)
+    (product / "weights.bin").write_bytes(b"1234" * 1000)
+    place = model_cache.of_run(f"runs/r{number}")
+    for turn in range(20):
+        model_cache.put(place, WHAT, product, f"r{number}", 1.0)
+        if entry := model_cache.find(place, fingerprint.key(WHAT)):
+            try:
+                model_cache.take(entry, f"runs/r{number}/taken{turn}")
+            except FileNotFoundError:
+                continue  # pruned by the other in between
+            assert Path(f"runs/r{number}/taken{turn}/weights.bin").read_bytes() == b"1234" * 1000
+            if number:
+                model_cache.remove(entry)
+    return True
+
+
+def test_several_processes_at_once():
+    with multiprocessing.get_context("fork").Pool(3) as pool:
+        assert pool.map(_put_and_take, range(3)) == [True] * 3
+    assert not list(Path("runs/.store").glob(".tmp-*"))
+
+
+# -- Jobs ---------------------------------------------------------------------------------------
+
+
+def train(run, reuse=True, function="train_model"):
+    """Do one job as its script does."""
+    model, where = "SeasonalNaive", f"runs/{run.name}"
+    arguments = {"config": f"{where}/config.yaml", "data": f"{where}/data.parquet", "model": model}
+    product = f"{where}/models/{model}"
+    if function == "train_model":
+        arguments |= {"folder": product}
+    else:
+        product = f"{where}/parts/{model}/fold_0.parquet"
+        arguments |= {"fold": 0, "output": product}
+    piece = Piece(
+        function,
+        arguments,
+        product=product,
+        run=run.name,
+        model=model,
+        outcome=f"{where}/parts/{model}/{function}.json",
+        log=f"{where}/logs/{function}/{model}.log",
+        reuse=reuse,
+    )
+    return perform(piece)
+
+
+@pytest.fixture
+def children(monkeypatch):
+    """Count the processes that train."""
+    started = []
+    start = isolate.children.start
+
+    def counting(*arguments):
+        started.append(arguments)
+        return start(*arguments)
+
+    monkeypatch.setattr(isolate.children, "start", counting)
+    return started
+
+
+@pytest.mark.slow
+def test_a_second_run_takes_what_the_first_has_trained(children):
+    first, second = make_run("exp1"), make_run("exp2", n_windows=3)
+    assert train(first)["status"] == "ok"
+    assert len(children) == 1
+    outcome = train(second)
+    assert len(children) == 1
+    assert (outcome["status"], outcome["reused_from"]) == ("ok", "exp1")
+    assert json.loads((second / "parts/SeasonalNaive/train_model.json").read_text()) == outcome
+    assert "reused from run exp1" in (second / "logs/train_model/SeasonalNaive.log").read_text()
+    models_of = [{p.name: p.read_bytes() for p in r.glob("models/*/*")} for r in (first, second)]
+    assert models_of[0] == models_of[1] != {}
+    assert train(make_run("exp3"), reuse=False).get("reused_from") is None
+    assert len(children) == 2
+
+
+@pytest.mark.slow
+def test_a_damaged_entry_is_trained_anew(children):
+    first, second = make_run("exp1"), make_run("exp2")
+    train(first, function="cross_validate")
+    stored = next(Path("runs/.store").glob("*/files/*"))
+    whole = stored.read_bytes()
+    stored.chmod(0o644)
+    stored.write_bytes(b"damaged")
+    outcome = train(second, function="cross_validate")
+    assert (outcome["status"], outcome.get("reused_from"), len(children)) == ("ok", None, 2)
+    assert (second / "parts/SeasonalNaive/fold_0.parquet").read_bytes() == whole
+
+
+@pytest.mark.slow
+def test_what_failed_is_not_stored(children):
+    run = make_run("exp1", baselines=[{"name": "SeasonalNaive", "params": {"season_length": 0}}])
+    assert train(run)["status"] == "failed"
+    assert not Path("runs/.store").exists()
+
+
+@pytest.mark.slow
+def test_what_a_killed_try_left_is_cleared(children):
+    run = make_run("exp1")
+    left = run / "models/.tmp-0123456789ab-SeasonalNaive"
+    left.mkdir(parents=True)
+    train(run)
+    assert [path.name for path in (run / "models").iterdir()] == ["SeasonalNaive"]

@@ -1,0 +1,419 @@
+"""The process that forks for the jobs of a call: same results, same isolation, nothing left."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from forerun.cli.snakemake import libraries
+from forerun.config.settings import resolve
+from forerun.jobs import isolate
+from forerun.jobs import server as preload
+from forerun.jobs.benchmark_files import correct, of_log
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
+
+WORK = '''
+import os, sys, time
+from forerun.base.errors import UserError
+
+def show(text):
+    print("printed", text, os.getcwd(), os.environ.get("COLOUR"))
+    print("to stderr", file=sys.stderr)
+
+def mistake():
+    raise UserError("the table is empty; give another one")
+
+def die(signal_number):
+    os.kill(os.getpid(), signal_number)
+
+def leave(code):
+    os._exit(code)
+
+def sleep(seconds, mark, progress=None):
+    with open(mark, "w") as file:
+        file.write(str(os.getpid()))
+    time.sleep(seconds)
+
+def flaky(seconds, mark, progress=None):
+    """The first time it sleeps, then it succeeds."""
+    first = not os.path.exists(mark)
+    if first:
+        sleep(seconds, mark)
+
+def threads(path):
+    import numpy, torch
+    from threadpoolctl import threadpool_info
+    counts = {pool["num_threads"] for pool in threadpool_info()}
+    with open(path, "w") as file:
+        file.write(f"{torch.get_num_threads()} {counts}")
+'''
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder to work in, with a module of functions that children can call."""
+    (tmp_path / "work_here.py").write_text(textwrap.dedent(WORK))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def server(place):
+    started = preload.start([])
+    assert started
+    yield started
+    started.stop()
+
+
+def run(function, arguments, **options):
+    return isolate.run(
+        f"work_here:{function}",
+        arguments,
+        outcome="parts/m/final.json",
+        log="logs/train_model/m.log",
+        progress="logs/train_model/m.progress.json",
+        labels={"run": "r", "model": "m", "stage": "train_model"},
+        **options,
+    )
+
+
+def call(function, **arguments):
+    isolate.call(f"work_here:{function}", arguments, log="logs/train_model/m.log")
+
+
+def wait_for(condition, seconds=20):
+    end = time.time() + seconds
+    while time.time() < end:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def number(path):
+    return wait_for(lambda: path.exists() and path.read_text()) and int(path.read_text())
+
+
+def children_of(pid):
+    return psutil.Process(pid).children(recursive=True)
+
+
+def test_the_child_is_forked_and_has_the_jobs_folder_environment_and_log(server, monkeypatch):
+    monkeypatch.setenv("COLOUR", "green")
+    call("show", text="hello")
+    log = Path("logs/train_model/m.log").read_text()
+    assert log == f"printed hello {os.getcwd()} green\nto stderr\n"
+
+
+def test_a_fresh_process_prints_the_same(place, monkeypatch):
+    monkeypatch.setenv("COLOUR", "green")
+    call("show", text="hello")
+    log = Path("logs/train_model/m.log").read_text()
+    assert log == f"printed hello {os.getcwd()} green\nto stderr\n"
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_child_that_dies_is_an_outcome(place, forked):
+    started = preload.start([]) if forked else None
+    try:
+        outcome = run("sleep", {"seconds": 0, "mark": "mark"})
+        assert (outcome["status"], outcome["error"]) == ("ok", None)
+        assert ("usage" in outcome) is forked
+        assert outcome["peak_memory_mb"] > 5
+        outcome = run("sleep", {"wrong": 1})
+        assert outcome["error"]["class"] == "TypeError"
+        limit = isolate.Limit(0.5, "skipped", "the time is over")
+        outcome = run("sleep", {"seconds": 60, "mark": "mark"}, limit=limit)
+        assert outcome["status"] == "skipped"
+        assert outcome["error"] == {"class": "TimeLimit", "message": "the time is over"}
+    finally:
+        if started:
+            started.stop()
+
+
+def test_signals_and_exit_codes_are_told(server):
+    for function, argument, kind, words in [
+        ("die", {"signal_number": 9}, "ProcessKilled", "killed by SIGKILL"),
+        ("die", {"signal_number": 11}, "ProcessKilled", "killed by SIGSEGV"),
+        ("leave", {"code": 3}, "ProcessDied", "exit code 3"),
+    ]:
+        task = {"function": f"work_here:{function}", "arguments": argument, "threads": 1}
+        result = isolate._attempt(task, "logs/a.log", None, None, lambda: None)
+        assert result["status"] == "failed"
+        assert result["error"]["class"] == kind
+        assert words in result["error"]["message"]
+    assert server.process.poll() is None
+
+
+def test_a_users_mistake_is_one_line_and_exit_code_2(server, capsys):
+    with pytest.raises(SystemExit) as ended:
+        call("mistake")
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "forerun: error: the table is empty; give another one\n"
+
+
+def test_the_child_ends_with_the_job_that_asked(server, place):
+    code = "import work_here_job"
+    (place / "work_here_job.py").write_text(
+        "from forerun.jobs import isolate\n"
+        "isolate.call('work_here:sleep', {'seconds': 60, 'mark': 'mark'}, log='logs/a.log')\n"
+    )
+    library = str(Path(isolate.__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": f"{library}:{place}"}
+    job = subprocess.Popen([sys.executable, "-c", code], env=environment)
+    child = number(place / "mark")
+    assert [process.pid for process in children_of(server.process.pid)] == [child]
+    job.kill()
+    job.wait()
+    assert wait_for(lambda: not psutil.pid_exists(child))
+    assert server.process.poll() is None
+
+
+def test_children_end_with_the_process_and_the_job_goes_on_in_a_fresh_one(server, place):
+    import threading
+
+    def kill():
+        number(place / "mark")
+        server.process.kill()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    outcome = run("flaky", {"seconds": 60, "mark": "mark"})
+    killer.join()
+    assert outcome["status"] == "ok"
+    assert "usage" not in outcome
+    assert "starting again" in Path("logs/train_model/m.log").read_text()
+    assert wait_for(lambda: not psutil.pid_exists(int(Path("mark").read_text())))
+
+
+def test_everything_ends_with_the_process_that_started_it(place):
+    library = str(Path(isolate.__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": f"{library}:{place}"}
+    code = (
+        "from forerun.jobs import isolate, server\n"
+        "started = server.start([])\n"
+        "print(started.process.pid, started.folder.path, flush=True)\n"
+        "isolate.call('work_here:sleep', {'seconds': 60, 'mark': 'mark'}, log='logs/a.log')\n"
+    )
+    main = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    pid, folder = main.stdout.readline().split()
+    child = number(place / "mark")
+    main.send_signal(signal.SIGKILL)
+    main.wait()
+    assert wait_for(lambda: not psutil.pid_exists(child))
+    assert wait_for(lambda: not psutil.pid_exists(int(pid)))
+    assert wait_for(lambda: not os.path.exists(folder))
+
+
+def test_ending_it_leaves_nothing(place):
+    started = preload.start([])
+    assert (os.stat(started.folder.path).st_mode & 0o777) == 0o700
+    assert os.environ[preload.VARIABLE].startswith(str(started.folder.path))
+    started.stop()
+    assert not started.folder.path.exists()
+    assert preload.VARIABLE not in os.environ
+
+
+def test_another_environment_is_refused(server, monkeypatch):
+    monkeypatch.setattr(preload, "identity", lambda: ["another"])
+    outcome = run("sleep", {"seconds": 0, "mark": "mark"})
+    assert outcome["status"] == "ok"
+    assert "usage" not in outcome  # a fresh process did it
+
+
+def test_no_server_is_no_error(place, monkeypatch):
+    monkeypatch.setenv(preload.VARIABLE, str(place / "missing"))
+    assert run("sleep", {"seconds": 0, "mark": "mark"})["status"] == "ok"
+
+
+def test_the_benchmark_file_is_corrected(server):
+    run("sleep", {"seconds": 1, "mark": "mark"})
+    path = Path("benchmarks/train_model/m.tsv")
+    path.parent.mkdir(parents=True)
+    columns = [
+        "s",
+        "h:m:s",
+        "max_rss",
+        "max_vms",
+        "max_uss",
+        "max_pss",
+        "io_in",
+        "io_out",
+        "mean_load",
+        "cpu_time",
+    ]
+    values = ["2.0", "0:00:02", "1.00", "2.00", "NA", "0.50", "0.00", "0.00", "0.00", "0.01"]
+    path.write_text("\t".join(columns) + "\n" + "\t".join(values) + "\n")
+
+    def row():
+        with open(path, newline="") as file:
+            return next(csv.DictReader(file, delimiter="\t"))
+
+    assert wait_for(lambda: row()["max_rss"] != "1.00")
+    corrected = row()
+    assert list(corrected) == columns
+    assert corrected["s"] == "2.0"
+    assert float(corrected["max_rss"]) > 5
+    assert float(corrected["max_uss"]) > 0
+
+
+def test_correcting_twice_changes_nothing(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("s\tmax_rss\tmean_load\tcpu_time\n4.0\tNA\tNA\t1.00\n")
+    usage = {"max_rss": 10.0, "cpu_time": 3.0}
+    assert correct(str(path), 0, usage)
+    assert path.read_text() == "s\tmax_rss\tmean_load\tcpu_time\n4.0\t10.00\t75.00\t3.00\n"
+    assert correct(str(path), 0, usage)
+    assert path.read_text() == "s\tmax_rss\tmean_load\tcpu_time\n4.0\t10.00\t75.00\t3.00\n"
+
+
+def test_a_benchmark_file_of_before_is_left_alone(tmp_path):
+    path = tmp_path / "a.tsv"
+    path.write_text("s\tmax_rss\n4.0\t1.00\n")
+    assert not correct(str(path), time.time() + 5, {"max_rss": 10.0})
+    assert path.read_text() == "s\tmax_rss\n4.0\t1.00\n"
+    assert not correct(str(tmp_path / "missing.tsv"), 0, {"max_rss": 10.0})
+
+
+def test_the_benchmark_file_mirrors_the_log():
+    assert of_log("runs/a/logs/train_model/NHITS.log") == "runs/a/benchmarks/train_model/NHITS.tsv"
+    assert of_log("elsewhere.log") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 2])
+def test_threads_are_bound_whatever_the_process_was_started_with(server, count):
+    isolate.call("work_here:threads", {"path": "f"}, log="logs/a.log", threads=count)
+    assert Path("f").read_text() == f"{count} {{{count}}}"
+
+
+def content(path):
+    """Bytes of a file; of safetensors without the (random) order of its header."""
+    data = path.read_bytes()
+    if path.suffix != ".safetensors":
+        return data
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), data[end:]
+
+
+@pytest.mark.slow
+def test_results_are_the_same_to_the_last_byte(place):
+    from forerun.config.settings import resolve
+    from forerun.forecasting import freeze
+    from forerun.jobs.fit_job import Piece, perform
+
+    write_series(place / "table.csv")
+    models = [{"name": "NHITS", "params": {"mlp_units": [[8, 8]] * 3}}]
+    settings = {"data_file": "table.csv", "horizon": 4, "input_size": 8, "max_steps": 5}
+    settings |= {"models": models, "baselines": ["AutoETS"], "n_windows": 2}
+    to = {name: f"run/{name}" for name in ("data", "provenance", "config")}
+    freeze.freeze(resolve(settings), "table.csv", to, "r")
+
+    def products(where):
+        for model in ("NHITS", "AutoETS"):
+            common = {"config": "run/config", "data": "run/data", "model": model}
+            for function, more, product in [
+                ("train_model", {"folder": f"{where}/{model}"}, f"{where}/{model}"),
+                ("cross_validate", {"fold": 0, "output": f"{where}/{model}.parquet"}, ""),
+            ]:
+                piece = Piece(
+                    function,
+                    common | more,
+                    product=product or more["output"],
+                    run="r",
+                    model=model,
+                    outcome=f"{where}/{model}_{function}.json",
+                    log=f"{where}/logs/{function}/{model}.log",
+                )
+                outcome = perform(piece)
+                assert outcome["status"] == "ok", Path(piece.log).read_text()
+                assert ("usage" in outcome) is (where == "forked")
+        files = [*Path(where).glob("*/*.safetensors"), *Path(where).glob("*/*.parquet")]
+        files += Path(where).glob("*.parquet")
+        return {str(path.relative_to(where)): content(path) for path in files}
+
+    started = preload.start(["neuralforecast", "statsforecast"])
+    try:
+        forked = products("forked")
+    finally:
+        started.stop()
+    assert len(forked) == 5
+    assert forked == products("fresh")
+
+
+def write_series(path):
+    import numpy as np
+    import pandas as pd
+
+    days = pd.date_range("2024-01-01", periods=60, freq="D")
+    wave = 20 + 3 * np.sin(2 * np.pi * np.arange(60) / 7) + np.random.default_rng(7).random(60)
+    frames = [pd.DataFrame({"unique_id": f"s{n}", "ds": days, "y": wave + n}) for n in range(3)]
+    pd.concat(frames).to_csv(path, index=False)
+
+
+def test_it_imports_nothing_until_somebody_asks(place):
+    started = preload.start(["statsforecast"], at_once=False)
+    try:
+        time.sleep(1)
+        before = psutil.Process(started.process.pid).memory_info().rss
+        imports = ["forerun.forecasting.engines.statistical"]
+        isolate.call("work_here:show", {"text": "hello"}, log="logs/a.log", imports=imports)
+        after = psutil.Process(started.process.pid).memory_info().rss
+    finally:
+        started.stop()
+    assert before < 60e6 < after
+
+
+def test_it_can_be_turned_off(place, monkeypatch):
+    monkeypatch.setenv(preload.VARIABLE, "off")
+    assert preload.start(["statsforecast"]) is None
+    assert "usage" not in run("sleep", {"seconds": 0, "mark": "mark"})
+
+
+def test_one_that_runs_already_is_enough(place):
+    with preload.running({"statsforecast"}):
+        path = os.environ[preload.VARIABLE]
+        assert preload.start(["neuralforecast"]) is None
+        assert os.environ[preload.VARIABLE] == path
+    assert preload.VARIABLE not in os.environ
+    assert not Path(path).exists()
+
+
+def test_one_that_has_died_is_replaced(place, monkeypatch):
+    monkeypatch.setenv(preload.VARIABLE, str(place / "gone" / "socket"))
+    with preload.running({"statsforecast"}):
+        assert Path(os.environ[preload.VARIABLE]).exists()
+
+
+@pytest.mark.parametrize(
+    ("finished", "rest", "started"),
+    [
+        ([], [], True),
+        (["SEALED"], [], True),  # its predictions are to be made again
+        (["SEALED", "predictions/NHITS.csv"], [], False),
+        (["predictions/NHITS.csv"], [], True),  # it has failed models
+        ([], ["--workflow-profile", "profiles/slurm"], False),
+    ],
+)
+def test_commands_import_what_they_will_need(place, finished, rest, started):
+    run = place / "runs" / "exp1"
+    for name in finished:
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).touch()
+    settings = resolve({"models": [], "baselines": ["SeasonalNaive"]})
+    with libraries(run, settings, rest):
+        assert (preload.VARIABLE in os.environ) is started
