@@ -133,3 +133,14 @@ def setting(value: Any) -> str:
         return str(value)
     dumped = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9)
     return dumped.strip().removesuffix("...").strip()
+
+
+def time_text(time: object) -> str:
+    """Return a time stamp as ISO text, without the time of day if it is midnight."""
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(time, (int, float, np.integer, np.floating)):
+        return f"{time:g}" if isinstance(time, (float, np.floating)) else str(time)
+    stamp = pd.Timestamp(time)  # type: ignore[arg-type]
+    return str(stamp.date()) if stamp == stamp.normalize() else stamp.isoformat(" ")

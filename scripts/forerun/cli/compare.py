@@ -11,7 +11,7 @@ from forerun.base.errors import UserError
 from forerun.cli.workspace import Directory, OutputDir, workspace
 
 if TYPE_CHECKING:
-    from forerun.report.comparing import Compared
+    from forerun.evaluation.comparison import Compared
 
 
 def command(
@@ -34,8 +34,8 @@ def command(
     """
     from forerun.base.files import new_path
     from forerun.cli.console import say, show, table
+    from forerun.evaluation import comparison
     from forerun.plots.compared_runs import write
-    from forerun.report import comparing
 
     if plot is not None and plot.exists():
         raise UserError(f"--plot: '{plot}' exists, and nothing is overwritten; give another name")
@@ -43,7 +43,7 @@ def command(
         raise UserError("compare needs two different runs, such as: forerun compare run_a run_b")
     work = workspace(output_dir, directory)
     folders = [work.frozen(run) for run in dict.fromkeys(runs)]
-    found = comparing.compare(folders)
+    found = comparison.compare(folders)
     if metric is not None and metric not in found.scores:
         raise UserError(f"--metric: there is no '{metric}', only {', '.join(found.scores)}")
     if found.settings:

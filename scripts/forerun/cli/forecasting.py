@@ -19,6 +19,7 @@ from forerun.cli.locks import held
 from forerun.cli.workspace import Workspace
 from forerun.config.settings import read_frozen
 from forerun.forecasting import inference
+from forerun.forecasting.choice import UNVERIFIED, Choice, choose, refuse_damaged
 from forerun.legacy import folders
 from forerun.runs import listing, state
 from forerun.runs.paths import RunPaths
@@ -74,9 +75,9 @@ def forecast(work: Workspace, wish: Wish) -> int:
     if wish.verify:
         refuse_if_damaged(folder)
     settings = read_frozen(folder / "config.yaml")
-    choice = inference.choose(folder, settings, wish.models)
+    choice = choose(folder, settings, wish.models)
     if wish.verify:
-        inference.refuse_damaged(folder, choice.models)
+        refuse_damaged(folder, choice.models)
     if wish.whole and (is_sealed(folder) or (folder / "predictions").is_dir()):
         return _own_predictions(folder, settings, choice, wish)
     if wish.extras:
@@ -103,9 +104,7 @@ def _find(work: Workspace, wish: Wish) -> Path | None:
     return work.runs / rows[0].run_id
 
 
-def _own_predictions(
-    folder: Path, settings: dict[str, Any], choice: inference.Choice, wish: Wish
-) -> int:
+def _own_predictions(folder: Path, settings: dict[str, Any], choice: Choice, wish: Wish) -> int:
     """Let the workflow make the run's predictions and plots, without training."""
     if is_sealed(folder):
         parts = ["predictions", *(["plots"] if wish.plot else [])]
@@ -115,7 +114,7 @@ def _own_predictions(
         command = snakemake.command(targets, [*told, *wish.extras])
         say(snakemake.shown(command))
         if not wish.verify:
-            os.environ[inference.UNVERIFIED] = "1"  # the jobs of this call inherit it
+            os.environ[UNVERIFIED] = "1"  # the jobs of this call inherit it
         with held(folder) as lock, snakemake.libraries(folder, settings, wish.extras):
             code = _run_quietly(command, wish.extras, lock)
         if code:
@@ -140,7 +139,7 @@ def _run_quietly(command: list[str], extras: Sequence[str], lock: int) -> int:
     return code
 
 
-def _show_predictions(folder: Path, settings: dict[str, Any], choice: inference.Choice) -> None:
+def _show_predictions(folder: Path, settings: dict[str, Any], choice: Choice) -> None:
     """Print the run's own forecasts and say where they are."""
     from forerun.runs.tables import read_predictions
 
@@ -149,7 +148,7 @@ def _show_predictions(folder: Path, settings: dict[str, Any], choice: inference.
     say(f"predictions: {folder / 'predictions'}/")
 
 
-def _from_run(folder: Path, settings: dict[str, Any], choice: inference.Choice, wish: Wish) -> int:
+def _from_run(folder: Path, settings: dict[str, Any], choice: Choice, wish: Wish) -> int:
     """Forecast some series or models of the run's own data."""
     note = ""
     if wish.cherry_pick:
@@ -203,7 +202,7 @@ def _name(wish: Wish, other: str) -> str:
 
 
 def _from_data(
-    folder: Path, settings: dict[str, Any], choice: inference.Choice, wish: Wish, file: str
+    folder: Path, settings: dict[str, Any], choice: Choice, wish: Wish, file: str
 ) -> int:
     """Forecast from new observations."""
     if wish.cherry_pick:
@@ -279,11 +278,12 @@ def _draw(
 
     Earlier pictures are not replaced: the name gets a number.
     """
-    from forerun.api import Run
     from forerun.plots import comparison, file_name, looks, save
+    from forerun.plots.palette import places_of
+    from forerun.runs.reader import RunReader
     from forerun.runs.records import recorded_files
 
-    palette = looks(frames, Run(folder).places) if settings else None
+    palette = looks(frames, places_of(RunReader(folder))) if settings else None
     figure = comparison(
         history, dict(frames), unique_id, palette=palette, settings=settings, note=note,
         errors=_errors(folder / "metrics.csv", unique_id, list(frames)),

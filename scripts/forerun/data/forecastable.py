@@ -15,7 +15,6 @@ from forerun.data.splitting import split
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forerun.forecasting.engines.base import Data
 
 #: What lets a user do without the models that cannot forecast.
 SKIP = "--skip-missing (in Python: skip_missing=True) forecasts without these models"
@@ -86,13 +85,18 @@ def _need(models: Collection[str]) -> str:
     return "needs" if len(models) == 1 else "need"
 
 
-def refuse_missing(settings: Mapping[str, Any], data: Data, models: Collection[str]) -> None:
+def refuse_missing(
+    settings: Mapping[str, Any],
+    history: pd.DataFrame,
+    future: pd.DataFrame | None,
+    models: Collection[str],
+) -> None:
     """Refuse new data on which some of `models` cannot forecast, before any of them is loaded."""
     names = [name for name in need_future(settings) if name in models]
     if not names:
         return
     steps, columns = reach(dict(settings)), settings["futr_exog"]
-    missing = missing_future(data.history, data.future, columns, steps, settings["freq"])
+    missing = missing_future(history, future, columns, steps, settings["freq"])
     if missing:
         raise UserError(
             f"future values are missing: {listed(names)} {_need(names)} {missing}; give them as "

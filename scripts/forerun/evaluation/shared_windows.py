@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forerun.api import Run
 from forerun.evaluation.arrays import Cube, Floats, mean
 from forerun.evaluation.losses import SCALED, errors
+from forerun.runs.reader import RunReader
 
 KEYS = ["unique_id", "ds", "cutoff"]
 #: Values that differ by less are the same: a table may have been written and read again.
@@ -59,7 +59,7 @@ class Shared:
     revised: int = 0
 
 
-def align(runs: Sequence[Run]) -> Shared | None:
+def align(runs: Sequence[RunReader]) -> Shared | None:
     """Return what the runs share; None if they have no forecasts that can be compared."""
     last = max(range(len(runs)), key=lambda number: (runs[number].history["ds"].max(), number))
     history = _values(runs[last])
@@ -75,17 +75,17 @@ def align(runs: Sequence[Run]) -> Shared | None:
     return Shared(rows, history, last, same, keys, ahead, revised)
 
 
-def finished(run: Run) -> list[str]:
+def finished(run: RunReader) -> list[str]:
     """Return the models and combinations of a run that have back-tests, best first."""
     return [name for name in run.ranked if name not in run.failed and len(run.cv_results_of(name))]
 
 
-def _values(run: Run) -> pd.DataFrame:
+def _values(run: RunReader) -> pd.DataFrame:
     frame = run.history[["unique_id", "ds", "y"]]
     return frame.assign(unique_id=frame["unique_id"].astype(str))
 
 
-def _keys(run: Run) -> pd.DataFrame:
+def _keys(run: RunReader) -> pd.DataFrame:
     """Return ``unique_id, ds, cutoff, step`` of all forecasts of a run."""
     models = finished(run)
     if not models:
@@ -96,7 +96,7 @@ def _keys(run: Run) -> pd.DataFrame:
     return frame.assign(step=step)
 
 
-def forecasts_of(run: Run, model: str, ahead: bool = True) -> pd.DataFrame:
+def forecasts_of(run: RunReader, model: str, ahead: bool = True) -> pd.DataFrame:
     """Return ``unique_id, ds, cutoff, <model>``: back-tests and, with `ahead`, forecasts."""
     frames = [run.cv_results_of(model)[[*KEYS, model]]]
     future = run.predictions_of(model) if ahead else pd.DataFrame()
@@ -168,7 +168,7 @@ def _with_actual(rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     return rows.merge(history, on=["unique_id", "ds"]).dropna(subset="y")
 
 
-def _ends(run: Run, rows: pd.DataFrame) -> Any:
+def _ends(run: RunReader, rows: pd.DataFrame) -> Any:
     ends = run.history.groupby("unique_id", observed=True)["ds"].max()
     ends.index = ends.index.astype(str)
     return rows["unique_id"].map(ends)
@@ -185,7 +185,7 @@ def _revised(own: pd.DataFrame, history: pd.DataFrame) -> int:
 
 
 def score(
-    shared: Shared, run: Run, number: int, metrics: Sequence[str], season: int
+    shared: Shared, run: RunReader, number: int, metrics: Sequence[str], season: int
 ) -> pd.DataFrame:
     """Return ``unique_id, metric`` and a column per model: errors of run `number` on the rows.
 
@@ -211,7 +211,7 @@ def score(
     return pd.DataFrame(table)
 
 
-def _aligned(shared: Shared, run: Run, number: int, model: str) -> pd.Series:
+def _aligned(shared: Shared, run: RunReader, number: int, model: str) -> pd.Series:
     wanted = shared.rows[["unique_id", "ds", f"cutoff_{number}"]]
     wanted = wanted.rename(columns={f"cutoff_{number}": "cutoff"})
     found = wanted.merge(forecasts_of(run, model, shared.ahead[number]), on=KEYS, how="left")

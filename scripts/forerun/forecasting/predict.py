@@ -22,8 +22,8 @@ from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_forecasts
 from forerun.evaluation.selection import chosen_models, ensemble_forecasts, per_series_forecasts
 from forerun.forecasting import transforms
+from forerun.forecasting.choice import UNVERIFIED, Choice, refuse_damaged
 from forerun.forecasting.engines.base import Data, get_engine
-from forerun.forecasting.inference import UNVERIFIED, Choice, refuse_damaged
 from forerun.forecasting.scaling import Scaling
 from forerun.forecasting.shards import read_shard, series_names
 from forerun.forecasting.tidy import write_tidy
@@ -154,7 +154,7 @@ def forecast_all(
     points_of: dict[str, pd.DataFrame] = {}
     refused: list[str] = []
     if not skip_missing:
-        forecastable.refuse_missing(settings, data, choice.models)
+        forecastable.refuse_missing(settings, data.history, data.future, choice.models)
     for name, frame in forecasts(settings, data, choice.models, refused):
         frames[name] = frame
         points_of[name] = points(frame, name, points_of)

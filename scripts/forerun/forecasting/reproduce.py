@@ -12,7 +12,7 @@ from forerun.base.errors import UserError
 from forerun.base.files import read_mapping, sha256, write_json
 from forerun.config import names
 from forerun.config.settings import read_frozen, resolve
-from forerun.forecasting import inference
+from forerun.forecasting import choice
 from forerun.forecasting.freeze import git_state, versions
 from forerun.runs.json_files import read_provenance
 from forerun.runs.paths import RunPaths
@@ -71,7 +71,7 @@ def prepare(folder: Path, scratch: Path) -> Path:
     refuse_if_damaged(folder)
     if not RunPaths(folder).metrics.is_file():
         raise UserError(f"run '{folder.name}' has no metrics to compare with; 'train' it first")
-    inference.refuse_damaged(folder, [])
+    choice.refuse_damaged(folder, [])
     again = scratch / "runs" / folder.name
     again.mkdir(parents=True)
     for name in FROZEN:

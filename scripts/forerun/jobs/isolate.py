@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from forerun.base import text
+from forerun.base.clock import now
 from forerun.base.errors import UserError
 from forerun.base.files import write_json
 from forerun.base.terminal import complain
@@ -37,11 +37,6 @@ class Limit:
     seconds: float
     status: str
     reason: str
-
-
-def now() -> str:
-    """The time, UTC, as text."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def run(

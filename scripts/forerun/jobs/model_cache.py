@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forerun.base.clock import now
 from forerun.base.errors import UserError
 from forerun.base.files import new_folder, read_mapping, replacing, sha256, write_json
 from forerun.base.publishing import discard, sweep
 from forerun.jobs import fingerprint
-from forerun.jobs.isolate import now
 from forerun.runs.paths import MODEL, RUN_ID
 
 #: The folder beside the runs; no run can have this name.

@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from forerun.base.clock import now
 from forerun.base.errors import UserError
 from forerun.base.files import (
     TEMPORARY,
@@ -27,7 +28,6 @@ from forerun.base.files import (
     write_json,
     write_text,
 )
-from forerun.jobs.isolate import now
 from forerun.legacy import folders
 from forerun.runs import seal
 from forerun.runs.archive import files_below

@@ -8,12 +8,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from forerun.base.text import PERCENT
+from forerun.evaluation.comparison import BEST_MODEL, Compared
 from forerun.plots.diagnostics import metric_label
 from forerun.plots.page import Page
 from forerun.plots.palette import COLOURS
 from forerun.plots.style import DPI, style
 from forerun.plots.text import Numbers, fit_text
-from forerun.report.comparing import BEST_MODEL, Compared
 
 #: One for each run, beside its color.
 MARKS = "osD^vPX*"

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forerun.config.models import specs
 from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES, REFERENCE
+
+if TYPE_CHECKING:
+    from forerun.runs.reader import RunReader
 
 # Okabe and Ito's colours without black and yellow, which mean something else here, plus two that
 # stay apart from them under every common kind of colour blindness (a test computes it).
@@ -81,6 +84,11 @@ def places(models: Iterable[str], ranked: Iterable[str] = ()) -> dict[str, int]:
         own = set(by_rank[: len(COLOURS)])
         plain = [n for n in plain if n in own] + [n for n in by_rank if n not in own]
     return {name: place for place, name in enumerate(plain)}
+
+
+def places_of(run: RunReader) -> dict[str, int]:
+    """Return the :func:`places` of a run's models."""
+    return places(run.models, run.ranked)
 
 
 def is_dashed(place: int) -> bool:

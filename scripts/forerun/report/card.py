@@ -10,14 +10,14 @@ from forerun.evaluation import cautions
 from forerun.report import charts
 
 if TYPE_CHECKING:
-    from forerun.api import Run
+    from forerun.runs.reader import RunReader
 
 MOST_MODELS = 12
 _CELL = "padding:.2em .8em;text-align:right;white-space:nowrap"
 _NAME = "padding:.2em .8em;text-align:left;white-space:nowrap"
 
 
-def card(run: Run) -> str:
+def card(run: RunReader) -> str:
     """Return what the run is, and its leaderboard, as HTML without styles of the page around it."""
     config = run.config
     created = text.moment(run.provenance.get("created_at"))
@@ -35,7 +35,7 @@ def card(run: Run) -> str:
     return f"<div>{head}{_table(run)}{failed}{warnings}</div>"
 
 
-def _table(run: Run) -> str:
+def _table(run: RunReader) -> str:
     metrics = run.config["metrics"]
     names = ["Model", *(charts.metric_name(metric) for metric in metrics), "Skill", "Status"]
     head = "".join(

@@ -9,16 +9,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from forerun.api import Run, open_run
 from forerun.base import text
 from forerun.base.errors import UserError
+from forerun.evaluation.comparison import Compared, compare
+from forerun.evaluation.paired import LEVEL, Comparison, holm
 from forerun.plots import palette
 from forerun.plots.axes import axis_names
 from forerun.report import charts
-from forerun.report.compare import LEVEL, Comparison, holm
-from forerun.report.comparing import Compared, compare
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
+from forerun.runs.reader import RunReader
 
 #: Most runs on a page, and most models whose forecasts are laid over each other.
 MOST_RUNS, MOST_LINES, MOST_SERIES = 8, 24, 1000
@@ -34,14 +34,14 @@ def write_comparison(
     Parameters
     ----------
     compared : Compared, optional
-        What :func:`forerun.report.comparing.compare` found; it is called if not given.
+        What :func:`forerun.evaluation.comparison.compare` found; it is called if not given.
 
     Raises
     ------
     UserError
         Fewer than two runs, a run twice, too many, or one that has no results.
     """
-    runs = [open_run(folder) for folder in folders]
+    runs = [RunReader.open(folder) for folder in folders]
     names = [run.run_id for run in runs]
     if len(runs) < 2:
         raise UserError("compare needs two runs or more, such as: forerun compare exp1 exp2")
@@ -82,7 +82,7 @@ def write_comparison(
     return Path(path)
 
 
-def _common(runs: Sequence[Run]) -> list[str]:
+def _common(runs: Sequence[RunReader]) -> list[str]:
     """Return the series that all runs have, in the order of the first."""
     for run in runs:
         if not run.paths.data.is_file():
@@ -95,7 +95,7 @@ def _common(runs: Sequence[Run]) -> list[str]:
 
 
 def _compare(
-    runs: list[Run], found: Compared, metrics: list[str]
+    runs: list[RunReader], found: Compared, metrics: list[str]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Compare each pair of runs: their best models, and those that both have."""
     rows: list[dict[str, Any]] = []
@@ -145,7 +145,7 @@ def _row(found: Compared, a: int, b: int, comparison: Comparison) -> dict[str, A
     }
 
 
-def _wanted(runs: list[Run], found: Compared) -> list[tuple[Run, str]]:
+def _wanted(runs: list[RunReader], found: Compared) -> list[tuple[RunReader, str]]:
     """Return the models to draw: the best of each run, then the others in turn."""
     wanted = list(zip(runs, found.best_models, strict=True))
     others = [found.models(number) for number in range(len(runs))]
@@ -156,7 +156,7 @@ def _wanted(runs: list[Run], found: Compared) -> list[tuple[Run, str]]:
     return wanted[:MOST_LINES]
 
 
-def _line(run: Run, model: str) -> Line:
+def _line(run: RunReader, model: str) -> Line:
     return Line(
         f"{run.run_id} · {model}",
         model,
@@ -165,17 +165,17 @@ def _line(run: Run, model: str) -> Line:
     )
 
 
-def _looks(runs: list[Run], wanted: list[tuple[Run, str]]) -> list[dict[str, Any]]:
+def _looks(runs: list[RunReader], wanted: list[tuple[RunReader, str]]) -> list[dict[str, Any]]:
     """Return the look of each line: the colour says which model, the dashes which run.
 
     Colours are those of the first run; models that only later runs have take what is left.
     """
-    names = dict.fromkeys(model for run in runs for model in run.places)
+    names = dict.fromkeys(model for run in runs for model in palette.places_of(run))
     places = {model: place for place, model in enumerate(names)}
     return [asdict(palette.style(model, places, runs.index(run))) for run, model in wanted]
 
 
-def _summary(run: Run, found: Compared, number: int) -> dict[str, Any]:
+def _summary(run: RunReader, found: Compared, number: int) -> dict[str, Any]:
     board, best = run.leaderboard, found.best_models[number]
     data = run.provenance.get("data") or {}
     return {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from forerun.base.text import time_text
 from forerun.plots.frames import intervals, with_step
 
 
@@ -60,11 +61,3 @@ def window_names(cv: pd.DataFrame) -> list[str]:
     if len(cutoffs) != first:
         return [f"window {number}" for number in range(1, int(first) + 1)]
     return [f"after {time_text(cutoff)}" for cutoff in cutoffs]
-
-
-def time_text(time: object) -> str:
-    """Return a time stamp as ISO text, without the time of day if it is midnight."""
-    if isinstance(time, (int, float, np.integer, np.floating)):
-        return f"{time:g}" if isinstance(time, (float, np.floating)) else str(time)
-    stamp = pd.Timestamp(time)  # type: ignore[arg-type]
-    return str(stamp.date()) if stamp == stamp.normalize() else stamp.isoformat(" ")

@@ -14,17 +14,17 @@ from forerun.plots.frames import intervals
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from forerun.api import Run
+    from forerun.runs.reader import RunReader
 
 
-def series_figure(run: Run, unique_id: str, models: Sequence[str]) -> go.Figure:
+def series_figure(run: RunReader, unique_id: str, models: Sequence[str]) -> go.Figure:
     """Return history, back-tests and forecasts of one series; intervals of the first model."""
     import plotly.graph_objects as go
 
-    figure = go.Figure()
+    figure, places = go.Figure(), palette.places_of(run)
     # Thick lines first: thin ones lie on top of them.
-    for model in sorted(models, key=lambda name: -palette.style(name, run.places).width):
-        look = palette.style(model, run.places)
+    for model in sorted(models, key=lambda name: -palette.style(name, places).width):
+        look = palette.style(model, places)
         first = True
         for part in _parts(run, unique_id, model):
             if model == models[0]:
@@ -51,7 +51,7 @@ def series_figure(run: Run, unique_id: str, models: Sequence[str]) -> go.Figure:
     return figure
 
 
-def _parts(run: Run, unique_id: str, model: str) -> list[pd.DataFrame]:
+def _parts(run: RunReader, unique_id: str, model: str) -> list[pd.DataFrame]:
     """Return one frame per back-test window, and one for the forecast."""
     cv = run.cv_results_of(model)
     own = cv[cv["unique_id"] == unique_id]

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forerun.base.text import time_text
 from forerun.plots.frames import intervals
-from forerun.report.errors import time_text
 from forerun.report.page import LARGEST_DATA, data_text
 
 HISTORY, WINDOW, FORECAST = range(3)

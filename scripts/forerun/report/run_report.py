@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from forerun.api import Run
 from forerun.base import text
+from forerun.base.text import time_text
 from forerun.config import schema
 from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES
 from forerun.evaluation import cautions
@@ -18,9 +18,10 @@ from forerun.plots import palette
 from forerun.plots.axes import axis_names
 from forerun.plots.frames import seasonal_scale
 from forerun.report import charts
-from forerun.report.errors import Backtest, backtest, time_text, window_names
+from forerun.report.errors import Backtest, backtest, window_names
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
+from forerun.runs.reader import RunReader
 from forerun.runs.state import NOT_DONE, is_sealed
 
 #: Series in the tables of best and worst ones, and most in the picker before room is measured.
@@ -36,7 +37,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
 
     A page holds at most 5 MB: of many series it shows a sample, and says so.
     """
-    run = Run(folder)
+    run = RunReader(folder)
     path = run.paths.report if path is None else Path(path)
     board = run.leaderboard
     history = run.history
@@ -66,7 +67,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
     return path
 
 
-def _backtests(run: Run, history: pd.DataFrame) -> tuple[dict[str, Backtest], list[str]]:
+def _backtests(run: RunReader, history: pd.DataFrame) -> tuple[dict[str, Backtest], list[str]]:
     """Summarise the models' back-tests, one model in memory at a time."""
     scale = seasonal_scale(history, int(run.config["season_length"]))
     tests: dict[str, Backtest] = {}
@@ -80,7 +81,7 @@ def _backtests(run: Run, history: pd.DataFrame) -> tuple[dict[str, Backtest], li
 
 
 def _data(
-    run: Run,
+    run: RunReader,
     history: pd.DataFrame,
     board: pd.DataFrame,
     tests: dict[str, Backtest],
@@ -102,6 +103,7 @@ def _data(
     ]
     metrics = run.config["metrics"]
     places = {model: number for number, model in enumerate(shown)}
+    colors = palette.places_of(run)
     drawn = [charts.lengths(history)]
     if tests:
         drawn += [
@@ -112,7 +114,7 @@ def _data(
         ]
     extra = {
         "models": shown,
-        "looks": [asdict(palette.style(model, run.places)) for model in shown],
+        "looks": [asdict(palette.style(model, colors)) for model in shown],
         "axes": axis_names(run.config, history["ds"]),
         "charts": [chart for chart in drawn if chart],
     }
@@ -144,7 +146,7 @@ def _spread(count: int, stride: int) -> list[int]:
     return [i for i in [*seen, *range(0, count, stride)] if i < count]
 
 
-def _summary(run: Run, history: pd.DataFrame, board: pd.DataFrame) -> dict[str, Any]:
+def _summary(run: RunReader, history: pd.DataFrame, board: pd.DataFrame) -> dict[str, Any]:
     metric = run.config["sort_metric"]
     ranked = board[board["rank"].notna()] if "rank" in board else board
     best = ranked.iloc[0] if len(ranked) else None
@@ -167,7 +169,7 @@ def _summary(run: Run, history: pd.DataFrame, board: pd.DataFrame) -> dict[str, 
     }
 
 
-def _columns(run: Run, board: pd.DataFrame) -> list[dict[str, str]]:
+def _columns(run: RunReader, board: pd.DataFrame) -> list[dict[str, str]]:
     wanted = [*run.config["metrics"], *(m for m in ("scaled_crps",) if m in board)]
     return [
         {"key": metric, "name": charts.metric_name(metric), "about": charts.ABOUT.get(metric, "")}
@@ -184,7 +186,7 @@ def _board(board: pd.DataFrame, tests: dict[str, Backtest]) -> list[dict[str, An
     return rows
 
 
-def _failures(run: Run) -> list[dict[str, Any]]:
+def _failures(run: RunReader) -> list[dict[str, Any]]:
     rows = []
     for model, reason in run.failed.items():
         state = run.status[model]
@@ -202,7 +204,7 @@ def _failures(run: Run) -> list[dict[str, Any]]:
     return rows
 
 
-def _extremes(run: Run) -> dict[str, Any] | None:
+def _extremes(run: RunReader) -> dict[str, Any] | None:
     """Return the series with the smallest and largest scaled error of the best model."""
     ranked = [model for model in run.ranked if model in run.metrics and model not in run.failed]
     if not ranked:
@@ -233,7 +235,7 @@ def _extremes(run: Run) -> dict[str, Any] | None:
     }
 
 
-def _overview(run: Run, history: pd.DataFrame) -> dict[str, Any]:
+def _overview(run: RunReader, history: pd.DataFrame) -> dict[str, Any]:
     sizes = history.groupby("unique_id", observed=True).size()
     y = history["y"]
     notes = (run.provenance.get("data") or {}).get("notes") or []

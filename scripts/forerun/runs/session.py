@@ -15,7 +15,7 @@ from typing import Any
 
 from forerun.base.errors import UserError
 from forerun.base.files import write_json
-from forerun.jobs.isolate import now
+from forerun.base.clock import now
 from forerun.runs.json_files import read_session
 from forerun.runs.paths import RunPaths
 

@@ -13,8 +13,8 @@ import pytest
 from forerun.base.errors import UserError
 from forerun.config.settings import resolve
 from forerun.forecasting import predict
+from forerun.forecasting.choice import Choice
 from forerun.forecasting.engines.base import Data
-from forerun.forecasting.inference import Choice
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from synthetic import make_run
 from forerun import open_run
 from forerun.base import text
 from forerun.base.errors import UserError
+from forerun.evaluation.paired import holm, paired, signed_rank
 from forerun.report import write_comparison, write_report, write_runs_page
-from forerun.report.compare import holm, paired, signed_rank
 from forerun.report.errors import backtest, window_names
 from forerun.report.pack import round_step
 from forerun.report.page import LARGEST_PAGE, data_text

@@ -13,16 +13,16 @@ from typing import Any
 
 import pandas as pd
 
-from forerun.api import Run, open_run
 from forerun.base import text
 from forerun.base.errors import UserError
+from forerun.base.text import time_text
 from forerun.config import models, schema
 from forerun.config.names import REFERENCE
 from forerun.data.checksums import history_sha256
 from forerun.evaluation.losses import METRICS
+from forerun.evaluation.paired import Comparison, paired
 from forerun.evaluation.shared_windows import Shared, align, score
-from forerun.report.compare import Comparison, paired
-from forerun.report.errors import time_text
+from forerun.runs.reader import RunReader
 
 #: Settings that say what is forecast: runs that differ in one are shown, not ranked.
 SCORED = ("horizon", "gap", "target_col", "freq")
@@ -105,7 +105,7 @@ class Compared:
     def pair(
         self, first: int, second: int, metric: str, models: tuple[str, str]
     ) -> tuple[Comparison, pd.DataFrame]:
-        """Compare two models of two runs series by series (see :func:`report.compare.paired`)."""
+        """Compare two models of two runs series by series (see :func:`paired.paired`)."""
         return paired(self.tables[first], self.tables[second], metric, models)
 
 
@@ -117,7 +117,7 @@ def compare(folders: Sequence[str | Path]) -> Compared:
     UserError
         A run has no scores yet.
     """
-    runs = [open_run(folder) for folder in folders]
+    runs = [RunReader.open(folder) for folder in folders]
     boards = [_leaderboard(run) for run in runs]
     found = Compared([run.run_id for run in runs], settings=_differing(runs))
     found.reasons = _reasons(runs)
@@ -139,7 +139,7 @@ def compare(folders: Sequence[str | Path]) -> Compared:
     return found
 
 
-def _leaderboard(run: Run) -> list[str]:
+def _leaderboard(run: RunReader) -> list[str]:
     """Return the models of a run that has scores."""
     for path in (run.paths.leaderboard, run.paths.metrics):
         if os.path.lexists(path) and not path.is_file():
@@ -160,19 +160,19 @@ def _means(table: pd.DataFrame, metric: str) -> dict[str, float]:
     return {str(model): float(value) for model, value in part.mean().dropna().items()}
 
 
-def _metric(run: Run, found: Compared) -> str:
+def _metric(run: RunReader, found: Compared) -> str:
     wanted = str(run.config["sort_metric"])
     return wanted if wanted in found.metrics else next(iter(found.metrics or found.scores), wanted)
 
 
-def _best(run: Run, means: dict[str, float]) -> str:
+def _best(run: RunReader, means: dict[str, float]) -> str:
     ranked = [model for model in run.ranked if model in means]
     if not ranked:
         raise UserError(f"run '{run.run_id}' has no model that finished: nothing to compare")
     return min(ranked, key=means.__getitem__)
 
 
-def _differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
+def _differing(runs: Sequence[RunReader]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for key in schema.properties():
         values = [run.config.get(key) for run in runs]
@@ -186,7 +186,7 @@ def _differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
 # -- What can be compared -----------------------------------------------------------------------
 
 
-def _reasons(runs: Sequence[Run]) -> list[str]:
+def _reasons(runs: Sequence[RunReader]) -> list[str]:
     """Return why the runs must not be ranked against each other."""
     reasons = []
     for key in SCORED:
@@ -200,11 +200,11 @@ def _reasons(runs: Sequence[Run]) -> list[str]:
     return reasons
 
 
-def _series(run: Run) -> set[str]:
+def _series(run: RunReader) -> set[str]:
     return {str(name) for name in run.metrics["unique_id"]}
 
 
-def _are_alike(runs: Sequence[Run]) -> bool:
+def _are_alike(runs: Sequence[RunReader]) -> bool:
     """Tell whether all runs were scored on the same windows of the same history.
 
     Exogenous columns and future values may differ: they are not what forecasts are scored on.
@@ -215,7 +215,7 @@ def _are_alike(runs: Sequence[Run]) -> bool:
     return len({history_sha256(run.paths.data) for run in runs}) == 1
 
 
-def _compare_shared(runs: Sequence[Run], found: Compared) -> None:
+def _compare_shared(runs: Sequence[RunReader], found: Compared) -> None:
     """Score the runs on what they share, and say what that is."""
     shared = align(runs)
     if shared is None:
@@ -230,7 +230,7 @@ def _compare_shared(runs: Sequence[Run], found: Compared) -> None:
     found.notes = _notes(runs, shared)
 
 
-def _notes(runs: Sequence[Run], shared: Shared) -> list[str]:
+def _notes(runs: Sequence[RunReader], shared: Shared) -> list[str]:
     """Say on what the runs are compared and what was left out; nothing if it is everything."""
     rows = shared.rows
     series = int(rows["unique_id"].nunique())
@@ -260,7 +260,7 @@ def _notes(runs: Sequence[Run], shared: Shared) -> list[str]:
     return notes
 
 
-def _left_out(run: Run, shared: Shared, number: int) -> list[str]:
+def _left_out(run: RunReader, shared: Shared, number: int) -> list[str]:
     rows, used = shared.rows, shared.used[number]
     found = []
     others = sorted(_series(run) - set(rows["unique_id"].astype(str)))

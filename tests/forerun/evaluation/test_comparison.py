@@ -13,9 +13,9 @@ from pages import words_of
 from forerun.base.files import write_csv, write_json, write_parquet, write_text
 from forerun.cli.app import run as forerun
 from forerun.config.settings import dump, read_frozen, resolve
+from forerun.evaluation.comparison import compare
 from forerun.evaluation.metrics import leaderboard, metrics_table
 from forerun.report import write_comparison
-from forerun.report.comparing import compare
 from forerun.runs.paths import RunPaths
 
 WEEK_1, WEEK_2 = "2024-11-30", "2024-12-07"

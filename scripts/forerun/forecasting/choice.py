@@ -1,0 +1,124 @@
+"""Which models and combinations of a run forecast: those asked for, if they can."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forerun.base.errors import UserError, suggest
+from forerun.base.files import read_json
+from forerun.config.models import specs
+from forerun.config.names import COMBINED, current
+from forerun.runs import seal
+from forerun.runs.paths import RunPaths
+from forerun.runs.state import has_model, is_sealed, outcome
+
+#: The environment variable that lets the workflow use damaged models: ``predict --no-verify``.
+UNVERIFIED = "FORERUN_UNVERIFIED"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Whose forecasts are wanted.
+
+    Attributes
+    ----------
+    names : models and combinations, in the order of the leaderboard
+    models : the folder of each model that has to forecast for these
+    """
+
+    names: list[str]
+    models: dict[str, Path]
+
+
+def choose(folder: Path, settings: Mapping[str, Any], asked: Sequence[str] | None = None) -> Choice:
+    """Return the models and combinations to forecast with: those asked for, or else all.
+
+    Raises
+    ------
+    UserError
+        One that was asked for is not in the run, failed, or is not trained yet; or none is.
+    """
+    models = [spec.name for spec in specs(settings)]
+    if asked is None:
+        usable = usable_models(folder, settings)
+        combined = COMBINED if _is_scored(folder) else ()
+        return Choice(_ranked(folder, [*usable, *combined]), usable)
+    asked = list(dict.fromkeys(current(name, models) for name in asked))
+    for name in asked:
+        known = [*models, *COMBINED]
+        if name not in known:
+            raise UserError(f"run '{folder.name}' has no model '{name}'{suggest(name, known)}")
+    single = [name for name in asked if name in models]
+    if single == asked:
+        return Choice(asked, usable_models(folder, settings, asked))
+    if not _is_scored(folder):
+        raise UserError(f"run '{folder.name}' has no scores yet, and no {asked[-1]} without them")
+    usable_models(folder, settings, single)  # refuses those that cannot forecast
+    return Choice(asked, usable_models(folder, settings))
+
+
+def _is_scored(folder: Path) -> bool:
+    return RunPaths(folder).metrics.is_file() and bool(read_json(folder / "ensemble.json"))
+
+
+def _ranked(folder: Path, names: list[str]) -> list[str]:
+    from forerun.runs.tables import read_leaderboard_rows
+
+    if not RunPaths(folder).leaderboard.is_file():
+        return names
+    order = [row["model"] for row in read_leaderboard_rows(RunPaths(folder).leaderboard)]
+    ranked = [name for name in order if name in names]
+    return ranked + [name for name in names if name not in ranked]
+
+
+def usable_models(
+    folder: Path, settings: Mapping[str, Any], asked: Sequence[str] | None = None
+) -> dict[str, Path]:
+    """Return the folder of each model that can forecast, in the configuration's order.
+
+    Raises
+    ------
+    UserError
+        A model that was asked for failed or is not trained yet; or none is.
+    """
+    paths = RunPaths(folder)
+    known = [spec.name for spec in specs(settings)]
+    chosen = {}
+    for name in known:
+        well = outcome(paths.status(name)).get("status", "ok") == "ok"
+        there = has_model(paths.model(name)) and well
+        if there and (asked is None or name in asked):
+            chosen[name] = paths.model(name)
+        elif asked is not None and name in asked:
+            error = outcome(paths.status(name)).get("error") or {}
+            reason = f"failed: {error['message']}" if error.get("message") else "is not trained yet"
+            raise UserError(f"model '{name}' of run '{folder.name}' {reason}")
+    if not chosen and asked != []:
+        raise UserError(f"run '{folder.name}' has no trained model; 'train' it first")
+    return chosen
+
+
+def refuse_damaged(folder: Path, models: Iterable[str], with_scores: bool = True) -> None:
+    """Compare a sealed run's models, data and configuration with the seal before they are used.
+
+    Combining needs the scores as well (`with_scores`).
+    """
+    if not is_sealed(folder):
+        return
+    frozen = ["config.yaml", "data.parquet"]
+    frozen += ["metrics.csv", "ensemble.json"] if with_scores else []
+    for what, prefix in [("", name) for name in frozen] + [
+        (name, f"models/{name}/") for name in models
+    ]:
+        found = seal.verify(folder, prefix)
+        wrong = [f"{kind} {file}" for kind, files in found.items() for file in files]
+        if wrong:
+            subject = f"model '{what}' of run '{folder.name}'" if what else f"run '{folder.name}'"
+            more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
+            raise UserError(
+                f"{subject} is damaged ({'; '.join(wrong[:3])}{more}): not used to forecast; "
+                "'forerun verify' lists everything, --no-verify insists"
+            )
