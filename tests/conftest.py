@@ -4,15 +4,71 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 from filelock import FileLock
-from running import snakemake, write_table
+from running import SNAKEMAKES, snakemake, write_table
+
+from forerun.jobs import server, server_process
 
 # A hook of git names its repository to what it starts: tests make repositories of their own.
 for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"):
     os.environ.pop(name, None)
+
+#: The environment variable by which everything that a test session starts is recognized.
+SESSION = "FORERUN_TEST_SESSION"
+#: Seconds that processes have to end after the last test.
+PATIENCE = 20.0
+_server = pytest.StashKey[server.Preloaded | None]()
+
+
+# -- Processes ------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one process that imports the forecasting libraries for all tests, when one asks."""
+    if not hasattr(config, "workerinput"):
+        os.environ[SESSION] = f"{os.getpid()}-{time.time_ns()}"
+        os.environ.pop(server.VARIABLE, None)
+        config.stash[_server] = server.start(server_process.IMPORTS, at_once=False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail where a process that a test started still lives."""
+    SNAKEMAKES.stop()
+    if hasattr(session.config, "workerinput"):
+        return
+    if started := session.config.stash.get(_server, None):
+        started.stop()
+    until = time.monotonic() + PATIENCE
+    while (left := left_behind()) and time.monotonic() < until:
+        time.sleep(0.2)
+    for process, command in left:
+        print(f"\nleft behind by a test: process {process.pid}: {command}")
+        process.kill()
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def left_behind() -> list[tuple[psutil.Process, str]]:
+    """Return the living processes of this test session besides this one, with their commands."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            ours = process.environ().get(SESSION) == os.environ[SESSION]
+            alive = process.status() != psutil.STATUS_ZOMBIE
+            if ours and alive and process.pid != os.getpid():
+                found.append((process, " ".join(process.cmdline())[:500]))
+        except psutil.Error:
+            continue
+    return found
+
+
+# -- Fixtures -------------------------------------------------------------------------------------
 
 
 @pytest.fixture

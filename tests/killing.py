@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from running import PROJECT, TEST_CONFIG
+from running import OWN_SERVER, PROJECT, TEST_CONFIG
 
 from forerun.base.files import TEMPORARY, read_json, sha256
 from forerun.runs.seal import IGNORED, frozen_files, verify
@@ -49,7 +49,7 @@ def start(home: Path, run_id: str, *arguments: str) -> subprocess.Popen[str]:
     with (home / f"{run_id}.out").open("a") as output:
         return subprocess.Popen(
             command, cwd=home, text=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            env=os.environ | {"PYTHONPATH": str(PROJECT / "scripts")},
+            env=os.environ | OWN_SERVER | {"PYTHONPATH": str(PROJECT / "scripts")},
         )  # fmt: skip
 
 

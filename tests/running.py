@@ -9,10 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from forking import Snakemakes
 
 PROJECT = Path(__file__).parents[1]
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 TEST_CONFIG = PROJECT / "config" / "test.yaml"
+#: Forks the calls of :func:`snakemake`.
+SNAKEMAKES = Snakemakes()
+#: For calls that start a process of preloaded libraries themselves: all others use the one that
+#: serves the whole test session.
+OWN_SERVER = {"FORERUN_PRELOAD": ""}
 
 
 def write_table(path: Path, series: int = 3, length: int = 60) -> Path:
@@ -46,20 +52,12 @@ def snakemake(
     timeout: float = 900,
 ) -> subprocess.CompletedProcess[str]:
     """Run `snakemake <arguments>` in `folder`, on the project's Snakefile and profile."""
-    command = [SNAKEMAKE, "--snakefile", str(PROJECT / "Snakefile")]
-    command += ["--workflow-profile", str(PROJECT / "profiles" / profile), "--cores", "2"]
-    command += [*arguments]
+    options = ["--snakefile", str(PROJECT / "Snakefile")]
+    options += ["--workflow-profile", str(PROJECT / "profiles" / profile), "--cores", "2"]
+    options += [*arguments]
     if configfile:
-        command += ["--configfile", str(configfile)]
-    return subprocess.run(
-        command,
-        cwd=folder,
-        env=os.environ | (env or {}),
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        stdin=subprocess.DEVNULL,
-    )
+        options += ["--configfile", str(configfile)]
+    return SNAKEMAKES.run(options, folder, os.environ | (env or {}), timeout)
 
 
 def files(folder: Path) -> dict[str, int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from running import PROJECT, contents, snakemake, write_table
+from running import OWN_SERVER, PROJECT, contents, snakemake, write_table
 
 from forerun.base.files import sha256
 from forerun.base.yaml_files import load_yaml
@@ -288,7 +288,8 @@ def test_ctrl_c_ends_everything_and_the_run_can_go_on(
     write_table(tmp_path / "table.csv", series=2, length=40)
     (tmp_path / "small.yaml").write_text(CONFIG)
     process = subprocess.Popen(
-        command(*TRAIN, "-m", "DLinear", "-s", "1000000"), cwd=tmp_path, env=environment(),
+        command(*TRAIN, "-m", "DLinear", "-s", "1000000"), cwd=tmp_path,
+        env=environment() | (OWN_SERVER if number == signal.SIGINT else {}),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     folder = tmp_path / "runs" / "small"

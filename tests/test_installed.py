@@ -52,7 +52,8 @@ class Environment:
     def run(self, home: Path, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment in `home`; nothing leads to the clone."""
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        without = ("PYTHONPATH", "FORERUN_PRELOAD")
+        env = {key: value for key, value in os.environ.items() if key not in without}
         done = subprocess.run(
             [str(self.folder / "bin" / command[0]), *command[1:]],
             cwd=home, env=env | {"PATH": path}, capture_output=True, text=True, timeout=600,

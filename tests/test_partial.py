@@ -169,6 +169,7 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FORERUN_PRELOAD", "")  # its processes are to be children of the call
     frame = pd.read_csv(write_table(tmp_path / "table.csv"))
     frame["y"] *= 1e20  # the square is beyond what 32 bits can hold
     frame.to_csv(tmp_path / "table.csv", index=False)

@@ -118,8 +118,10 @@ def test_forcing_changes_nothing(home: Path, force: list[str]) -> None:
 def test_another_profile_and_edited_code_change_nothing(home: Path, tmp_path: Path) -> None:
     """The whole project is copied and every script, rule and module in it edited."""
     project = tmp_path / "project"
-    ignored = shutil.ignore_patterns(".*", "runs", "*.egg-info", "__pycache__", "tests", "docs")
-    shutil.copytree(PROJECT, project, ignore=ignored)
+    for name in ("workflow", "scripts", "config", "profiles"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PROJECT / name, project / name, ignore=ignored)
+    shutil.copy(PROJECT / "Snakefile", project)
     for path in project.rglob("*"):
         if path.suffix in (".py", ".smk"):
             path.write_text(path.read_text() + "\n# edited\n")

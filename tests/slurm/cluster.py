@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from forerun.jobs.server import VARIABLE
+
 #: Debian keeps daemons outside a user's path.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "srun")
@@ -91,7 +93,7 @@ class Cluster:
         folder.chmod(0o755)
         (folder / "munge").chmod(0o755)
         self._write()
-        self.env = os.environ | {
+        self.env = {name: value for name, value in os.environ.items() if name != VARIABLE} | {
             "SLURM_CONF": str(folder / "slurm.conf"),
             "PATH": f"{folder / 'bin'}:{PATH}",
         }

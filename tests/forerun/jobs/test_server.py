@@ -65,6 +65,7 @@ def place(tmp_path, monkeypatch):
     """A folder to work in, with a module of functions that children can call."""
     (tmp_path / "work_here.py").write_text(textwrap.dedent(WORK))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv(preload.VARIABLE, raising=False)  # the process of the test session
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,0 +1,119 @@
+"""A process that has imported Snakemake, and forks one call of it after the other.
+
+Starting Snakemake costs seconds, nearly all of them for its imports. A forked call is Snakemake's
+own command line in a process of its own, with its own folder, environment and output.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+#: What the Snakefile imports besides Snakemake.
+MODULES = ("snakemake.cli", "snakemake.executors.local", "forerun.cli.app", "pandas")
+
+
+class Snakemakes:
+    """Runs `snakemake` in forked processes, one at a time."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.process: subprocess.Popen[str] | None = None
+
+    def run(
+        self, arguments: list[str], folder: Path, env: dict[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run ``snakemake <arguments>`` in `folder`, as `subprocess.run` does."""
+        with self.lock, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as error:
+            paths = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, error)]
+            call = {"arguments": arguments, "folder": str(folder), "env": env, "output": paths}
+            code = self._ask(call, timeout)
+            for file in (out, error):
+                file.seek(0)
+            return subprocess.CompletedProcess(arguments, code, out.read(), error.read())
+
+    def _ask(self, call: dict[str, Any], timeout: float) -> int:
+        if self.process is None:
+            self.process = subprocess.Popen(
+                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                text=True, env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+            )  # fmt: skip
+        assert self.process.stdin
+        assert self.process.stdout
+        timer = threading.Timer(timeout, self.process.kill)
+        timer.start()
+        try:
+            self.process.stdin.write(json.dumps(call) + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        finally:
+            timer.cancel()
+        assert answer, f"snakemake took longer than {timeout:g} s"
+        return int(answer)
+
+    def stop(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            self.process.communicate()
+            self.process = None
+
+
+def serve() -> None:
+    """Fork for each call that a line of standard input describes; answer with its exit code."""
+    import importlib
+
+    for name in MODULES:
+        importlib.import_module(name)
+    for line in sys.stdin:
+        call, parent = json.loads(line), os.getpid()
+        if (pid := os.fork()) == 0:
+            become(call, parent)
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+
+
+def become(call: dict[str, Any], parent: int) -> None:
+    """Become a `snakemake` with the folder, environment and files of a call. Never returns."""
+    from forerun.jobs.worker import die_with_parent
+
+    code = 1
+    try:
+        die_with_parent(parent)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        for number, path in enumerate(call["output"], 1):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
+        os.chdir(call["folder"])
+        os.environ.clear()
+        os.environ.update(call["env"])
+        tempfile.tempdir = None
+        sys.argv = ["snakemake", *call["arguments"]]
+        code = main()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main() -> int:
+    """Call Snakemake as its program does; return its exit code."""
+    from snakemake.cli import main as snakemake
+
+    code: Any = 1
+    try:
+        code = snakemake()
+    except SystemExit as ended:
+        code = ended.code
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    return code if isinstance(code, int) else int(code is not None)
+
+
+if __name__ == "__main__":
+    serve()
