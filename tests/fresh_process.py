@@ -10,14 +10,15 @@ from typing import Any
 
 import pandas as pd
 
+from forerun.config.engines import ENGINES
 from forerun.config.models import ModelSpec
-from forerun.forecasting.engines.base import MODULES, Data, get_engine
+from forerun.forecasting.engines.base import Data, get_engine
 
 
 def processes() -> ProcessPoolExecutor:
     """Return new processes, one for each task, forked from one that only imported libraries."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*MODULES.values(), "pandas"])
+    context.set_forkserver_preload([*(engine.module for engine in ENGINES.values()), "pandas"])
     return ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1)
 
 

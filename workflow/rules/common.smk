@@ -23,6 +23,7 @@ from forerun.base.errors import UserError, check_path
 from forerun.base.resources import DATA
 from forerun.base.terminal import complain
 from forerun.config import catalog, names, schema, threads, typed
+from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_recorded
 from forerun.config.layers import Layers
 from forerun.config.models import specs

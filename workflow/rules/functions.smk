@@ -31,7 +31,7 @@ WAYS = ("max_time", "time_limit", "log_file", "reuse", "gpu_jobs")
 
 def get_fast_models():
     """Return the names of models that take seconds: StatsForecast's, and those called otherwise."""
-    statistical = set(catalog.names("statsforecast"))
+    statistical = {n for e in ENGINES.values() if e.local for n in catalog.names(e.name)}
     for item in [*config.get("baselines", ()), *config.get("models", ())]:
         if isinstance(item, dict) and item.get("model") in statistical:
             statistical.add(item.get("name"))
@@ -90,7 +90,7 @@ def get_training_runtime(wildcards, input, attempt):
     """
     if max_time := get_operational(wildcards.run_id, "max_time"):
         return int(max_time / 60) + 5
-    fast = get_specs(wildcards.run_id)[wildcards.model].engine == "statsforecast"
+    fast = ENGINES[get_specs(wildcards.run_id)[wildcards.model].engine].local
     return (min(10 + int(60 * input.size_mb), 24 * 60) if fast else 120) * attempt
 
 

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from forerun.base.errors import UserError
+from forerun.config.engines import ENGINES
 
 
 def command(
-    engine: Annotated[
-        str, typer.Option("--engine", help="neuralforecast, statsforecast or mlforecast.")
-    ] = "neuralforecast",
+    engine: Annotated[str, typer.Option("--engine", help=f"One of {', '.join(ENGINES)}.")] = next(
+        iter(ENGINES)
+    ),
     family: Annotated[str | None, typer.Option("--family", help="Only this family.")] = None,
     auto: Annotated[
         bool, typer.Option("--auto", help="Also NeuralForecast's self-tuning Auto models.")
@@ -26,9 +27,9 @@ def command(
     from forerun.cli.console import say, show, table
     from forerun.config import catalog
 
-    if engine not in catalog.ENGINES:
-        known = ", ".join(catalog.ENGINES)
-        hint = suggest(engine, catalog.ENGINES)
+    if engine not in ENGINES:
+        known = ", ".join(ENGINES)
+        hint = suggest(engine, ENGINES)
         raise UserError(f"--engine: there is no '{engine}'{hint}, only {known}")
     absent = catalog.missing(engine)
     found = [model for model in catalog.models(engine).values() if auto or not model.auto]

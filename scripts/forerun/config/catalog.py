@@ -14,8 +14,7 @@ from typing import Any
 
 from forerun.base.errors import UserError, suggest
 from forerun.config import source
-
-ENGINES = ("neuralforecast", "statsforecast", "mlforecast")
+from forerun.config.engines import ENGINES
 
 # Where the names stand; the classes are in these files or in those they import from.
 _SOURCES = {

@@ -15,8 +15,9 @@ from typing import Any
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.yaml_files import load_yaml
-from forerun.config import catalog, models, params, schema
+from forerun.config import models, params, schema
 from forerun.config.coercion import plain
+from forerun.config.engines import ENGINES
 
 #: Bounds of whole numbers, and most characters of a text.
 _LARGEST, _LONGEST = 2**53, 4096
@@ -116,7 +117,7 @@ def _wrong_model(item: Any) -> str:
         models.check_name(str(name))
     except UserError as error:
         return str(error)
-    if item["engine"] not in catalog.ENGINES:
+    if item["engine"] not in ENGINES:
         return f"{schema.show(item['engine'])} is no engine"
     if not isinstance(name, str) or not isinstance(model, str) or not models.NAME.fullmatch(model):
         return f"{schema.show(model)} is no model"

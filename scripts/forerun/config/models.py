@@ -10,6 +10,7 @@ from typing import Any
 from forerun.base.errors import UserError, suggest
 from forerun.config import catalog, params, schema
 from forerun.config.coercion import exponents
+from forerun.config.engines import ENGINES
 from forerun.config.names import RESERVED
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -48,6 +49,11 @@ class ModelSpec:
         if self.transform is None:
             del item["transform"]
         return item
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the model is trained in steps, in 32 bits, on a GPU if there is one."""
+        return ENGINES[self.engine].networks
 
     @property
     def info(self) -> catalog.ModelInfo:
@@ -156,10 +162,8 @@ def _spec(item: Any) -> ModelSpec:
     if not isinstance(name, str) or not isinstance(model, str):
         raise UserError(f"name and model must be texts, found {schema.show(dict(item))}")
     engine, given = item.get("engine"), item.get("params")
-    if engine is not None and engine not in catalog.ENGINES:
-        raise UserError(
-            f"engine is {schema.show(engine)}, it must be one of {', '.join(catalog.ENGINES)}"
-        )
+    if engine is not None and engine not in ENGINES:
+        raise UserError(f"engine is {schema.show(engine)}, it must be one of {', '.join(ENGINES)}")
     engine, model = catalog.find(model, engine)
     check_name(name)
     given = {} if given is None else given

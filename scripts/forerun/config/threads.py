@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from forerun.config.engines import ENGINES
 from forerun.config.windows import folds
 
 
@@ -18,5 +19,5 @@ def share(cores: int, settings: dict[str, Any]) -> int:
     several cores. Statistical models take one thread whatever they are given.
     """
     models = [*settings["models"], *settings["baselines"]]
-    fits = sum(item["engine"] != "statsforecast" for item in models) * (1 + len(folds(settings)))
+    fits = sum(not ENGINES[item["engine"]].local for item in models) * (1 + len(folds(settings)))
     return max(1, cores // fits) if fits else 1

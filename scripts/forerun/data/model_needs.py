@@ -33,10 +33,10 @@ def check(settings: Mapping[str, Any], frame: pd.DataFrame) -> None:
         Names the model, what it needs, the first value that does not fit and what to write instead.
     """
     for spec in specs(settings):
-        if spec.engine == "neuralforecast":
+        if spec.is_network:
             _check_distribution(spec, frame)
             _check_season_of_loss(spec, settings)
-        elif spec.engine == "statsforecast":
+        elif spec.model in NEED_SEASON:
             _check_season(spec, settings)
 
 
@@ -78,8 +78,6 @@ def _check_season_of_loss(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
 
 def _check_season(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
     """Models that take a season apart cannot do so where there is none."""
-    if spec.model not in NEED_SEASON:
-        return
     season = spec.params.get("season_length", settings["season_length"])
     if season in (1, [1]):
         raise UserError(

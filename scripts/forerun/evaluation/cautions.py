@@ -57,7 +57,7 @@ def _is_member(model: str, record: Any) -> bool:
 
 def _worse(rows: list[dict[str, str]], settings: Mapping[str, Any]) -> Iterable[str]:
     metric = settings["sort_metric"]
-    networks = {spec.name for spec in specs(settings) if spec.engine == "neuralforecast"}
+    networks = {spec.name for spec in specs(settings) if spec.is_network}
     naive = [spec["name"] for spec in settings["baselines"] if spec.get("model") == REFERENCE]
     found = {row["model"]: real(row.get(metric)) for row in rows}
     errors = {model: error for model, error in found.items() if error is not None}

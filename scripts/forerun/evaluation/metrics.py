@@ -135,7 +135,7 @@ def leaderboard(
     naive = table.loc[table["model"].map(classes) == REFERENCE, sort_by]
     skill = 1 - table[sort_by] / naive.iloc[0] if len(naive) and naive.iloc[0] else np.nan
     table.insert(2 + len(names), "skill", skill)
-    networks = {s.name for s in specs(settings) if s.engine == "neuralforecast"}
+    networks = {s.name for s in specs(settings) if s.is_network}
     worse = table["model"].isin(networks) & (
         table[sort_by] > (naive.iloc[0] if len(naive) else np.inf)
     )

@@ -7,7 +7,6 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from importlib import metadata
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,17 @@ from forerun.base.errors import UserError
 from forerun.base.files import sha256, write_json, write_parquet, write_text
 from forerun.base.resources import IS_INSTALLED, PROJECT
 from forerun.base.terminal import write
-from forerun.config import models
+from forerun.config import engines, models
 from forerun.config.settings import dump
 from forerun.data import Prepared, checksums, forecastable, load, model_needs, summary
 from forerun.forecasting import scaling, transforms
-from forerun.forecasting.engines import packages
 from forerun.runs import session
 
 #: Packages whose version can change a result: those of the workflow, and all that decide a fit.
 PACKAGES = tuple(
-    dict.fromkeys(["forerun", "snakemake", *chain.from_iterable(packages.PACKAGES.values())])
+    dict.fromkeys(
+        ["forerun", "snakemake", *(name for e in engines.ENGINES.values() for name in e.packages)]
+    )
 )
 
 
@@ -107,13 +107,7 @@ def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the installed version of each package that can change a result."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    return engines.versions(PACKAGES)
 
 
 def git_state() -> dict[str, Any] | None:

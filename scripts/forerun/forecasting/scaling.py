@@ -21,6 +21,7 @@ import pandas as pd
 from forerun.base import text
 from forerun.base.errors import UserError
 from forerun.base.files import read_json, write_json
+from forerun.config.engines import ENGINES
 from forerun.config.models import ModelSpec, exogenous_columns
 from forerun.data.future import listed
 from forerun.forecasting.engines.base import Data
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 FILE = "scaling.json"
-#: Engines whose models are sensitive to the scale of their columns, or compute in 32 bits.
-SCALED = ("neuralforecast", "mlforecast")
 #: Largest step between two 32-bit numbers, as a share of a series' usual change, that is accepted.
 COARSEST = 0.01
 #: Losses and distributions that need the target's own level: positive values, relative errors.
@@ -64,7 +63,7 @@ class Scaling:
         data : gives the static columns
         seen : the history before the first window that is forecast
         """
-        if spec.engine not in SCALED:
+        if ENGINES[spec.engine].local:  # neither the scale of columns nor 32 bits matter to it
             return cls()
         used = exogenous_columns(spec, settings)
         categories = set(spec.params.get("cat_exog_list") or ())
@@ -148,7 +147,7 @@ def actual(frame: pd.DataFrame, history: pd.DataFrame) -> npt.NDArray[np.float64
 
 def notes(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> list[str]:
     """Return what has to be said about a target that 32 bits cannot hold to its digits."""
-    networks = [spec for spec in specs if spec.engine == "neuralforecast"]
+    networks = [spec for spec in specs if spec.is_network]
     if not networks or not loses_digits(history):
         return []
     largest = float(history["y"].abs().max())
@@ -181,8 +180,7 @@ def loses_digits(history: pd.DataFrame) -> bool:
 
 
 def _is_centered(spec: ModelSpec, seen: pd.DataFrame) -> bool:
-    network = spec.engine == "neuralforecast"
-    return network and not _needs_level(spec) and loses_digits(seen)
+    return spec.is_network and not _needs_level(spec) and loses_digits(seen)
 
 
 def _needs_level(spec: ModelSpec) -> bool:

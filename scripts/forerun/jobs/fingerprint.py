@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forerun.config import schema, windows
+from forerun.config.engines import ENGINES, versions
 from forerun.config.models import ModelSpec, exogenous_columns
 from forerun.data.checksums import rows
-from forerun.forecasting.engines.packages import versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,18 +29,6 @@ NOT_SEEN = {
     *("models", "baselines", "exogenous", "hist_exog", "futr_exog", "stat_exog"),
     *("metrics", "sort_metric", "ensemble", "ensemble_size"),
     *("n_windows", "test_size", "step_size", "refit"),
-}
-#: Settings that statistical models do not see.
-NEURAL = {
-    *("input_size", "max_steps", "scaler_type", "windows_batch_size", "batch_size"),
-    *("learning_rate", "early_stop_patience_steps", "val_size", "accelerator", "precision"),
-    "matmul_precision",
-}
-#: Settings that the models of an engine do not see.
-NOT_SEEN_BY = {
-    "neuralforecast": set[str](),
-    "statsforecast": NEURAL | {"seed", "on_short"},
-    "mlforecast": NEURAL - {"input_size"} | {"levels", "on_short"},
 }
 #: Folders of this library that decide what a fit gives: a change in them makes every fit a new one.
 DECISIVE = ("data", "forecasting")
@@ -62,7 +51,7 @@ def ingredients(
     threads: int,
 ) -> dict[str, Any]:
     """Return all that determines a fit: the final one, or that of cross-validation fold `fold`."""
-    unseen = NOT_SEEN | schema.marked("x-operational") | NOT_SEEN_BY[spec.engine]
+    unseen = NOT_SEEN | schema.marked("x-operational") | ENGINES[spec.engine].not_seen
     unseen |= set() if spec.info.auto else {"num_samples"}
     exogenous = exogenous_columns(spec, settings)
     columns = ["unique_id", "ds", "y", *(name for names in exogenous.values() for name in names)]
@@ -74,7 +63,7 @@ def ingredients(
         "settings": {key: value for key, value in settings.items() if key not in unseen},
         "rows": rows(data, list(dict.fromkeys(columns)), left_out),
         "threads": threads,
-        "versions": versions(spec.engine),
+        "versions": {"python": platform.python_version()} | versions(ENGINES[spec.engine].packages),
         "code": code(),
     }
     return what | ({"windows": covered} if covered else {})

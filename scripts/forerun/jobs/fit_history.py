@@ -17,10 +17,10 @@ from typing import Any
 
 from forerun.base.errors import UserError
 from forerun.config import windows
+from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec, exogenous_columns, specs
 from forerun.jobs.benchmark_files import of_log, read_benchmark
-from forerun.jobs.fingerprint import NEURAL
 from forerun.runs import state
 from forerun.runs.paths import RunPaths, run_folders
 
@@ -65,7 +65,7 @@ class Fit:
 
 def kind(spec: ModelSpec, settings: dict[str, Any]) -> str:
     """Return, as text, what fits have in common that need the same memory for the same data."""
-    sizes = [name for name in _SIZES if spec.engine != "statsforecast" or name not in NEURAL]
+    sizes = [name for name in _SIZES if name not in ENGINES[spec.engine].not_seen]
     columns = exogenous_columns(spec, settings)
     what = {
         "model": [spec.engine, spec.model],

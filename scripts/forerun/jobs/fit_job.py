@@ -16,10 +16,10 @@ from forerun.base.errors import is_full, no_space
 from forerun.base.files import write_json
 from forerun.base.publishing import discard, sweep
 from forerun.base.terminal import complain
+from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec
 from forerun.config.models import spec as find
-from forerun.forecasting.engines.base import MODULES
 from forerun.jobs import fingerprint, gpus, isolate, lease, model_cache
 from forerun.runs import session
 from forerun.runs.json_files import read_outcome
@@ -101,7 +101,7 @@ def _performed(piece: Piece, deaths: int) -> dict[str, Any]:
     if not result:
         jobs = piece.gpu_jobs * gpus.are_used(settings, spec)
         with gpus.slot(jobs) as variables:
-            result = _trained(piece, MODULES[spec.engine], variables)
+            result = _trained(piece, ENGINES[spec.engine].module, variables)
         if result["status"] == "ok" and what:
             with suppress(OSError):  # no room for the store is no failure of the model
                 seconds = result["seconds"]

@@ -84,7 +84,7 @@ def batch_job() -> str | None:
 def are_used(settings: Mapping[str, Any], spec: ModelSpec) -> bool:
     """Tell whether a model runs on a GPU where there is one: networks do, if they are asked to."""
     asked = spec.params.get("accelerator", settings["accelerator"])
-    return spec.engine == "neuralforecast" and asked != "cpu"
+    return spec.is_network and asked != "cpu"
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import specs
-from forerun.forecasting.engines.base import MODULES
 from forerun.jobs import gpus, isolate
 
 
@@ -34,7 +34,7 @@ def perform(
             log=log,
             imports=[
                 "forerun.forecasting.training",
-                *dict.fromkeys(MODULES[spec.engine] for spec in models),
+                *dict.fromkeys(ENGINES[spec.engine].module for spec in models),
             ],
             threads=threads,
             log_file=log_file,

@@ -22,28 +22,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from forerun.config.engines import ENGINES
 from forerun.jobs import benchmark_files, worker
 from forerun.jobs.server import figures, identity
 
-#: What each engine needs, in steps: between two steps requests are answered, so that a statistical
-#: model need not wait for the neural libraries.
-IMPORTS = {
-    "statsforecast": [
-        "pandas",
-        "forerun.forecasting.training",
-        "forerun.forecasting.engines.statistical",
-    ],
-    "mlforecast": ["pandas", "forerun.forecasting.training", "forerun.forecasting.engines.machine"],
-    "neuralforecast": [
-        "pandas",
-        "forerun.forecasting.training",
-        "torch",
-        "torch._dynamo",
-        "pytorch_lightning",
-        "ray.tune",
-        "forerun.forecasting.engines.neural",
-    ],
-}
 #: Seconds between two looks at the memory of the children.
 TICK = 0.5
 
@@ -227,7 +209,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     worker.die_with_parent(os.getppid(), signal.SIGTERM)
     server = Server(socket.socket(fileno=int(descriptor)), folder)
-    known = [name for engine in IMPORTS if engine in engines for name in IMPORTS[engine]]
+    # The lightest first: a statistical model need not wait for the neural libraries.
+    chosen = sorted((ENGINES[name] for name in engines), key=lambda engine: len(engine.heavy))
+    known = [name for engine in chosen for name in engine.imports]
     try:
         server.run(list(dict.fromkeys(known)), at_once == "True")
     finally:

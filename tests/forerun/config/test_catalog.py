@@ -11,6 +11,7 @@ import pytest
 
 from forerun.base.errors import UserError
 from forerun.config import catalog, source
+from forerun.config.engines import ENGINES
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
 
@@ -21,7 +22,7 @@ def test_names_and_engines():
     )
     assert {"SeasonalNaive", "AutoETS", "MSTL", "UCM"} <= set(catalog.names("statsforecast"))
     assert "RayOptions" not in catalog.names("neuralforecast")
-    everywhere = [name for engine in catalog.ENGINES for name in catalog.names(engine)]
+    everywhere = [name for engine in ENGINES for name in catalog.names(engine)]
     assert len(everywhere) == len(set(everywhere)), "a name must tell the engine"
     assert catalog.find("AutoETS") == ("statsforecast", "AutoETS")
 
@@ -68,7 +69,8 @@ def test_a_library_that_is_not_installed(monkeypatch):
 def test_the_whole_catalog_imports_no_library():
     code = (
         "import sys; from forerun.config import catalog;"
-        "[catalog.models(engine) for engine in catalog.ENGINES];"
+        "from forerun.config.engines import ENGINES;"
+        "[catalog.models(engine) for engine in ENGINES];"
         "print(sorted({'torch', 'pandas', 'numpy', 'neuralforecast'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -16,18 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from forerun.base.errors import UserError
+from forerun.config.engines import ENGINES
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from forerun.config.models import ModelSpec
-
-#: The module of each engine.
-MODULES = {
-    "neuralforecast": "forerun.forecasting.engines.neural",
-    "statsforecast": "forerun.forecasting.engines.statistical",
-    "mlforecast": "forerun.forecasting.engines.machine",
-}
 
 #: ``progress(step, max_steps, loss)`` is called as often as the engine likes.
 Progress = Callable[[int, int, float | None], None]
@@ -66,7 +60,7 @@ class Data:
 
 
 class Engine(Protocol):
-    """What an engine module offers."""
+    """What an engine module offers; :mod:`forerun.config.engines` registers it."""
 
     def fit(self, spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Any:
         """Return the model fitted to all of `data`."""
@@ -97,7 +91,7 @@ class Engine(Protocol):
 
 def get_engine(name: str) -> Engine:
     """Return the module of an engine; importing it may take seconds."""
-    return importlib.import_module(MODULES[name])
+    return importlib.import_module(ENGINES[name].module)
 
 
 def tidy_columns(frame: pd.DataFrame, model: str) -> pd.DataFrame:

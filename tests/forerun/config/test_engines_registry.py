@@ -7,8 +7,8 @@ from importlib import metadata
 
 import pytest
 
+from forerun.config.engines import ENGINES, versions
 from forerun.forecasting import freeze, reproduce
-from forerun.forecasting.engines import packages
 
 #: What the engines' libraries need for reading, writing, logging and starting processes.
 NO_PART_IN_A_FIT = {
@@ -23,21 +23,20 @@ def required(package: str) -> set[str]:
     return {re.split(r"[ ;<>=!~\[(]", line)[0].lower() for line in lines}
 
 
-@pytest.mark.parametrize("engine", list(packages.PACKAGES))
+@pytest.mark.parametrize("engine", list(ENGINES))
 def test_an_engine_s_libraries_are_part_of_a_fit_s_identity(engine: str) -> None:
     try:
         needed = required(engine) | required("utilsforecast") | required("coreforecast")
     except metadata.PackageNotFoundError:
         pytest.skip(f"{engine} is not installed")
     tuning = {"optuna"} if engine == "mlforecast" else set()  # of models that are not offered
-    assert needed - NO_PART_IN_A_FIT - tuning <= set(packages.PACKAGES[engine])
+    assert needed - NO_PART_IN_A_FIT - tuning <= set(ENGINES[engine].packages)
 
 
 def test_provenance_records_all_of_them() -> None:
     recorded = freeze.versions()
-    for engine in packages.PACKAGES:
-        wanted = {name for name in packages.versions(engine) if name != "python"}
-        assert wanted <= set(recorded), engine
+    for engine in ENGINES.values():
+        assert set(versions(engine.packages)) <= set(recorded), engine.name
     assert {"scipy", "statsmodels", "coreforecast", "optuna", "snakemake"} <= set(recorded)
 
 

@@ -1,0 +1,103 @@
+"""The engines: what Forerun needs to know of each before its library is imported.
+
+An engine is a module behind the interface of :mod:`forerun.forecasting.engines.base`, and one entry
+of :data:`ENGINES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+#: Packages behind every engine whose versions can change what a fit gives.
+_COMMON = ("numpy", "scipy", "pandas", "pyarrow", "narwhals", "utilsforecast", "coreforecast")
+#: Settings for networks.
+_NETWORK = frozenset(
+    {
+        *("input_size", "max_steps", "scaler_type", "windows_batch_size", "batch_size"),
+        *("learning_rate", "early_stop_patience_steps", "val_size", "accelerator", "precision"),
+        "matmul_precision",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One forecasting library.
+
+    Attributes
+    ----------
+    name
+        As users write it: the name of the library.
+    module
+        The module that calls the library; importing it imports the library.
+    packages
+        Packages whose versions can change what a fit gives, the library first.
+    heavy
+        Modules that take long to import, in order: the server answers between two of them.
+    not_seen
+        Settings that no model of the engine sees, so that they do not identify a fit.
+    networks
+        Whether its models are networks: trained in steps, in 32 bits, on a GPU if there is one.
+    local
+        Whether each series gets a model to itself, which takes seconds and one thread.
+    """
+
+    name: str
+    module: str
+    packages: tuple[str, ...]
+    heavy: tuple[str, ...] = ()
+    not_seen: frozenset[str] = frozenset()
+    networks: bool = False
+    local: bool = False
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """Modules that a job of this engine imports, in order."""
+        return ("pandas", "forerun.forecasting.training", *self.heavy, self.module)
+
+
+#: A model's name is looked up in this order.
+ENGINES = {
+    engine.name: engine
+    for engine in (
+        Engine(
+            "neuralforecast",
+            "forerun.forecasting.engines.neural",
+            ("neuralforecast", "torch", "pytorch-lightning", "optuna", "ray", *_COMMON),
+            heavy=("torch", "torch._dynamo", "pytorch_lightning", "ray.tune"),
+            networks=True,
+        ),
+        Engine(
+            "statsforecast",
+            "forerun.forecasting.engines.statistical",
+            ("statsforecast", "statsmodels", "scikit-learn", *_COMMON),
+            not_seen=_NETWORK | {"seed", "on_short"},
+            local=True,
+        ),
+        Engine(
+            "mlforecast",
+            "forerun.forecasting.engines.machine",
+            ("mlforecast", "lightgbm", "scikit-learn", *_COMMON),
+            not_seen=_NETWORK - {"input_size"} | {"levels", "on_short"},
+        ),
+    )
+}
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the installed version of each package that is installed."""
+    found = {name: version(name) for name in packages}
+    return {name: installed for name, installed in found.items() if installed is not None}
+
+
+@cache
+def version(package: str) -> str | None:
+    """Return the installed version of a package; None if it is not installed."""
+    from importlib import metadata  # some milliseconds: only when needed
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
