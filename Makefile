@@ -1,5 +1,7 @@
 # make demo       set everything up, train on the shipped data set, show the leaderboard
-# make test       set everything up, check the code, run the tests
+# make test       set everything up, check the code, run the tests: 8 minutes on two idle cores
+# make test-all   the same with all long tests (every network, long storms of kills), and coverage
+# make coverage   run the tests of `make test` and print what they cover of scripts/forerun
 # make check      the checks alone: snakemake --lint, snakefmt, ruff, mypy, hadolint
 # make format     let snakefmt and ruff write the code in the house's style
 # make lock       resolve requirements.lock again after a change of versions in pyproject.toml
@@ -17,7 +19,7 @@ BIN := $(VENV)/bin
 WITH_PATH := PATH="$$(cd $(BIN) && pwd):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock env env-test clean-env
+.PHONY: help demo test test-all coverage check format lock env env-test clean-env
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
@@ -25,8 +27,19 @@ help:
 demo: env
 	$(BIN)/train --run-id demo --config config/demo.yaml
 
+# A file's tests run in one process, as they share what is slow to make; conftest.py has the slow
+# files begin first.
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+COVERAGE := --cov --cov-report=term
+
 test: check
-	$(BIN)/pytest -n $(JOBS) $(PYTEST_ARGS)
+	$(PYTEST) -m "not long" $(PYTEST_ARGS)
+
+test-all: check
+	$(PYTEST) $(COVERAGE) $(PYTEST_ARGS)
+
+coverage: env-test
+	$(PYTEST) -m "not long" $(COVERAGE) $(PYTEST_ARGS)
 
 check: env-test
 	$(BIN)/ruff check .

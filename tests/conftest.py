@@ -68,6 +68,21 @@ def left_behind() -> list[tuple[psutil.Process, str]]:
     return found
 
 
+# -- Order ----------------------------------------------------------------------------------------
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole workflows, most of all those that wait: short tests fill the gaps."""
+    units = Path(__file__).parent / "forerun"
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+
+    def key(item: pytest.Item) -> tuple[bool, bool, str]:
+        light = item.path.is_relative_to(units) and item.path not in slow
+        return item.path.name != "test_slurm.py", light, str(item.path)
+
+    items.sort(key=key)
+
+
 # -- Fixtures -------------------------------------------------------------------------------------
 
 

@@ -42,14 +42,18 @@ QUICK = ("-m", "Naive", "--baselines", "SeasonalNaive", "--set", "plot_series=1"
 MEASURED = ("train_seconds", "cv_seconds", "peak_memory_mb", "reason")
 
 
-def start(home: Path, run_id: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start `train` for a run; what it prints goes to ``<run_id>.out``."""
+def start(home: Path, run_id: str, *arguments: str, shared: bool = False) -> subprocess.Popen[str]:
+    """Start `train` for a run; what it prints goes to ``<run_id>.out``.
+
+    With `shared` its jobs use the process of preloaded libraries that serves all tests.
+    """
+    server = {} if shared else OWN_SERVER
     command = [sys.executable, "-m", "forerun.cli", "train", "-r", run_id, "-d", "table.csv"]
     command += ["-c", str(TEST_CONFIG), *arguments]
     with (home / f"{run_id}.out").open("a") as output:
         return subprocess.Popen(
             command, cwd=home, text=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            env=os.environ | OWN_SERVER | {"PYTHONPATH": str(PROJECT / "scripts")},
+            env=os.environ | server | {"PYTHONPATH": str(PROJECT / "scripts")},
         )  # fmt: skip
 
 
@@ -181,6 +185,7 @@ class Storm:
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
+        self.next_kinds: list[str] = []
 
     @property
     def told(self) -> str:
@@ -231,7 +236,9 @@ class Storm:
         Every other strike waits for a job of a certain rule, but not for long: it may be done.
         """
         moment = time.monotonic() + self.random.uniform(0, self.duration) / 3
-        kind = self.random.choice(self.kinds)
+        if not self.next_kinds:  # each kind is met as often as the others
+            self.next_kinds = self.random.sample(self.kinds, len(self.kinds))
+        kind = self.next_kinds[-1]
         aim = self.random.choice(self.rules) if self.rules and self.random.random() < 0.5 else ""
         while process.poll() is None:
             there = family(process)
@@ -247,7 +254,7 @@ class Storm:
                 if kind == "all":
                     process.kill()
                 end(one)
-                self.kills[kind] += 1
+                self.kills[self.next_kinds.pop()] += 1
                 self.phases[what] += 1
                 return before
             time.sleep(0.05)

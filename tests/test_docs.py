@@ -7,6 +7,7 @@ than a clone (a cluster, the network...) say so in a comment above them.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -20,7 +21,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from running import PROJECT
+from running import PROJECT, SNAKEMAKES
 
 from forerun.cli.app import build, run
 from forerun.config.settings import resolve
@@ -168,7 +169,8 @@ class Terminal:
             dry = [] if "list-runs" in words or "-n" in words else ["--dry-run"]
             every = [one for word in words[1:] for one in braces(word)]
             dry = dry if "--report" not in words else []
-            return self.process([sys.executable, "-m", "snakemake", *every, *dry])
+            done = SNAKEMAKES.run([*every, *dry], self.home, dict(os.environ), timeout=300)
+            return done.returncode, done.stdout + done.stderr
         if name == "python":
             return self.benchmark(words)
         return 1, f"{name} is not a command that a clone has"

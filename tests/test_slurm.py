@@ -1,4 +1,7 @@
-"""Whole runs through a real Slurm on this machine, and everything that goes wrong in one."""
+"""Whole runs through a real Slurm on this machine, and everything that goes wrong in one.
+
+Most of the time is waiting, so all cases run at the same time, each with its own run and folder.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,8 +32,10 @@ pytestmark = [
 
 #: Models whose fits take no time: two fits each, and one job for the predictions.
 MODELS = ["Naive", "SeasonalNaive"]
-#: Networks that train for a few steps, and more models that take no time.
+#: Models that get a job each, as networks do, but are quickly imported; and networks.
+QUICK = ["Ridge", "LinearRegression"]
 NETWORKS = ["NHITS", "MLP"]
+#: More models that take no time.
 BASELINES = [*MODELS, "HistoricAverage"]
 #: One job for each fit: other groups than those of the profile, of a rule that is not there.
 ALONE = ("--groups", "nothing=nothing")
@@ -41,13 +47,37 @@ DEFAULTS = ["slurm_partition=main", "slurm_account=none", "mem_mb=1000", "runtim
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     folder = Path(tempfile.mkdtemp(prefix="slurm"))
-    cluster = Cluster(folder)
+    cluster = Cluster(folder, cpus=12, memory=64000)
     try:
         cluster.start()
         yield cluster
     finally:
         cluster.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def cases(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[dict[str, Future[None]]]:
+    """Everything that is tested here, begun at once: those that this call of pytest selects."""
+    selected = [
+        item.callspec.params["case"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.module is request.module
+        and hasattr(item, "callspec")
+    ]
+    folder = Path(tempfile.mkdtemp(prefix="runs"))
+    with ThreadPoolExecutor(max(len(selected), 1)) as pool:
+        yield {
+            case.__name__: pool.submit(case, cluster, new_folder(folder / case.__name__))
+            for case in selected
+        }
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_folder(path: Path) -> Path:
+    path.mkdir()
+    return path
 
 
 class Call:
@@ -73,7 +103,7 @@ class Call:
         command += ["baselines=SeasonalNaive", *config]
         self.cluster, self.home = cluster, home
         self.output = home / f"output_{time.time_ns()}.txt"
-        self.before = {job["id"] for job in cluster.queue()}
+        self.before = {job["id"] for job in cluster.queue(home)}
         with open(self.output, "w") as file:
             self.process = subprocess.Popen(
                 command, cwd=home, env=cluster.env, stdout=file, stderr=file,
@@ -88,7 +118,7 @@ class Call:
         """Return the jobs of this call, by a pattern of what they do, in order of submission."""
         found = [
             job
-            for job in self.cluster.queue()
+            for job in self.cluster.queue(self.home)
             if job["id"] not in self.before
             and re.search(pattern, job["comment"])
             and state in (None, job["state"])
@@ -155,51 +185,50 @@ def processes_in(folder: Path, text: str) -> list[int]:
 # -- A whole run ----------------------------------------------------------------------------------
 
 
-def test_a_whole_run(cluster: Cluster, tmp_path: Path) -> None:
+def a_whole_run(cluster: Cluster, home: Path, networks: list[str] = QUICK) -> None:
     """Networks side by side, short fits together in one job."""
-    asked = (f"models={json.dumps(NETWORKS)}", f"baselines={json.dumps(BASELINES)}")
-    call = Call(cluster, tmp_path, config=asked, alone=False)
-    at_once: set[str] = set()
+    asked = (f"models={json.dumps(networks)}", f"baselines={json.dumps(BASELINES)}")
+    call = Call(cluster, home, config=asked, alone=False)
+    most = 0
     while call.process.poll() is None:
-        at_once = max(at_once, networks_at_work(tmp_path / "runs" / "exp1"), key=len)
+        most = max(most, len(call.jobs("|".join(networks), "RUNNING")))
         time.sleep(0.5)
     call.end()
-    assert_complete(tmp_path, [*NETWORKS, *BASELINES])
-    assert at_once == set(NETWORKS), "the networks did not train at the same time"
+    assert_complete(home, [*networks, *BASELINES])
+    assert most == len(networks), "the networks did not train at the same time"
     # Ten fits are three jobs: one of each network, one of all baselines. Then the predictions; the
     # light rules stay on the login node.
     jobs = {job["comment"].split("_wildcards")[0]: job for job in call.jobs()}
     rules = "cross_validate_train_model"
     baselines = "rule_baselines_cross_validate_baseline_train_baseline"
-    networks = [f"rule_exp1_{model}_{rules}" for model in NETWORKS]
-    assert sorted(jobs) == sorted([baselines, *networks, "rule_predict_run"])
+    each = [f"rule_exp1_{model}_{rules}" for model in networks]
+    assert sorted(jobs) == sorted([baselines, *each, "rule_predict_run"])
     assert len(call.jobs()) == 4
     assert {job["state"] for job in call.jobs()} == {"COMPLETED"}
     # What the rules ask for reached Slurm. The fits of a job follow each other: its time is theirs
     # together, its memory that of one. A run without a GPU asks for none.
-    assert [jobs[name]["limit"] for name in (baselines, *networks)] == ["1:00:00", *["4:00:00"] * 2]
-    assert {jobs[name]["memory"] for name in (baselines, *networks)} == {"1500M"}
-    assert {jobs[name]["cpus"] for name in (baselines, *networks)} == {"1"}
+    assert [jobs[name]["limit"] for name in (baselines, *each)] == ["1:00:00", *["4:00:00"] * 2]
+    assert {jobs[name]["memory"] for name in (baselines, *each)} == {"1500M"}
+    assert {jobs[name]["cpus"] for name in (baselines, *each)} == {"1"}
     assert {job["gpus"] for job in call.jobs()} <= {"N/A", ""}
     # Nothing of the login node's preloaded process went into the jobs.
     assert "preloaded" not in call.text
     # The same command again has nothing to do, and asks Slurm for nothing.
-    again = Call(cluster, tmp_path, config=asked, alone=False)
+    again = Call(cluster, home, config=asked, alone=False)
     assert "Nothing to be done" in again.end()
     assert not again.jobs()
 
 
-def networks_at_work(run: Path) -> set[str]:
-    """Return the networks that are being fitted right now."""
-    return {piece.partition("/")[0] for piece in claimants(run)} & set(NETWORKS)
+def a_whole_run_of_networks(cluster: Cluster, home: Path) -> None:
+    a_whole_run(cluster, home, NETWORKS)
 
 
-def test_a_whole_run_through_submit_commands(cluster: Cluster, tmp_path: Path) -> None:
+def a_whole_run_through_submit_commands(cluster: Cluster, home: Path) -> None:
     """The profile for SGE, PBS, LSF... with the commands of the cluster that is here."""
     defaults = ["partition=main", "mem_mb=1000", "runtime=10"]
-    call = Call(cluster, tmp_path, profile="cluster-generic", defaults=defaults, alone=False)
+    call = Call(cluster, home, profile="cluster-generic", defaults=defaults, alone=False)
     call.end()
-    assert_complete(tmp_path)
+    assert_complete(home)
     # The fits share a job, in which they run side by side: it has the CPUs and memory of all.
     fits, predictions = call.jobs()
     assert {fits["state"], predictions["state"]} == {"COMPLETED"}
@@ -210,12 +239,10 @@ def test_a_whole_run_through_submit_commands(cluster: Cluster, tmp_path: Path) -
 # -- What goes wrong ------------------------------------------------------------------------------
 
 
-def test_a_killed_job_blames_only_the_fit_that_it_was_killed_in(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+def a_killed_job_blames_only_the_fit_that_it_was_killed_in(cluster: Cluster, home: Path) -> None:
     """All fits share one job, which is cancelled twice while it is at the same one of them."""
-    call = Call(cluster, tmp_path, alone=False)
-    run = tmp_path / "runs" / "exp1"
+    call = Call(cluster, home, alone=False)
+    run = home / "runs" / "exp1"
     call.wait(lambda: claimants(run), "a fit to begin")
     (guilty,) = claimants(run)
     for number in (1, 2):
@@ -229,7 +256,7 @@ def test_a_killed_job_blames_only_the_fit_that_it_was_killed_in(
     model = guilty.partition("/")[0]
     assert f"{model} failed: the job was killed 2 times" in text
     for piece in (f"{name}/{part}" for name in MODELS for part in ("final", "fold_0")):
-        known = outcome(tmp_path, piece)
+        known = outcome(home, piece)
         assert known["status"] == ("failed" if piece == guilty else "ok"), piece
     other = next(name for name in MODELS if name != model)
     assert (run / "predictions" / f"{other}.csv").is_file()
@@ -237,37 +264,37 @@ def test_a_killed_job_blames_only_the_fit_that_it_was_killed_in(
     assert not (run / "SEALED").exists()
 
 
-def test_mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, tmp_path: Path) -> None:
+def mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, home: Path) -> None:
     """Too much memory, too long, cancelled, the controller restarted: all in one run."""
     memory = "train_baseline:mem_mb=200 if attempt == 1 else 3000"
-    call = Call(cluster, tmp_path, "--set-resources", memory)
+    call = Call(cluster, home, "--set-resources", memory)
     # Cancelled each time it runs: given up after two times, and reported.
     cancelled = call.job("cross_validate.*SeasonalNaive")
-    cancel_at_work(call, tmp_path, cancelled)
+    cancel_at_work(call, home, cancelled)
     # Stopped, so that it reaches its time limit: one minute is the least that Slurm knows.
     stopped = call.job("cross_validate.*_Naive")
     cluster.ask("scontrol", "update", f"JobId={stopped['id']}", "TimeLimit=1")
-    stop_processes(call, tmp_path, "model=Naive,fold=0")
+    stop_processes(call, home, "model=Naive,fold=0")
     cluster.restart_controller()
     known = {job["id"] for job in call.jobs()}
     assert {cancelled["id"], stopped["id"]} <= known, "the controller forgot jobs"
     call.wait(lambda: len(call.jobs("cross_validate.*SeasonalNaive")) == 2, "a second try")
     again = call.jobs("cross_validate.*SeasonalNaive")[1]["id"]
     call.wait(lambda: state(cluster, again) == "RUNNING", "the second try to run")
-    cancel_at_work(call, tmp_path, {"id": again})
+    cancel_at_work(call, home, {"id": again})
     text = call.end(1)
 
     assert state(cluster, stopped["id"]) == "TIMEOUT"
-    run = tmp_path / "runs" / "exp1"
+    run = home / "runs" / "exp1"
     # Jobs that were too big for 200 MB got more when they were tried again.
     for model in MODELS:
         first, second = call.jobs(f"train_.*_{model}$")
         assert (first["memory"], second["memory"]) == ("200M", "3000M")
         assert (first["state"], second["state"]) == ("FAILED", "COMPLETED")
-        assert outcome(tmp_path, f"{model}/final")["status"] == "ok"
+        assert outcome(home, f"{model}/final")["status"] == "ok"
     # The one that ran too long was tried again; the one that was cancelled twice is reported.
-    assert outcome(tmp_path, "Naive/fold_0")["status"] == "ok"
-    failed = outcome(tmp_path, "SeasonalNaive/fold_0")
+    assert outcome(home, "Naive/fold_0")["status"] == "ok"
+    failed = outcome(home, "SeasonalNaive/fold_0")
     assert (failed["status"], failed["error"]["class"]) == ("failed", "JobKilled")
     assert "SeasonalNaive failed: the job was killed 2 times" in text
     board = (run / "leaderboard.csv").read_text()
@@ -277,12 +304,10 @@ def test_mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, tmp_path
     assert not (run / "SEALED").exists()
 
 
-def test_the_login_node_breaks_and_nothing_is_trained_twice(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    call = Call(cluster, tmp_path)
+def the_login_node_breaks_and_nothing_is_trained_twice(cluster: Cluster, home: Path) -> None:
+    call = Call(cluster, home)
     call.wait(lambda: len(call.jobs("train_|cross_val", "RUNNING")) == 4, "all fits to run")
-    run = tmp_path / "runs" / "exp1"
+    run = home / "runs" / "exp1"
     call.wait(lambda: claimants(run), "a fit to begin")
     begun = claimants(run)
     for pid in begun.values():
@@ -294,17 +319,36 @@ def test_the_login_node_breaks_and_nothing_is_trained_twice(
 
     subprocess.run(
         [SNAKEMAKE, "--unlock", "--snakefile", str(PROJECT / "Snakefile")],
-        cwd=tmp_path, env=cluster.env, check=True, capture_output=True,
+        cwd=home, env=cluster.env, check=True, capture_output=True,
     )  # fmt: skip
     restarted = datetime.now(UTC)
-    again = Call(cluster, tmp_path)
+    again = Call(cluster, home)
     again.end()
-    assert_complete(tmp_path)
+    assert_complete(home)
     # What the first call's jobs had begun, they finished, and the second call's jobs took it.
     for piece in begun:
-        known = outcome(tmp_path, piece)
+        known = outcome(home, piece)
         taken = known.get("reused_from") == "exp1"
         assert taken or datetime.fromisoformat(known["started_at"]) < restarted, piece
+
+
+#: Each proves something of its own; the networks' imports take minutes of a small machine.
+CASES: list[Callable[[Cluster, Path], None]] = [
+    mishaps_of_jobs_stay_with_the_model_they_hit,
+    the_login_node_breaks_and_nothing_is_trained_twice,
+    a_killed_job_blames_only_the_fit_that_it_was_killed_in,
+    a_whole_run,
+    a_whole_run_through_submit_commands,
+]
+LONG = [pytest.param(a_whole_run_of_networks, marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("case", [*CASES, *LONG], ids=lambda case: case.__name__)
+def test_in_a_cluster(case: Callable[..., None], cases: dict[str, Future[None]]) -> None:
+    cases[case.__name__].result()
+
+
+# -- What the cases use ---------------------------------------------------------------------------
 
 
 def cancel_at_work(call: Call, home: Path, job: dict[str, str]) -> None:

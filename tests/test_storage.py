@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from running import PROJECT, SNAKEMAKE, TEST_CONFIG, write_table
+from running import PROJECT, SNAKEMAKES, TEST_CONFIG, write_table
 from slurm.cluster import free_ports
 
 from forerun.base.yaml_files import load_yaml
@@ -82,16 +82,13 @@ def call(
         "SNAKEMAKE_STORAGE_S3_SECRET_KEY": "test",
         "SNAKEMAKE_STORAGE_S3_REGION": "us-east-1",
     }
-    command = [SNAKEMAKE, *arguments, "--snakefile", str(PROJECT / "Snakefile"), "--cores", "2"]
+    command = [*arguments, "--snakefile", str(PROJECT / "Snakefile"), "--cores", "2"]
     command += ["--workflow-profile", str(PROJECT / "profiles" / "default")]
     command += ["--default-storage-provider", "s3"]
     command += ["--default-storage-prefix", f"s3://{BUCKET}/project"]
     command += ["--configfile", str(TEST_CONFIG), "--config", "data_file=table.csv"]
     command += ["models=Naive", "baselines=SeasonalNaive", *config]
-    return subprocess.run(
-        command, cwd=home, env=env, capture_output=True, text=True, timeout=900,
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    return SNAKEMAKES.run(command, home, env, timeout=900)
 
 
 @pytest.mark.slow

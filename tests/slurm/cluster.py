@@ -14,7 +14,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from forerun.jobs.server import VARIABLE
 
@@ -132,8 +135,33 @@ class Cluster:
     def stop(self) -> None:
         """End all jobs, then the daemons, by their process ids."""
         self.ask("scancel", "--user", _user())
+        self.sweep()
         for name in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
             self._end(self.folder / name)
+
+    def sweep(self) -> None:
+        """End what cancelled jobs have left.
+
+        `proctrack/linuxproc` follows parents: a process whose parent was killed first is lost to
+        it. A real cluster has cgroups.
+        """
+        until = time.monotonic() + PATIENCE / 2
+        while (left := self._of_jobs()) and time.monotonic() < until:
+            time.sleep(0.5)
+        for process in left:
+            with suppress(psutil.Error):
+                process.kill()
+
+    def _of_jobs(self) -> list[psutil.Process]:
+        """Return the processes of jobs of this cluster, by their environment."""
+        found, conf = [], str(self.folder / "slurm.conf")
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                env = process.environ()
+                alive = process.status() != psutil.STATUS_ZOMBIE
+                if alive and "SLURM_JOB_ID" in env and env.get("SLURM_CONF") == conf:
+                    found.append(process)
+        return found
 
     def restart_controller(self) -> None:
         """End the controller and start it again, as an administrator would."""
@@ -175,11 +203,12 @@ class Cluster:
         )
         return done.stdout
 
-    def queue(self) -> list[dict[str, str]]:
-        """Return all jobs that the controller remembers: id, state, name, comment, times."""
-        names = ("id", "state", "comment", "memory", "limit", "started", "gpus", "cpus")
-        text = self.ask("squeue", "--states=all", "-h", "--format=%i|%T|%k|%m|%l|%S|%b|%C")
-        return [dict(zip(names, line.split("|"), strict=False)) for line in text.splitlines()]
+    def queue(self, home: Path | None = None) -> list[dict[str, str]]:
+        """Return all jobs that the controller remembers; those submitted in `home`, if given."""
+        names = ("id", "state", "comment", "memory", "limit", "started", "gpus", "cpus", "home")
+        text = self.ask("squeue", "--states=all", "-h", "--format=%i|%T|%k|%m|%l|%S|%b|%C|%Z")
+        jobs = [dict(zip(names, line.split("|"), strict=False)) for line in text.splitlines()]
+        return [job for job in jobs if home is None or job["home"] == str(home)]
 
     def logs(self) -> str:
         paths = sorted((self.folder / "log").iterdir())

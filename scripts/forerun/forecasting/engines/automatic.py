@@ -17,7 +17,8 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 #: Arguments that the run decides; a user fixes more of them as the model's own params.
 FIXED = (
     "input_size", "max_steps", "random_seed", "alias", "n_series", "start_padding_enabled",
-    "early_stop_patience_steps", "hist_exog_list", "futr_exog_list", "stat_exog_list",
+    "early_stop_patience_steps", "val_check_steps", "hist_exog_list", "futr_exog_list",
+    "stat_exog_list",
     "accelerator", "devices", "precision", "logger", "enable_checkpointing",
     "enable_progress_bar", "enable_model_summary", "default_root_dir", "callbacks",
 )  # fmt: skip

@@ -6,7 +6,7 @@ import inspect
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,12 +118,23 @@ def _arguments(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[st
         if columns and f"{kind}_list" in known:
             arguments[f"{kind}_list"] = columns
     arguments |= spec.params
+    arguments |= _validation_interval(arguments, known)
     if "loss" in arguments:
         arguments.setdefault("valid_loss", None)  # the same loss, not the class's default
     for name in ("loss", "valid_loss"):
         if name in arguments:
             arguments[name] = _loss(arguments[name], settings)
     return arguments
+
+
+def _validation_interval(
+    arguments: dict[str, Any], parameters: Mapping[str, inspect.Parameter]
+) -> dict[str, int]:
+    """Validate at the last step of a training that is shorter than the interval of the class."""
+    steps, interval = (
+        arguments.get(name, parameters[name].default) for name in ("max_steps", "val_check_steps")
+    )
+    return {"val_check_steps": steps} if interval > steps else {}
 
 
 def _class(spec: ModelSpec) -> Any:

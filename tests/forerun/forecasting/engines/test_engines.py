@@ -1,5 +1,7 @@
 """Every model class really works: it trains, cross-validates, saves, loads and predicts.
 
+`make test` tries one network of each family and the statistical models; `make test-all` all.
+
 One process serves all classes, for importing the libraries takes longer than training them.
 """
 
@@ -23,7 +25,7 @@ from forerun.config.settings import resolve
 from forerun.data import prepare, split
 from forerun.forecasting.engines.base import Data, get_engine
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 HORIZON, WINDOWS, SERIES = 4, 2, 3
 SMALL: dict[str, dict[str, Any]] = {
@@ -61,6 +63,14 @@ NEEDED = {
     "SeasonalWindowAverage": {"window_size": 2},
     "ConstantModel": {"constant": 1.0},
 }
+
+
+def one_of_each(names: list[str], chosen: tuple[str, ...]) -> list[Any]:
+    """Return all names as cases; those that are not chosen are long tests."""
+    assert set(chosen) <= set(names)
+    return [
+        name if name in chosen else pytest.param(name, marks=pytest.mark.long) for name in names
+    ]
 
 
 def table(length: int = 60, series: int = SERIES, missing: bool = True) -> pd.DataFrame:
@@ -127,7 +137,12 @@ def check_everything(
     return frame
 
 
-@pytest.mark.parametrize("model", NEURAL)
+#: One network of each family: recurrent, sampling, convolutional, of blocks of layers, linear,
+#: with attention, of all series together.
+FAMILIES = ("LSTM", "DeepAR", "TCN", "NBEATSx", "NLinear", "TFT", "TSMixerx")
+
+
+@pytest.mark.parametrize("model", one_of_each(NEURAL, FAMILIES))
 def test_every_neural_model(model: str, tmp_path: Path, fresh: ProcessPoolExecutor) -> None:
     settings = resolved(models=[{"name": model, "params": SMALL.get(model, {})}])
     check_everything(specs(settings)[-1], settings, tmp_path, fresh)
@@ -145,7 +160,7 @@ DISTRIBUTIONS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("loss", DISTRIBUTIONS)
+@pytest.mark.parametrize("loss", one_of_each([*DISTRIBUTIONS], ("StudentT", "Tweedie", "GMM")))
 @pytest.mark.parametrize("val_size", [0, HORIZON])
 def test_losses_of_distributions_are_saved_right_after_training(
     loss: str, val_size: int, tmp_path: Path, fresh: ProcessPoolExecutor
@@ -214,7 +229,7 @@ def test_unsupported_models_are_refused_with_the_reason() -> None:
             resolved(models=[name])
 
 
-@pytest.mark.parametrize("model", ["AutoNHITS", "AutoTSMixer"])
+@pytest.mark.parametrize("model", one_of_each(["AutoNHITS", "AutoTSMixer"], ("AutoTSMixer",)))
 def test_automatic_model_keeps_its_trials(
     model: str, tmp_path: Path, fresh: ProcessPoolExecutor
 ) -> None:
