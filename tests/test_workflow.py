@@ -45,6 +45,15 @@ def test_a_run_holds_what_the_contract_names(trained_run: Path) -> None:
     assert any(name.startswith("plots/") and name.endswith(".png") for name in there)
 
 
+def test_every_script_is_run_by_its_rule(trained_run: Path) -> None:
+    """Scripts only pass on what Snakemake says: whole workflows are their test."""
+    scripts = {path.stem for path in (PROJECT / "scripts").glob("*.py")}
+    elsewhere = {"list_runs", "predict_shard"}  # test_cli_workflow.py, test_shards.py
+    assert {path.name for path in (trained_run / "logs").iterdir() if path.is_dir()} | {
+        path.stem for path in (trained_run / "logs").glob("*.log")
+    } >= scripts - elsewhere
+
+
 def test_nothing_is_written_outside_the_run(trained_run: Path) -> None:
     home = trained_run.parents[1]
     others = {name.split("/")[0] for name in files(home)}
