@@ -12,7 +12,8 @@ import pytest
 from filelock import FileLock
 from running import SNAKEMAKES, snakemake, write_table
 
-from forerun.jobs import server, server_process
+from forerun.config.engines import ENGINES
+from forerun.jobs import server
 
 # A hook of git names its repository to what it starts: tests make repositories of their own.
 for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"):
@@ -33,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         os.environ[SESSION] = f"{os.getpid()}-{time.time_ns()}"
         os.environ.pop(server.VARIABLE, None)
-        config.stash[_server] = server.start(server_process.IMPORTS, at_once=False)
+        config.stash[_server] = server.start(ENGINES, at_once=False)
 
 
 @pytest.hookimpl(trylast=True)
