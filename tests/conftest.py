@@ -23,7 +23,7 @@ for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"):
 SESSION = "FORERUN_TEST_SESSION"
 #: Seconds that processes have to end after the last test.
 PATIENCE = 20.0
-_server = pytest.StashKey[server.Preloaded | None]()
+_server = pytest.StashKey[server.Server | None]()
 
 
 # -- Processes ------------------------------------------------------------------------------------

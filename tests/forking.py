@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -81,11 +82,11 @@ def serve() -> None:
 
 def become(call: dict[str, Any], parent: int) -> None:
     """Become a `snakemake` with the folder, environment and files of a call. Never returns."""
-    from forerun.jobs.worker import die_with_parent
+    from forerun.base.parent import end_with_parent
 
     code = 1
     try:
-        die_with_parent(parent)
+        end_with_parent(signal.SIGKILL, parent)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for number, path in enumerate(call["output"], 1):
             os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)

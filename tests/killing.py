@@ -28,7 +28,7 @@ from forerun.runs.seal import IGNORED, frozen_files, verify
 from forerun.runs.state import finished_pieces, is_frozen, is_sealed
 
 #: What is killed: one process of the kind, or all of them at once.
-KINDS = ("snakemake", "job", "worker", "preload", "all")
+KINDS = ("snakemake", "job", "worker", "keeper", "server", "all")
 #: The rules whose jobs are aimed at in every other strike: the short ones are rarely met by chance.
 RULES = (
     *("freeze_run", "train_model", "cross_validate", "collect_model", "score_models", "seal_run"),
@@ -64,9 +64,10 @@ def kind_of(process: psutil.Process) -> str | None:
     if ".snakemake/scripts/" in text and "python" in words[0]:
         return "job"
     if "forerun.jobs.server_process" in words:
-        parent = process.parent()
-        forked = parent is not None and "forerun.jobs.server_process" in parent.cmdline()
-        return "worker" if forked else "preload"
+        servers = [
+            one for one in process.parents() if "forerun.jobs.server_process" in one.cmdline()
+        ]
+        return ("server", "keeper", "worker")[len(servers)]
     if "forerun.jobs.worker" in words:
         return "worker"
     return "snakemake" if words[1:3] == ["-m", "snakemake"] else None

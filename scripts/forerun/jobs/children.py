@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import Client
+from multiprocessing.reduction import send_handle
 from typing import Any, Protocol
 
 from forerun.base.resources import python_path
-from forerun.jobs import server
+from forerun.jobs import server, worker
 
 
 class Gone(Exception):
@@ -74,7 +75,7 @@ class Fresh:
         if pid == 0:
             return None
         self.process.returncode = os.waitstatus_to_exitcode(status)
-        return Ended(status, *server.figures(usage))
+        return Ended(status, *worker.figures(usage))
 
     def started(self) -> bool:
         """See :meth:`Child.started`."""
@@ -86,54 +87,40 @@ class Fresh:
 
 
 class Forked:
-    """A child of the preloaded process. It is ended when the connection of this one closes."""
+    """A child of the server. It is ended when the connection of this process closes."""
 
     def __init__(self, task: dict[str, Any], environment: dict[str, str], out: int, result: int):
         request = task | {"environment": environment, "cwd": os.getcwd(), "umask": _umask()}
         request |= {"identity": server.identity()}
-        self.received = b""
-        self.pid = 0
-        self.connection = socket.socket(socket.AF_UNIX)
+        self.has_started = False
         try:
-            self.connection.connect(os.environ[server.VARIABLE])
-            text = json.dumps(request).encode()
-            header = len(text).to_bytes(8, "big")
-            socket.send_fds(self.connection, [header], [out, result])
-            self.connection.sendall(text)
+            self.connection = Client(os.environ[server.VARIABLE])
+            self.connection.send_bytes(json.dumps(request).encode())
+            send_handle(self.connection, out, None)
+            send_handle(self.connection, result, None)
         except OSError as error:
-            self.connection.close()
             raise Gone(str(error)) from error
-        self.connection.setblocking(False)
 
     def poll(self) -> Ended | None:
         """See :meth:`Child.poll`."""
         try:
-            data = self.connection.recv(65536)
-        except BlockingIOError:
-            return None
-        except OSError as error:
-            raise Gone(str(error)) from error
-        if not data:
-            self.connection.close()
-            raise Gone("the preloaded process has ended")
-        *lines, self.received = (self.received + data).split(b"\n")
-        for line in lines:
-            message = json.loads(line)
-            if "pid" in message:
-                self.pid = message["pid"]
-            else:
-                self.connection.close()
-                return Ended(**message)
+            while self.connection.poll():
+                message = json.loads(self.connection.recv_bytes())
+                self.has_started = True
+                if message:
+                    return Ended(**message)
+        except (OSError, EOFError) as error:
+            raise Gone(f"the server has ended ({error or 'closed'})") from error
         return None
 
     def started(self) -> bool:
         """See :meth:`Child.started`."""
-        return self.pid != 0
+        return self.has_started
 
     def kill(self) -> None:
         """See :meth:`Child.kill`."""
-        with suppress(OSError):  # it is gone already
-            self.connection.shutdown(socket.SHUT_WR)
+        with suppress(OSError):  # it no longer exists
+            self.connection.send_bytes(b"")
 
 
 def start(task: dict[str, Any], environment: dict[str, str], out: int, result: int) -> Child:
@@ -155,7 +142,7 @@ def environment(threads: int) -> dict[str, str]:
     """A child's environment: it imports this library, with threads bound everywhere."""
     fixed = {"PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"}
     fixed |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-    return dict(os.environ) | server.bound(threads) | fixed
+    return dict(os.environ) | worker.bound(threads) | fixed
 
 
 def _umask() -> int:

@@ -14,6 +14,7 @@ from typing import Any
 
 from forerun.base.errors import is_full, no_space
 from forerun.base.files import write_json
+from forerun.base.parent import end_with_parent
 from forerun.base.publishing import discard, sweep
 from forerun.base.terminal import complain
 from forerun.config.engines import ENGINES
@@ -56,6 +57,7 @@ class Piece:
 
 def perform(piece: Piece) -> dict[str, Any]:
     """Do the piece. Whatever happens, the outcome is written; a failure leaves an empty product."""
+    end_with_parent()
     if session.is_orphaned(Path(piece.arguments["config"]).parent):
         sys.exit("the workflow that started this job has ended")
     path = piece.log.removesuffix(".log") + ".claim"

@@ -157,14 +157,11 @@ class _Work:
 
     def wait(self, limit: Limit | None, speak: Callable[[], None]) -> dict[str, Any]:
         """Wait for the end; end the child when it is too slow or when nobody waits for it."""
-        parent, began, spoke, reached = os.getppid(), time.time(), time.time(), None
+        began, spoke, reached = time.time(), time.time(), None
         pause = 0.005
         with _ending_with_signals(self.child):
             while (ended := self.child.poll()) is None:
                 time.sleep(pause := min(POLL, pause * 1.5))
-                if os.getppid() != parent:
-                    self.child.kill()
-                    sys.exit("the workflow that started this job has ended")
                 if not self.child.started():
                     began = time.time()  # it waits for its process
                 if limit and not reached and time.time() - began > limit.seconds:
@@ -207,6 +204,7 @@ def _ending_with_signals(child: children.Child) -> Iterator[None]:
     """Let SIGTERM and SIGINT to this process end the child first."""
 
     def end(number: int, frame: Any) -> None:
+        signal.signal(number, signal.SIG_IGN)  # once is enough
         child.kill()
         sys.exit(128 + number)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
-import os
 import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from forerun.base.errors import UserError, system_error
+from forerun.base.parent import end_with_parent
 from forerun.base.terminal import write
 
 
@@ -44,26 +43,6 @@ _SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, e
 
 
 @contextmanager
-def ending_with_parent() -> Iterator[None]:
-    """End this process at once when the one that started it has died.
-
-    A job whose Snakemake was killed must not write beside the jobs of the call that resumes.
-    """
-    parent, done = os.getppid(), threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.1):
-            if os.getppid() != parent:
-                os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-    try:
-        yield
-    finally:
-        done.set()
-
-
-@contextmanager
 def recording(log: str, log_file: str | None = None) -> Iterator[None]:
     """Send standard output and error to `log` (and `log_file`, which is appended to).
 
@@ -71,6 +50,7 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
     the machine refuses (a full disk); any other error leaves its traceback in the log and one line,
     with the log's path, on the terminal.
     """
+    end_with_parent()  # it must not write beside the jobs of a call that resumes
     terminal: Any = sys.stderr
     paths = [(log, "w"), (log_file, "a")] if log_file else [(log, "w")]
     files: list[IO[str]] = []
@@ -82,12 +62,7 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
         _refuse(system_error(error), terminal)
     tee: Any = _Tee(files)
     try:
-        with (
-            ending_with_parent(),
-            redirect_stdout(tee),
-            redirect_stderr(tee),
-            warnings.catch_warnings(),
-        ):
+        with redirect_stdout(tee), redirect_stderr(tee), warnings.catch_warnings():
             try:
                 yield
             except UserError as error:

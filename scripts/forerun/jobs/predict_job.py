@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from forerun.base.parent import end_with_parent
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import specs
@@ -23,6 +24,7 @@ def perform(
 
     Where there are `shards` only models that forecast all series at once are left to be loaded.
     """
+    end_with_parent()
     settings = read_frozen(config)
     shards = arguments.get("shards")
     models = [spec for spec in specs(settings) if not shards or spec.info.multivariate]

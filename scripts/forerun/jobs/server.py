@@ -1,20 +1,15 @@
 """One process that has imported the forecasting libraries forks a child for each job of a call.
 
-Importing neuralforecast takes about ten seconds of CPU, and each model trains in a process of its
-own. When all jobs run on this machine, the main Snakemake process starts this one
-(:func:`start`); jobs find its socket in the environment (``FORERUN_PRELOAD``) and send it their
-task with two open files, for what the child prints and for its outcome
-(:mod:`forerun.jobs.children`). Without it, or when it does not answer, a job starts a fresh
-interpreter: the results are the same.
-
-Who lives as long as whom: a child ends with the job that asked for it (its connection closes) and
-with this process; this process ends with the one that started it (its standard input closes).
+Importing neuralforecast takes about ten seconds of CPU, and each fit has a process to itself. When
+all jobs run on this machine, :func:`start` starts the server; jobs find its socket in the
+environment (``FORERUN_PRELOAD``) and connect to it (:class:`forerun.jobs.children.Forked`). For
+each it forks a child (:mod:`forerun.jobs.server_process`). Without a server a job starts a fresh
+interpreter: the results are the same. Each process ends with the one that started it.
 """
 
 from __future__ import annotations
 
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -25,15 +20,10 @@ from pathlib import Path
 
 from forerun.base import scratch
 from forerun.base.resources import python_path
+from forerun.jobs.worker import bound
 
-#: The environment variable that tells jobs the path of the socket.
+#: The environment variable with the path of the server's socket.
 VARIABLE = "FORERUN_PRELOAD"
-
-
-def bound(threads: int) -> dict[str, str]:
-    """Environment variables that hold numerical libraries to a number of threads."""
-    names = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR", "VECLIB_MAXIMUM")
-    return {f"{name}_NUM_THREADS": str(threads) for name in names}
 
 
 def identity() -> list[str]:
@@ -41,24 +31,17 @@ def identity() -> list[str]:
     return [sys.prefix, sys.version, str(Path(__file__).resolve()), str(os.getuid())]
 
 
-def figures(usage: resource.struct_rusage) -> tuple[float, float]:
-    """Peak memory (MB) and CPU seconds of a process that has ended."""
-    scale = 1024 if sys.platform == "linux" else 1024**2
-    return round(usage.ru_maxrss / scale, 1), round(usage.ru_utime + usage.ru_stime, 2)
-
-
 @dataclass
-class Preloaded:
-    """The process and the private folder of its socket."""
+class Server:
+    """The server's process and the private folder of its socket."""
 
     process: subprocess.Popen[bytes]
     folder: scratch.Scratch
 
     def stop(self) -> None:
-        """End the process and everything it has forked; remove the folder."""
+        """End the server and everything it has forked; remove the folder."""
         os.environ.pop(VARIABLE, None)
-        assert self.process.stdin
-        self.process.stdin.close()
+        self.process.terminate()
         try:
             self.process.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -67,58 +50,48 @@ class Preloaded:
         self.folder.remove()
 
 
-def start(engines: Iterable[str], at_once: bool = True) -> Preloaded | None:
-    """Start the process for `engines` and tell it to the jobs; None where that is not possible.
+def start(engines: Iterable[str], at_once: bool = True) -> Server | None:
+    """Start a server for `engines` and advertise its socket to jobs; None where that is impossible.
 
     With `at_once` it imports right away, else when the first job asks: perhaps none does.
-    `FORERUN_PRELOAD=off` in the environment turns it off, and one that runs already is enough.
+    `FORERUN_PRELOAD=off` in the environment turns it off; one that runs already is enough.
     """
+    address = os.environ.get(VARIABLE, "")
     if sys.platform != "linux":  # elsewhere a fork after these imports is not safe
         return None
-    known = os.environ.get(VARIABLE, "")
-    if known == "off" or os.path.exists(known):  # or the command line has started it already
+    if address == "off" or os.path.exists(address):
         return None
     folder = scratch.make()
     path = str(folder.path / "socket")
-    listener = socket.socket(socket.AF_UNIX)
-    try:
-        listener.bind(path)
-        listener.listen(128)
-    except OSError:  # the path of the folder for temporary files is too long for a socket
-        listener.close()
-        folder.remove()
-        return None
-    settings = {"PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"}
-    # Asking the driver instead of opening the device: an open device does not survive a fork.
-    settings |= {"PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "forerun.jobs.server_process",
-            str(listener.fileno()),
-            str(folder.path),
-            str(at_once),
-            *engines,
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=dict(os.environ) | bound(1) | settings,
-        pass_fds=[listener.fileno(), folder.lock],
-        start_new_session=True,  # the terminal's interrupt is for Snakemake to handle
-    )
-    listener.close()
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind(path)
+            listener.listen(128)
+        except OSError:  # the path of the folder for temporary files is too long for a socket
+            folder.remove()
+            return None
+        arguments = [str(listener.fileno()), str(folder.path), str(at_once), *engines]
+        # Ask the driver instead of opening the device: an open device does not survive a fork.
+        settings = {"PYTHONPATH": python_path(), "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "forerun.jobs.server_process", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=dict(os.environ) | bound(1) | settings,
+            pass_fds=[listener.fileno(), folder.lock],
+            start_new_session=True,  # the terminal's interrupt is for Snakemake to handle
+        )
     os.environ[VARIABLE] = path
-    return Preloaded(process, folder)
+    return Server(process, folder)
 
 
 @contextmanager
 def running(engines: Collection[str], at_once: bool = True) -> Iterator[None]:
-    """Have the process for `engines` while the block lasts; none where there are no engines."""
-    started = start(engines, at_once) if engines else None
+    """Run a server for `engines` while the block lasts; none where there are no engines."""
+    server = start(engines, at_once) if engines else None
     try:
         yield
     finally:
-        if started:
-            started.stop()
+        if server:
+            server.stop()

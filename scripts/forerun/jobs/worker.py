@@ -8,10 +8,10 @@ that do the same without starting an interpreter.
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -20,14 +20,19 @@ from typing import Any
 
 from forerun.base.errors import UserError
 from forerun.base.files import write_json
+from forerun.base.parent import end_with_parent
 
 
-def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
-    """Ask the kernel to send this process a signal when its parent ends (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, int(number))  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        sys.exit("the parent process has ended")
+def bound(threads: int) -> dict[str, str]:
+    """Environment variables that hold numerical libraries to a number of threads."""
+    names = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR", "VECLIB_MAXIMUM")
+    return {f"{name}_NUM_THREADS": str(threads) for name in names}
+
+
+def figures(usage: resource.struct_rusage) -> tuple[float, float]:
+    """Peak memory (MB) and CPU seconds of a process that has ended."""
+    scale = 1024 if sys.platform == "linux" else 1024**2
+    return round(usage.ru_maxrss / scale, 1), round(usage.ru_utime + usage.ru_stime, 2)
 
 
 class ProgressFile:
@@ -88,7 +93,7 @@ def bind_threads(threads: int) -> None:
 
 def main() -> None:
     task = json.load(sys.stdin)
-    die_with_parent(task["parent"])
+    end_with_parent(signal.SIGKILL, task["parent"])
     result = perform(task)
     with os.fdopen(task["result"], "w") as pipe:
         json.dump(result, pipe)
