@@ -97,7 +97,7 @@ WRONG = {
     "run id with space": (["train", "--run-id", "a b"], "not possible"),
     "absolute run id": (["train", "--run-id", "/tmp/x"], "not possible"),
     "empty run id": (["train", "--run-id", ""], "not possible"),
-    "horizon 0": (["train", "--horizon", "0"], "horizon is 0, it must be an integer from 1"),
+    "horizon 0": (["train", "--horizon", "0"], "horizon is 0; it must be an integer from 1"),
     "horizon text": (["train", "--horizon", "x"], "valid integer"),
     "model misspelt": (["train", "--models", "NHIT"], "did you mean 'NHITS'?"),
     "no data file": (["train", "-d", "nope.csv"], "data_file: 'nope.csv' does not exist"),

@@ -188,7 +188,7 @@ class TestTrackedFiles:
         assert [link for link in local if not (path.parent / link).exists()] == []
         assert local or name != "README.md"
 
-    def test_every_data_file_is_described_with_its_licence(self):
+    def test_every_data_file_is_described_with_its_license(self):
         sections = (ROOT / "data/README.md").read_text().split("\n## ")
         shipped = {path for path in tracked() if path.parent == ROOT / "data"}
         names = {path.name for path in shipped} - {"README.md"}
@@ -197,7 +197,7 @@ class TestTrackedFiles:
         for section in sections[1:]:
             name = section.splitlines()[0]
             assert re.search(r"\*\*Origin", section), name
-            assert re.search(r"licence\*\*", section, re.IGNORECASE), name
+            assert re.search(r"license\*\*", section, re.IGNORECASE), name
             columns = (ROOT / "data" / name).open().readline().strip().split(",")
             assert [column for column in columns if f"`{column}`" not in section] == [], name
 

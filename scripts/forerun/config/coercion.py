@@ -46,7 +46,7 @@ def _scalar(value: Any, place: str, where: str) -> Any:
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise UserError(f"{where}: {place} is {value}, it must be a finite number")
+            raise UserError(f"{where}: {place} is {value}; it must be a finite number")
         return value
     if isinstance(value, str):
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):

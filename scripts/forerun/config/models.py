@@ -163,19 +163,19 @@ def _spec(item: Any) -> ModelSpec:
         raise UserError(f"name and model must be texts, found {schema.show(dict(item))}")
     engine, given = item.get("engine"), item.get("params")
     if engine is not None and engine not in ENGINES:
-        raise UserError(f"engine is {schema.show(engine)}, it must be one of {', '.join(ENGINES)}")
+        raise UserError(f"engine is {schema.show(engine)}; it must be one of {', '.join(ENGINES)}")
     engine, model = catalog.find(model, engine)
     check_name(name)
     given = {} if given is None else given
     if not isinstance(given, Mapping):
-        raise UserError(f"params of {name} is {schema.show(given)}, it must be a mapping")
+        raise UserError(f"params of {name} is {schema.show(given)}; it must be a mapping")
     given = exponents(dict(given))
     wrong = params.check(catalog.info(engine, model), given)
     if wrong:
         raise UserError("\n".join(f"params of {name}: {line}" for line in wrong))
     transform = item.get("transform")
     if transform not in (None, *TRANSFORMS):
-        raise UserError(f"transform is {schema.show(transform)}, it must be log or left out")
+        raise UserError(f"transform is {schema.show(transform)}; it must be log or left out")
     return ModelSpec(name, engine, model, given, transform=transform)
 
 
@@ -202,7 +202,7 @@ def _variants(spec: ModelSpec, item: Any, settings: Mapping[str, Any]) -> list[M
     """Decide on exogenous columns; ``both`` gives two models."""
     wish = item.get("exogenous") if isinstance(item, Mapping) else None
     if wish not in (None, True, False, "both") or isinstance(wish, int) != isinstance(wish, bool):
-        raise UserError(f"exogenous is {schema.show(wish)}, it must be one of true, false, both")
+        raise UserError(f"exogenous is {schema.show(wish)}; it must be one of true, false, both")
     asked = ModelSpec(**{**spec.as_dict(), "exogenous": True})
     columns = [name for names in exogenous_columns(asked, settings).values() for name in names]
     given = any(settings[kind] for kind in ("hist_exog", "futr_exog", "stat_exog"))

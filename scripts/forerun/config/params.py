@@ -90,19 +90,19 @@ def _check_value(name: str, value: Any, argument: Argument) -> list[str]:
         return []
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if isinstance(default, bool) and not isinstance(value, bool):
-        return [f"{name} is {schema.show(value)}, it must be true or false"]
+        return [f"{name} is {schema.show(value)}; it must be true or false"]
     if isinstance(default, (int, float)) and not isinstance(default, bool):
         if isinstance(value, (str, bool, dict)):
-            return [f"{name} is {schema.show(value)}, it must be a number"]
+            return [f"{name} is {schema.show(value)}; it must be a number"]
         if (
             isinstance(default, int)
             and annotation == "int"
             and not (number and value == int(value))
         ):
-            return [f"{name} is {schema.show(value)}, it must be an integer"]
+            return [f"{name} is {schema.show(value)}; it must be an integer"]
     a_list = isinstance(default, list) or annotation.partition("[")[0] in ("list", "List")
     if a_list and not isinstance(value, list):
-        return [f"{name} is {schema.show(value)}, it must be a list"]
+        return [f"{name} is {schema.show(value)}; it must be a list"]
     return []
 
 

@@ -1,4 +1,4 @@
-"""The configuration's schema: defaults, what is allowed in words, and checking a value."""
+"""The configuration schema: defaults, allowed values in words, and validation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from forerun.base.resources import SCHEMA
 _WIDTH = 97
 _ARTICLES = {"integer": "an integer", "array": "a list", "object": "a mapping", "null": "null"}
 _LETTERS = "letters, digits, '_', '.' and '-' (at most 100, the first a letter or digit)"
-_WORDS = {"boolean": "true or false", "number": "a number", "string": "a text"}
+_WORDS = {"boolean": "true or false", "number": "a number", "string": "a string"}
 
 
 @cache
@@ -36,25 +36,25 @@ def defaults() -> dict[str, Any]:
 
 
 def marked(mark: str) -> frozenset[str]:
-    """Return the keys that carry a mark such as ``x-operational``."""
+    """Return the keys that have a mark such as ``x-operational``."""
     return frozenset(key for key, rule in properties().items() if rule.get(mark))
 
 
 def types(rule: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the JSON types a rule allows (empty for an enumeration)."""
+    """Return the JSON types that a rule allows (empty for an enumeration)."""
     found = rule.get("type", ())
     return (found,) if isinstance(found, str) else tuple(found)
 
 
 def allowed(rule: Mapping[str, Any]) -> str:
-    """Return in words what a rule allows: ``an integer from 1 to 10000, or null``."""
+    """Describe the values that a rule allows: ``an integer from 1 to 10000, or null``."""
     if "enum" in rule:
         return "one of " + _choices(rule)
     words = []
     for kind in types(rule):
         word = _ARTICLES.get(kind) or _WORDS[kind]
         if kind == "string" and "pattern" in rule:
-            word = f"a text of {_LETTERS}"
+            word = f"a string of {_LETTERS}"
         if kind in ("integer", "number"):
             word += _bounds(rule)
         if kind == "array" and "type" in rule["items"]:
@@ -85,7 +85,7 @@ def _bounds(rule: Mapping[str, Any]) -> str:
 
 
 def reference() -> str:
-    """Return a table of all keys in Markdown: key, default, what is allowed, meaning."""
+    """Return a Markdown table of all keys: key, default, allowed values, meaning."""
     rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
     for key, rule in properties().items():
         default = rule["default"]
@@ -97,16 +97,16 @@ def reference() -> str:
 
 
 def template(schema_file: str) -> str:
-    """Return a configuration with every key, its meaning above it and its default.
+    """Return a configuration file with every key, its description and its default.
 
     Parameters
     ----------
-    schema_file : where editors find the schema
+    schema_file : path of the schema, for editors
     """
     lines = [
         f"# yaml-language-server: $schema={schema_file}",
-        "# Every setting with its default: change values, leave out what stays the same. What each",
-        "# key allows is in config/README.md.",
+        "# Every setting with its default: change values, delete keys that keep their default.",
+        "# config/README.md lists the allowed values.",
     ]
     for key, rule in properties().items():
         if section := rule.get("x-section"):
@@ -119,7 +119,7 @@ def template(schema_file: str) -> str:
 
 
 def show(value: Any) -> str:
-    """Return a value as it is written in YAML, shortened."""
+    """Return a value as written in YAML, shortened."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     text = repr(value) if isinstance(value, str) else str(value)
@@ -134,14 +134,14 @@ def _validator() -> Any:
 
 
 def problems(settings: Mapping[str, Any], keys: Iterable[str] | None = None) -> list[str]:
-    """Check values and return one sentence for each that is not allowed.
+    """Validate values and return one sentence per invalid value.
 
     Parameters
     ----------
     settings
         Any subset of the configuration.
     keys
-        Keys to check; all those present if left out.
+        Keys to check; all keys in ``settings`` if omitted.
     """
     rules = properties()
     chosen = {key: settings[key] for key in (settings if keys is None else keys)}
@@ -158,10 +158,10 @@ def _sentence(rule: Mapping[str, Any], error: Any) -> str:
     key, *inside = error.path
     place = key + "".join(f"[{part}]" for part in inside)
     if error.validator == "uniqueItems":
-        return f"{place} names something twice: {show(error.instance)}"
+        return f"{place} contains duplicates: {show(error.instance)}"
     if error.validator == "minItems":
-        return f"{place} is empty, it must be {allowed(rule)}"
+        return f"{place} is empty; it must be {allowed(rule)}"
     choices = error.schema.get("enum", ())
     hint = suggest(error.instance, map(str, choices)) if isinstance(error.instance, str) else ""
     words = allowed(error.schema if inside else rule)
-    return f"{place} is {show(error.instance)}, it must be {words}{hint}"
+    return f"{place} is {show(error.instance)}; it must be {words}{hint}"

@@ -71,7 +71,7 @@ def _expand_models(settings: dict[str, Any], given: Mapping[str, Any], where: st
     wrong = []
     for key in _MODEL_KEYS:
         if not isinstance(settings[key], list):
-            _refuse([f"{key} is {schema.show(settings[key])}, it must be a list of models"], where)
+            _refuse([f"{key} is {schema.show(settings[key])}; it must be a list of models"], where)
         settings[key], more = models.expand(settings[key], key, settings)
         wrong += more
     _refuse(wrong, where)
@@ -93,9 +93,9 @@ def _inconsistencies(settings: dict[str, Any]) -> list[str]:
     held, kept = settings["test_size"], settings["val_size"]
     least = f"{reach} (horizon + gap)" if settings["gap"] else f"the horizon {reach}"
     if held is not None and (held < reach or (held - reach) % step):
-        wrong.append(f"test_size is {held}, it must be {least} plus a multiple of {step}")
+        wrong.append(f"test_size is {held}; it must be {least} plus a multiple of {step}")
     if 0 < kept < reach:
-        wrong.append(f"val_size is {kept}, it must be 0 or at least {least}")
+        wrong.append(f"val_size is {kept}; it must be 0 or at least {least}")
     if settings["early_stop_patience_steps"] and not kept:
         wrong.append(
             f"early_stop_patience_steps needs validation data, set val_size to at least {least}"
@@ -105,7 +105,7 @@ def _inconsistencies(settings: dict[str, Any]) -> list[str]:
         wrong.append(f"levels has {shares[0]:g}, levels are in percent: write {write}")
     if settings["sort_metric"] not in settings["metrics"]:
         wrong.append(
-            f"sort_metric is '{settings['sort_metric']}', it must be one of metrics"
+            f"sort_metric is '{settings['sort_metric']}'; it must be one of metrics"
             f" ({', '.join(settings['metrics'])})"
         )
     return wrong + _columns(settings)

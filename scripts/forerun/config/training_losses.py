@@ -54,7 +54,7 @@ def check(key: str, value: Any) -> list[str]:
     loss = given.pop("name", None)
     if not isinstance(loss, str) or loss not in known:
         hint = _hint(loss, known) if isinstance(loss, str) else ""
-        return [f"{key} is {schema.show(value)}, it must be one of {', '.join(known)}{hint}"]
+        return [f"{key} is {schema.show(value)}; it must be one of {', '.join(known)}{hint}"]
     own, wrong = _arguments(loss, given)
     taken = [name for name in own if name != "horizon_weight"]
     for name in given:
@@ -126,21 +126,21 @@ def _check_value(name: str, value: Any) -> list[str]:
     if name in ("quantiles", "q"):
         return _check_quantiles(name, value)
     if name == "rho" and not (_is_number(value) and 1 < value < 2):
-        return [f"{is_}, it must be a number between 1 and 2"]
+        return [f"{is_}; it must be a number between 1 and 2"]
     if name in _WHOLE and not (_is_number(value) and value >= 1 and value == int(value)):
-        return [f"{is_}, it must be an integer of at least 1"]
+        return [f"{is_}; it must be an integer of at least 1"]
     if name in _ABOVE_ZERO and not (_is_number(value) and value > 0):
-        return [f"{is_}, it must be a number above 0"]
+        return [f"{is_}; it must be a number above 0"]
     if name == "alpha" and not (_is_number(value) and 0 <= value <= 1):
-        return [f"{is_}, it must be a number from 0 to 1"]
+        return [f"{is_}; it must be a number from 0 to 1"]
     if name in _TRUE_OR_FALSE and not isinstance(value, bool):
-        return [f"{is_}, it must be true or false"]
+        return [f"{is_}; it must be true or false"]
     return []
 
 
 def _check_levels(value: Any) -> list[str]:
     if not isinstance(value, list):
-        return [f"has level {schema.show(value)}, it must be a list such as [80, 95]"]
+        return [f"has level {schema.show(value)}; it must be a list such as [80, 95]"]
     for one in value:
         if not _is_number(one) or not 1 <= one < 100:
             share = _is_number(one) and 0 < one < 1
@@ -151,7 +151,7 @@ def _check_levels(value: Any) -> list[str]:
 
 def _check_quantiles(name: str, value: Any) -> list[str]:
     if name == "quantiles" and (not isinstance(value, list) or not value):
-        return [f"has quantiles {schema.show(value)}, it must be a list such as [0.1, 0.5, 0.9]"]
+        return [f"has quantiles {schema.show(value)}; it must be a list such as [0.1, 0.5, 0.9]"]
     for one in value if name == "quantiles" else [value]:
         if not _is_number(one) or not 0 < one < 1:
             write = f"; write {one / 100:g}" if _is_number(one) and 1 < one < 100 else ""

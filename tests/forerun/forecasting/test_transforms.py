@@ -74,7 +74,7 @@ def test_configuration_takes_log_only() -> None:
     assert resolve(run) == run
     assert brief(run["models"]) == [{"name": "NHITS", "transform": "log"}]
     assert "transform" not in resolve({})["models"][0]
-    with pytest.raises(UserError, match="transform is 'sqrt', it must be log"):
+    with pytest.raises(UserError, match="transform is 'sqrt'; it must be log"):
         resolve({"models": [{"name": "NHITS", "transform": "sqrt"}]})
 
 
