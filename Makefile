@@ -1,14 +1,14 @@
 # make demo       set everything up, train on the shipped data set, show the leaderboard
 # make test       set everything up, check the code, run the tests: 8 minutes on two idle cores
 # make test-all   the same with all long tests (every network, long storms of kills), and coverage
-# make coverage   run the tests of `make test` and print what they cover of scripts/forerun
-# make check      the checks alone: snakemake --lint, snakefmt, ruff, mypy, hadolint
-# make format     let snakefmt and ruff write the code in the house's style
+# make coverage   run the tests of `make test` and print the coverage of scripts/forerun
+# make check      only the checks: snakemake --lint, snakefmt, ruff, mypy, import-linter, hadolint
+# make format     format the code with snakefmt and ruff
 # make lock       resolve requirements.lock again after a change of versions in pyproject.toml
 # make clean-env  remove the virtual environment
 #
-# The environment is made on first use and reused afterwards (environment.sh says how).
-# Variables: VENV (folder), PYTHON (interpreter to build it on), JOBS (tests side by side), PYTEST_ARGS.
+# The environment is created on first use and reused afterwards (see environment.sh).
+# Variables: VENV (folder), PYTHON (interpreter to build it on), JOBS (parallel tests), PYTEST_ARGS.
 
 VENV ?= .venv
 JOBS ?= 2
@@ -46,6 +46,7 @@ check: env-test
 	$(BIN)/ruff format --check .
 	$(WITH_PATH) snakefmt --check Snakefile workflow
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake --snakefile workflow/Snakefile --lint
