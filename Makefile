@@ -5,6 +5,7 @@
 # make check      only the checks: snakemake --lint, snakefmt, ruff, mypy, import-linter, hadolint
 # make format     format the code with snakefmt and ruff
 # make lock       resolve requirements.lock again after a change of versions in pyproject.toml
+# make catalog    describe the models of the installed libraries again; make lock does so too
 # make clean-env  remove the virtual environment
 #
 # The environment is created on first use and reused afterwards (see environment.sh).
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 WITH_PATH := PATH="$$(cd $(BIN) && pwd):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage check format lock env env-test clean-env
+.PHONY: help demo test test-all coverage check format lock catalog env env-test clean-env
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
@@ -70,6 +71,11 @@ lock: env-test
 		sed -n 's/^[^#].*/    "&",/p' $(VENV)/lock/new.lock; echo ']'; } >$(VENV)/lock/new.toml
 	cp $(VENV)/lock/new.lock requirements.lock && cp $(VENV)/lock/new.toml pyproject.toml
 	rm -r $(VENV)/lock
+	$(MAKE) catalog
+
+# The models, arguments and losses of the installed libraries, as catalog.json holds them.
+catalog: env-test
+	$(BIN)/python -m forerun.forecasting.engines.make_catalog
 
 env:
 	@sh environment.sh $(VENV)

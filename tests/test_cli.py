@@ -638,24 +638,30 @@ def test_list_models_of_each_engine(home: Path, capsys: pytest.CaptureFixture[st
 def test_list_models_without_the_library(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from forerun.config import catalog, source
+    from forerun.config import engines
 
-    installed = source.folder
+    installed = engines.version
     gone = {"mlforecast", "lightgbm"}
-    monkeypatch.setattr(source, "folder", lambda name: None if name in gone else installed(name))
-    catalog.names.cache_clear()
-    try:
-        code, out, _ = call(capsys, "list-models", "--engine", "mlforecast")
-        assert code == 0
-        assert "needs the packages mlforecast and lightgbm, install them: pip install" in out
-        assert "use one with" not in out
-        gone.add("statsforecast")
-        catalog.names.cache_clear()
-        code, _, err = call(capsys, "list-models", "--engine", "statsforecast")
-        assert code == 2
-        assert "statsforecast is not installed, install it: pip install statsforecast" in err
-    finally:
-        catalog.names.cache_clear()
+    monkeypatch.setattr(engines, "version", lambda name: None if name in gone else installed(name))
+    code, out, err = call(capsys, "list-models", "--engine", "mlforecast")
+    assert (code, err) == (0, "")
+    assert "needs the packages mlforecast and lightgbm, install them: pip install" in out
+    assert "use one with" not in out
+
+
+def test_list_models_of_another_version(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from forerun.config import engines
+
+    installed = engines.version
+    newer = {"mlforecast": "99.0"}
+    monkeypatch.setattr(engines, "version", lambda name: newer.get(name) or installed(name))
+    code, _, err = call(capsys, "list-models", "--engine", "mlforecast")
+    assert code == 0
+    assert "the catalog of models was made from mlforecast" in err
+    assert "(99.0 is installed)" in err
+    assert len(err.splitlines()) == 1
 
 
 def test_generate_config_can_be_used(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

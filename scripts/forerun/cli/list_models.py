@@ -24,35 +24,31 @@ def command(
     import json
 
     from forerun.base.errors import suggest
-    from forerun.cli.console import say, show, table
+    from forerun.cli.console import say, show, table, warn
     from forerun.config import catalog
 
     if engine not in ENGINES:
         known = ", ".join(ENGINES)
         hint = suggest(engine, ENGINES)
         raise UserError(f"--engine: there is no '{engine}'{hint}, only {known}")
-    absent = catalog.missing(engine)
-    found = [model for model in catalog.models(engine).values() if auto or not model.auto]
-    if not found and not absent:
-        raise UserError(f"--engine: {engine} is not installed, install it: pip install {engine}")
+    found = [model for model in catalog.offer(engine).models.values() if auto or not model.auto]
     families = sorted({model.family for model in found})
     if family is not None and family not in families:
-        raise UserError(f"--family: there is no '{family}', only {', '.join(families) or 'none'}")
+        raise UserError(f"--family: there is no '{family}', only {', '.join(families)}")
     found = [model for model in found if family in (None, model.family)]
     found.sort(key=lambda model: (model.family, model.name))
     head = ["model", "family", "historic", "future", "static", "multivariate", "cannot be used"]
     rows: list[tuple[Any, ...]] = [
-        (m.name, m.family, m.hist_exog, m.futr_exog, m.stat_exog, m.multivariate, m.unsupported)
+        (m.name, m.family, m.hist_exog, m.futr_exog, m.stat_exog, m.multivariate, m.refusal)
         for m in found
     ]
-    if family is None:
-        unknown = (None, None, None, None, None)
-        rows += [(name, *unknown, reason) for name, reason in absent.items()]
+    if note := catalog.outdated(engine):
+        warn(note)
     if as_json:
         return say(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=2))
     shown = [["yes" if v is True else "" if v is False else v for v in row] for row in rows]
     show(table(head, shown))
-    usable = [model.name for model in found if model.unsupported is None]
+    usable = [model.name for model in found if model.refusal is None]
     use = f"; use one with: train --models {usable[0]}" if usable else ""
     say(f"{len(rows)} models of {engine}{use}")
     return None

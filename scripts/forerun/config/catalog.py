@@ -1,86 +1,51 @@
-"""What each engine offers, read from the installed libraries' source.
+"""What each engine offers: models, their arguments and abilities, losses; read from catalog.json.
 
-Importing neuralforecast takes ten seconds and statsforecast two. Names, abilities and arguments
-of their models stand in class headers, so the source is parsed with :mod:`ast` instead: only the
-files asked for, once per process, some milliseconds each.
+Importing neuralforecast takes ten seconds and statsforecast two, so the file is made ahead, from
+the imported libraries, by :mod:`forerun.forecasting.engines.make_catalog`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from forerun.base.errors import UserError, suggest
-from forerun.config import source
-from forerun.config.engines import ENGINES
+from forerun.config import engines
 
-# Where the names stand; the classes are in these files or in those they import from.
-_SOURCES = {
-    "neuralforecast": ("models/__init__.py", "auto.py"),
-    "statsforecast": ("models.py",),
-}
-_ATTRIBUTES = {
-    "neuralforecast": {
-        "multivariate": "MULTIVARIATE",
-        "recurrent": "RECURRENT",
-        "futr_exog": "EXOGENOUS_FUTR",
-        "hist_exog": "EXOGENOUS_HIST",
-        "stat_exog": "EXOGENOUS_STAT",
-    },
-    "statsforecast": {"futr_exog": "uses_exog"},
-}
-_NOT_MODELS = {"RayOptions", "OptunaOptions"}
-_LOSSES = "losses/pytorch.py"
-_NOT_TRAINABLE = {"BasePointLoss", "QuantileLayer", "relMSE", "Accuracy", "sCRPS"}
-_NOT_AUTO = {"Autoformer", "AutoRegressive"}
+FILE = Path(__file__).with_name("catalog.json")
+MAKE = "python -m forerun.forecasting.engines.make_catalog"
 
-# Regressors behind mlforecast: package, file and class that hold the arguments.
-_REGRESSORS = {
-    "LightGBM": ("lightgbm", "sklearn.py", "LGBMRegressor"),
-    "LinearRegression": ("sklearn", "linear_model/_base.py", "LinearRegression"),
-    "Ridge": ("sklearn", "linear_model/_ridge.py", "Ridge"),
-    "RandomForest": ("sklearn", "ensemble/_forest.py", "RandomForestRegressor"),
-}
-FEATURES = ("lags", "differences", "date_features")
 
-_FAMILIES = {
-    "recurrent": "RNN GRU LSTM DilatedRNN DeepAR xLSTM",
-    "convolutional": "TCN BiTCN TimesNet",
-    "mlp": "MLP NHITS NBEATS NBEATSx TiDE KAN DeepNPTS MLPMultivariate TSMixer TSMixerx TimeMixer"
-    " SOFTS SOFTSSharp RMoK",
-    "linear": "DLinear NLinear XLinear",
-    "transformer": "TFT VanillaTransformer Informer Autoformer FEDformer PatchTST iTransformer"
-    " TimeXer",
-    "graph": "StemGNN",
-}
-_FAMILY = {name: family for family, names in _FAMILIES.items() for name in names.split()}
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a class: its annotation as text, and its default where JSON can hold it."""
 
-_NEEDS_HIERARCHY = "needs a summing matrix of a hierarchy, which a configuration cannot hold"
-UNSUPPORTED = {
-    "HINT": _NEEDS_HIERARCHY,
-    "AutoHINT": _NEEDS_HIERARCHY,
-    "TimeLLM": "needs a language model from the network, and neuralforecast cannot save it",
-    "SklearnModel": "needs a fitted object; use LightGBM, Ridge, LinearRegression or RandomForest",
-    "NaNModel": "forecasts nothing but missing values",
-}
-#: Models that need a package which their library does not bring along: its module, and its name.
-_NEEDS_PACKAGE = {
-    "xLSTM": ("xlstm", "xlstm"),
-    "AutoxLSTM": ("xlstm", "xlstm"),
-    "MFLES": ("sklearn", "scikit-learn"),
-    "AutoMFLES": ("sklearn", "scikit-learn"),
-}
+    annotation: str = ""
+    default: Any = None
+    required: bool = False
+
+
+Arguments = Mapping[str, Argument]
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known about a model without importing it.
+    """A model, described without importing it.
 
-    `arguments` are those of the class itself, `auto` tells whether it tunes a model, `base`, by
-    trials (StatsForecast's AutoETS and the like do not), and
-    `unsupported` says why the model cannot be used here (``None``: it can).
+    Attributes
+    ----------
+    arguments
+        Those of the class itself.
+    auto, base
+        Whether it tunes a model by trials (StatsForecast's AutoETS and the like do not), and which.
+    needs
+        The packages that it needs, that of its engine first.
+    unsupported
+        Why the model cannot be used here; None if it can.
     """
 
     name: str
@@ -94,59 +59,110 @@ class ModelInfo:
     stat_exog: bool = False
     auto: bool = False
     base: str | None = None
-    arguments: Mapping[str, source.Argument] = field(default_factory=dict, hash=False)
+    arguments: Arguments = field(default_factory=dict, hash=False)
+    needs: tuple[str, ...] = ()
     unsupported: str | None = None
 
+    @property
+    def lacks(self) -> str | None:
+        """Which packages that the model needs are not installed, in words; None if all are."""
+        missing = [package for package in self.needs if engines.version(package) is None]
+        if not missing:
+            return None
+        command = f"pip install {' '.join(missing)}"
+        if len(missing) == 1:
+            return f"needs the package {missing[0]}, install it: {command}"
+        return f"needs the packages {' and '.join(missing)}, install them: {command}"
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the model cannot be used in this environment; None if it can."""
+        return self.unsupported or self.lacks
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one engine offers.
+
+    Attributes
+    ----------
+    versions : of the packages that the description was made from
+    models : by name
+    losses : that a model can be trained with, each with its arguments
+    trainer : further arguments of every model, which it passes on
+    """
+
+    versions: Mapping[str, str]
+    models: Mapping[str, ModelInfo]
+    losses: Mapping[str, Arguments] = field(default_factory=dict)
+    trainer: frozenset[str] = frozenset()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what :func:`offer` reads: values that are not the default."""
+        return {
+            "versions": dict(self.versions),
+            "trainer": sorted(self.trainer),
+            "losses": {name: _written(items) for name, items in self.losses.items()},
+            "models": {
+                name: _short(info, "name", "engine") | {"arguments": _written(info.arguments)}
+                for name, info in self.models.items()
+            },
+        }
+
+
+def _written(arguments: Arguments) -> dict[str, Any]:
+    return {name: _short(argument) for name, argument in arguments.items()}
+
+
+def _short(item: Any, *left_out: str) -> dict[str, Any]:
+    values, usual = asdict(item), {one.name: one.default for one in fields(item)}
+    return {k: v for k, v in values.items() if k not in left_out and v != usual[k]}
+
+
+def _arguments(written: Mapping[str, Any]) -> Arguments:
+    return {name: Argument(**item) for name, item in written.items()}
+
 
 @cache
+def _document() -> dict[str, Any]:
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+@cache
+def offer(engine: str) -> Offer:
+    """Return what an engine offers, installed or not."""
+    written = _document()[engine]
+    models = {
+        name: ModelInfo(
+            **item
+            | {"name": name, "engine": engine, "needs": tuple(item["needs"])}
+            | {"arguments": _arguments(item["arguments"])}
+        )
+        for name, item in written["models"].items()
+    }
+    losses = {name: _arguments(items) for name, items in written["losses"].items()}
+    return Offer(written["versions"], models, losses, frozenset(written["trainer"]))
+
+
 def names(engine: str) -> tuple[str, ...]:
-    """Return the names of an engine's models, an empty tuple if the library is not installed."""
-    folder = source.folder(engine)
-    if folder is None:
-        return ()
-    if engine == "mlforecast":
-        return tuple(name for name, (package, *_) in _REGRESSORS.items() if source.folder(package))
-    found = [name for file in _SOURCES[engine] for name in source.exported(folder / file)]
-    return tuple(name for name in found if name not in _NOT_MODELS)
+    """Return the names of an engine's models."""
+    return tuple(_document()[engine]["models"])
 
 
-@cache
 def info(engine: str, name: str) -> ModelInfo:
-    """Return what is known about one model of an engine.
+    """Return the description of one model of an engine.
 
     Raises
     ------
     UserError
         This installation has no such model: it may have been written by another one.
     """
-    if name not in names(engine):
-        find(name, engine)
-        raise UserError(f"there is no model '{name}' of {engine} in this installation")
-    if engine == "mlforecast":
-        return _regressor(name)
-    folder = source.folder(engine)
-    assert folder is not None, f"{engine} is not installed"
-    if engine == "neuralforecast" and _is_auto(name):
-        return _automatic(name)
-    file, node = source.locate(folder / _SOURCES[engine][0], name)
-    able: dict[str, Any] = {  # the attributes say so, inherited ones too
-        field: source.attribute(file, node, attribute)
-        for field, attribute in _ATTRIBUTES[engine].items()
-    }
-    return ModelInfo(
-        name,
-        engine,
-        "statistical" if engine == "statsforecast" else _FAMILY.get(name, "neural"),
-        summary=source.summary(node),
-        arguments=source.arguments(file, node),
-        unsupported=_reason(name),
-        **able,
-    )
-
-
-def models(engine: str) -> dict[str, ModelInfo]:
-    """Return all models of an engine by name."""
-    return {name: info(engine, name) for name in names(engine)}
+    found = offer(engine).models.get(name)
+    if found is None:
+        raise _unknown(name, [engine], f" of {engine}")
+    if found.lacks:
+        raise UserError(f"model '{name}' cannot be used: it {found.lacks}")
+    return found
 
 
 def find(name: str, engine: str | None = None) -> tuple[str, str]:
@@ -157,105 +173,30 @@ def find(name: str, engine: str | None = None) -> tuple[str, str]:
     UserError
         There is no such model, or it cannot be used here; says the nearest name or the reason.
     """
-    engines = (engine,) if engine else ENGINES
-    for candidate in engines:
+    among = [engine] if engine else list(engines.ENGINES)
+    for candidate in among:
         if name in names(candidate):
-            reason = info(candidate, name).unsupported
-            if reason:
-                raise UserError(f"model '{name}' cannot be used: it {reason}")
+            refusal = offer(candidate).models[name].refusal
+            if refusal:
+                raise UserError(f"model '{name}' cannot be used: it {refusal}")
             return candidate, name
-    if name in _REGRESSORS and "mlforecast" in engines:
-        raise UserError(f"model '{name}' {_lacks(name)}")
-    known = [known for candidate in engines for known in names(candidate)]
-    of = f" of {engine}" if engine else ""
-    raise UserError(f"there is no model '{name}'{of}{suggest(name, known)}")
+    raise _unknown(name, among, f" of {engine}" if engine else "")
 
 
-def missing(engine: str) -> dict[str, str]:
-    """Return the models of an engine whose package is not installed, each with the reason."""
-    if engine != "mlforecast":
-        return {}
-    return {name: _lacks(name) for name in _REGRESSORS if name not in names(engine)}
+def _unknown(name: str, among: Iterable[str], of: str) -> UserError:
+    hint = suggest(name, [known for engine in among for known in names(engine)])
+    notes = [note for engine in among if (note := outdated(engine))]
+    return UserError("; ".join([f"there is no model '{name}'{of}{hint}", *notes]))
 
 
-def _lacks(name: str) -> str:
-    package = _REGRESSORS[name][0].replace("sklearn", "scikit-learn")
-    command = f"pip install mlforecast {package}"
-    return f"needs the packages mlforecast and {package}, install them: {command}"
-
-
-@cache
-def trainer_arguments() -> frozenset[str]:
-    """Return the argument names of pytorch_lightning's Trainer, which neural models pass on."""
-    folder = source.folder("pytorch_lightning")
-    if folder is None:
-        return frozenset()
-    file, node = source.locate(folder / "trainer/trainer.py", "Trainer")
-    return frozenset(source.arguments(file, node))
-
-
-@cache
-def losses() -> tuple[str, ...]:
-    """Return the names of neuralforecast's losses that a model can be trained with."""
-    folder = source.folder("neuralforecast")
-    names = source.exported(folder / _LOSSES) if folder else ()
-    return tuple(name for name in names if name not in _NOT_TRAINABLE)
-
-
-@cache
-def loss_arguments(name: str) -> Mapping[str, source.Argument]:
-    """Return the arguments of a loss."""
-    folder = source.folder("neuralforecast")
-    assert folder is not None, "neuralforecast is not installed"
-    return source.arguments(*source.locate(folder / _LOSSES, name))
-
-
-def _automatic(name: str) -> ModelInfo:
-    """Abilities of an Auto* model are those of the model it tunes."""
-    base = info("neuralforecast", name.removeprefix("Auto"))
-    folder = source.folder("neuralforecast")
-    assert folder is not None
-    file, node = source.locate(folder / "auto.py", name)
-    return ModelInfo(
-        name,
-        "neuralforecast",
-        base.family,
-        summary=f"{base.name} with its arguments chosen by trials",
-        multivariate=base.multivariate,
-        recurrent=base.recurrent,
-        futr_exog=base.futr_exog,
-        hist_exog=base.hist_exog,
-        stat_exog=base.stat_exog,
-        auto=True,
-        base=base.name,
-        arguments=source.arguments(file, node),
-        unsupported=_reason(name),
-    )
-
-
-def _regressor(name: str) -> ModelInfo:
-    package, path, class_name = _REGRESSORS[name]
-    folder = source.folder(package)
-    assert folder is not None, f"{package} is not installed"
-    file, node = source.locate(folder / path, class_name)
-    return ModelInfo(
-        name,
-        "mlforecast",
-        "machine learning",
-        summary=f"{class_name} of {package} on lagged values",
-        futr_exog=True,
-        stat_exog=True,
-        arguments=source.arguments(file, node)
-        | {feature: source.Argument() for feature in FEATURES},
-    )
-
-
-def _is_auto(name: str) -> bool:
-    return name.startswith("Auto") and name not in _NOT_AUTO
-
-
-def _reason(name: str) -> str | None:
-    module, package = _NEEDS_PACKAGE.get(name, ("", ""))
-    if module and source.folder(module) is None:
-        return f"needs the package {package}, install it: pip install {package}"
-    return UNSUPPORTED.get(name)
+def outdated(engine: str) -> str:
+    """Say that other versions are installed than the catalog was made from; empty if none is."""
+    made = _document()[engine]["versions"]
+    differing = [
+        f"{package} {then} ({now} is installed)"
+        for package, then in made.items()
+        if (now := engines.version(package)) not in (None, then)
+    ]
+    if not differing:
+        return ""
+    return f"the catalog of models was made from {', '.join(differing)}; make it again with: {MAKE}"

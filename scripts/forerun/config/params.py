@@ -7,7 +7,8 @@ from typing import Any
 
 from forerun.base.errors import suggest
 from forerun.config import catalog, schema, training_losses
-from forerun.config.source import Argument
+from forerun.config.catalog import Argument
+from forerun.config.engines import ENGINES
 
 _BY_KEY = "it is set by the key"
 _NO_TEXT = "it takes a Python object, which a configuration cannot hold"
@@ -55,17 +56,19 @@ def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
     arguments = dict(info.arguments)
     if info.base:  # an automatic model: arguments of the model it tunes can be fixed
         arguments = {**catalog.info(info.engine, info.base).arguments, **arguments}
-    trainer = catalog.trainer_arguments() if info.engine == "neuralforecast" else frozenset()
+    trainer = catalog.offer(info.engine).trainer
     known = [name for name in {**arguments, **dict.fromkeys(trainer)} if name not in _REFUSED]
     wrong = []
     for name, value in params.items():
         if name in _REFUSED and name in {*arguments, *trainer, "h"}:
             wrong.append(f"'{name}' cannot be given, {_REFUSED[name]}")
         elif name not in known:
-            wrong.append(f"{info.name} has no argument {schema.show(name)}{suggest(name, known)}")
+            note = catalog.outdated(info.engine)
+            hint = suggest(name, known) + (f"; {note}" if note else "")
+            wrong.append(f"{info.name} has no argument {schema.show(name)}{hint}")
         else:
             wrong += _check_value(name, value, arguments.get(name, Argument()))
-    if info.engine == "neuralforecast" and not wrong:
+    if ENGINES[info.engine].networks and not wrong:
         wrong += training_losses.check_pair(info, params)
     for name, argument in arguments.items():
         if argument.required and name not in params and name not in _PROVIDED:

@@ -35,6 +35,11 @@ _TRUE_OR_FALSE = (
 _LEVEL_IN_PERCENT = "levels are in percent, between 1 and 100"
 
 
+def losses() -> Mapping[str, catalog.Arguments]:
+    """Return the losses that a network can be trained with, each with its arguments."""
+    return catalog.offer("neuralforecast").losses
+
+
 def name_of(value: Any) -> str:
     """Return a loss's name from ``MAE`` or ``{name: MQLoss, level: [80]}``."""
     return str(value.get("name") if isinstance(value, Mapping) else value)
@@ -49,7 +54,7 @@ def distribution_of(value: Any) -> str:
 
 def check(key: str, value: Any) -> list[str]:
     """Return one sentence for each thing that is wrong with ``loss`` or ``valid_loss`` itself."""
-    known = catalog.losses()
+    known = losses()
     given = dict(value) if isinstance(value, Mapping) else {"name": value}
     loss = given.pop("name", None)
     if not isinstance(loss, str) or loss not in known:
@@ -83,7 +88,7 @@ def _hint(loss: str, known: Iterable[str]) -> str:
 
 def _arguments(loss: str, given: Mapping[str, Any]) -> tuple[dict[str, bool], list[str]]:
     """Return the arguments that a loss takes, each with whether it is needed; and what is wrong."""
-    own = {name: one.required for name, one in catalog.loss_arguments(loss).items()}
+    own = {name: one.required for name, one in losses()[loss].items()}
     if loss != "DistributionLoss" or "distribution" not in given:
         return own, []
     chosen = given["distribution"]

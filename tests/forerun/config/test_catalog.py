@@ -1,8 +1,9 @@
-"""The catalog, read from source, against the libraries themselves."""
+"""The catalog of models, and that it describes the installed libraries."""
 
 from __future__ import annotations
 
-import inspect
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forerun.base.errors import UserError
-from forerun.config import catalog, source
+from forerun.config import catalog, engines, params
 from forerun.config.engines import ENGINES
 
 SCRIPTS = Path(__file__).parents[3] / "scripts"
@@ -31,7 +32,7 @@ def test_models_are_told_apart():
     nhits = catalog.info("neuralforecast", "NHITS")
     assert (nhits.multivariate, nhits.recurrent, nhits.auto) == (False, False, False)
     assert (nhits.hist_exog, nhits.futr_exog, nhits.stat_exog) == (True, True, True)
-    assert nhits.arguments["max_steps"] == source.Argument("int", 1000, False)
+    assert nhits.arguments["max_steps"] == catalog.Argument("int", 1000, False)
     assert nhits.arguments["h"].required
     assert nhits.summary.startswith("The Neural Hierarchical Interpolation")
     assert catalog.info("neuralforecast", "DeepAR").recurrent
@@ -45,32 +46,58 @@ def test_models_are_told_apart():
 
 
 def test_what_cannot_work_says_why():
-    for name, reason in catalog.UNSUPPORTED.items():
-        with pytest.raises(UserError) as caught:
+    refused = {n: i.unsupported for e in ENGINES for n, i in catalog.offer(e).models.items()}
+    refused = {name: reason for name, reason in refused.items() if reason}
+    assert {"HINT", "AutoHINT", "TimeLLM", "SklearnModel", "NaNModel"} == set(refused)
+    for name, reason in refused.items():
+        with pytest.raises(UserError, match=f"cannot be used: it {reason}"):
             catalog.find(name)
-        assert reason in str(caught.value)
 
 
-def test_a_library_that_is_not_installed(monkeypatch):
-    catalog.names.cache_clear()
-    real = source.folder
-    missing = {"lightgbm", "statsforecast"}
-    monkeypatch.setattr(source, "folder", lambda name: None if name in missing else real(name))
-    try:
-        assert catalog.names("statsforecast") == ()
-        with pytest.raises(UserError, match="there is no model 'AutoETS'"):
-            catalog.find("AutoETS")
-        with pytest.raises(UserError, match="needs the packages mlforecast and lightgbm"):
-            catalog.find("LightGBM")
-    finally:
-        catalog.names.cache_clear()
+def without(monkeypatch, *packages):
+    """Have packages not installed."""
+    real = engines.version
+    monkeypatch.setattr(engines, "version", lambda name: None if name in packages else real(name))
+
+
+@pytest.mark.parametrize(
+    ("model", "packages", "reason"),
+    [
+        ("AutoETS", ["statsforecast"], "needs the package statsforecast, install it: pip install"),
+        ("LightGBM", ["lightgbm"], "needs the package lightgbm, install it: pip install lightgbm"),
+        ("Ridge", ["mlforecast", "scikit-learn"], "needs the packages mlforecast and scikit-learn"),
+        ("AutoxLSTM", ["xlstm"], "needs the package xlstm, install it: pip install xlstm"),
+    ],
+)
+def test_a_library_that_is_not_installed(monkeypatch, model, packages, reason):
+    without(monkeypatch, *packages)
+    with pytest.raises(UserError, match=f"model '{model}' cannot be used: it {reason}"):
+        catalog.find(model)
+    engine = next(name for name in ENGINES if model in catalog.names(name))
+    with pytest.raises(UserError, match=reason):  # a run that another installation made
+        catalog.info(engine, model)
+    assert catalog.find("NHITS") == ("neuralforecast", "NHITS")
+
+
+def test_another_version_than_the_catalog_s_is_said_where_it_matters(monkeypatch):
+    installed = engines.version
+    newer = {"statsforecast": "99.0"}
+    info = catalog.info("statsforecast", "Holt")
+    assert catalog.outdated("statsforecast") == ""
+    assert params.check(info, {"colour": 1}) == ["Holt has no argument 'colour'"]
+    monkeypatch.setattr(engines, "version", lambda name: newer.get(name) or installed(name))
+    note = r"made from statsforecast [\d.]+ \(99.0 is installed\); make it again with: python -m "
+    with pytest.raises(UserError, match=rf"no model 'Prophecy'; the catalog of models was {note}"):
+        catalog.find("Prophecy")
+    assert re.search(note, params.check(info, {"colour": 1})[0])
+    assert catalog.outdated("neuralforecast") == ""
 
 
 def test_the_whole_catalog_imports_no_library():
     code = (
         "import sys; from forerun.config import catalog;"
         "from forerun.config.engines import ENGINES;"
-        "[catalog.models(engine) for engine in ENGINES];"
+        "[catalog.offer(engine) for engine in ENGINES];"
         "print(sorted({'torch', 'pandas', 'numpy', 'neuralforecast'} & set(sys.modules)))"
     )
     done = subprocess.run(
@@ -79,66 +106,16 @@ def test_the_whole_catalog_imports_no_library():
     assert done.stdout.strip() == "[]"
 
 
-def arguments(cls):
-    parameters = dict(list(inspect.signature(cls.__init__).parameters.items())[1:])
-    kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return {
-        name: parameter.default is inspect.Parameter.empty
-        for name, parameter in parameters.items()
-        if parameter.kind not in kinds
-    }
-
-
-def same_arguments(info, cls):
-    found = {name: argument.required for name, argument in info.arguments.items()}
-    assert found == arguments(cls), info.name
-    for name, argument in info.arguments.items():
-        if isinstance(argument.default, (bool, int, float, str)):
-            assert inspect.signature(cls.__init__).parameters[name].default == argument.default
-
-
 @pytest.mark.slow
-def test_neuralforecast_agrees():
-    import neuralforecast.auto as auto
-    import neuralforecast.losses.pytorch as losses
-    import neuralforecast.models as classes
-    import pytorch_lightning
+def test_the_file_describes_the_installed_libraries():
+    """Where this fails after a change of versions: make catalog."""
+    pytest.importorskip("mlforecast")
+    pytest.importorskip("lightgbm")
+    from forerun.forecasting.engines import make_catalog
 
-    models = catalog.models("neuralforecast")
-    expected = [*classes.__all__, *auto.__all__]
-    assert sorted(models) == sorted(set(expected) - {"RayOptions", "OptunaOptions"})
-    for name, info in models.items():
-        cls = getattr(classes, name, None) or getattr(auto, name)
-        assert info.auto == hasattr(auto, name) or not info.auto
-        same_arguments(info, cls)
-        tuned = getattr(classes, info.base) if info.base else cls
-        if "HINT" in name:
-            continue
-        assert info.multivariate == tuned.MULTIVARIATE, name
-        assert info.recurrent == tuned.RECURRENT, name
-        assert info.futr_exog == tuned.EXOGENOUS_FUTR, name
-        assert info.hist_exog == tuned.EXOGENOUS_HIST, name
-        assert info.stat_exog == tuned.EXOGENOUS_STAT, name
-    trainer = inspect.signature(pytorch_lightning.Trainer.__init__).parameters
-    assert catalog.trainer_arguments() == set(trainer) - {"self"}
-    for name in catalog.losses():
-        found = {key: value.required for key, value in catalog.loss_arguments(name).items()}
-        assert found == arguments(getattr(losses, name)), name
-
-
-def test_statsforecast_agrees():
-    import statsforecast.models as classes
-
-    models = catalog.models("statsforecast")
-    assert sorted(models) == sorted(classes.__all__)
-    for name, info in models.items():
-        same_arguments(info, getattr(classes, name))
-        assert info.futr_exog == getattr(classes, name).uses_exog, name
-
-
-def test_regressors_agree():
-    sklearn = pytest.importorskip("sklearn.linear_model")
-    lightgbm = pytest.importorskip("lightgbm")
-    for name, cls in {"Ridge": sklearn.Ridge, "LightGBM": lightgbm.LGBMRegressor}.items():
-        found = set(catalog.info("mlforecast", name).arguments) - set(catalog.FEATURES)
-        assert found == set(arguments(cls)), name
+    text, written = make_catalog.text(make_catalog.described()), catalog.FILE.read_text("utf-8")
+    found, before = json.loads(text), json.loads(written)
+    for engine in ENGINES:
+        for part, value in found[engine].items():
+            assert before[engine][part] == value, (engine, part)
+    assert written == text

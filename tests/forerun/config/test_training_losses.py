@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ import pandas as pd
 import pytest
 
 from forerun.base.errors import UserError
-from forerun.config import catalog, source, training_losses
+from forerun.config import training_losses
 from forerun.config.settings import resolve
 
 
@@ -153,14 +155,16 @@ def test_a_network_of_points(loss: Any) -> None:
 
 
 def test_the_distributions_are_those_of_the_library() -> None:
-    folder = source.folder("neuralforecast")
-    assert folder is not None
+    spec = find_spec("neuralforecast")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    folder = Path(spec.submodule_search_locations[0])
     text = (folder / "losses/pytorch.py").read_text(encoding="utf-8")
     block = re.search(r"available_distributions = dict\((.*?)\n        \)", text, re.DOTALL)
     assert block
     assert set(re.findall(r"(\w+)=", block[1])) == set(training_losses.DISTRIBUTIONS)
     known = {*GOOD[:15], *(one["name"] for one in GOOD[15:])}
-    assert known == set(catalog.losses())  # each loss has a good example
+    assert known == set(training_losses.losses())  # each loss has a good example
 
 
 @pytest.mark.parametrize("devices", [2, "auto", [0, 1], True])

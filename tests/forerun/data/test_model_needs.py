@@ -84,21 +84,15 @@ def test_models_that_take_the_season_apart_need_one() -> None:
 
 
 def test_a_missing_package_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    from forerun.config import catalog, source
+    from forerun.config import engines
 
-    installed = source.folder
-    catalog.info.cache_clear()
+    installed = engines.version
     monkeypatch.setattr(
-        source, "folder", lambda name: None if name == "sklearn" else installed(name)
+        engines, "version", lambda name: None if name == "scikit-learn" else installed(name)
     )
-    try:
-        for model in ("MFLES", "AutoMFLES"):
-            with pytest.raises(
-                UserError, match="it needs the package scikit-learn, install it: pip"
-            ):
-                checked([1, 2], model=model)
-    finally:
-        catalog.info.cache_clear()
+    for model in ("MFLES", "AutoMFLES"):
+        with pytest.raises(UserError, match="it needs the package scikit-learn, install it: pip"):
+            checked([1, 2], model=model)
 
 
 def test_train_says_so_before_anything_is_made(

@@ -21,6 +21,7 @@ from forerun.config.engines import ENGINES
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forerun.config.catalog import Offer
     from forerun.config.models import ModelSpec
 
 #: ``progress(step, max_steps, loss)`` is called as often as the engine likes.
@@ -61,6 +62,9 @@ class Data:
 
 class Engine(Protocol):
     """What an engine module offers; :mod:`forerun.config.engines` registers it."""
+
+    def offer(self) -> Offer:
+        """Describe what the library offers, for the catalog (make_catalog.py)."""
 
     def fit(self, spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Any:
         """Return the model fitted to all of `data`."""

@@ -26,7 +26,8 @@ import pandas as pd
 from mlforecast import MLForecast
 from mlforecast.target_transforms import Differences, LocalStandardScaler
 
-from forerun.config.catalog import FEATURES
+from forerun.config.catalog import Argument, ModelInfo, Offer
+from forerun.config.engines import versions
 from forerun.config.models import exogenous_columns
 from forerun.config.windows import reach, step_size
 from forerun.forecasting.engines.base import (
@@ -37,6 +38,7 @@ from forerun.forecasting.engines.base import (
     future_values,
     tidy_columns,
 )
+from forerun.forecasting.engines.describing import arguments
 
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
@@ -47,8 +49,35 @@ CLASSES = {
     "Ridge": ("sklearn.linear_model", "Ridge"),
     "RandomForest": ("sklearn.ensemble", "RandomForestRegressor"),
 }
+#: The package that each module belongs to.
+PACKAGES = {"lightgbm": "lightgbm", "sklearn": "scikit-learn"}
+#: What a model takes besides the arguments of its regressor.
+FEATURES = ("lags", "differences", "date_features")
 #: Most lags that are taken when none are given.
 MOST_LAGS = 48
+
+
+def offer() -> Offer:
+    """Describe every regressor."""
+    return Offer(
+        versions(["mlforecast", *PACKAGES.values()]),
+        {name: _describe(name, *place) for name, place in CLASSES.items()},
+    )
+
+
+def _describe(name: str, module: str, class_name: str) -> ModelInfo:
+    top = module.partition(".")[0]
+    cls = getattr(importlib.import_module(module), class_name)
+    return ModelInfo(
+        name,
+        "mlforecast",
+        "machine learning",
+        summary=f"{class_name} of {top} on lagged values",
+        futr_exog=True,
+        stat_exog=True,
+        arguments={**arguments(cls), **{name: Argument() for name in FEATURES}},
+        needs=("mlforecast", PACKAGES[top]),
+    )
 
 
 @dataclass

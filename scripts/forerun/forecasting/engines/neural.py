@@ -32,6 +32,7 @@ from forerun.forecasting.engines.base import (
     future_values,
     tidy_columns,
 )
+from forerun.forecasting.engines.neural_offer import offer as offer
 
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec

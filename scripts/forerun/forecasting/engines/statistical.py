@@ -16,6 +16,8 @@ import pandas as pd
 import statsforecast.models as model_classes
 from statsforecast import StatsForecast
 
+from forerun.config.catalog import ModelInfo, Offer
+from forerun.config.engines import versions
 from forerun.config.models import exogenous_columns
 from forerun.config.windows import reach, step_size
 from forerun.forecasting.engines.base import (
@@ -26,10 +28,17 @@ from forerun.forecasting.engines.base import (
     series_hashes,
     tidy_columns,
 )
+from forerun.forecasting.engines.describing import arguments, summary
 
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
 
+_UNSUPPORTED = {
+    "SklearnModel": "needs a fitted object; use LightGBM, Ridge, LinearRegression or RandomForest",
+    "NaNModel": "forecasts nothing but missing values",
+}
+#: Models that need a package which StatsForecast does not bring along.
+_NEEDS = {"MFLES": ("scikit-learn",), "AutoMFLES": ("scikit-learn",)}
 #: Series that are tried one by one when a model fails for all of them together.
 TRIED = 3
 
@@ -46,6 +55,27 @@ class Fitted:
     spec: ModelSpec
     forecasts: pd.DataFrame
     series: pd.DataFrame
+
+
+def offer() -> Offer:
+    """Describe every model."""
+    return Offer(
+        versions(["statsforecast"]), {name: _describe(name) for name in model_classes.__all__}
+    )
+
+
+def _describe(name: str) -> ModelInfo:
+    cls = getattr(model_classes, name)
+    return ModelInfo(
+        name,
+        "statsforecast",
+        "statistical",
+        summary=summary(cls),
+        futr_exog=cls.uses_exog,
+        arguments=arguments(cls),
+        needs=("statsforecast", *_NEEDS.get(name, ())),
+        unsupported=_UNSUPPORTED.get(name),
+    )
 
 
 def gives_levels(model: str) -> bool:

@@ -51,9 +51,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "TimeXer": {"hidden_size": 8, "n_heads": 2, "patch_len": 4},
 }
 NEURAL = [
-    n for n, i in catalog.models("neuralforecast").items() if not i.unsupported and not i.auto
+    n for n, i in catalog.offer("neuralforecast").models.items() if not i.refusal and not i.auto
 ]
-STATISTICAL = [n for n, i in catalog.models("statsforecast").items() if not i.unsupported]
+STATISTICAL = [n for n, i in catalog.offer("statsforecast").models.items() if not i.refusal]
+REGRESSORS = [n for n, i in catalog.offer("mlforecast").models.items() if not i.refusal]
 NEEDED = {
     "AutoRegressive": {"lags": [1, 2]},
     "SimpleExponentialSmoothing": {"alpha": 0.3},
@@ -203,7 +204,7 @@ def test_every_statistical_model(model: str, tmp_path: Path, fresh: ProcessPoolE
     assert (f"{model}-lo-80" in frame) == statistical.gives_levels(model)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("model", catalog.names("mlforecast"))
+@pytest.mark.parametrize("model", REGRESSORS)
 def test_every_machine_learning_model(
     model: str, tmp_path: Path, fresh: ProcessPoolExecutor
 ) -> None:
@@ -307,7 +308,7 @@ def test_first_window_does_not_see_later_data(
     engine: str, model: str, params: dict[str, Any], val_size: int
 ) -> None:
     """Plant a leak: everything after the first cutoff becomes enormous."""
-    if engine == "mlforecast" and model not in catalog.names("mlforecast"):
+    if engine == "mlforecast" and model not in REGRESSORS:
         pytest.skip("mlforecast is not installed")
     settings = resolved(
         models=[{"name": model, "params": params}], val_size=val_size, hist_exog=["hist"],

@@ -1,0 +1,46 @@
+"""Write config/catalog.json from the installed libraries, all of which it imports.
+
+Run it with ``python -m forerun.forecasting.engines.make_catalog``; ``make lock`` does.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from forerun.base.files import write_text
+from forerun.base.terminal import write
+from forerun.config.catalog import FILE
+from forerun.config.engines import ENGINES
+from forerun.forecasting.engines.base import get_engine
+
+
+def described() -> dict[str, Any]:
+    """Return what the file is to hold: what each engine offers."""
+    return {name: get_engine(name).offer().as_dict() for name in ENGINES}
+
+
+def text(found: dict[str, Any]) -> str:
+    """Return the JSON with one line for each model and loss, so that changes can be read."""
+    engines = []
+    for name, offer in found.items():
+        parts = []
+        for key, value in offer.items():
+            items = [f"   {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}"
+                     for k, v in value.items()] if key in ("models", "losses") else []  # fmt: skip
+            written = "{\n" + ",\n".join(items) + "\n  }" if items else json.dumps(value)
+            parts.append(f"  {json.dumps(key)}: {written}")
+        engines.append(f" {json.dumps(name)}: {{\n" + ",\n".join(parts) + "\n }")
+    return "{\n" + ",\n".join(engines) + "\n}\n"
+
+
+def main() -> None:
+    """Write the file."""
+    found = described()
+    write_text(FILE, text(found))
+    count = [f"{len(offer['models'])} models of {name}" for name, offer in found.items()]
+    write(f"{FILE}: {', '.join(count)}")
+
+
+if __name__ == "__main__":
+    main()
