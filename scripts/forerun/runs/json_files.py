@@ -13,6 +13,7 @@ from typing import Any
 from forerun.base.bounded import parse_json, read_text, shaped
 from forerun.base.errors import UserError
 from forerun.base.files import read_mapping
+from forerun.config.names import PER_SERIES, spellings
 
 _ERROR = {"class": str, "message": str}
 _OUTCOME = {
@@ -30,12 +31,12 @@ _PROVENANCE = {
     },
 }  # fmt: skip
 _SESSION = {"pid": int, "create_time": float, "host": str, "user": str, "started_at": str}
-#: How the model of each series is chosen: under the key ``best`` in runs of version 0.1.
+#: How the model of each series is chosen.
 _CHOICE = {"overall": str, "per_series": bool}
 _ENSEMBLE = {
     "method": str, "metric": str, "size": int, "windows": int, "note": str, "members": [str],
     "shares": {"*": float}, "weights": {"*": float}, "weights_by_series": {"*": float},
-    "weights_by_window": [dict], "best": _CHOICE, "per_series": _CHOICE,
+    "weights_by_window": [dict], **dict.fromkeys(spellings(PER_SERIES), _CHOICE),
 }  # fmt: skip
 _PROGRESS = {"step": int, "max_steps": int, "loss": float, "elapsed": float}
 _PLOTS = {"plots": [dict]}

@@ -1,0 +1,64 @@
+"""Names that Forerun gives are written in one module."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from forerun.config import names
+
+ROOT = Path(__file__).parents[3]
+NAMES = {*names.COMBINED, *names.FORMER, names.REFERENCE}
+#: The same words with another meaning.
+OTHERS = {
+    ("ensemble", "evaluation/selection.py"),  # a key of the configuration
+    ("ensemble", "jobs/fingerprint.py"),
+    ("ensemble", "score_models.py"),  # an output of the rule
+    ("per_series", "evaluation/selection.py"),  # in a recipe: whether each series has its own model
+    ("per_series", "runs/json_files.py"),
+    ("best", "cli/run_table.py"),  # a column: the first of the leaderboard
+    ("best", "plots/names.py"),
+    ("best", "report/comparison.py"),
+    ("best", "report/run_report.py"),
+}
+
+
+def literals(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and node.value in NAMES:
+            yield str(node.value)
+
+
+def test_no_module_writes_them_again() -> None:
+    scripts = ROOT / "scripts"
+    found = {
+        (name, path.relative_to(scripts).as_posix().removeprefix("forerun/"))
+        for path in scripts.rglob("*.py")
+        if path.name != "names.py" or path.parent.name != "config"
+        for name in literals(path.read_text(encoding="utf-8"))
+    }
+    assert found - OTHERS == set()
+    assert OTHERS - found == set()  # the exceptions are needed
+
+
+def test_no_rule_writes_them_again() -> None:
+    for path in [ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.smk")]:
+        text = path.read_text(encoding="utf-8")
+        for name in NAMES:
+            assert f'"{name}"' not in text, f"{path.name}: {name}"
+
+
+def test_an_earlier_version_s_name_is_read() -> None:
+    assert names.current("best") == "per_series"
+    assert names.current("best-lo-90") == "per_series-lo-90"
+    assert names.current("best-of") == "best-of"
+    assert names.current("best", among=["per_series"]) == "best"
+    assert names.spellings("per_series") == ["per_series", "best"]
+
+
+@pytest.mark.parametrize("name", ["per_series", "ensemble", "best"])
+def test_models_must_not_take_them(name: str) -> None:
+    assert name in names.RESERVED
