@@ -24,8 +24,10 @@ import psutil
 from running import OWN_SERVER, PROJECT, TEST_CONFIG
 
 from forerun.base.files import TEMPORARY, read_json, sha256
+from forerun.runs.fit import completed_outputs
+from forerun.runs.paths import RunPaths
 from forerun.runs.seal import IGNORED, frozen_files, verify
-from forerun.runs.state import finished_pieces, is_frozen, is_sealed
+from forerun.runs.state import is_frozen, is_sealed
 
 #: What is killed: one process of the kind, or all of them at once.
 KINDS = ("snakemake", "job", "worker", "keeper", "server", "all")
@@ -125,12 +127,12 @@ def state(path: Path) -> tuple[int, str]:
 
 
 def finished(run: Path) -> dict[str, tuple[int, str]]:
-    """Return what must never change again: the finished pieces; all frozen files once sealed."""
+    """Return what must never change: outputs of completed fits; all frozen files once sealed."""
     if not is_frozen(run):
         return {}
     names = ["config.yaml", "data.parquet", "provenance.json"]
-    for piece in finished_pieces(run):
-        path = run / piece
+    for output in completed_outputs(RunPaths(run)):
+        path = run / output
         files = path.rglob("*") if path.is_dir() else [path]
         names += [str(p.relative_to(run)) for p in files if p.is_file() and p.name not in IGNORED]
     if is_sealed(run):

@@ -138,8 +138,8 @@ def test_the_others_are_as_before(
         assert (code == 2) == bool(err.startswith("forerun: error: "))
         assert len(err.splitlines()) <= 1
     board.survey(home / "runs" / "bad")
-    fits = fit_history.fits(home / "runs")
-    assert len(fits) == len(fit_history.fits(home / "runs"))
+    fits = fit_history.costs(home / "runs")
+    assert len(fits) == len(fit_history.costs(home / "runs"))
 
 
 @pytest.mark.parametrize("file", ["SEALED", "provenance.json"])

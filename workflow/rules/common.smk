@@ -5,7 +5,7 @@ configuration of this call, with config/experiments/<run_id>.yaml laid over it. 
 uses these rules as a module, its `config` for the module is the configuration, and nothing else is.
 
 What is done is a source file: the rules that make frozen files do not apply to frozen runs, to
-pieces of training that succeeded, or to sealed runs, so nothing can make Snakemake run them again.
+completed fits, or to sealed runs, so nothing can make Snakemake run them again.
 """
 
 import os
@@ -32,6 +32,7 @@ from forerun.config.windows import folds
 from forerun.forecasting import shards
 from forerun.jobs import fit_history, gpus
 from forerun.runs import paths, snapshot, state
+from forerun.runs.fit import Fit, completed_outputs, fits, unfinished_models
 from forerun.runs.json_files import read_plots
 
 
@@ -250,12 +251,12 @@ def without(done):
 EXISTING = [entry.path for entry in paths.run_folders(HERE)]
 FROZEN = {Path(run).name for run in EXISTING if state.is_frozen(run)}
 SEALED = {Path(run).name for run in EXISTING if state.is_sealed(run)}
-# A job that a cluster starts late may find its piece finished by another one: it keeps its rule.
+# A job that a cluster starts late may find its fit completed by another one: it keeps its rule.
 FINISHED = {
-    f"{run_id}/{piece}"
+    f"{run_id}/{output}"
     for run_id in FROZEN - SEALED
     if workflow.is_main_process
-    for piece in state.finished_pieces(Path(HERE) / run_id)
+    for output in completed_outputs(paths.RunPaths(Path(HERE) / run_id))
 }
 
 NOT_FROZEN = without(FROZEN)

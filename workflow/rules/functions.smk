@@ -58,7 +58,7 @@ def get_usual_memory(wildcards, input, attempt):
 @cache
 def get_earlier_fits():
     """Return what the newest runs tell about fits; a job that runs has its resources already."""
-    return fit_history.fits(HERE) if workflow.is_main_process else []
+    return fit_history.costs(HERE) if workflow.is_main_process else []
 
 
 @cache
@@ -76,7 +76,7 @@ def get_training_memory(wildcards, input, attempt):
     """
     run_id, model = wildcards.run_id, wildcards.model
     folder = Path(HERE) / run_id
-    attempt += state.failures(folder, model, get_piece(wildcards), among=fit_history.OF_MEMORY)
+    attempt += get_fit(wildcards).failures(among=fit_history.OF_MEMORY)
     kind = get_kinds(run_id, state.is_frozen(folder))[model]
     learnt = fit_history.memory(get_earlier_fits(), kind, get_size(wildcards, input))
     usual = get_usual_memory(wildcards, input, attempt=1)
@@ -115,9 +115,11 @@ def get_tries(wildcards, attempt):
     return attempt
 
 
-def get_piece(wildcards):
-    """Return what the fit is called in its run: ``final``, or ``fold_`` and a number."""
-    return f"fold_{wildcards.fold}" if hasattr(wildcards, "fold") else "final"
+def get_fit(wildcards):
+    """Return the fit that a job makes."""
+    run = paths.RunPaths(Path(HERE) / wildcards.run_id)
+    fold = int(wildcards.fold) if hasattr(wildcards, "fold") else None
+    return Fit(run, wildcards.model, fold)
 
 
 def get_way_of_fitting(wildcards):
@@ -126,17 +128,15 @@ def get_way_of_fitting(wildcards):
     One parameter for all: Snakemake looks at each, for each job. A fit that has failed is a new job,
     with another parameter.
     """
-    run_id = wildcards.run_id
-    how = {key: get_operational(run_id, key) for key in WAYS}
-    folder, piece = Path(HERE) / run_id, get_piece(wildcards)
-    return how | {"failures": state.failures(folder, wildcards.model, piece)}
+    how = {key: get_operational(wildcards.run_id, key) for key in WAYS}
+    return how | {"failures": get_fit(wildcards).failures()}
 
 
 def retry_failed_fit(wildcards):
     """Have a fit that failed made again. Gives no input: input functions are asked for the plan."""
-    run_id, model, piece = wildcards.run_id, wildcards.model, get_piece(wildcards)
-    if state.failures(Path(HERE) / run_id, model, piece):
-        make_again(f"{RUNS}/{run_id}/parts/{model}/{piece}.json")
+    fit = get_fit(wildcards)
+    if fit.failures():
+        make_again(f"{RUNS}/{fit.outcome_path.relative_to(HERE).as_posix()}")
     return []
 
 
@@ -153,14 +153,14 @@ def get_fold_files(pattern):
 
 
 def retry_unfinished_model(wildcards):
-    """Have a model collected again of which a fit is not done: see retry_failed_fit.
+    """Rerun collect_model while any fit is unfinished: see retry_failed_fit.
 
     Its old status and results would else hide that a fit is missing which a kill cut short.
     """
-    finished = state.finished_pieces(Path(HERE) / wildcards.run_id, wildcards.model)
-    pieces = ["final", *(f"fold_{fold}" for fold in get_folds(wildcards.run_id))]
-    if any(f"parts/{wildcards.model}/{piece}.json" not in finished for piece in pieces):
-        make_again(f"{RUNS}/{wildcards.run_id}/status/{wildcards.model}.json")
+    run_id, model = wildcards.run_id, wildcards.model
+    run = paths.RunPaths(Path(HERE) / run_id)
+    if not all(fit.is_completed() for fit in fits(run, get_settings(run_id), model)):
+        make_again(f"{RUNS}/{run_id}/status/{model}.json")
     return []
 
 

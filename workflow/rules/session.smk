@@ -94,7 +94,7 @@ def end_with_failures():
         folder = Path(HERE) / run_id
         if state.is_sealed(folder):
             continue
-        failed = state.failed_pieces(folder, since=BEGAN)
+        failed = unfinished_models(paths.RunPaths(folder), since=BEGAN)
         if (leaderboard := folder / "leaderboard.csv").is_file():
             failed |= state.failed_models(leaderboard)
         for model, reason in failed.items():

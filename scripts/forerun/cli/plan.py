@@ -16,6 +16,8 @@ from forerun.config.settings import dump
 from forerun.forecasting import freeze
 from forerun.jobs import fingerprint, fit_history, model_cache
 from forerun.runs import state
+from forerun.runs.fit import Fit, fits
+from forerun.runs.outcome import Outcome
 from forerun.runs.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -45,11 +47,18 @@ class Row:
 
 
 @dataclass(frozen=True)
-class _Piece:
-    """One fit: what is done with it, how long that takes, where it is taken from, what it was."""
+class _Step:
+    """What is done with one fit.
 
-    action: str  # nothing, reuse, retry or train
-    outcome: dict[str, Any]
+    Attributes
+    ----------
+    action : ``nothing``, ``reuse``, ``retry`` or ``train``
+    before : the outcome that it has so far
+    source : the run whose equal fit is reused
+    """
+
+    action: str
+    before: Outcome | None
     seconds: float | None = 0.0
     source: str = ""
 
@@ -62,26 +71,23 @@ class _Run:
     settings: dict[str, Any]
     data: Path | pd.DataFrame
     size: float
-    earlier: list[fit_history.Fit]
+    earlier: list[fit_history.Cost]
 
-    def piece(self, spec: ModelSpec, fold: int | None) -> _Piece:
-        """Decide on a fit: that of a fold, or the final one."""
-        paths = RunPaths(self.folder)
-        path = paths.final(spec.name) if fold is None else paths.fold(spec.name, fold)
-        known = state.outcome(path)
-        if known.get("status") == "ok":
-            return _Piece("nothing", known)
-        if source := self.stored(spec, fold):
-            return _Piece("reuse", known, source=source)
+    def step(self, spec: ModelSpec, fit: Fit) -> _Step:
+        """Decide on a fit."""
+        before = fit.outcome()
+        if fit.is_completed():
+            return _Step("nothing", before)
+        if source := self.stored(spec, fit.fold):
+            return _Step("reuse", before, source=source)
         seconds = fit_history.seconds(
             self.earlier,
             fit_history.kind(spec, self.settings),
             self.size,
-            0 if fold is None else len(windows.folds(self.settings)[fold]),
+            0 if fit.fold is None else len(windows.folds(self.settings)[fit.fold]),
             fit_history.steps(spec, self.settings),
         )
-        failed = known.get("status") in state.NOT_DONE
-        return _Piece("retry" if failed else "train", known, seconds)
+        return _Step("retry" if fit.failures() else "train", before, seconds)
 
     def stored(self, spec: ModelSpec, fold: int | None) -> str:
         """Return the run that has fitted the same, as the store knows it; empty if none has."""
@@ -103,17 +109,17 @@ def rows(folder: Path, settings: dict[str, Any], prepared: Prepared | None = Non
     new = "not begun yet" if prepared is None else "new run"
     found = []
     for spec in specs(run.settings):
-        final = run.piece(spec, None)
-        cv = [run.piece(spec, fold) for fold in range(len(windows.folds(run.settings)))]
-        seconds = [piece.seconds for piece in [final, *cv] if piece.seconds is not None]
-        total = sum(seconds) if len(seconds) == 1 + len(cv) else None
-        found.append(Row(spec.name, final.action, _counted(cv), _why([final, *cv], new), total))
+        steps = [run.step(spec, fit) for fit in fits(RunPaths(folder), run.settings, spec.name)]
+        final, *cv = steps
+        seconds = [step.seconds for step in steps if step.seconds is not None]
+        total = sum(seconds) if len(seconds) == len(steps) else None
+        found.append(Row(spec.name, final.action, _counted(cv), _why(steps, new), total))
     return found
 
 
 def _existing(folder: Path, settings: dict[str, Any]) -> _Run:
     data = RunPaths(folder).data
-    return _Run(folder, settings, data, fit_history.size(folder), fit_history.fits(folder.parent))
+    return _Run(folder, settings, data, fit_history.size(folder), fit_history.costs(folder.parent))
 
 
 def _new(folder: Path, settings: dict[str, Any], prepared: Prepared) -> _Run:
@@ -122,37 +128,35 @@ def _new(folder: Path, settings: dict[str, Any], prepared: Prepared) -> _Run:
     table = io.BytesIO()
     prepared.frame.to_parquet(table, index=False)
     size = (len(table.getvalue()) + len(dump(settings))) / 1024**2
-    return _Run(folder, settings, prepared.frame, size, fit_history.fits(folder.parent))
+    return _Run(folder, settings, prepared.frame, size, fit_history.costs(folder.parent))
 
 
 def _threads(settings: dict[str, Any]) -> int:
     return int(settings["threads"] or threads.share(os.cpu_count() or 1, settings))
 
 
-def _counted(pieces: list[_Piece]) -> str:
+def _counted(steps: list[_Step]) -> str:
     """Say what is done with the fits of cross-validation: ``train``, or ``train 2, reuse 1``."""
-    counts = Counter(piece.action for piece in pieces)
+    counts = Counter(step.action for step in steps)
     if len(counts) == 1:
-        return pieces[0].action
+        return steps[0].action
     return ", ".join(f"{action} {number}" for action, number in counts.most_common())
 
 
-def _why(pieces: list[_Piece], new: str) -> str:
-    """Say why; `new` where nothing is known of any of the pieces."""
-    known = [piece.outcome for piece in pieces if piece.outcome]
-    failed = [outcome for outcome in known if outcome.get("status") in state.NOT_DONE]
-    if failed:
-        message = (failed[0].get("error") or {}).get("message", "no reason given")
-        why = f"{failed[0]['status']} before: {str(message)[:80]}"
-    elif all(piece.action == "nothing" for piece in pieces):
+def _why(steps: list[_Step], new: str) -> str:
+    """Say why; `new` where none of the fits has been made before."""
+    before = [step.before for step in steps if step.before]
+    if failed := [outcome for outcome in before if not outcome.is_ok]:
+        why = f"{failed[0].status} before: {failed[0].reason[:80]}"
+    elif all(step.action == "nothing" for step in steps):
         why = "done before"
     else:
-        why = "interrupted before it was done" if known else new
-    sources = sorted({piece.source for piece in pieces if piece.source})
+        why = "interrupted before it was done" if before else new
+    sources = sorted({step.source for step in steps if step.source})
     return f"{why}; the same was fitted in {', '.join(sources)}" if sources else why
 
 
-def told(seconds: float | None) -> str:
+def estimate(seconds: float | None) -> str:
     """Return an estimate as people read it."""
     if seconds is None:
         return NO_EARLIER
@@ -168,6 +172,6 @@ def summary(rows: list[Row], settings: dict[str, Any]) -> str:
     if not known:
         return f"time: {NO_EARLIER} has fitted the like"
     at_once = max(1, (os.cpu_count() or 1) // _threads(settings))
-    text = f"time: {told(sum(known))} of training"
+    text = f"time: {estimate(sum(known))} of training"
     text += f", up to {at_once} fits at once" if at_once > 1 else ""
     return text + (f", and {unknown} models without an earlier run" if unknown else "")

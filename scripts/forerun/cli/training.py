@@ -213,7 +213,7 @@ def _dry_run(
     say(f"run {run_id} ({'exists' if exists else 'would be new'})")
     _say_notes(prepared)
     rows = plan.rows(folder, settings, prepared)
-    lines = [(row.model, row.final, row.cv, row.why, plan.told(row.seconds)) for row in rows]
+    lines = [(row.model, row.final, row.cv, row.why, plan.estimate(row.seconds)) for row in rows]
     show(table(["model", "final fit", "cross-validation", "why", "time"], lines))
     if total := plan.summary(rows, settings):
         say(total)

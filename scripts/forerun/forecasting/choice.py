@@ -12,8 +12,10 @@ from forerun.base.files import read_json
 from forerun.config.models import specs
 from forerun.config.names import COMBINED, current
 from forerun.runs import seal
+from forerun.runs.fit import Fit
+from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
-from forerun.runs.state import has_model, is_sealed, outcome
+from forerun.runs.state import is_sealed
 
 #: The environment variable that lets the workflow use damaged models: ``predict --no-verify``.
 UNVERIFIED = "FORERUN_UNVERIFIED"
@@ -87,14 +89,13 @@ def usable_models(
     paths = RunPaths(folder)
     known = [spec.name for spec in specs(settings)]
     chosen = {}
-    for name in known:
-        well = outcome(paths.status(name)).get("status", "ok") == "ok"
-        there = has_model(paths.model(name)) and well
-        if there and (asked is None or name in asked):
+    for name in known if asked is None else [name for name in known if name in asked]:
+        status = ModelStatus.read(paths.status(name))
+        if Fit(paths, name).has_product() and (status is None or status.is_ok):
             chosen[name] = paths.model(name)
-        elif asked is not None and name in asked:
-            error = outcome(paths.status(name)).get("error") or {}
-            reason = f"failed: {error['message']}" if error.get("message") else "is not trained yet"
+        elif asked is not None:
+            message = status.error.message if status and status.error else ""
+            reason = f"failed: {message}" if message else "is not trained yet"
             raise UserError(f"model '{name}' of run '{folder.name}' {reason}")
     if not chosen and asked != []:
         raise UserError(f"run '{folder.name}' has no trained model; 'train' it first")

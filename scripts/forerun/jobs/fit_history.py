@@ -1,6 +1,6 @@
 """What earlier fits cost: the memory and the time that the next one of the same kind will take.
 
-Learnt from the benchmark files of the newest runs in a folder. A fit is compared with fits of the
+Learned from the benchmark files of the newest runs in a folder. A fit is compared with fits of the
 same kind: the same class of model with the same arguments and sizes of windows and batches, on data
 of about the same size. Steps of training change the time, not the memory.
 """
@@ -20,8 +20,8 @@ from forerun.config import windows
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec, exogenous_columns, specs
-from forerun.jobs.benchmark_files import of_log, read_benchmark
-from forerun.runs import state
+from forerun.jobs.benchmark_files import read_benchmark
+from forerun.runs.fit import fits
 from forerun.runs.paths import RunPaths, run_folders
 
 #: How many runs are looked at, the newest: enough to learn from, and cheap beside thousands.
@@ -43,8 +43,8 @@ _SIZES = (
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A fit that succeeded.
+class Cost:
+    """What a fit that succeeded took.
 
     Attributes
     ----------
@@ -87,56 +87,52 @@ def size(folder: str | Path) -> float:
     return (os.path.getsize(paths.config) + os.path.getsize(paths.data)) / 1024**2
 
 
-def fits(runs: str | Path, newest: int = NEWEST) -> list[Fit]:
-    """Return the fits of the `newest` runs in a folder of runs, without those taken from others."""
+def costs(runs: str | Path, newest: int = NEWEST) -> list[Cost]:
+    """Return what the fits of the `newest` runs took, without those reused from other runs."""
     entries = run_folders(runs)
     latest = heapq.nlargest(newest, entries, key=lambda entry: entry.stat().st_mtime)
-    return [fit for entry in latest for fit in _of_run(Path(entry.path))]
+    return [cost for entry in latest for cost in _of_run(Path(entry.path))]
 
 
-def _of_run(folder: Path) -> Iterator[Fit]:
+def _of_run(folder: Path) -> Iterator[Cost]:
+    paths = RunPaths(folder)
     try:
-        settings, megabytes = read_frozen(folder / "config.yaml"), size(folder)
+        settings, megabytes = read_frozen(paths.config), size(folder)
         for spec in specs(settings):
             like = kind(spec, settings), steps(spec, settings)
-            for path in sorted((folder / "parts" / spec.name).glob("*.json")):
-                told = state.outcome(path)
-                if told.get("status") != "ok" or told.get("reused_from"):
+            for fit in fits(paths, settings, spec.name):
+                outcome = fit.outcome()
+                if outcome is None or not outcome.is_ok or outcome.reused_from:
                     continue
-                covered = 0
-                log = folder / "logs" / "train_model" / f"{spec.name}.log"
-                if path.stem != "final":
-                    number = int(path.stem.removeprefix("fold_"))
-                    covered = len(windows.folds(settings)[number])
-                    log = folder / "logs" / "cross_validate" / f"{spec.name}_{number}.log"
-                memory = read_benchmark(of_log(log)).get("peak_memory_mb")
-                yield Fit(like[0], covered, like[1], megabytes, float(told["seconds"]), memory)
+                covered = 0 if fit.fold is None else len(windows.folds(settings)[fit.fold])
+                memory = read_benchmark(fit.benchmark_path).get("peak_memory_mb")
+                yield Cost(like[0], covered, like[1], megabytes, outcome.seconds, memory)
     except (UserError, OSError, LookupError, TypeError, ValueError):
-        return  # not begun, made by another version, or damaged: nothing more to learn here
+        return  # not started, of another version, or damaged: nothing more to learn here
 
 
-def memory(known: Collection[Fit], kind: str, size: float) -> int | None:
+def memory(earlier: Collection[Cost], kind: str, size: float) -> int | None:
     """Return the MB that a fit of a kind, on data of `size` MB, is to ask for.
 
     That is the most that one like it has needed, and a margin; None if there was none.
     """
-    needed = [fit.memory for fit in known if fit.memory and _alike(fit, kind, size)]
+    needed = [cost.memory for cost in earlier if cost.memory and _alike(cost, kind, size)]
     return round(max(needed) * MARGIN + MORE) if needed else None
 
 
 def seconds(
-    known: Collection[Fit], kind: str, size: float, windows: int, steps: int
+    earlier: Collection[Cost], kind: str, size: float, windows: int, steps: int
 ) -> float | None:
     """Return how long a fit will take; None if there was none like it.
 
     Of those like it the one with the nearest number of steps counts, in proportion to the steps.
     """
-    alike = [fit for fit in known if fit.windows == windows and _alike(fit, kind, size)]
+    alike = [each for each in earlier if each.windows == windows and _alike(each, kind, size)]
     if not alike:
         return None
-    nearest = min(alike, key=lambda fit: abs(fit.steps - steps))
+    nearest = min(alike, key=lambda cost: abs(cost.steps - steps))
     return nearest.seconds * steps / nearest.steps
 
 
-def _alike(fit: Fit, kind: str, size: float) -> bool:
-    return fit.kind == kind and size <= SIMILAR * fit.size and fit.size <= SIMILAR * size
+def _alike(cost: Cost, kind: str, size: float) -> bool:
+    return cost.kind == kind and size <= SIMILAR * cost.size and cost.size <= SIMILAR * size

@@ -21,8 +21,9 @@ from forerun.report import charts
 from forerun.report.errors import Backtest, backtest, window_names
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
+from forerun.runs.outcome import UNFINISHED
 from forerun.runs.reader import RunReader
-from forerun.runs.state import NOT_DONE, is_sealed
+from forerun.runs.state import is_sealed
 
 #: Series in the tables of best and worst ones, and most in the picker before room is measured.
 EXTREMES, MOST_SERIES = 10, 2000
@@ -163,7 +164,7 @@ def _summary(run: RunReader, history: pd.DataFrame, board: pd.DataFrame) -> dict
         "skill": None if best is None else best["skill"],
         "series": history["unique_id"].nunique(),
         "rows": len(history),
-        "ok": int((~single["status"].isin(NOT_DONE)).sum()),
+        "ok": int((~single["status"].isin(UNFINISHED)).sum()),
         "of": len(single),
         "seconds": board[["train_seconds", "cv_seconds"]].sum().sum(),
     }
@@ -189,16 +190,15 @@ def _board(board: pd.DataFrame, tests: dict[str, Backtest]) -> list[dict[str, An
 def _failures(run: RunReader) -> list[dict[str, Any]]:
     rows = []
     for model, reason in run.failed.items():
-        state = run.status[model]
-        error = state.get("error") or {}
+        status = run.statuses[model]
         rows.append(
             {
                 "model": model,
-                "stage": state.get("stage") or "",
-                "kind": error.get("class") or "",
+                "stage": status.stage or "",
+                "kind": status.error.kind if status.error else "",
                 "reason": reason,
-                "log": state.get("log") or "",
-                "attempts": state.get("attempts"),
+                "log": status.log or "",
+                "attempts": status.attempts,
             }
         )
     return rows

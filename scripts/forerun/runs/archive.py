@@ -15,11 +15,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from forerun.base import stream
-from forerun.runs import seal
-from forerun.config.settings import read_frozen
 from forerun.base.errors import UserError
 from forerun.base.files import TEMPORARY, new_file, new_folder
 from forerun.base.publishing import sweep
+from forerun.config.settings import read_frozen
+from forerun.runs import seal
 from forerun.runs.paths import RUN_ID, check_run_id
 from forerun.runs.state import is_frozen, is_sealed
 

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forerun.runs import state
-from forerun.runs.paths import run_folders
-from forerun.runs import session
 from forerun.base.bounded import SMALL, open_regular, read_text
 from forerun.base.errors import UserError
-from forerun.config.names import COMBINED
-from forerun.runs.json_files import read_provenance
-from forerun.runs.tables import read_leaderboard_rows
 from forerun.base.text import clean, real
 from forerun.base.yaml_files import LARGEST_FILE
+from forerun.config.names import COMBINED
+from forerun.runs import session
+from forerun.runs.fit import unfinished_models
+from forerun.runs.json_files import read_provenance
+from forerun.runs.paths import RunPaths, run_folders
+from forerun.runs.tables import read_leaderboard_rows
 
 #: What a run's folder is looked at for, in the order of the table.
 PARTS = {
@@ -209,17 +209,16 @@ def _state(row: Row, folder: str, there: set[str]) -> str:
     if "SEALED" in there:
         return "complete"
     if "logs" in there and session.is_running(folder):
-        row.failed = _failed_pieces(folder)
+        row.failed = _failed_models(folder)
         return "running"
     if "config.yaml" not in there:
         return "empty"
     if "leaderboard.csv" in there and row.failed:
         return "partial" if row.best else "failed"
-    row.failed = _failed_pieces(folder)
+    row.failed = _failed_models(folder)
     return "interrupted"
 
 
-def _failed_pieces(folder: str) -> int:
-    """Count the models of an unfinished run of which a piece has failed."""
-    pieces = Path(folder).glob("parts/*/*.json")
-    return len({p.parent.name for p in pieces if state.outcome(p).get("status") == "failed"})
+def _failed_models(folder: str) -> int:
+    """Count the models of an unfinished run of which a fit has failed."""
+    return len(unfinished_models(RunPaths(Path(folder)), statuses=("failed",)))

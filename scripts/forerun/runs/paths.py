@@ -152,5 +152,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:  # a loop of symbolic links
         return False
-
-

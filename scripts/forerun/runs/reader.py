@@ -12,8 +12,9 @@ from forerun.base.errors import UserError, suggest
 from forerun.config.frozen import read_recorded
 from forerun.config.models import specs
 from forerun.config.names import COMBINED, current
-from forerun.runs.json_files import read_outcome, read_provenance
+from forerun.runs.json_files import read_provenance
 from forerun.runs.listing import read_run
+from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import is_frozen
 from forerun.runs.tables import read_cv_results, read_leaderboard, read_metrics, read_predictions
@@ -79,19 +80,21 @@ class RunReader:
         return [spec.name for spec in specs(self.config)]
 
     @cached_property
+    def statuses(self) -> dict[str, ModelStatus]:
+        """What became of each model whose fits have ended."""
+        found = {model: ModelStatus.read(self.paths.status(model)) for model in self.models}
+        return {model: status for model, status in found.items() if status}
+
+    @property
     def status(self) -> dict[str, dict[str, Any]]:
         """For each model that has ended: ``status``, ``error``, seconds, memory."""
-        found = {model: read_outcome(self.paths.status(model)) for model in self.models}
-        return {model: value for model, value in found.items() if value}
+        return {model: status.as_dict() for model, status in self.statuses.items()}
 
     @property
     def failed(self) -> dict[str, str]:
         """The models that failed, each with the reason."""
-        return {
-            model: str((value.get("error") or {}).get("message") or "no reason was written down")
-            for model, value in self.status.items()
-            if value.get("status") == "failed"
-        }
+        ended = self.statuses.items()
+        return {model: status.reason for model, status in ended if status.status == "failed"}
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -150,7 +153,9 @@ class RunReader:
         return path
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.folder)!r}, {self.state}, {len(self.models)} models)"
+        return (
+            f"{type(self).__name__}({str(self.folder)!r}, {self.state}, {len(self.models)} models)"
+        )
 
 
 def merge(frames: list[pd.DataFrame], keys: list[str]) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def recorded_folder(run: str | Path, what: str) -> Iterator[Path]:
     Raises
     ------
     FileExistsError
-        The folder exists, at the start or by the end; see :func:`forerun.base.publishing.new_folder`.
+        The folder exists, at the start or by the end: :func:`forerun.base.publishing.new_folder`.
     """
     run = Path(run)
     with new_folder(run / what) as temporary:

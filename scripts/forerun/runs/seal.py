@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from forerun.base import publishing
-from forerun.runs import records
 from forerun.base.errors import UserError
 from forerun.base.files import TEMPORARY, json_text, read_json, sha256, write_json
+from forerun.runs import records
 from forerun.runs.records import IGNORED
 
 #: What is frozen, relative to the run's folder; a folder stands for everything in it.

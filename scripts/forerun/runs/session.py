@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from forerun.base.clock import now
 from forerun.base.errors import UserError
 from forerun.base.files import write_json
-from forerun.base.clock import now
 from forerun.runs.json_files import read_session
 from forerun.runs.paths import RunPaths
 

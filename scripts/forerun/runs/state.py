@@ -6,21 +6,16 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.files import read_mapping, sha256
-from forerun.config.names import spellings
-from forerun.runs.json_files import read_outcome, read_provenance
+from forerun.runs.json_files import read_provenance
+from forerun.runs.outcome import UNFINISHED
 from forerun.runs.tables import read_leaderboard_rows
-
-#: States of work that the same command takes up again: it failed, or the run's time was over.
-NOT_DONE = ("failed", "skipped")
 
 #: Status on the leaderboard of a model that was back-tested and lacks the values to forecast.
 NO_FORECAST = "no forecast"
@@ -46,40 +41,6 @@ def is_sealed(folder: str | Path) -> bool:
     return os.path.isfile(os.path.join(folder, "SEALED"))
 
 
-def outcome(path: str | Path) -> dict[str, Any]:
-    """Read the outcome of one piece of work; empty if it is missing or damaged."""
-    return read_outcome(path)
-
-
-def has_model(folder: str | Path) -> bool:
-    """Tell whether a model's folder holds one; that of a failed model is empty.
-
-    Snakemake keeps the time of a folder in a hidden file in it.
-    """
-    try:
-        return any(not name.startswith(".") for name in os.listdir(folder))
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def finished_pieces(folder: str | Path, model: str = "*") -> list[str]:
-    """List the outputs (relative to the run) of the training jobs that succeeded, all or a model's.
-
-    They are never made again: ``models/NHITS``, ``parts/NHITS/final.json``,
-    ``parts/NHITS/fold_0.json``, ``parts/NHITS/fold_0.parquet``...
-    """
-    folder, done = Path(folder), []
-    for path in sorted(folder.glob(f"parts/{model}/*.json")):
-        if outcome(path).get("status") != "ok":
-            continue
-        name = path.parent.name
-        product = f"models/{name}" if path.stem == "final" else f"parts/{name}/{path.stem}.parquet"
-        whole = has_model(folder / product) if path.stem == "final" else None
-        if whole or (whole is None and (folder / product).is_file()):
-            done += [f"parts/{name}/{path.name}", product]
-    return done
-
-
 def failed_models(leaderboard: str | Path) -> dict[str, str]:
     """Return the models of a ``leaderboard.csv`` that failed, each with its reason."""
     try:
@@ -87,38 +48,8 @@ def failed_models(leaderboard: str | Path) -> dict[str, str]:
     except Damaged as error:
         advice = "restore it, or remove it to have it made again"
         raise Damaged(f"{error}; {advice}") from None
-    failed = [row for row in rows if row["status"] in NOT_DONE]
+    failed = [row for row in rows if row["status"] in UNFINISHED]
     return {row["model"]: row.get("reason", "") for row in failed}
-
-
-def failures(
-    folder: str | Path, model: str, piece: str, among: Collection[str] | None = None
-) -> int:
-    """Return how often a piece (``final``, ``fold_0``...) of a model has failed in a row so far.
-
-    With `among` only if the last failure was of one of these classes.
-    """
-    known = outcome(Path(folder) / "parts" / model / f"{piece}.json")
-    attempts = known.get("attempts")
-    if known.get("status") not in NOT_DONE:
-        return 0
-    if among is not None and (known.get("error") or {}).get("class") not in among:
-        return 0
-    return attempts if isinstance(attempts, int) else 1
-
-
-def failed_pieces(folder: str | Path, since: float = 0) -> dict[str, str]:
-    """Return the models with a fit that failed, each with its reason.
-
-    `since` leaves out what failed before (seconds since 1970).
-    """
-    found: dict[str, str] = {}
-    for path in sorted(Path(folder).glob("parts/*/*.json")):
-        known = outcome(path)
-        if known.get("status") in NOT_DONE and path.stat().st_mtime >= since:
-            message = (known.get("error") or {}).get("message", "no reason given")
-            found.setdefault(path.parent.name, str(message))
-    return found
 
 
 def missing_files(folder: str | Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Reading the CSV files of a run: names are text as written, numbers keep every digit.
 
 A series may be called ``NA``, ``null`` or ``007``: nothing in the columns of names is guessed.
-Models that an earlier version called otherwise have their present names (:mod:`forerun.config.names`).
+Models renamed since an earlier version have their present names (:mod:`forerun.config.names`).
 Files may come from a stranger: they are bounded, and one that does not hold what it should is
 :class:`~forerun.base.bounded.Damaged`.
 """

@@ -12,7 +12,9 @@ from forerun.config.models import spec
 from forerun.config.settings import dump, resolve
 from forerun.config.threads import share
 from forerun.jobs import fit_history
-from forerun.runs.state import failures
+from forerun.runs.fit import Fit
+from forerun.runs.outcome import Failure, Outcome
+from forerun.runs.paths import RunPaths
 
 ASKED = {"horizon": 4, "input_size": 8, "n_windows": 3, "max_steps": 100}
 ASKED |= {"models": ["NHITS"], "baselines": ["SeasonalNaive"]}
@@ -45,10 +47,10 @@ def kind(**settings: object) -> str:
 
 def test_memory_is_what_was_needed_and_a_quarter_and_500_mb_more(tmp_path: Path) -> None:
     make_run(tmp_path / "a")
-    known = fit_history.fits(tmp_path)
+    known = fit_history.costs(tmp_path)
     assert fit_history.memory(known, kind(), size=1) == 600 * 1.25 + 500
     note(tmp_path / "a", "fold_0", "cross_validate/NHITS_0", seconds=40, memory=800)
-    assert fit_history.memory(fit_history.fits(tmp_path), kind(), size=1) == 800 * 1.25 + 500
+    assert fit_history.memory(fit_history.costs(tmp_path), kind(), size=1) == 800 * 1.25 + 500
 
 
 @pytest.mark.parametrize(
@@ -74,15 +76,15 @@ def test_only_data_of_about_the_same_size_tell_something(
     tmp_path: Path, size: float, known: bool
 ) -> None:
     make_run(tmp_path / "a", size=1 * MB)
-    assert (fit_history.memory(fit_history.fits(tmp_path), kind(), size) is not None) is known
+    assert (fit_history.memory(fit_history.costs(tmp_path), kind(), size) is not None) is known
 
 
 def test_time_grows_with_the_steps_from_the_nearest_run(tmp_path: Path) -> None:
     make_run(tmp_path / "a")
-    fits = fit_history.fits(tmp_path)
+    fits = fit_history.costs(tmp_path)
     assert fit_history.seconds(fits, kind(), 1, windows=0, steps=200) == pytest.approx(60)
     make_run(tmp_path / "b", max_steps=300)  # 30 s as well: a quicker machine
-    fits = fit_history.fits(tmp_path)
+    fits = fit_history.costs(tmp_path)
     assert fit_history.seconds(fits, kind(), 1, windows=0, steps=150) == pytest.approx(45)
     assert fit_history.seconds(fits, kind(), 1, windows=0, steps=600) == pytest.approx(60)
 
@@ -90,7 +92,7 @@ def test_time_grows_with_the_steps_from_the_nearest_run(tmp_path: Path) -> None:
 def test_the_time_of_cross_validation_depends_on_its_windows(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a")
     note(run, "fold_0", "cross_validate/NHITS_0", seconds=50, memory=800)
-    fits = fit_history.fits(tmp_path)
+    fits = fit_history.costs(tmp_path)
     assert fit_history.seconds(fits, kind(), 1, windows=3, steps=100) == 50
     assert fit_history.seconds(fits, kind(), 1, windows=2, steps=100) is None
 
@@ -99,7 +101,7 @@ def test_the_time_of_cross_validation_depends_on_its_windows(tmp_path: Path) -> 
 def test_what_failed_or_was_not_fitted_tells_nothing(tmp_path: Path, more: dict) -> None:
     run = make_run(tmp_path / "a")
     note(run, "final", "train_model/NHITS", seconds=1, memory=50, **more)
-    assert fit_history.fits(tmp_path) == []
+    assert fit_history.costs(tmp_path) == []
 
 
 def test_only_the_newest_runs_are_looked_at(tmp_path: Path) -> None:
@@ -107,7 +109,7 @@ def test_only_the_newest_runs_are_looked_at(tmp_path: Path) -> None:
         run = make_run(tmp_path / f"r{number}")
         note(run, "final", "train_model/NHITS", seconds=30 + number, memory=600)
         os.utime(run, (number, number))
-    assert [fit.seconds for fit in fit_history.fits(tmp_path, newest=2)] == [32, 31]
+    assert [fit.seconds for fit in fit_history.costs(tmp_path, newest=2)] == [32, 31]
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "models: 3"])
@@ -119,13 +121,13 @@ def test_damaged_runs_are_passed_over(tmp_path: Path, file: str, content: str | 
     if content is not None:
         broken.write_text(content)
     (tmp_path / "empty").mkdir()
-    assert len(fit_history.fits(tmp_path)) == 1
+    assert len(fit_history.costs(tmp_path)) == 1
 
 
 def test_a_run_without_a_benchmark_file_tells_its_time(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a")
     (run / "benchmarks" / "train_model" / "NHITS.tsv").unlink()
-    known = fit_history.fits(tmp_path)
+    known = fit_history.costs(tmp_path)
     assert fit_history.memory(known, kind(), 1) is None
     assert fit_history.seconds(known, kind(), 1, windows=0, steps=100) == 30
 
@@ -137,13 +139,12 @@ def test_a_run_without_a_benchmark_file_tells_its_time(tmp_path: Path) -> None:
 def test_only_failures_for_want_of_memory_ask_for_more(
     tmp_path: Path, error: str | None, doubled: int
 ) -> None:
-    outcome = tmp_path / "parts" / "NHITS" / "final.json"
-    outcome.parent.mkdir(parents=True)
-    told = {"class": error, "message": "it ended"} if error else None
-    outcome.write_text(json.dumps({"status": "failed", "error": told, "attempts": 2}))
-    assert failures(tmp_path, "NHITS", "final", among=fit_history.OF_MEMORY) == doubled
-    assert failures(tmp_path, "NHITS", "final") == 2
-    assert failures(tmp_path, "NHITS", "fold_0", among=fit_history.OF_MEMORY) == 0
+    fit = Fit(RunPaths(tmp_path), "NHITS")
+    failure = Failure(error, "it ended") if error else None
+    Outcome(status="failed", error=failure, attempts=2).write(fit.outcome_path)
+    assert fit.failures(among=fit_history.OF_MEMORY) == doubled
+    assert fit.failures() == 2
+    assert Fit(RunPaths(tmp_path), "NHITS", 0).failures(among=fit_history.OF_MEMORY) == 0
 
 
 @pytest.mark.parametrize(
