@@ -1,33 +1,25 @@
-"""Put the pieces of one model together: its cross-validation results and its status."""
+"""Combine the fits of one model: its cross-validation results and its status."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from forerun.jobs.collect import collect
 from forerun.jobs.logs import recording
+from forerun.runs.paths import RunPaths
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(model, final, folds, results, benchmarks, cv_results, status, config, data, log):
+def main(config, model, log):
     """Write ``cv_results_<model>.csv`` and ``status/<model>.json``."""
     with recording(log):
-        collect(model, final, folds, results, benchmarks, cv_results, status, config, data)
+        collect(RunPaths(Path(config).parent), model)
 
 
 if __name__ == "__main__":
     main(
-        model=snakemake.wildcards.model,
-        final=snakemake.input.final,
-        folds=list(snakemake.input.folds),
-        results=list(snakemake.input.results),
-        benchmarks={
-            "train_model": [snakemake.params.train_benchmarks],
-            "cross_validate": list(snakemake.params.cv_benchmarks),
-        },
-        cv_results=snakemake.output.cv_results,
-        status=snakemake.output.status,
         config=snakemake.input.config,
-        data=snakemake.input.data,
+        model=snakemake.wildcards.model,
         log=snakemake.log[0],
     )

@@ -1,5 +1,6 @@
 """Compute the errors of all models of a run and of their combinations; rank them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from forerun.evaluation.metrics import leaderboard
 from forerun.evaluation.scoring import score_all
 from forerun.forecasting.training import read_history
 from forerun.jobs.logs import recording
-from forerun.runs.json_files import read_outcome
+from forerun.runs.outcome import Failure, ModelStatus
 from forerun.runs.state import NO_FORECAST
 
 if TYPE_CHECKING:
@@ -29,19 +30,20 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
     with recording(log, log_file):
         settings = read_frozen(config)
         history = read_history(data)
-        states = {model: read_outcome(path) for model, path in zip(models, statuses, strict=True)}
+        states = {}
         for model, path in zip(models, statuses, strict=True):
-            if not states[model]:
+            if not (status := ModelStatus.read(path)):
                 raise Damaged(f"{path}: is damaged; remove it to have it made again")
+            states[model] = status
         good = {
             model: path
             for model, path in zip(models, cv_results, strict=True)
-            if states[model]["status"] == "ok"
+            if states[model].is_ok
         }
         silent = without_forecasts(settings, data)
         scored = score_all(good, history, settings, [name for name in good if name not in silent])
         states |= {
-            model: states[model] | {"status": NO_FORECAST, "error": {"message": reason}}
+            model: replace(states[model], status=NO_FORECAST, error=Failure(message=reason))
             for model, reason in silent.items()
             if model in good
         }

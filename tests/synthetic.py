@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forerun.base.files import read_json, write_csv, write_json, write_parquet, write_text
+from forerun.base.files import write_csv, write_json, write_parquet, write_text
 from forerun.config.settings import dump, resolve
 from forerun.evaluation.metrics import leaderboard, metrics_table
+from forerun.runs.fit import Fit
+from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
 from forerun.runs.seal import seal
 from forerun.runs.tables import read_predictions
@@ -140,8 +142,11 @@ def _model(
     outcome = {"status": "failed" if failed else "ok", "stage": "train_model"}
     outcome |= {"error": error if failed else None, "seconds": 3.2, "peak_memory_mb": 800.5}
     outcome |= {"attempts": 1, "log": log, "started_at": WHEN, "finished_at": WHEN}
-    write_json(paths.final(model), outcome)
-    write_json(paths.fold(model, 0), outcome | {"stage": "cross_validate", "status": "ok"})
+    write_json(Fit(paths, model).outcome_path, outcome)
+    back_test = Fit(paths, model, 0)
+    passed = {"stage": "cross_validate", "status": "ok", "error": None}
+    write_json(back_test.outcome_path, outcome | passed)
+    write_parquet(back_test.product_path, pd.concat(cv))
     state = {
         "model": model,
         "status": outcome["status"],
@@ -187,11 +192,17 @@ def _predictions(paths: RunPaths, models: list[str]) -> None:
     write_csv(paths.predictions / "ensemble.csv", first.assign(ensemble=points.median(axis=1)))
 
 
+def _status(paths: RunPaths, model: str) -> ModelStatus:
+    status = ModelStatus.read(paths.status(model))
+    assert status
+    return status
+
+
 def _scores(
     paths: RunPaths, models: list[str], data: pd.DataFrame, settings: dict[str, Any]
 ) -> None:
-    states = {model: read_json(paths.status(model)) for model in models}
-    good = {m: str(paths.cv_results(m)) for m in models if states[m]["status"] == "ok"}
+    states = {model: _status(paths, model) for model in models}
+    good = {m: str(paths.cv_results(m)) for m in models if states[m].is_ok}
     table = metrics_table(good, data, settings)
     write_csv(paths.metrics, table)
     write_csv(paths.leaderboard, leaderboard(table, states, settings))

@@ -14,10 +14,9 @@ from synthetic import make_run
 
 from forerun.base.errors import UserError
 from forerun.base.files import sha256
-from forerun.cli import board
 from forerun.cli.app import run as forerun
 from forerun.jobs import fit_history
-from forerun.runs import listing
+from forerun.runs import listing, progress
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import missing_files, refuse_if_damaged
 
@@ -137,7 +136,7 @@ def test_the_others_are_as_before(
         assert code in (0, 1, 2)
         assert (code == 2) == bool(err.startswith("forerun: error: "))
         assert len(err.splitlines()) <= 1
-    board.survey(home / "runs" / "bad")
+    progress.survey(home / "runs" / "bad")
     fits = fit_history.costs(home / "runs")
     assert len(fits) == len(fit_history.costs(home / "runs"))
 
@@ -227,7 +226,7 @@ def test_a_configuration_that_we_would_not_write_is_refused(home: Path, line: st
         read_frozen(path)
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)
-    assert board.survey(home / "runs" / "bad") == []
+    assert progress.survey(home / "runs" / "bad") == []
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ use rule cross_validate as cross_validate_baseline with:
 
 
 rule collect_model:
-    """Put the pieces of one model together: its cross-validation results and its status."""
+    """Combine the fits of one model: its cross-validation results and its status."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
@@ -74,9 +74,6 @@ rule collect_model:
     resources:
         mem_mb=1000,
         runtime=30,
-    params:
-        train_benchmarks="<runs>/{run_id}/benchmarks/train_model/{model}.tsv",
-        cv_benchmarks=get_fold_files("<runs>/{run_id}/benchmarks/cross_validate/{model}_{fold}.tsv"),
     message:
         "{wildcards.run_id}: collecting {wildcards.model}"
     script:

@@ -1,4 +1,4 @@
-"""How the live board looks in a terminal."""
+"""Renders the live board in a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from rich.text import Text
 
 from forerun.base import text
 from forerun.base.text import clock
-from forerun.cli.board import FAILED, OK, RUNNING, STOPPED, WAITING, Piece, progress
+from forerun.runs.progress import (
+    FAILED,
+    OK,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    FitState,
+    share,
+    state_of,
+)
 
 #: Lines that are not rows: heading, frame, overall progress.
 OTHER_LINES = 8
@@ -28,28 +37,19 @@ LOSS, BAR = 8, 10
 URGENCY = (FAILED, STOPPED, RUNNING, WAITING, OK)
 
 
-def state_of(pieces: list[Piece]) -> str:
-    """Return the state of a model from those of its pieces."""
-    states = {piece.state for piece in pieces}
-    for state in (FAILED, RUNNING, STOPPED):
-        if state in states:
-            return state
-    return OK if states == {OK} else WAITING
-
-
-def draw(run_id: str, pieces: list[Piece], words: str, size: tuple[int, int]) -> Group:
+def draw(run_id: str, states: list[FitState], words: str, size: tuple[int, int]) -> Group:
     """Return the table of models and the overall progress, within the terminal.
 
     `words` are the time and what is to say beside the overall progress; `size` is (columns, lines).
     In a narrow terminal bars are left out first, then loss and time: what remains is each model's
     state, its step, and the time left.
     """
-    if not pieces:
+    if not states:
         return Group(Text(f"{run_id}: preparing the run  {words}", style="dim"))
     width, height = size
-    models = [list(group) for _, group in groupby(pieces, key=lambda piece: piece.model)]
+    models = [list(group) for _, group in groupby(states, key=lambda each: each.fit.model)]
     shown, left_out = _choose(models, max(3, height - OTHER_LINES))
-    columns = _columns(pieces, width)
+    columns = _columns(states, width)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
     for name, options in columns.items():
         table.add_column(name, overflow="ellipsis", no_wrap=True, **options)
@@ -59,18 +59,18 @@ def draw(run_id: str, pieces: list[Piece], words: str, size: tuple[int, int]) ->
     if left_out:
         summary = f"{_summary(left_out)}\n"
         parts.append(Text(summary, style="dim", overflow="ellipsis", no_wrap=True))
-    return Group(*parts, _overall(run_id, pieces, words, width))
+    return Group(*parts, _overall(run_id, states, words, width))
 
 
-def _columns(pieces: list[Piece], width: int) -> dict[str, dict[str, Any]]:
+def _columns(states: list[FitState], width: int) -> dict[str, dict[str, Any]]:
     """Return the columns that a terminal has room for.
 
     Their widths do not depend on the steps made so far: nothing jumps from one look to the next.
     """
     right: dict[str, Any] = {"justify": "right"}
-    longest = max(len(piece.model) for piece in pieces)
-    most = max(len(str(piece.max_steps)) for piece in pieces)
-    hours = any(max(piece.elapsed, piece.remaining or 0.0) >= 3600 for piece in pieces)
+    longest = max(len(each.fit.model) for each in states)
+    most = max(len(str(each.progress.max_steps)) for each in states)
+    hours = any(max(each.elapsed, each.remaining or 0.0) >= 3600 for each in states)
     clocks = right | {"width": len("0:00:00" if hours else "00:00")}
     columns: dict[str, dict[str, Any]] = {
         "Model": {"width": min(longest, max(10, min(32, width // 4 - 6)))},
@@ -86,9 +86,11 @@ def _columns(pieces: list[Piece], width: int) -> dict[str, dict[str, Any]]:
     return {name: options for name, options in columns.items() if name not in hidden}
 
 
-def _choose(models: list[list[Piece]], room: int) -> tuple[list[list[Piece]], list[list[Piece]]]:
+def _choose(
+    models: list[list[FitState]], room: int
+) -> tuple[list[list[FitState]], list[list[FitState]]]:
     """Return the models there is room for, in their order, and the others."""
-    needed = [max(1, sum(piece.state == RUNNING for piece in model)) for model in models]
+    needed = [max(1, sum(each.state == RUNNING for each in model)) for model in models]
     if sum(needed) <= room:
         return models, []
     order = sorted(range(len(models)), key=lambda i: URGENCY.index(state_of(models[i])))
@@ -102,58 +104,58 @@ def _choose(models: list[list[Piece]], room: int) -> tuple[list[list[Piece]], li
     return [models[i] for i in every if i in kept], [models[i] for i in every if i not in kept]
 
 
-def _summary(models: list[list[Piece]]) -> str:
+def _summary(models: list[list[FitState]]) -> str:
     states = [state_of(model) for model in models]
     counts = ", ".join(f"{states.count(s)} {s}" for s in URGENCY if s in states)
     return f"… and {len(models)} more: {counts}"
 
 
-def _rows(model: list[Piece]) -> list[dict[str, RenderableType]]:
+def _rows(model: list[FitState]) -> list[dict[str, RenderableType]]:
     """Return a row for each fit of a model that is running, or one for all of them."""
-    running = [piece for piece in model if piece.state == RUNNING]
-    rows = [_running(piece) for piece in running] or [_at_rest(model)]
-    rows[0]["Model"] = Text(model[0].model)
+    running = [each for each in model if each.state == RUNNING]
+    rows = [_running(each) for each in running] or [_at_rest(model)]
+    rows[0]["Model"] = Text(model[0].fit.model)
     return rows
 
 
-def _running(piece: Piece) -> dict[str, RenderableType]:
+def _running(now: FitState) -> dict[str, RenderableType]:
+    progress = now.progress
     return {
-        "State": Text(f"{SIGNS[RUNNING]} {piece.what}", style=STYLES[RUNNING]),
-        "Progress": ProgressBar(total=1.0, completed=piece.share),
-        "Step": f"{piece.step}/{piece.max_steps}" if piece.max_steps else "starting",
-        "Loss": _loss(piece),
-        "Time": clock(piece.elapsed),
-        "Left": clock(piece.remaining),
+        "State": Text(f"{SIGNS[RUNNING]} {now.fit.words}", style=STYLES[RUNNING]),
+        "Progress": ProgressBar(total=1.0, completed=progress.share),
+        "Step": f"{progress.step}/{progress.max_steps}" if progress.max_steps else "starting",
+        "Loss": _loss(now),
+        "Time": clock(progress.elapsed),
+        "Left": clock(progress.remaining),
     }
 
 
-def _at_rest(model: list[Piece]) -> dict[str, RenderableType]:
+def _at_rest(model: list[FitState]) -> dict[str, RenderableType]:
     state = state_of(model)
-    done = sum(piece.state == OK for piece in model)
+    done = sum(each.state == OK for each in model)
     words = {FAILED: "failed", STOPPED: "stopped", OK: "done", WAITING: "waiting"}[state]
     if state in (WAITING, STOPPED) and done:
         words += f", {done} of {len(model)} fits done"
     if state in (FAILED, STOPPED):
-        words += f": {next(piece.reason for piece in model if piece.state == state)}"
-    seconds = sum(piece.elapsed for piece in model)
+        words += f": {next(each.reason for each in model if each.state == state)}"
+    seconds = sum(each.elapsed for each in model)
     return {
         "State": Text(f"{SIGNS[state]} {words}", style=STYLES[state]),
         "Progress": ProgressBar(total=len(model), completed=done),
-        "Loss": next((_loss(piece) for piece in model if piece.part == "final"), ""),
+        "Loss": next((_loss(each) for each in model if each.fit.fold is None), ""),
         "Time": clock(seconds) if seconds else "",
     }
 
 
-def _loss(piece: Piece) -> str:
-    return "" if piece.loss is None else text.brief(piece.loss)
+def _loss(now: FitState) -> str:
+    return "" if now.progress.loss is None else text.brief(now.progress.loss)
 
 
-def _overall(run_id: str, pieces: list[Piece], words: str, width: int) -> Table:
-    share = progress(pieces)
-    done = sum(piece.state == OK for piece in pieces)
-    failed = sum(piece.state == FAILED for piece in pieces)
-    stopped = sum(piece.state == STOPPED for piece in pieces)
-    fits = f"{done} of {len(pieces)} fits" + (f", {failed} failed" if failed else "")
+def _overall(run_id: str, states: list[FitState], words: str, width: int) -> Table:
+    done = sum(each.state == OK for each in states)
+    failed = sum(each.state == FAILED for each in states)
+    stopped = sum(each.state == STOPPED for each in states)
+    fits = f"{done} of {len(states)} fits" + (f", {failed} failed" if failed else "")
     fits += f", {stopped} stopped" if stopped else ""
     words = f"{fits}   {words}"
     line = Table.grid(padding=(0, 2), expand=True)
@@ -161,6 +163,6 @@ def _overall(run_id: str, pieces: list[Piece], words: str, width: int) -> Table:
     if width >= FIGURES:
         line.add_column(ratio=1, min_width=BAR)
     line.add_column(no_wrap=True, overflow="ellipsis", justify="right")
-    bar = [ProgressBar(total=1.0, completed=share)] if width >= FIGURES else []
+    bar = [ProgressBar(total=1.0, completed=share(states))] if width >= FIGURES else []
     line.add_row(Text(run_id, style="bold"), *bar, Text(words))
     return line

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
 
 if TYPE_CHECKING:
-    from forerun.cli.board import Piece
+    from forerun.runs.progress import FitState
 
 
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> None:
@@ -95,24 +95,24 @@ def _data(folder: Path) -> list[str]:
 
 def _states(folder: Path, names: list[str]) -> list[tuple[Any, ...]]:
     """Return model, status, seconds and reason of an unfinished run."""
-    from forerun.cli.board import RUNNING, survey
     from forerun.runs import session
+    from forerun.runs.progress import RUNNING, survey
 
-    pieces, is_running = survey(folder), session.is_running(folder)
+    states, is_running = survey(folder), session.is_running(folder)
     rows: list[tuple[Any, ...]] = []
     for name in names:
-        own = [piece for piece in pieces if piece.model == name]
-        why = next((piece.reason for piece in own if piece.reason), "")
-        seconds = sum(piece.elapsed for piece in own if piece.state != RUNNING)
+        own = [each for each in states if each.fit.model == name]
+        why = next((each.reason for each in own if each.reason), "")
+        seconds = sum(each.elapsed for each in own if each.state != RUNNING)
         rows.append((name, _status(own, is_running), seconds or None, why))
     return rows
 
 
-def _status(pieces: list[Piece], is_running: bool) -> str:
+def _status(fits: list[FitState], is_running: bool) -> str:
     """Return the status of a model from its fits: it is ok when all of them are."""
-    from forerun.cli.board import FAILED, OK, RUNNING, STOPPED
+    from forerun.runs.progress import FAILED, OK, RUNNING, STOPPED
 
-    states = [piece.state for piece in pieces]
+    states = [fit.state for fit in fits]
     if FAILED in states:
         return "failed"
     done = states.count(OK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from forerun.config.names import REFERENCE
 from forerun.evaluation.arrays import Cube, mean, sorted_results
 from forerun.evaluation.intervals import columns
 from forerun.evaluation.losses import errors, interval_errors, scales
+from forerun.runs.outcome import ModelStatus
 from forerun.runs.tables import read_cv_results
 
 #: The reason that the leaderboard gives for a network.
@@ -103,7 +104,7 @@ def side_by_side(scores: Iterable[pd.DataFrame], settings: dict[str, Any]) -> pd
 
 def leaderboard(
     metrics: pd.DataFrame,
-    statuses: dict[str, dict[str, Any]],
+    statuses: Mapping[str, ModelStatus],
     settings: dict[str, Any],
 ) -> pd.DataFrame:
     """Return one row per model and combination, best first by ``sort_metric``; failed models last.
@@ -144,14 +145,14 @@ def leaderboard(
     return table
 
 
-def _costs(status: dict[str, Any]) -> dict[str, Any]:
-    reason = (status.get("error") or {}).get("message")
-    if not reason and status.get("reused_from"):
-        reason = f"reused from {status['reused_from']}"
+def _costs(status: ModelStatus) -> dict[str, Any]:
+    reason = status.error.message if status.error else ""
+    if not reason and status.reused_from:
+        reason = f"reused from {status.reused_from}"
     return {
-        "train_seconds": status.get("train_seconds"),
-        "cv_seconds": status.get("cv_seconds"),
-        "peak_memory_mb": status.get("peak_memory_mb"),
-        "status": status["status"],
-        "reason": reason,
+        "train_seconds": status.train_seconds,
+        "cv_seconds": status.cv_seconds,
+        "peak_memory_mb": status.peak_memory_mb,
+        "status": status.status,
+        "reason": reason or None,
     }

@@ -14,6 +14,7 @@ from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_results
 from forerun.evaluation.metrics import KEYS, score, side_by_side
 from forerun.evaluation.selection import combine, stack
+from forerun.runs.outcome import Failure, ModelStatus
 from forerun.runs.tables import read_cv_results
 
 
@@ -32,7 +33,7 @@ class Scored:
     metrics: pd.DataFrame
     results: dict[str, pd.DataFrame]
     record: dict[str, Any]
-    states: dict[str, dict[str, Any]]
+    states: dict[str, ModelStatus]
 
 
 def score_all(
@@ -74,8 +75,8 @@ def score_all(
         if len(frame):
             tables.append(score(frame, name, history, settings))
     note = combined.record["note"]
-    state = {"status": "ok", "error": {"message": note} if note else None}
-    states = dict.fromkeys(COMBINED, state)
+    status = ModelStatus(status="ok", error=Failure(message=note) if note else None)
+    states = dict.fromkeys(COMBINED, status)
     return Scored(side_by_side(tables, settings), results, combined.record, states)
 
 

@@ -1,4 +1,4 @@
-"""Put the pieces of one model together: its cross-validation results and its status."""
+"""Combine the fits of one model: its cross-validation results and its status."""
 
 from __future__ import annotations
 
@@ -7,97 +7,76 @@ from typing import Any
 import pandas as pd
 
 from forerun.base.bounded import Damaged
-from forerun.base.files import write_csv, write_json
+from forerun.base.files import write_csv
 from forerun.config.frozen import read_frozen
 from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_results
 from forerun.evaluation.metrics import KEYS, means, score
 from forerun.forecasting.training import read_history
 from forerun.jobs.benchmark_files import correct, read_benchmark
-from forerun.runs.json_files import read_outcome
+from forerun.runs.fit import Fit, fits
+from forerun.runs.outcome import ModelStatus, Outcome
+from forerun.runs.paths import RunPaths
 
 
-def collect(
-    model: str,
-    final: str,
-    folds: list[str],
-    results: list[str],
-    benchmarks: dict[str, list[str]],
-    cv_results: str,
-    status: str,
-    config: str,
-    data: str,
-) -> dict[str, Any]:
+def collect(run: RunPaths, model: str) -> ModelStatus:
     """Write ``cv_results_<model>.csv`` and ``status/<model>.json``; return the status.
 
     The results get the intervals that the model does not give itself; the status gets the mean of
     each metric, so that models can be ranked before all are done.
-
-    Parameters
-    ----------
-    final, folds : outcomes (JSON) of the final fit and of the cross-validation fits
-    results : the Parquet files of the cross-validation fits, in the order of `folds`
-    benchmarks : Snakemake's benchmark files of the stages ``train_model``, ``cross_validate``
     """
-    outcomes = [_outcome(path) for path in [final, *folds]]
-    failures = [piece for piece in outcomes if piece["status"] != "ok"]
-    failures.sort(key=lambda piece: piece["status"] != "failed")  # rather failed than skipped
-    state = {
-        "model": model,
-        "status": failures[0]["status"] if failures else "ok",
-        "stage": failures[0]["stage"] if failures else None,
-        "error": failures[0]["error"] if failures else None,
-        "log": failures[0]["log"] if failures else None,
-        "attempts": max(piece["attempts"] for piece in outcomes),
-        "reused_from": outcomes[0].get("reused_from"),
-        "finished_at": max(piece["finished_at"] for piece in outcomes),
-    }
-    state |= _costs(outcomes, benchmarks)
-    if failures:
+    settings = read_frozen(run.config)
+    every = {fit: _outcome(fit) for fit in fits(run, settings, model)}
+    unfinished = [outcome for outcome in every.values() if not outcome.is_ok]
+    scores: dict[str, float | None] = {}
+    if unfinished:
         frame = pd.DataFrame(columns=[*KEYS, model])
     else:
-        settings = read_frozen(config)
-        history = read_history(data)
-        frame = pd.concat([pd.read_parquet(path) for path in results], ignore_index=True)
-        frame = complete_results(sorted_results(frame), model, history, settings)
-        state["scores"] = means(score(frame, model, history, settings), model)
-    write_csv(cv_results, frame)
-    write_json(status, state)
-    return state
+        history = read_history(run.data)
+        tables = [pd.read_parquet(fit.product_path) for fit in every if fit.fold is not None]
+        frame = sorted_results(pd.concat(tables, ignore_index=True))
+        frame = complete_results(frame, model, history, settings)
+        scores = means(score(frame, model, history, settings), model)
+    unfinished.sort(key=lambda outcome: outcome.status != "failed")  # rather failed than skipped
+    worst = unfinished[0] if unfinished else Outcome(status="ok")
+    status = ModelStatus(
+        model=model,
+        status=worst.status,
+        stage=worst.stage,
+        error=worst.error,
+        log=worst.log,
+        attempts=max(outcome.attempts for outcome in every.values()),
+        reused_from=every[Fit(run, model)].reused_from,
+        finished_at=max(outcome.finished_at for outcome in every.values()),
+        scores=scores,
+        **_costs(every),
+    )
+    write_csv(run.cv_results(model), frame)
+    status.write(run.status(model))
+    return status
 
 
-def _outcome(path: str) -> dict[str, Any]:
+def _outcome(fit: Fit) -> Outcome:
     """Read the outcome of a fit; refuse a damaged one."""
-    found = read_outcome(path)
-    if not found:
-        raise Damaged(f"{path}: is damaged; remove it to have this fit made again")
-    nothing = {"error": None, "stage": None, "log": None, "peak_memory_mb": None}
-    return {**nothing, "attempts": 1, "seconds": 0.0, "finished_at": "", **found}
+    if outcome := fit.outcome():
+        return outcome
+    raise Damaged(f"{fit.outcome_path}: is damaged; remove it to have this fit made again")
 
 
-def _costs(
-    outcomes: list[dict[str, Any]], benchmarks: dict[str, list[str]]
-) -> dict[str, float | None]:
+def _costs(outcomes: dict[Fit, Outcome]) -> dict[str, Any]:
     """Seconds and memory from the benchmark files; from the outcomes where one is missing."""
-    train, *cv = outcomes
-    paths = [*benchmarks.get("train_model", []), *benchmarks.get("cross_validate", [])]
-    for path, piece in zip(paths, outcomes, strict=False):
-        if piece.get("usage"):
-            correct(path, 0, piece["usage"])  # Snakemake did not see the process that worked
-    measured = {stage: [read_benchmark(p) for p in paths] for stage, paths in benchmarks.items()}
-    pairs = [
-        (measured.get("train_model", [{}])[0], train),
-        *zip(measured.get("cross_validate", [{}] * len(cv)), cv, strict=True),
-    ]
-    # A job whose child was forked for it may have waited for that: the child's seconds count.
-    seconds = [
-        piece["seconds"] if piece.get("usage") else bench.get("seconds", piece["seconds"])
-        for bench, piece in pairs
-    ]
-    memory = [bench.get("peak_memory_mb", piece["peak_memory_mb"]) for bench, piece in pairs]
-    known = [value for value in memory if value is not None]
+    seconds, memory = {}, []
+    for fit, outcome in outcomes.items():
+        if outcome.usage:  # Snakemake did not see the process that worked
+            correct(str(fit.benchmark_path), 0, dict(outcome.usage))
+        measured = read_benchmark(fit.benchmark_path)
+        # A job whose child was forked may have waited for that: the child's seconds count.
+        waited = bool(outcome.usage)
+        seconds[fit] = outcome.seconds if waited else measured.get("seconds", outcome.seconds)
+        memory.append(measured.get("peak_memory_mb", outcome.peak_memory_mb))
+    measured_memory = [value for value in memory if value is not None]
     return {
-        "train_seconds": round(seconds[0], 2),
-        "cv_seconds": round(sum(seconds[1:]), 2),
-        "peak_memory_mb": max(known) if known else None,
+        "train_seconds": round(sum(seconds[fit] for fit in seconds if fit.fold is None), 2),
+        "cv_seconds": round(sum(seconds[fit] for fit in seconds if fit.fold is not None), 2),
+        "peak_memory_mb": max(measured_memory, default=None),
     }

@@ -23,7 +23,7 @@ from forerun.config.models import ModelSpec
 from forerun.config.models import spec as find
 from forerun.jobs import fingerprint, gpus, isolate, lease, model_cache
 from forerun.runs import session
-from forerun.runs.json_files import read_outcome
+from forerun.runs.outcome import Outcome
 
 #: How often a fit is begun whose job is killed as a whole (not only its child) before it counts as
 #: failed: the next try only writes that down.
@@ -83,9 +83,9 @@ def _refuse_full_disk(piece: Piece) -> None:
 
 def _made_meanwhile(piece: Piece) -> dict[str, Any] | None:
     """Return the outcome of the job that this one has waited for, if that one succeeded."""
-    result = read_outcome(piece.outcome)
-    done = Path(piece.product).exists() and result.get("status") == "ok"
-    return result if done else None
+    outcome = Outcome.read(piece.outcome)
+    done = Path(piece.product).exists() and outcome is not None and outcome.is_ok
+    return outcome.as_dict() if outcome and done else None
 
 
 def _performed(piece: Piece, deaths: int) -> dict[str, Any]:

@@ -18,13 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from forerun.base import text
 from forerun.base.clock import now
 from forerun.base.errors import UserError
 from forerun.base.files import write_json
 from forerun.base.terminal import complain
 from forerun.jobs import benchmark_files, children, gpus
-from forerun.runs.json_files import read_progress
+from forerun.runs.progress import Progress
 
 #: Seconds between two looks at the child, and between two lines about its progress.
 POLL, SPEAK = 0.05, 10.0
@@ -239,12 +238,6 @@ def _copy(source: int, write: Callable[[bytes], Any]) -> None:
 
 def _speak(labels: dict[str, Any], progress: str) -> None:
     """Print one plain line about the step the child has reached."""
-    state = read_progress(progress)
-    line = f"{labels['run']} {labels['model']} {labels['stage']}: "
-    if not state.get("step") or not {"elapsed", "max_steps"} <= state.keys():
-        complain(f"{line}starting")
-        return
-    left = state["elapsed"] / state["step"] * (state["max_steps"] - state["step"])
-    loss = "" if state.get("loss") is None else f", loss {text.brief(state['loss'])}"
-    words = f"{line}step {state['step']} of {state['max_steps']}{loss}, about {left:.0f} s left"
-    complain(words)
+    state = Progress.read(progress)
+    words = state.words if state and state.step else "starting"
+    complain(f"{labels['run']} {labels['model']} {labels['stage']}: {words}")

@@ -233,6 +233,7 @@ def _leaderboard(folder: Path, settings: dict[str, Any]) -> None:
         return
     from forerun.base.files import write_csv
     from forerun.evaluation.metrics import leaderboard
+    from forerun.runs.outcome import ModelStatus
     from forerun.runs.tables import read_metrics
 
     try:
@@ -241,7 +242,7 @@ def _leaderboard(folder: Path, settings: dict[str, Any]) -> None:
         table = table[["unique_id", "metric", *names]]
         known = [name for name in settings["metrics"] if name in set(table["metric"])]
         told = settings | {"metrics": known or ["mae"]}
-        states = {name: {"status": "ok"} for name in names}
+        states = dict.fromkeys(names, ModelStatus(status="ok"))
         write_csv(folder / "leaderboard.csv", leaderboard(table, states, told))
     except (UserError, OSError, ValueError, KeyError, TypeError):
         return

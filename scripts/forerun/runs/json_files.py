@@ -15,13 +15,6 @@ from forerun.base.errors import UserError
 from forerun.base.files import read_mapping
 from forerun.config.names import PER_SERIES, spellings
 
-_ERROR = {"class": str, "message": str}
-_OUTCOME = {
-    "status": str, "error": _ERROR, "stage": str, "log": str, "model": str, "attempts": int,
-    "seconds": float, "train_seconds": float, "cv_seconds": float, "peak_memory_mb": float,
-    "started_at": str, "finished_at": str, "reused_from": str, "usage": {"*": float},
-    "scores": {"*": float},
-}  # fmt: skip
 _PROVENANCE = {
     "created_at": str, "created_by": str, "imported": bool, "seed": int, "python": str,
     "platform": str, "versions": {"*": str}, "git": {"commit": str, "dirty": bool},
@@ -38,20 +31,11 @@ _ENSEMBLE = {
     "shares": {"*": float}, "weights": {"*": float}, "weights_by_series": {"*": float},
     "weights_by_window": [dict], **dict.fromkeys(spellings(PER_SERIES), _CHOICE),
 }  # fmt: skip
-_PROGRESS = {"step": int, "max_steps": int, "loss": float, "elapsed": float}
 _PLOTS = {"plots": [dict]}
 _PLOT = {"name": str, "kind": str, "unique_id": str, "model": str, "role": str, "files": {"*": str}}
-#: Statuses of a fit or a model; others are as good as none.
-STATUSES = ("ok", "failed", "skipped")
 #: Largest number of a process.
 _LAST_PROCESS = 2**31 - 1
 _MOMENT = re.compile(r"[0-9T :.+Z-]{10,40}")
-
-
-def read_outcome(path: str | Path) -> dict[str, Any]:
-    """Read ``parts/<model>/<fit>.json`` or ``status/<model>.json``; empty if damaged."""
-    found = read_mapping(path, _OUTCOME)
-    return found if found.get("status") in STATUSES else {}
 
 
 def read_provenance(folder: str | Path) -> dict[str, Any]:
@@ -89,11 +73,6 @@ def read_session(path: str | Path) -> dict[str, Any]:
 def read_ensemble(folder: str | Path) -> dict[str, Any]:
     """Read a run's ``ensemble.json``; empty if there is none."""
     return read_mapping(Path(folder) / "ensemble.json", _ENSEMBLE)
-
-
-def read_progress(path: str | Path) -> dict[str, Any]:
-    """Read how far a fit has come."""
-    return read_mapping(path, _PROGRESS)
 
 
 def read_plots(folder: str | Path) -> list[dict[str, Any]]:

@@ -121,10 +121,10 @@ class ModelStatus(_Record):
     stage, error, log : of the fit that failed
     attempts : the most of any of its fits
     train_seconds, cv_seconds : of the final fit, and of all back-tests
-    scores : mean of each metric
+    scores : mean of each metric; None where it is not defined
     """
 
     model: str = ""
     train_seconds: float | None = None
     cv_seconds: float | None = None
-    scores: Mapping[str, float] = field(default_factory=dict)
+    scores: Mapping[str, float | None] = field(default_factory=dict)

@@ -122,14 +122,6 @@ class RunPaths:
     def status(self, name: str) -> Path:
         return self.folder / "status" / f"{name}.json"
 
-    def final(self, name: str) -> Path:
-        """Outcome of the fit on all data."""
-        return self.folder / "parts" / name / "final.json"
-
-    def fold(self, name: str, fold: int | str) -> Path:
-        """Outcome of one cross-validation fit; its results lie beside it as ``.parquet``."""
-        return self.folder / "parts" / name / f"fold_{fold}.json"
-
 
 def _existing(paths: list[Path]) -> Path:
     return next((path for path in paths if path.is_file()), paths[0])

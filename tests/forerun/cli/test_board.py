@@ -6,6 +6,7 @@ import io
 import os
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +15,34 @@ from rich.console import Console
 from synthetic import make_run
 
 from forerun.base.files import write_json
-from forerun.cli.board import (
+from forerun.cli.board import Board, sentence, stage
+from forerun.cli.board_table import draw
+from forerun.runs.fit import Fit
+from forerun.runs.paths import RunPaths
+from forerun.runs.progress import (
     FAILED,
     OK,
     RUNNING,
     STOPPED,
     WAITING,
-    Board,
-    Piece,
-    progress,
-    sentence,
-    stage,
+    FitState,
+    Progress,
+    share,
     survey,
     time_left,
 )
-from forerun.cli.board_table import draw
 
 
 def report_progress(folder: Path, model: str, **state: Any) -> None:
     """Write what a training job writes about itself."""
     state = {"step": 20, "max_steps": 50, "loss": 0.25, "elapsed": 8.0} | state
     labels = {"run": folder.name, "model": model, "stage": "train_model"}
-    path = folder / "logs" / "train_model" / f"{model}.progress.json"
+    path = Fit(RunPaths(folder), model).progress_path
     write_json(path, labels | state | {"updated_at": time.time()})
+
+
+def state_of_fit(model: str, fold: int | None, state: str = WAITING, **progress: Any) -> FitState:
+    return FitState(Fit(RunPaths(Path("exp1")), model, fold), state, Progress(**progress))
 
 
 @pytest.fixture
@@ -49,57 +55,57 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def pieces_of(folder: Path, since: float = 0.0) -> dict[tuple[str, str], Piece]:
-    return {(piece.model, piece.part): piece for piece in survey(folder, since)}
+def by_fit(folder: Path, since: float = 0.0) -> dict[tuple[str, str], FitState]:
+    return {(each.fit.model, each.fit.name): each for each in survey(folder, since)}
 
 
 def test_survey_reads_the_state_of_each_fit(folder: Path) -> None:
-    pieces = pieces_of(folder)
-    assert len(pieces) == 5 * 2
-    assert pieces["SeasonalNaive", "final"].state == OK
-    assert pieces["NHITS", "fold_0"].state == WAITING
-    failed = pieces["LSTM", "final"]
+    states = by_fit(folder)
+    assert len(states) == 5 * 2
+    assert states["SeasonalNaive", "final"].state == OK
+    assert states["NHITS", "fold_0"].state == WAITING
+    failed = states["LSTM", "final"]
     assert (failed.state, failed.reason) == (FAILED, "LSTM could not be trained: loss is NaN")
     assert failed.log.endswith("logs/train_model/LSTM.log")
-    running = pieces["NBEATS", "final"]
-    assert (running.state, running.step, running.max_steps) == (RUNNING, 20, 50)
+    running = states["NBEATS", "final"]
+    assert (running.state, running.progress.step, running.progress.max_steps) == (RUNNING, 20, 50)
     assert running.remaining == pytest.approx(8.0 / 20 * 30, abs=1.0)
     # Six of ten done, one failed, one at 20 of 50.
-    assert progress(pieces.values()) == pytest.approx((6 + 1 + 0.4) / 10)
+    assert share(states.values()) == pytest.approx((6 + 1 + 0.4) / 10)
 
 
 def test_progress_of_a_killed_call_is_not_running(folder: Path) -> None:
     path = folder / "logs" / "train_model" / "NBEATS.progress.json"
     os.utime(path, (1000, 1000))
-    assert pieces_of(folder, since=2000)["NBEATS", "final"].state == WAITING
+    assert by_fit(folder, since=2000)["NBEATS", "final"].state == WAITING
 
 
 def test_failures_of_an_earlier_call_are_tried_again(folder: Path) -> None:
-    assert pieces_of(folder, since=time.time() + 60)["LSTM", "final"].state == WAITING
+    assert by_fit(folder, since=time.time() + 60)["LSTM", "final"].state == WAITING
 
 
 def test_a_fit_that_the_time_limit_has_stopped_is_not_done(folder: Path) -> None:
     path = folder / "parts" / "NHITS" / "final.json"
     reason = "ended after 9 s: the time_limit of 20 s had passed"
     write_json(path, {"status": "skipped", "error": {"class": "TimeLimit", "message": reason}})
-    before = progress(survey(folder))
-    piece = pieces_of(folder)["NHITS", "final"]
-    assert (piece.state, piece.reason, piece.share) == (STOPPED, reason, 0.0)
-    assert sentence(piece) == f"NHITS: final fit stopped: {reason}"
+    before = share(survey(folder))
+    found = by_fit(folder)["NHITS", "final"]
+    assert (found.state, found.reason, found.share) == (STOPPED, reason, 0.0)
+    assert sentence(found) == f"NHITS: final fit stopped: {reason}"
     assert before == pytest.approx((6 + 1 + 0.4) / 10)
-    pieces = [piece for piece in survey(folder) if piece.model == "NHITS"]
+    states = [each for each in survey(folder) if each.fit.model == "NHITS"]
     shown = io.StringIO()
     console = Console(file=shown, width=120)
-    console.print(draw("exp1", pieces, "", (120, 40)))
+    console.print(draw("exp1", states, "", (120, 40)))
     assert "■ stopped: ended" in shown.getvalue()
     assert "0 of 2 fits, 1 stopped" in shown.getvalue()
-    assert pieces_of(folder, since=time.time() + 60)["NHITS", "final"].state == WAITING
+    assert by_fit(folder, since=time.time() + 60)["NHITS", "final"].state == WAITING
 
 
 def test_no_run_yet_and_damaged_files(tmp_path: Path, folder: Path) -> None:
     assert survey(tmp_path / "nothing") == []
     (folder / "logs" / "train_model" / "NBEATS.progress.json").write_text("{")
-    assert pieces_of(folder)["NBEATS", "final"].state == WAITING
+    assert by_fit(folder)["NBEATS", "final"].state == WAITING
 
 
 def plain_lines(folder: Path, **options: Any) -> list[str]:
@@ -162,7 +168,7 @@ def test_terminal_shows_a_table_and_failures_above_it(folder: Path) -> None:
 
 
 def test_board_survives_what_it_cannot_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*arguments: Any) -> list[Piece]:
+    def broken(*arguments: Any) -> list[FitState]:
         raise RuntimeError("no")
 
     board = Board(folder, console=Console(file=io.StringIO()), plain=True)
@@ -173,10 +179,10 @@ def test_board_survives_what_it_cannot_read(folder: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("models", [1, 3, 40])
 def test_table_fits_the_terminal(models: int) -> None:
-    pieces = [Piece(f"model_{number}", "final") for number in range(models)]
-    pieces[-1].state, pieces[-1].reason = FAILED, "x" * 300
+    states = [state_of_fit(f"model_{number}", None) for number in range(models)]
+    states[-1] = replace(states[-1], state=FAILED, reason="x" * 300)
     console = Console(file=io.StringIO(), width=80, height=24, color_system=None)
-    console.print(draw("run", pieces, "0:03", (80, 24)))
+    console.print(draw("run", states, "0:03", (80, 24)))
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(lines) <= 24
     assert all(len(line) <= 80 for line in lines)
@@ -185,14 +191,14 @@ def test_table_fits_the_terminal(models: int) -> None:
 
 
 def test_time_left_by_hand() -> None:
-    done = [Piece("A", "final", OK, elapsed=10.0), Piece("B", "final", OK, elapsed=2.0)]
-    assert time_left([Piece("A", "final"), Piece("A", "fold_0")]) is None
+    done = [state_of_fit("A", None, OK, elapsed=10.0), state_of_fit("B", None, OK, elapsed=2.0)]
+    assert time_left([state_of_fit("A", None), state_of_fit("A", 0)]) is None
     # Another fit of A: 10 s. C, of which nothing is known: the mean, 6 s. One after the other.
-    waiting = [Piece("A", "fold_0"), Piece("C", "final")]
+    waiting = [state_of_fit("A", 0), state_of_fit("C", None)]
     assert time_left([*done, *waiting]) == pytest.approx(16.0)
     # C at a quarter after 5 s: 15 s to go of 20; the mean of A, B and C is no part of it. Two run.
-    running = Piece("C", "final", RUNNING, step=25, max_steps=100, elapsed=5.0)
-    starting = Piece("A", "fold_0", RUNNING, elapsed=4.0)
+    running = state_of_fit("C", None, RUNNING, step=25, max_steps=100, elapsed=5.0)
+    starting = state_of_fit("A", 0, RUNNING, elapsed=4.0)
     assert time_left([*done, running, starting]) == pytest.approx((15.0 + 6.0) / 2)
 
 
@@ -205,12 +211,12 @@ def test_what_is_done_after_the_fits(folder: Path) -> None:
 
 
 def test_what_waits_was_not_done_before(folder: Path) -> None:
-    pieces = pieces_of(folder, since=time.time() + 60)
-    assert not pieces["NHITS", "final"].before
-    assert pieces["SeasonalNaive", "final"].before
+    states = by_fit(folder, since=time.time() + 60)
+    assert not states["NHITS", "final"].is_old
+    assert states["SeasonalNaive", "final"].is_old
 
 
 def test_sentences() -> None:
-    assert sentence(Piece("A", "fold_1", OK, elapsed=4.4)) == "A: back-test 2 done in 4 s"
-    assert sentence(Piece("A", "final", RUNNING)) == "A: final fit begins"
-    assert sentence(Piece("A", "final", RUNNING, elapsed=30)) == "A: final fit has run 30 s"
+    assert sentence(state_of_fit("A", 1, OK, elapsed=4.4)) == "A: back-test 2 done in 4 s"
+    assert sentence(state_of_fit("A", None, RUNNING)) == "A: final fit starts"
+    assert sentence(state_of_fit("A", None, RUNNING, elapsed=30)) == "A: final fit has run 30 s"

@@ -16,6 +16,7 @@ from forerun.config.settings import dump, read_frozen, resolve
 from forerun.evaluation.comparison import compare
 from forerun.evaluation.metrics import leaderboard, metrics_table
 from forerun.report import write_comparison
+from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
 
 WEEK_1, WEEK_2 = "2024-11-30", "2024-12-07"
@@ -70,7 +71,7 @@ def weekly_run(
         write_csv(paths.cv_results(model), results[["unique_id", "ds", "cutoff", "y", model]])
         if predictions:
             write_csv(paths.predictions / f"{model}.csv", future[["unique_id", "ds", model]])
-        states[model] = {"status": "ok", "train_seconds": 1.0, "cv_seconds": 1.0}
+        states[model] = ModelStatus(status="ok", train_seconds=1.0, cv_seconds=1.0)
         files[model] = str(paths.cv_results(model))
     metrics = metrics_table(files, data, resolved)
     write_csv(paths.metrics, metrics)

@@ -16,6 +16,7 @@ from forerun.base.errors import UserError
 from forerun.config import schema
 from forerun.config.settings import resolve
 from forerun.evaluation import arrays, losses, metrics
+from forerun.runs.outcome import Failure, ModelStatus
 
 METRICS = ["mae", "mse", "rmse", "mape", "smape", "mase", "rmsse"]
 
@@ -119,7 +120,7 @@ def test_a_metric_is_added_as_contributing_says(monkeypatch: pytest.MonkeyPatch)
     )
     scores = metrics.score(cv, "m", history, run)
     assert scores.set_index("metric")["m"].to_dict() == {"mae": 2.0, "mce": 14.0}  # (1 + 27) / 2
-    board = metrics.leaderboard(scores, {"m": {"status": "ok"}}, run)
+    board = metrics.leaderboard(scores, {"m": ModelStatus(status="ok")}, run)
     assert board.loc[0, "mce"] == 14.0
 
 
@@ -134,8 +135,8 @@ def test_leaderboard_ranks_with_failed_models_last(tmp_path: Path) -> None:
     run = settings(models=["NHITS", "LSTM"], baselines=["SeasonalNaive"])
     table = metrics.metrics_table(paths, history, run)
     assert list(table.columns) == ["unique_id", "metric", "NHITS", "SeasonalNaive"]
-    ok = {"status": "ok", "error": None, "train_seconds": 1.0, "cv_seconds": 2.0}
-    failed = {"status": "failed", "error": {"class": "E", "message": "it broke"}}
+    ok = ModelStatus(status="ok", train_seconds=1.0, cv_seconds=2.0)
+    failed = ModelStatus(status="failed", error=Failure("E", "it broke"))
     states = {"SeasonalNaive": ok, "LSTM": failed, "NHITS": ok}
     board = metrics.leaderboard(table, states, run).set_index("model")
     assert list(board.index) == ["NHITS", "SeasonalNaive", "LSTM"]
