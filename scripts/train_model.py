@@ -1,28 +1,25 @@
-"""Fit one model to all data of the run, in a process of its own."""
+"""Fit one model to all data of the run, in a child process."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.jobs.fit_job import Piece, perform
+from forerun.jobs.fit_job import Job, perform
+from forerun.runs.fit import Fit
+from forerun.runs.paths import RunPaths
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(config, data, model, folder, **piece):
-    """Fit `model` and save it as `folder`; an empty folder and a reason if that fails."""
-    arguments = {"config": config, "data": data, "model": model, "folder": folder}
-    perform(Piece("train_model", arguments, product=folder, model=model, **piece))
+def main(config, model, **how):
+    """Fit `model` and save it; an empty folder and a reason if that fails."""
+    perform(Job(Fit(RunPaths(Path(config).parent), model), **how))
 
 
 if __name__ == "__main__":
     main(
         config=snakemake.input.config,
-        data=snakemake.input.data,
         model=snakemake.wildcards.model,
-        folder=snakemake.output.model,
-        run=snakemake.wildcards.run_id,
-        outcome=snakemake.output.outcome,
-        log=snakemake.log[0],
         threads=snakemake.threads,
         tries=snakemake.resources.tries,
         **snakemake.params.how,

@@ -11,6 +11,8 @@ from running import contents, snakemake
 
 from forerun.base.yaml_files import load_yaml, to_yaml
 from forerun.forecasting import predict, shards, training
+from forerun.runs.fit import Fit
+from forerun.runs.paths import RunPaths
 
 
 def check_same(found: Path, expected: Path) -> None:
@@ -82,13 +84,7 @@ def test_models_that_forecast_all_series_together_are_not_cut(
     together = {"name": "TSMixer", "engine": "neuralforecast", "model": "TSMixer"}
     settings["models"] = [*settings["models"], together | {"params": {}, "exogenous": False}]
     (run_copy / "config.yaml").write_text(to_yaml(settings))
-    training.train_model(
-        str(run_copy / "config.yaml"),
-        str(run_copy / "data.parquet"),
-        "TSMixer",
-        str(run_copy / "models" / "TSMixer"),
-        progress=lambda *_: None,
-    )
+    training.train_model(Fit(RunPaths(run_copy), "TSMixer"), progress=lambda *_: None)
     parts = check_shards_of_one_series(run_copy, settings, tmp_path)
     assert (tmp_path / "together" / "TSMixer.csv").is_file()
     for part in parts:

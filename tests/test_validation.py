@@ -11,6 +11,8 @@ import yaml
 from running import TEST_CONFIG, snakemake
 
 from forerun.jobs import fit_job
+from forerun.runs.fit import Fit
+from forerun.runs.paths import RunPaths
 
 
 def configured(folder: Path, **more: object) -> Path:
@@ -78,7 +80,7 @@ def test_time_limit_skips_and_the_next_call_goes_on(table: Path, tmp_path: Path)
         (7, None, "failed", "max_time: 7 s"),
         (7, 100, "failed", "max_time: 7 s"),
         (70, 100, "skipped", "ended after 40 s: the time_limit of 100 s"),
-        (None, 60, "skipped", "not begun: the time_limit of 60 s"),
+        (None, 60, "skipped", "not started: the time_limit of 60 s"),
     ],
 )
 def test_what_ends_a_fit_first(
@@ -92,10 +94,7 @@ def test_what_ends_a_fit_first(
     """The call has lasted for a minute: 40 s are left of 100."""
     monkeypatch.setattr(fit_job.session, "seconds_since_start", lambda folder: 60.0)
     limit = fit_job._limit(
-        fit_job.Piece(
-            "train_model", {"config": str(tmp_path / "config.yaml")}, "m", "r", "m", "o", "l",
-            max_time=max_time, time_limit=time_limit,
-        )
-    )  # fmt: skip
+        fit_job.Job(Fit(RunPaths(tmp_path), "m"), max_time=max_time, time_limit=time_limit)
+    )
     assert (limit and limit.status) == status
     assert said in (limit.reason if limit else "")

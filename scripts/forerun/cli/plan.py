@@ -106,7 +106,7 @@ def rows(folder: Path, settings: dict[str, Any], prepared: Prepared | None = Non
         why = "the run is sealed"
         return [Row(spec.name, "nothing", "nothing", why) for spec in specs(settings)]
     run = _existing(folder, settings) if prepared is None else _new(folder, settings, prepared)
-    new = "not begun yet" if prepared is None else "new run"
+    new = "not started yet" if prepared is None else "new run"
     found = []
     for spec in specs(run.settings):
         steps = [run.step(spec, fit) for fit in fits(RunPaths(folder), run.settings, spec.name)]

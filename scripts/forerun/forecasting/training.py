@@ -1,7 +1,7 @@
-"""The two pieces of work that train: the final fit and one cross-validation fit.
+"""The two kinds of fit: the final one, and one for a fold of cross-validation.
 
-Both run in a child process of their own (:mod:`forerun.jobs.isolate`), so they take paths and
-names, and leave their product whole or not at all.
+Both run in a child process (:mod:`forerun.jobs.isolate`) and leave their product whole or not at
+all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from forerun.data import split
 from forerun.forecasting import transforms
 from forerun.forecasting.engines.base import Data, Progress, get_engine
 from forerun.forecasting.scaling import Scaling
+from forerun.runs.fit import Fit
+from forerun.runs.paths import RunPaths
 
 
 def find_spec(settings: dict[str, Any], model: str) -> ModelSpec:
@@ -61,42 +63,46 @@ def without_gap(frame: pd.DataFrame, settings: dict[str, Any], by: list[str]) ->
     return frame[step >= settings["gap"]].reset_index(drop=True)
 
 
-def keep(data: Data, piece: Path) -> None:
-    """Write what an engine wants kept beside its outcome: ``parts/<model>/final_trials.csv``."""
+def train(run: str, model: str, fold: int | None, progress: Progress) -> None:
+    """Make a fit of the run in the folder `run`: the task of a child process."""
+    fit = Fit(RunPaths(Path(run)), model, fold)
+    (train_model if fold is None else cross_validate)(fit, progress)
+
+
+def _keep(data: Data, fit: Fit) -> None:
+    """Write the tables that an engine wants kept beside the outcome."""
     for name, table in data.kept.items():
-        write_csv(piece.with_name(f"{piece.name}_{name}.csv"), table)
+        write_csv(fit.kept_path(name), table)
 
 
-def train_model(config: str, data: str, model: str, folder: str, progress: Progress) -> None:
-    """Fit a model to all data of the run and save it as `folder`."""
-    settings = read_frozen(config)
-    spec = find_spec(settings, model)
+def train_model(fit: Fit, progress: Progress) -> None:
+    """Fit a model to all data of the run and save it."""
+    settings = read_frozen(fit.run.config)
+    spec = find_spec(settings, fit.model)
     engine = get_engine(spec.engine)
-    seen = read_run_data(data, settings)
+    seen = read_run_data(fit.run.data, settings)
     given = transforms.forward(seen, spec)
     scaling = Scaling.of(spec, settings, given, given.history)
     fitted = engine.fit(spec, settings, scaling.forward(given, given.history), progress)
-    keep(seen, Path(config).parent / "parts" / model / "final")
-    with new_folder(folder) as temporary:
+    _keep(seen, fit)
+    with new_folder(fit.product_path) as temporary:
         engine.save(fitted, temporary)
         scaling.write(temporary)
         if spec.transform:  # a model that is looked at without its run tells what it forecasts
             write_json(temporary / "transform.json", {"target": spec.transform})
 
 
-def cross_validate(
-    config: str, data: str, model: str, fold: int, output: str, progress: Progress
-) -> None:
-    """Fit a model before the windows of `fold`, forecast them, write the results to `output`.
+def cross_validate(fit: Fit, progress: Progress) -> None:
+    """Fit a model before the windows of its fold, forecast them, write the results.
 
     The data end with the fold's last window: nothing later is seen, by the scaler or by any other
     part of the model.
     """
-    settings = read_frozen(config)
-    spec = find_spec(settings, model)
+    settings = read_frozen(fit.run.config)
+    spec = find_spec(settings, fit.model)
     all_folds = folds(settings)
-    covered = all_folds[fold]
-    seen = read_run_data(data, settings)
+    covered = all_folds[fit.fold or 0]
+    seen = read_run_data(fit.run.data, settings)
     later = (all_folds[-1].stop - covered.stop) * step_size(settings)
     seen.history = without_last(seen.history, later)
     engine = get_engine(spec.engine)
@@ -108,6 +114,6 @@ def cross_validate(
     frame = engine.cross_validate(spec, settings, scaled, len(covered), progress)
     frame = scaling.back(frame, given, before)
     frame = transforms.back(frame, seen, spec)
-    keep(seen, Path(output).with_suffix(""))
+    _keep(seen, fit)
     frame = frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True)
-    write_parquet(output, without_gap(frame, settings, ["unique_id", "cutoff"]))
+    write_parquet(fit.product_path, without_gap(frame, settings, ["unique_id", "cutoff"]))

@@ -1,7 +1,7 @@
-"""Run one piece of work in a process of its own, and tell what came of it.
+"""Run one task in a child process and report its outcome.
 
-A model that raises, is killed, or takes too long is an outcome, not an error: the job that asked
-goes on, and the run says "failed" with a reason a user can act on.
+A model that raises, is killed, or takes too long is an outcome, not an error: the other fits
+continue, and the run says "failed" with a reason a user can act on.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from forerun.base.clock import now
 from forerun.base.errors import UserError
-from forerun.base.files import write_json
 from forerun.base.terminal import complain
 from forerun.jobs import benchmark_files, children, gpus
+from forerun.runs.fit import Fit
+from forerun.runs.outcome import Failure, Outcome
 from forerun.runs.progress import Progress
 
 #: Seconds between two looks at the child, and between two lines about its progress.
@@ -41,54 +42,48 @@ class Limit:
 def run(
     function: str,
     arguments: dict[str, Any],
-    outcome: str,
-    log: str,
-    progress: str,
-    labels: dict[str, Any],
+    fit: Fit,
     imports: list[str] | None = None,
     threads: int = 1,
     limit: Limit | None = None,
     attempt: int = 1,
     log_file: str | None = None,
     variables: dict[str, str] | None = None,
-) -> dict[str, Any]:
-    """Call ``function`` (``module:name``) in a child; write and return its outcome.
+) -> Outcome:
+    """Call ``function`` (``module:name``) in a child that makes a fit; write its outcome.
 
     Parameters
     ----------
     arguments : what the function is called with, besides ``progress``
-    outcome : path of the JSON file that says what happened (written last)
-    log : everything the child prints; `log_file`, if given, gets the same
-    progress : the child keeps its step and loss in this file while it trains
-    labels : what the piece is called: ``run``, ``model``, ``stage``
+    fit : its outcome is written last; its log gets everything the child prints, and its progress
+        file the step and loss while the child trains
     imports : modules that the function needs
     threads : torch, BLAS and numba are held to this number
     limit : when the child is ended, if it is
-    attempt : how often this piece was tried, this time included
+    attempt : how many times this fit was tried, this time included
+    log_file : gets the same as the log
     variables : what the child's environment says besides
-
-    Returns
-    -------
-    dict with ``status`` (ok, failed, or that of the limit), ``stage``, ``error`` (``class`` and
-    ``message``, or None), ``seconds`` (the child's, without waiting for it), ``cpu_seconds``,
-    ``peak_memory_mb``, ``attempts``, ``log``, ``started_at``, ``finished_at``, ``usage`` where
-    Snakemake could not measure the child, and ``gpu`` where it was bound to one.
     """
-    started_at = now()
+    started_at, log, progress = now(), str(fit.log_path), fit.progress_path
+    labels = {"run": fit.run.run_id, "model": fit.model, "stage": fit.stage}
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": labels}
-    task |= {"progress": progress, "imports": imports or [], "variables": variables or {}}
-    Path(progress).parent.mkdir(parents=True, exist_ok=True)
-    Path(progress).unlink(missing_ok=True)
-    result = _attempt(task, log, log_file, limit, lambda: _speak(labels, progress))
-    result |= {"stage": labels["stage"]}
-    result |= {"attempts": attempt, "log": log, "started_at": started_at, "finished_at": now()}
-    if gpu := (variables or {}).get(gpus.VARIABLE):
-        result["gpu"] = gpu
-    if result["status"] != "ok":  # a child that was killed has written nothing
+    task |= {"progress": str(progress), "imports": imports or [], "variables": variables or {}}
+    progress.parent.mkdir(parents=True, exist_ok=True)
+    progress.unlink(missing_ok=True)
+    outcome = replace(
+        _attempt(task, log, log_file, limit, lambda: _speak(fit)),
+        stage=fit.stage,
+        attempts=attempt,
+        log=log,
+        started_at=started_at,
+        finished_at=now(),
+        gpu=(variables or {}).get(gpus.VARIABLE),
+    )
+    if not outcome.is_ok:  # a child that was killed has written nothing
         with _logs(None, log, log_file) as write:
-            write(f"forerun: {result['status']}: {result['error']['message']}\n".encode())
-    write_json(outcome, result)
-    return result
+            write(f"forerun: {outcome.status}: {outcome.reason}\n".encode())
+    outcome.write(fit.outcome_path)
+    return outcome
 
 
 def call(
@@ -106,13 +101,12 @@ def call(
     """
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": {}}
     task["variables"] = variables or {}
-    result = _attempt(task | {"imports": imports or []}, log, log_file, None, lambda: None)
-    if result["status"] == "ok":
+    outcome = _attempt(task | {"imports": imports or []}, log, log_file, None, lambda: None)
+    if outcome.is_ok:
         return
-    error = result["error"]
-    mistake = error["class"] == UserError.__name__
-    kind = "error" if mistake else error["class"]
-    line = f"forerun: {kind}: {error['message']}"
+    error = outcome.error or Failure()
+    mistake = error.kind == UserError.__name__
+    line = f"forerun: {'error' if mistake else error.kind}: {error.message}"
     with _logs(None, log, log_file) as write:
         write((line + "\n").encode())
     complain(line if mistake else f"{line} (see {log})")
@@ -125,7 +119,7 @@ def _attempt(
     log_file: str | None,
     limit: Limit | None,
     speak: Callable[[], None],
-) -> dict[str, Any]:
+) -> Outcome:
     """Do the task in a child; in a fresh one if the preloaded process ends under it."""
     task |= {"parent": os.getpid(), "benchmark": os.path.abspath(benchmark_files.of_log(log))}
     with _logs(log, log_file) as write:
@@ -154,7 +148,7 @@ class _Work:
         self.copier = threading.Thread(target=_copy, args=(read, write), daemon=True)
         self.copier.start()
 
-    def wait(self, limit: Limit | None, speak: Callable[[], None]) -> dict[str, Any]:
+    def wait(self, limit: Limit | None, speak: Callable[[], None]) -> Outcome:
         """Wait for the end; end the child when it is too slow or when nobody waits for it."""
         began, spoke, reached = time.time(), time.time(), None
         pause = 0.005
@@ -173,21 +167,24 @@ class _Work:
         self.copier.join(timeout=5)
         with os.fdopen(self.reader) as pipe:
             text = pipe.read()
-        result = json.loads(text) if text and not reached else _dead(ended, reached)
-        result |= {"seconds": seconds, "cpu_seconds": ended.cpu_seconds}
-        result |= {"peak_memory_mb": ended.peak_mb}
-        return result | ({"usage": ended.usage} if ended.usage else {})
+        outcome = Outcome.of(json.loads(text)) if text and not reached else None
+        return replace(
+            outcome or _dead(ended, reached),
+            seconds=seconds,
+            cpu_seconds=ended.cpu_seconds,
+            peak_memory_mb=ended.peak_mb,
+            usage=ended.usage or {},
+        )
 
 
-def _dead(ended: children.Ended, reached: Limit | None) -> dict[str, Any]:
+def _dead(ended: children.Ended, reached: Limit | None) -> Outcome:
     """Say in words why a child left no result."""
     code = os.waitstatus_to_exitcode(ended.status)
     if reached:
-        error = {"class": "TimeLimit", "message": reached.reason}
-        return {"status": reached.status, "error": error}
+        return Outcome(status=reached.status, error=Failure("TimeLimit", reached.reason))
     if code >= 0:
         message = f"the training process ended with exit code {code} and no result; see its log"
-        return {"status": "failed", "error": {"class": "ProcessDied", "message": message}}
+        return Outcome(status="failed", error=Failure("ProcessDied", message))
     name = signal.Signals(-code).name
     message = f"the training process was killed by {name} at {ended.peak_mb:g} MB"
     if name == "SIGKILL":
@@ -195,7 +192,7 @@ def _dead(ended: children.Ended, reached: Limit | None) -> dict[str, Any]:
             "; most often the machine ran out of memory: give the job more, run fewer jobs at "
             "once, or set a smaller windows_batch_size or batch_size"
         )
-    return {"status": "failed", "error": {"class": "ProcessKilled", "message": message}}
+    return Outcome(status="failed", error=Failure("ProcessKilled", message))
 
 
 @contextmanager
@@ -236,8 +233,8 @@ def _copy(source: int, write: Callable[[bytes], Any]) -> None:
             write(line)
 
 
-def _speak(labels: dict[str, Any], progress: str) -> None:
+def _speak(fit: Fit) -> None:
     """Print one plain line about the step the child has reached."""
-    state = Progress.read(progress)
-    words = state.words if state and state.step else "starting"
-    complain(f"{labels['run']} {labels['model']} {labels['stage']}: {words}")
+    progress = Progress.read(fit.progress_path)
+    words = progress.words if progress and progress.step else "starting"
+    complain(f"{fit.run.run_id} {fit.model} {fit.stage}: {words}")

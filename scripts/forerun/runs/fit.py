@@ -59,7 +59,11 @@ class Fit:
 
     def kept_path(self, table: str) -> Path:
         """Where a table lies that the engine wants kept: ``parts/<model>/final_trials.csv``."""
-        return self.outcome_path.with_name(f"{self.name}_{table}.csv")
+        return self.kept_prefix.with_name(f"{self.name}_{table}.csv")
+
+    @property
+    def kept_prefix(self) -> Path:
+        return self.outcome_path.with_suffix("")
 
     @property
     def log_path(self) -> Path:

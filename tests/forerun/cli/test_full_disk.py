@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,63 +16,63 @@ from forerun.base.errors import UserError, check_path, system_error
 from forerun.config.settings import resolve
 from forerun.forecasting import freeze
 from forerun.jobs import fit_job, isolate, lease
-from forerun.jobs.fit_job import Piece, perform
+from forerun.jobs.fit_job import Job, perform
+from forerun.runs.fit import Fit
+from forerun.runs.outcome import Failure, Outcome
+from forerun.runs.paths import RunPaths
 
 
 @pytest.fixture
-def piece(tmp_path: Path) -> Piece:
+def job(tmp_path: Path) -> Job:
     run = make_run(tmp_path / "runs", "exp1", models=1, series=1, sealed=False)
-    log = run / "logs" / "train_model" / "New.log"
-    where = {"config": str(run / "config.yaml"), "data": str(run / "data.parquet")}
-    return Piece(
-        "train_model", where | {"model": "NHITS", "folder": str(run / "models/New")},
-        product=str(run / "models/New"), run="exp1", model="NHITS",
-        outcome=str(run / "parts/New/final.json"), log=str(log), reuse=False,
-    )  # fmt: skip
+    fit = Fit(RunPaths(run), "NHITS")
+    shutil.rmtree(fit.product_path)
+    fit.outcome_path.unlink()
+    return Job(fit, reuse=False)
 
 
-def refused(piece: Piece, capsys: pytest.CaptureFixture[str]) -> None:
+def refused(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
     """The job ends with one line and leaves nothing that the next one would wait for."""
     with pytest.raises(SystemExit) as ended:
-        perform(piece)
+        perform(job)
     assert ended.value.code == 2
-    run = Path(piece.arguments["config"]).parent
+    run = job.fit.run.folder
     line = f"forerun: error: no space left in '{run}'; free some space and rerun the command\n"
     assert capsys.readouterr().err == line
     assert not list(run.rglob("*.claim*"))
-    assert not Path(piece.product).exists()
+    assert not job.fit.product_path.exists()
 
 
 def test_a_fit_does_not_begin_on_a_full_disk(
-    piece: Piece, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(fit_job, "ROOM", 2**62)
     monkeypatch.setattr(isolate, "run", lambda *_, **__: pytest.fail("it was trained"))
-    refused(piece, capsys)
+    refused(job, capsys)
 
 
 def test_a_claim_that_cannot_be_written(
-    piece: Piece, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(lease, "json_text", full)
-    refused(piece, capsys)
+    refused(job, capsys)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_model_that_cannot_be_saved(
-    piece: Piece,
+    job: Job,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     number: int,
 ) -> None:
     """What a library makes of the error: only its text is left."""
     message = f"Error while serializing: I/O error: {os.strerror(number)} (os error {number})"
-    error = {"class": "SafetensorError", "message": message}
-    monkeypatch.setattr(isolate, "run", lambda *_, **__: {"status": "failed", "error": error})
-    refused(piece, capsys)
+    outcome = Outcome(status="failed", error=Failure("SafetensorError", message))
+    monkeypatch.setattr(isolate, "run", lambda *_, **__: outcome)
+    refused(job, capsys)
 
 
 def test_the_system_says_where() -> None:

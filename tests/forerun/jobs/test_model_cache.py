@@ -20,7 +20,10 @@ from forerun.config.settings import resolve
 from forerun.data import checksums
 from forerun.forecasting import freeze
 from forerun.jobs import fingerprint, isolate, model_cache
-from forerun.jobs.fit_job import Piece, perform
+from forerun.jobs.fit_job import Job, perform
+from forerun.runs.fit import Fit
+from forerun.runs.outcome import Outcome
+from forerun.runs.paths import RunPaths
 
 WHAT = {"stage": "train_model", "model": {"name": "NHITS"}, "seed": 1}
 
@@ -398,27 +401,9 @@ def test_several_processes_at_once():
 # -- Jobs ---------------------------------------------------------------------------------------
 
 
-def train(run, reuse=True, function="train_model"):
+def train(run, reuse=True, fold=None):
     """Do one job as its script does."""
-    model, where = "SeasonalNaive", f"runs/{run.name}"
-    arguments = {"config": f"{where}/config.yaml", "data": f"{where}/data.parquet", "model": model}
-    product = f"{where}/models/{model}"
-    if function == "train_model":
-        arguments |= {"folder": product}
-    else:
-        product = f"{where}/parts/{model}/fold_0.parquet"
-        arguments |= {"fold": 0, "output": product}
-    piece = Piece(
-        function,
-        arguments,
-        product=product,
-        run=run.name,
-        model=model,
-        outcome=f"{where}/parts/{model}/{function}.json",
-        log=f"{where}/logs/{function}/{model}.log",
-        reuse=reuse,
-    )
-    return perform(piece)
+    return perform(Job(Fit(RunPaths.of("runs", run.name), "SeasonalNaive", fold), reuse=reuse))
 
 
 @pytest.fixture
@@ -438,36 +423,36 @@ def children(monkeypatch):
 @pytest.mark.slow
 def test_a_second_run_takes_what_the_first_has_trained(children):
     first, second = make_run("exp1"), make_run("exp2", n_windows=3)
-    assert train(first)["status"] == "ok"
+    assert train(first).is_ok
     assert len(children) == 1
     outcome = train(second)
     assert len(children) == 1
-    assert (outcome["status"], outcome["reused_from"]) == ("ok", "exp1")
-    assert json.loads((second / "parts/SeasonalNaive/train_model.json").read_text()) == outcome
+    assert (outcome.status, outcome.reused_from) == ("ok", "exp1")
+    assert Outcome.read(second / "parts/SeasonalNaive/final.json") == outcome
     assert "reused from run exp1" in (second / "logs/train_model/SeasonalNaive.log").read_text()
     models_of = [{p.name: p.read_bytes() for p in r.glob("models/*/*")} for r in (first, second)]
     assert models_of[0] == models_of[1] != {}
-    assert train(make_run("exp3"), reuse=False).get("reused_from") is None
+    assert train(make_run("exp3"), reuse=False).reused_from is None
     assert len(children) == 2
 
 
 @pytest.mark.slow
 def test_a_damaged_entry_is_trained_anew(children):
     first, second = make_run("exp1"), make_run("exp2")
-    train(first, function="cross_validate")
+    train(first, fold=0)
     stored = next(Path("runs/.store").glob("*/files/*"))
     whole = stored.read_bytes()
     stored.chmod(0o644)
     stored.write_bytes(b"damaged")
-    outcome = train(second, function="cross_validate")
-    assert (outcome["status"], outcome.get("reused_from"), len(children)) == ("ok", None, 2)
+    outcome = train(second, fold=0)
+    assert (outcome.status, outcome.reused_from, len(children)) == ("ok", None, 2)
     assert (second / "parts/SeasonalNaive/fold_0.parquet").read_bytes() == whole
 
 
 @pytest.mark.slow
 def test_what_failed_is_not_stored(children):
     run = make_run("exp1", baselines=[{"name": "SeasonalNaive", "params": {"season_length": 0}}])
-    assert train(run)["status"] == "failed"
+    assert train(run).status == "failed"
     assert not Path("runs/.store").exists()
 
 

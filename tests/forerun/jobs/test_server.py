@@ -20,6 +20,9 @@ from forerun.config.settings import resolve
 from forerun.jobs import isolate
 from forerun.jobs import server as preload
 from forerun.jobs.benchmark_files import correct, of_log
+from forerun.runs.fit import Fit
+from forerun.runs.outcome import Failure, Outcome
+from forerun.runs.paths import RunPaths
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux only")
 
@@ -79,15 +82,7 @@ def server(place):
 
 
 def run(function, arguments, **options):
-    return isolate.run(
-        f"work_here:{function}",
-        arguments,
-        outcome="parts/m/final.json",
-        log="logs/train_model/m.log",
-        progress="logs/train_model/m.progress.json",
-        labels={"run": "r", "model": "m", "stage": "train_model"},
-        **options,
-    )
+    return isolate.run(f"work_here:{function}", arguments, Fit(RunPaths(Path("r")), "m"), **options)
 
 
 def call(function, **arguments):
@@ -130,15 +125,16 @@ def test_a_child_that_dies_is_an_outcome(place, forked):
     started = preload.start([]) if forked else None
     try:
         outcome = run("sleep", {"seconds": 0, "mark": "mark"})
-        assert (outcome["status"], outcome["error"]) == ("ok", None)
-        assert ("usage" in outcome) is forked
-        assert outcome["peak_memory_mb"] > 5
+        assert (outcome.status, outcome.error) == ("ok", None)
+        assert bool(outcome.usage) is forked
+        assert outcome.peak_memory_mb > 5
         outcome = run("sleep", {"wrong": 1})
-        assert outcome["error"]["class"] == "TypeError"
+        assert outcome.error.kind == "TypeError"
         limit = isolate.Limit(0.5, "skipped", "the time is over")
         outcome = run("sleep", {"seconds": 60, "mark": "mark"}, limit=limit)
-        assert outcome["status"] == "skipped"
-        assert outcome["error"] == {"class": "TimeLimit", "message": "the time is over"}
+        assert outcome.status == "skipped"
+        assert outcome.error == Failure("TimeLimit", "the time is over")
+        assert Outcome.read("r/parts/m/final.json") == outcome
     finally:
         if started:
             started.stop()
@@ -151,10 +147,10 @@ def test_signals_and_exit_codes_are_told(server):
         ("leave", {"code": 3}, "ProcessDied", "exit code 3"),
     ]:
         task = {"function": f"work_here:{function}", "arguments": argument, "threads": 1}
-        result = isolate._attempt(task, "logs/a.log", None, None, lambda: None)
-        assert result["status"] == "failed"
-        assert result["error"]["class"] == kind
-        assert words in result["error"]["message"]
+        outcome = isolate._attempt(task, "logs/a.log", None, None, lambda: None)
+        assert outcome.status == "failed"
+        assert outcome.error.kind == kind
+        assert words in outcome.error.message
     assert server.process.poll() is None
 
 
@@ -318,36 +314,25 @@ def content(path):
 def test_results_are_the_same_to_the_last_byte(place):
     from forerun.config.settings import resolve
     from forerun.forecasting import freeze
-    from forerun.jobs.fit_job import Piece, perform
+    from forerun.jobs.fit_job import Job, perform
 
     write_series(place / "table.csv")
     models = [{"name": "NHITS", "params": {"mlp_units": [[8, 8]] * 3}}]
     settings = {"data_file": "table.csv", "horizon": 4, "input_size": 8, "max_steps": 5}
     settings |= {"models": models, "baselines": ["AutoETS"], "n_windows": 2}
-    to = {name: f"run/{name}" for name in ("data", "provenance", "config")}
-    freeze.freeze(resolve(settings), "table.csv", to, "r")
+    for where in ("forked", "fresh"):
+        paths = RunPaths(Path(where))
+        to = {name: str(getattr(paths, name)) for name in ("data", "provenance", "config")}
+        freeze.freeze(resolve(settings), "table.csv", to, "r")
 
     def products(where):
         for model in ("NHITS", "AutoETS"):
-            common = {"config": "run/config", "data": "run/data", "model": model}
-            for function, more, product in [
-                ("train_model", {"folder": f"{where}/{model}"}, f"{where}/{model}"),
-                ("cross_validate", {"fold": 0, "output": f"{where}/{model}.parquet"}, ""),
-            ]:
-                piece = Piece(
-                    function,
-                    common | more,
-                    product=product or more["output"],
-                    run="r",
-                    model=model,
-                    outcome=f"{where}/{model}_{function}.json",
-                    log=f"{where}/logs/{function}/{model}.log",
-                )
-                outcome = perform(piece)
-                assert outcome["status"] == "ok", Path(piece.log).read_text()
-                assert ("usage" in outcome) is (where == "forked")
-        files = [*Path(where).glob("*/*.safetensors"), *Path(where).glob("*/*.parquet")]
-        files += Path(where).glob("*.parquet")
+            for fold in (None, 0):
+                fit = Fit(RunPaths(Path(where)), model, fold)
+                outcome = perform(Job(fit, reuse=False))
+                assert outcome.is_ok, fit.log_path.read_text()
+                assert bool(outcome.usage) is (where == "forked")
+        files = [*Path(where).glob("models/*/*.safetensors"), *Path(where).glob("*/*/*.parquet")]
         return {str(path.relative_to(where)): content(path) for path in files}
 
     started = preload.start(["neuralforecast", "statsforecast"])
