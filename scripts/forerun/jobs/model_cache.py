@@ -1,4 +1,4 @@
-"""Fitted pieces that other runs may use again: ``<runs>/.store/``, plain folders, no index.
+"""Fits that other runs may reuse: ``<runs>/.store/``, plain folders, no index.
 
 ``<runs>/.store/<key>/`` is one product of training, named by what determines it
 (:mod:`forerun.jobs.fingerprint`): ``entry.json`` says what it is, where it comes from and the

@@ -108,32 +108,32 @@ def read_run(folder: str | Path, run_id: str | None = None) -> Row:
     folder = os.fspath(folder)
     row = Row(run_id or os.path.basename(folder))
     try:
-        there = set(os.listdir(folder))
+        names = set(os.listdir(folder))
     except OSError as error:
         row.state, row.problem = "broken", error.strerror or str(error)
         return row
-    row.parts = [part for part, name in PARTS.items() if name in there]
-    row.created = _created(folder, there)
-    if "config.yaml" in there:
+    row.parts = [part for part, name in PARTS.items() if name in names]
+    row.created = _created(folder, names)
+    if "config.yaml" in names:
         try:
             _read_config(row, os.path.join(folder, "config.yaml"))
         except (UserError, OSError) as error:
             row.state, row.problem = "broken", _one_line(error, folder)
             return row
-    if "leaderboard.csv" in there:
+    if "leaderboard.csv" in names:
         try:
             _read_leaderboard(row, os.path.join(folder, "leaderboard.csv"))
         except (UserError, OSError) as error:
             row.problem = f"leaderboard.csv cannot be read ({_one_line(error, folder)})"
-    row.state = _state(row, folder, there)
-    row.problem = row.problem or _irregular(folder, there)
+    row.state = _state(row, folder, names)
+    row.problem = row.problem or _irregular(folder, names)
     return row
 
 
-def _irregular(folder: str, there: set[str]) -> str | None:
+def _irregular(folder: str, names: set[str]) -> str | None:
     """Name a file that is a pipe, a device or a folder; what is in it is read when it is needed."""
     for name in ("provenance.json", "SEALED"):
-        if name in there and not os.path.isfile(os.path.join(folder, name)):
+        if name in names and not os.path.isfile(os.path.join(folder, name)):
             return f"{name} cannot be read (it is not a regular file)"
     return None
 
@@ -144,9 +144,9 @@ def _one_line(error: Exception, folder: str) -> str:
     return clean(" ".join(text.split()))[:200] or type(error).__name__
 
 
-def _created(folder: str, there: set[str]) -> str | None:
+def _created(folder: str, names: set[str]) -> str | None:
     """Return when the run was created (UTC), from its provenance or else from the folder."""
-    if "provenance.json" in there:
+    if "provenance.json" in names:
         try:
             with open_regular(os.path.join(folder, "provenance.json"), SMALL) as file:
                 if found := _CREATED.match(file.read(200)):
@@ -203,17 +203,17 @@ def _read_leaderboard(row: Row, path: str) -> None:
     row.duration = round(sum(seconds), 1) if seconds else None
 
 
-def _state(row: Row, folder: str, there: set[str]) -> str:
-    if IMPORTED in there:
+def _state(row: Row, folder: str, names: set[str]) -> str:
+    if IMPORTED in names:
         return "imported"
-    if "SEALED" in there:
+    if "SEALED" in names:
         return "complete"
-    if "logs" in there and session.is_running(folder):
+    if "logs" in names and session.is_running(folder):
         row.failed = _failed_models(folder)
         return "running"
-    if "config.yaml" not in there:
+    if "config.yaml" not in names:
         return "empty"
-    if "leaderboard.csv" in there and row.failed:
+    if "leaderboard.csv" in names and row.failed:
         return "partial" if row.best else "failed"
     row.failed = _failed_models(folder)
     return "interrupted"

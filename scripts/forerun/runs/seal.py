@@ -80,27 +80,27 @@ def seal(folder: str | Path, sealed: str | Path, failed: list[str]) -> None:
         )
     files = {name: sha256(folder / name) for name in names}
     at = datetime.now(UTC).isoformat(timespec="seconds")
-    told = {"sealed_at": at, "accepted_failures": failed, "sha256": files}
-    told |= {"unrecorded": records.unrecorded(folder)}
-    write_json(sealed, told | {"seal": _own_sha256(told)})
+    record = {"sealed_at": at, "accepted_failures": failed, "sha256": files}
+    record |= {"unrecorded": records.unrecorded(folder)}
+    write_json(sealed, record | {"seal": _own_sha256(record)})
 
 
-def _own_sha256(told: dict[str, Any]) -> str:
+def _own_sha256(record: dict[str, Any]) -> str:
     """Return the sha256 of what a seal says, itself left out."""
-    text = json.dumps({key: told[key] for key in told if key != "seal"}, sort_keys=True)
+    text = json.dumps({key: record[key] for key in record if key != "seal"}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """Read a seal; None if it is missing or damaged, be it by a blank."""
-    told = read_json(path)
-    if not isinstance(told, dict) or not isinstance(told.get("sha256"), dict):
+    """Read a seal; None if it is missing or damaged, even by whitespace."""
+    record = read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get("sha256"), dict):
         return None
-    if told.keys() - {"seal", "unrecorded"} != {"sealed_at", "accepted_failures", "sha256"}:
+    if record.keys() - {"seal", "unrecorded"} != {"sealed_at", "accepted_failures", "sha256"}:
         return None
-    if told.get("seal") not in (None, _own_sha256(told)):  # older seals have no checksum
+    if record.get("seal") not in (None, _own_sha256(record)):  # older seals have no checksum
         return None
-    return told if path.read_text(encoding="utf-8") == json_text(told) else None
+    return record if path.read_text(encoding="utf-8") == json_text(record) else None
 
 
 def verify(folder: str | Path, only: str = "") -> dict[str, list[str]]:
@@ -111,29 +111,31 @@ def verify(folder: str | Path, only: str = "") -> dict[str, list[str]]:
     replaced by a link.
     """
     folder = Path(folder)
-    told = _read(folder / "SEALED")
-    if told is None:
+    record = _read(folder / "SEALED")
+    if record is None:
         return {"missing": [], "changed": ["SEALED"], "extra": []}
-    known = {name: value for name, value in told["sha256"].items() if name.startswith(only)}
-    there = {name for name in frozen_files(folder) if name.startswith(only)}
-    changed = [n for n in sorted(there & known.keys()) if not records.same(folder, n, known[n])]
+    expected = {name: value for name, value in record["sha256"].items() if name.startswith(only)}
+    existing = {name for name in frozen_files(folder) if name.startswith(only)}
+    changed = [
+        n for n in sorted(existing & expected.keys()) if not records.same(folder, n, expected[n])
+    ]
     return {
-        "missing": sorted(known.keys() - there),
+        "missing": sorted(expected.keys() - existing),
         "changed": changed,
-        "extra": sorted(there - known.keys()),
+        "extra": sorted(existing - expected.keys()),
     }
 
 
 def has_checksum(folder: str | Path) -> bool:
     """Tell whether a run's seal has a checksum of itself; those of earlier versions have none."""
-    told = _read(Path(folder) / "SEALED")
-    return told is not None and told.get("seal") is not None
+    record = _read(Path(folder) / "SEALED")
+    return record is not None and record.get("seal") is not None
 
 
 def verify_derived(folder: str | Path) -> dict[str, records.Checked]:
     """Compare what was made from a sealed run (forecasts, plots, report...) with its records."""
-    told = _read(Path(folder) / "SEALED") or {}
-    tolerated = told.get("unrecorded")
+    record = _read(Path(folder) / "SEALED") or {}
+    tolerated = record.get("unrecorded")
     return records.check(folder, tolerated if isinstance(tolerated, list) else None)
 
 

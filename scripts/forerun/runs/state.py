@@ -104,13 +104,13 @@ def same_table(folder: str | Path) -> Callable[[Any, Any], bool]:
     Another path is no contradiction when the file behind it is the same: a run may have been
     copied to another machine.
     """
-    known = read_provenance(folder)["data"]
+    recorded = read_provenance(folder)["data"]
 
     def same(frozen: Any, asked: Any) -> bool:
         if asked is None or frozen is None:
             return asked is frozen
         if Path(asked).absolute() == Path(frozen).absolute():
             return True
-        return Path(asked).is_file() and sha256(asked) == known.get("sha256")
+        return Path(asked).is_file() and sha256(asked) == recorded.get("sha256")
 
     return same
