@@ -19,8 +19,6 @@ from pathlib import Path
 
 import psutil
 
-from forerun.jobs.server import VARIABLE
-
 #: Debian keeps daemons outside a user's path.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "srun")
@@ -59,7 +57,7 @@ MpiDefault=none
 ReturnToService=2
 EnforcePartLimits=ALL
 SlurmdParameters=config_overrides
-MinJobAge=300
+MinJobAge=3600
 KillWait=2
 OverTimeLimit=0
 SlurmctldTimeout=60
@@ -96,7 +94,7 @@ class Cluster:
         folder.chmod(0o755)
         (folder / "munge").chmod(0o755)
         self._write()
-        self.env = {name: value for name, value in os.environ.items() if name != VARIABLE} | {
+        self.env = os.environ | {
             "SLURM_CONF": str(folder / "slurm.conf"),
             "PATH": f"{folder / 'bin'}:{PATH}",
         }

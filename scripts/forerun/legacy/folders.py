@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,9 @@ def load_models(models: Path, trust: bool) -> Iterator[Any]:
 
     for folder in folders:
         try:
-            yield NeuralForecast.load(str(folder), allow_pickle=trust)
+            with warnings.catch_warnings():  # what pickles can do is known: they are trusted
+                warnings.filterwarnings("ignore", message="Reading .* with pickle")
+                loaded = NeuralForecast.load(str(folder), allow_pickle=trust)
         except Exception as error:
             import neuralforecast
 
@@ -84,6 +87,7 @@ def load_models(models: Path, trust: bool) -> Iterator[Any]:
                 f"version saved here ({type(error).__name__}: {reason}); train again, or use the "
                 "version that saved it"
             ) from error
+        yield loaded
 
 
 def forecasts(models: Path, trust: bool) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:

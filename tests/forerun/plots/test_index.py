@@ -37,6 +37,16 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that say only that a plot was saved: drawing takes a second for each."""
+
+    def save(self: Figure, target: Path, **_: object) -> None:
+        Path(target).write_bytes(b"picture")
+
+    monkeypatch.setattr(Figure, "savefig", save)
+
+
 def test_every_plot_is_there_as_png_and_svg(written: Path) -> None:
     stems = {path.stem for path in written.glob("*.png")}
     assert stems == {path.stem for path in written.glob("*.svg")}
@@ -66,6 +76,7 @@ def test_the_index_says_what_every_file_is(written: Path) -> None:
     assert set(re.findall(r"\]\(([^)]+)\)", readme)) == on_disk
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_list_returned_is_what_was_written(tmp_path: Path) -> None:
     paths = write(tmp_path, sample(1, series=1))
     assert {path.name for path in paths} == {
@@ -101,6 +112,7 @@ def test_files_hold_no_date(written: Path) -> None:
     assert b"tIME" not in (written / "leaderboard.png").read_bytes()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_plots_that_are_no_longer_drawn_go_and_other_files_stay(tmp_path: Path) -> None:
     data = sample(1, series=3)
     write(tmp_path, data, plot_series=3)
@@ -128,6 +140,7 @@ def test_a_broken_write_leaves_no_half_file(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_failed_models_are_passed_over(tmp_path: Path) -> None:
     data = sample(2, series=2)
     columns = ["unique_id", "ds", "cutoff", "y", "TFT"]
@@ -147,6 +160,7 @@ def test_nothing_to_draw(tmp_path: Path) -> None:
     assert plots.write_all(tmp_path, data.history, None, None, data.leaderboard.iloc[:0], {}) == []
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_predictions_without_validation(tmp_path: Path) -> None:
     data = sample(2, series=3)
     paths = plots.write_all(
@@ -156,6 +170,7 @@ def test_predictions_without_validation(tmp_path: Path) -> None:
     assert all(path.name.startswith("forecast_") for path in paths)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_step_has_no_curve(tmp_path: Path) -> None:
     names = {path.stem for path in write(tmp_path, sample(1, horizon=1, windows=5), plot_series=1)}
     assert "error_by_horizon" not in names
@@ -178,6 +193,7 @@ def test_residuals_of_a_bounded_number_of_models(
     assert len(drawn) == 8
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_names_that_differ_in_case_only_make_two_files(tmp_path: Path) -> None:
     data = sample(1, names=["North/1", "north/1"], special=False)
     names = [path.name.casefold() for path in write(tmp_path, data)]
@@ -185,12 +201,14 @@ def test_names_that_differ_in_case_only_make_two_files(tmp_path: Path) -> None:
     assert sum(name.startswith("forecast_") for name in names) == 4
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_markdown_in_names_is_shown_as_it_is(tmp_path: Path) -> None:
     write(tmp_path, sample(1, names=["a|b](x) <b>*_`", "c"]))
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "Forecast of a\\|b\\]\\(x\\) \\<b\\>\\*\\_\\`" in readme
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_integer_ids_of_series(tmp_path: Path) -> None:
     data = sample(1, names=["1", "2"])
     for frame in [data.history, *data.cv.values(), *data.predictions.values()]:
@@ -198,6 +216,7 @@ def test_integer_ids_of_series(tmp_path: Path) -> None:
     assert {"forecast_1.png", "backtest_2.svg"} <= {path.name for path in write(tmp_path, data)}
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_metric_of_the_configuration_decides(tmp_path: Path) -> None:
     data = sample(2)
     data.leaderboard["mase"] = [0.5, 0.6]
