@@ -58,10 +58,12 @@ def forerun(*arguments: str) -> list[str]:
     return [PYTHON, "-m", "forerun.cli", *arguments]
 
 
-def in_turn(ways: dict[str, Callable[[int], Cost]], times: int) -> dict[str, list[Cost]]:
+def in_turn(
+    ways: dict[str, Callable[[int], Cost]], times: int, first: int = 0
+) -> dict[str, list[Cost]]:
     """Run each way `times` times, in turn, so that a busy machine is busy for all of them."""
     found: dict[str, list[Cost]] = {name: [] for name in ways}
-    for number in range(times):
+    for number in range(first, first + times):
         for name, way in ways.items():
             found[name].append(way(number))
             cost = found[name][-1]

@@ -18,7 +18,6 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import measuring
 import pandas as pd
 from measuring import PROJECT, SNAKEMAKE, Cost, compared, in_turn, run, table
 
@@ -111,19 +110,29 @@ def main() -> None:
     for named in wish.checkout:
         name, _, place = named.partition("=")
         chosen[name] = (Path(place), "on")
+    found: dict[str, dict[str, list[Cost]]] = {workload: {} for workload in wish.workloads}
     try:
-        for workload in wish.workloads:
-            print(f"\n{workload}\n", flush=True)
-            place = folder / workload.split(",")[0].replace(" ", "_")
-            ways = {
-                name: partial(measured, place / name, workload, checkout, server, wish.cores)
-                for name, (checkout, server) in chosen.items()
-            }
-            table(compared(in_turn(ways, wish.times), next(iter(ways))))
-            if wish.check:
-                check(place, list(ways))
+        for number in range(wish.times):
+            for workload in wish.workloads:
+                place = folder / workload.split(",")[0].replace(" ", "_")
+                ways = {
+                    name: partial(measured, place / name, workload, checkout, server, wish.cores)
+                    for name, (checkout, server) in chosen.items()
+                }
+                show(workload, found[workload], in_turn(ways, 1, first=number))
+                if wish.check and not number:
+                    check(place, list(ways))
     finally:
         shutil.rmtree(folder)
+
+
+def show(workload: str, costs: dict[str, list[Cost]], more: dict[str, list[Cost]]) -> None:
+    """Add one round of costs and print the medians so far."""
+    for way, new in more.items():
+        costs.setdefault(way, []).extend(new)
+    print(f"\n{workload}, {len(next(iter(costs.values())))} rounds\n")
+    table(compared(costs, next(iter(costs))))
+    sys.stdout.flush()
 
 
 def measured(
@@ -167,5 +176,4 @@ def check(place: Path, ways: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(measuring.__file__).parent))
     main()

@@ -368,7 +368,7 @@ def claimants(run: Path) -> dict[str, int]:
     """Return the pieces that are worked on right now, each with the process that does."""
     found = {}
     for path in run.glob("logs/*/*.claim"):
-        if (claim := read_json(path)) and not lease._is_dead(claim):
+        if (claim := read_json(path)) and not lease.is_dead(claim):
             found[piece_of(path)] = claim["pid"]
     return found
 

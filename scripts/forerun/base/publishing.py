@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import os
 import re
 import shutil
@@ -22,6 +21,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from forerun.base.locks import is_at, lock
 
 TEMPORARY = ".tmp-"
 #: Seconds after which a leftover is swept where nothing can be locked.
@@ -209,24 +210,6 @@ def _make_folder(path: Path) -> int:
 
 def _make_file(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
-
-
-def lock(descriptor: int) -> bool | None:
-    """Lock an open file or folder; False if another process has it, None if that is impossible."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
-
-
-def is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
-    except FileNotFoundError:
-        return False
 
 
 # -- Removing -----------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from forerun.base.publishing import is_at, lock
+from forerun.base.locks import is_at, lock
 
 #: The environment variable that tells the machine's folder for temporary files to processes whose
 #: own one is a folder of this call.

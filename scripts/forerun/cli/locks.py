@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from forerun.base.errors import UserError
+from forerun.base.locks import InUse, hold, is_at
 from forerun.runs import session
 from forerun.runs.paths import run_folders
 from forerun.runs.session import LOCK, refuse_if_busy
@@ -27,7 +27,7 @@ def held(folder: Path) -> Iterator[int]:
     go when the last of them ends, however it ends.
     """
     refuse_if_busy(folder)
-    file = _locked(folder / LOCK, folder.name)
+    file = _locked(folder)
     try:
         clear_stale(folder)
         yield file.fileno()
@@ -53,7 +53,7 @@ def alone(folder: Path, moved: Path | None = None) -> Iterator[None]:
                 f"{' '.join(words)[:80]}); wait for it, or end it"
             )
     try:
-        file = _locked(folder / LOCK, folder.name)
+        file = _locked(folder)
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
@@ -69,45 +69,22 @@ def _release(file: IO[str], *folders: Path) -> None:
     """Remove the locked file, wherever its run lies now, and let it go; leave no empty folder."""
     for path in (folder / LOCK for folder in folders):
         with suppress(OSError):
-            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+            if is_at(file.fileno(), path):
                 path.unlink()  # before it is let go: whoever waits makes a new one
                 path.parent.rmdir()
                 path.parent.parent.rmdir()
     file.close()
 
 
-def _locked(path: Path, run_id: str) -> IO[str]:
-    """Open the file, lock it and write this process into it; refuse if another process has it."""
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            file = path.open("a+", encoding="utf-8")
-        except FileNotFoundError:  # the run was removed in between
-            continue
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # It may have been removed by its last holder after it was opened here.
-            if os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-                file.truncate(0)
-                file.write(str(os.getpid()))
-                file.flush()
-                return file
-        except BlockingIOError:
-            file.seek(0)
-            by = file.read().strip() or "?"
-            file.close()
-            raise UserError(
-                f"run '{run_id}' is in use by process {by}, or by the Snakemake that it started; "
-                "wait for it, or end it"
-            ) from None
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                file.close()
-                raise
-            return file  # a file system without locks: the session file has to do
-        file.close()
+def _locked(folder: Path) -> IO[str]:
+    """Hold the lock of a run; refuse the run if another process holds it."""
+    try:
+        return hold(folder / LOCK)
+    except InUse as error:
+        raise UserError(
+            f"run '{folder.name}' is in use by process {error.record.get('pid', '?')}, or by the "
+            "Snakemake that it started; wait for it, or end it"
+        ) from None
 
 
 def clear_stale(folder: Path) -> list[str]:

@@ -8,17 +8,17 @@ GPUs that it was given count, and the locks are that job's own: its fits may run
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from forerun.base.errors import UserError
+from forerun.base.locks import InUse, hold
 from forerun.base.scratch import machine_folder
 from forerun.base.terminal import complain
 
@@ -111,30 +111,19 @@ def slot(jobs: int = 1) -> Iterator[dict[str, str]]:
         held.close()
 
 
-def _wait(names: list[str], jobs: int) -> tuple[IO[bytes], str]:
+def _wait(names: list[str], jobs: int) -> tuple[IO[str], str]:
     """Return the locked file of a slot, and the name of its GPU."""
     folder, spoken = _folder(), False
     while True:
         for number in range(jobs):
             for name in names:
                 lock = re.sub("[^A-Za-z0-9-]", "_", f"{batch_job() or ''}{name}")
-                if file := _lock(folder / f"{lock}.{number}"):
-                    return file, name
+                with suppress(InUse):
+                    return hold(folder / f"{lock}.{number}"), name
         if not spoken:
             spoken = True
             complain(f"waiting for one of {len(names)} GPUs")
         time.sleep(POLL)
-
-
-def _lock(path: Path) -> IO[bytes] | None:
-    """Return the file, locked until it is closed; None if somebody has locked it."""
-    file = path.open("ab")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
 
 
 def _folder() -> Path:

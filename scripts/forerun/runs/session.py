@@ -1,6 +1,6 @@
-"""Who is working on a run right now: ``logs/session.json``, written at the start of each call.
+"""Who uses a run: ``logs/session.json``, written at the start of each call.
 
-A call that was killed leaves its file behind; whether it still works is asked of the machine.
+A call that was killed leaves its file behind; the operating system says whether it is alive.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from forerun.base import locks
 from forerun.base.clock import now
 from forerun.base.errors import UserError
 from forerun.base.files import write_json
@@ -28,52 +29,40 @@ def user() -> str:
         return f"uid {os.getuid()}"
 
 
-#: The file in a run's folder that is locked while a command works on the run.
+#: The file in a run's folder that is locked while a command uses the run.
 LOCK = "logs/command.lock"
 
 
 def begin(folder: str | Path) -> None:
-    """Say that this process works on the run."""
-    import psutil
-
-    write_json(
-        RunPaths(Path(folder)).session,
-        {
-            "pid": os.getpid(),
-            "create_time": psutil.Process().create_time(),
-            "host": socket.gethostname(),
-            "user": user(),
-            "started_at": now(),
-        },
-    )
+    """Record that this process uses the run."""
+    record = locks.own_record() | {"user": user(), "started_at": now()}
+    write_json(RunPaths(Path(folder)).session, record)
 
 
 def end(folder: str | Path) -> None:
-    """Say that this process no longer works on the run."""
+    """Remove the record of this process."""
     path = RunPaths(Path(folder)).session
     if read_session(path).get("pid") == os.getpid():
         path.unlink(missing_ok=True)
 
 
 def seconds_since_start(folder: str | Path) -> float | None:
-    """Return how long the call that works on the run has lasted; None if nobody has said so."""
-    known = read_session(RunPaths(Path(folder)).session)
+    """Return how long ago the call that uses the run started; None if unknown."""
+    record = read_session(RunPaths(Path(folder)).session)
     try:
-        started = datetime.fromisoformat(known["started_at"])
+        started = datetime.fromisoformat(record["started_at"])
         return (datetime.now(UTC) - started).total_seconds()
     except (TypeError, KeyError, ValueError, OverflowError):
         return None
 
 
 def holder(folder: str | Path) -> dict[str, Any] | None:
-    """Return who works on the run (``pid``, ``host``, ``user``, ``started_at``); None if nobody.
+    """Return who uses the run (``pid``, ``host``, ``user``, ``started_at``); None if nobody.
 
-    A process of another machine is believed to be alive: it cannot be asked.
+    A process on another machine counts as alive.
     """
     session = read_session(RunPaths(Path(folder)).session)
-    if not session:
-        return None
-    return session if session.get("host") != socket.gethostname() or _alive(session) else None
+    return session if session and locks.is_alive(session) is not False else None
 
 
 def is_held(folder: str | Path) -> bool:
@@ -81,24 +70,16 @@ def is_held(folder: str | Path) -> bool:
 
     The lock itself is left alone: trying it could get in the way of a command that starts now.
     """
-    import psutil
-
-    path = Path(folder) / LOCK
-    try:
-        pid, written = int(path.read_text(encoding="utf-8")[:20]), path.stat().st_mtime
-        # The number of a dead process may have been given to another one since.
-        return bool(psutil.Process(pid).create_time() < written + 2)
-    except (OSError, ValueError, OverflowError, psutil.Error):
-        return False
+    return locks.is_alive(locks.read_record(Path(folder) / LOCK)) is True
 
 
 def is_running(folder: str | Path) -> bool:
-    """Tell whether somebody works on the run."""
+    """Tell whether the run is in use."""
     return holder(folder) is not None or is_held(folder)
 
 
 def refuse_if_busy(folder: str | Path) -> None:
-    """Refuse to touch a run that somebody else works on; say who."""
+    """Refuse a run that is in use by another process; name it."""
     busy = holder(folder)
     host = busy.get("host", "an unknown machine") if busy else ""
     here = host == socket.gethostname()
@@ -117,9 +98,7 @@ def refuse_if_busy(folder: str | Path) -> None:
 def is_orphaned(folder: str | Path) -> bool:
     """Tell whether the call that a job of this machine belongs to has died."""
     session = read_session(RunPaths(Path(folder)).session)
-    if session.get("host") != socket.gethostname():
-        return False
-    return not _alive(session) and not _below_snakemake()
+    return locks.is_alive(session) is False and not _below_snakemake()
 
 
 def _below_snakemake() -> bool:
@@ -131,15 +110,3 @@ def _below_snakemake() -> bool:
             if "snakemake" in (os.path.basename(word) for word in parent.cmdline()[:4]):
                 return True
     return False
-
-
-def _alive(session: dict[str, Any]) -> bool:
-    import psutil
-
-    try:
-        process = psutil.Process(session["pid"])
-        # A dead process's number may have been given to another one.
-        same = abs(process.create_time() - session["create_time"]) < 2
-        return same and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
-        return False

@@ -1,4 +1,4 @@
-"""Two processes never work on the same piece; a claim of a dead process is worth nothing."""
+"""Two processes never work on the same fit; a lease of a dead process is worth nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCRIPTS = str(Path(lease.__file__).parents[2])
 
 
 def other(path: Path, seconds: float) -> subprocess.Popen[str]:
-    """Start a process that holds the claim for some seconds."""
+    """Start a process that holds the lease for some seconds."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, SCRIPTS, str(path), str(seconds)],
         stdout=subprocess.PIPE,
@@ -42,10 +42,10 @@ def other(path: Path, seconds: float) -> subprocess.Popen[str]:
     return process
 
 
-def test_a_free_claim_is_taken_at_once_and_given_back(tmp_path: Path) -> None:
+def test_a_free_lease_is_taken_at_once_and_given_back(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "a.claim"
-    with lease.held(path) as claim:
-        assert not claim.waited
+    with lease.held(path) as held:
+        assert not held.waited
         assert json.loads(path.read_text())["pid"] == os.getpid()
     assert not path.exists()
 
@@ -54,22 +54,22 @@ def test_the_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
     path = tmp_path / "a.claim"
     process = other(path, 2)
     began = time.monotonic()
-    with lease.held(path) as claim:
-        assert claim.waited
+    with lease.held(path) as held:
+        assert held.waited
         assert time.monotonic() - began > 1
     process.wait()
 
 
-def test_the_claim_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
+def test_the_lease_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "a.claim"
     process = other(path, 60)
     process.kill()
     process.wait()
     assert path.exists()
     began = time.monotonic()
-    with lease.held(path) as claim:
+    with lease.held(path) as held:
         assert time.monotonic() - began < 2
-        assert claim.deaths == 1
+        assert held.deaths == 1
 
 
 def test_deaths_are_counted_until_a_holder_ends_well(tmp_path: Path) -> None:
@@ -82,33 +82,33 @@ def test_deaths_are_counted_until_a_holder_ends_well(tmp_path: Path) -> None:
         process.wait()
         deaths.append(json.loads(path.read_text())["deaths"])
     assert deaths == [0, 1, 2]
-    with lease.held(path) as claim:
-        assert claim.deaths == 3
-    with lease.held(path) as claim:
-        assert claim.deaths == 0
+    with lease.held(path) as held:
+        assert held.deaths == 3
+    with lease.held(path) as held:
+        assert held.deaths == 0
     process = other(path, 60)
     process.kill()
     process.wait()
-    with lease.held(path, count=False) as claim:
-        assert claim.deaths == 0
+    with lease.held(path, count=False) as held:
+        assert held.deaths == 0
 
 
-def test_a_claim_of_another_machine_is_dead_when_it_is_no_longer_renewed(
+def test_a_lease_of_another_machine_is_dead_when_it_is_no_longer_renewed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "DEAD", 2.0)
     path = tmp_path / "a.claim"
-    claimant = {"host": "elsewhere", "pid": 1, "create_time": 0.0, "renewals": 0}
-    path.write_text(json.dumps(claimant))
+    holder = {"host": "elsewhere", "pid": 1, "create_time": 0.0, "renewals": 0}
+    path.write_text(json.dumps(holder))
     began = time.monotonic()
     with lease.held(path):
         assert 1.9 < time.monotonic() - began < 6
 
 
-def test_a_claim_that_is_renewed_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_is_renewed_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "DEAD", 1.5)
     monkeypatch.setattr(lease, "RENEWED", 0.2)
-    monkeypatch.setattr(lease, "_is_dead", lambda known: False)
+    monkeypatch.setattr(lease, "is_dead", lambda known: False)
     path, held, release = tmp_path / "a.claim", threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -121,31 +121,31 @@ def test_a_claim_that_is_renewed_lives(tmp_path: Path, monkeypatch: pytest.Monke
     held.wait(10)
     threading.Timer(4, release.set).start()
     began = time.monotonic()
-    with lease.held(path) as claim:
-        assert claim.waited
+    with lease.held(path) as held:
+        assert held.waited
         assert time.monotonic() - began > 3
     thread.join()
 
 
 def test_a_number_given_to_another_process_is_no_life(tmp_path: Path) -> None:
     known = {"host": socket.gethostname(), "pid": os.getpid(), "create_time": 1.0}
-    assert lease._is_dead(known)
+    assert lease.is_dead(known)
     known["create_time"] = psutil.Process().create_time()
-    assert not lease._is_dead(known)
+    assert not lease.is_dead(known)
 
 
-def test_of_many_that_wait_for_one_dead_claim_one_takes_it(tmp_path: Path) -> None:
-    """Each round, all see the same claim die; at no time do two hold it."""
+def test_of_many_that_wait_for_one_dead_lease_one_takes_it(tmp_path: Path) -> None:
+    """Each round, all see the same lease die; at no time do two hold it."""
     path, at_once, most = tmp_path / "a.claim", [0], [0]
     lock = threading.Lock()
 
     def work() -> None:
         start.wait()
-        with lease.held(path) as claim:
+        with lease.held(path) as held:
             with lock:
                 at_once[0] += 1
                 most[0] = max(most[0], at_once[0])
-                deaths.append(claim.deaths)
+                deaths.append(held.deaths)
             time.sleep(0.05)
             with lock:
                 at_once[0] -= 1
@@ -165,7 +165,7 @@ def test_of_many_that_wait_for_one_dead_claim_one_takes_it(tmp_path: Path) -> No
         assert list(tmp_path.iterdir()) == []
 
 
-def test_who_saw_a_claim_die_does_not_take_the_next_one(tmp_path: Path) -> None:
+def test_who_saw_a_lease_die_does_not_take_the_next_one(tmp_path: Path) -> None:
     """Between seeing it dead and removing it, another process has taken it over."""
     path = tmp_path / "a.claim"
     dead = b'{"pid": 1}'
@@ -182,7 +182,7 @@ def test_who_saw_a_claim_die_does_not_take_the_next_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_claim_that_cannot_be_written_is_no_claim(
+def test_a_lease_that_cannot_be_written_is_no_lease(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a full disk: an error at once, and nothing that the next try would wait for."""
@@ -198,5 +198,5 @@ def test_a_claim_that_cannot_be_written_is_no_claim(
     assert list(tmp_path.iterdir()) == []
     path.touch()  # as earlier versions left it
     monkeypatch.setattr(lease, "RENEWED", 0.1)
-    with lease.held(path) as claim:
-        assert claim.deaths == 1
+    with lease.held(path) as held:
+        assert held.deaths == 1
