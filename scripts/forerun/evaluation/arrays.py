@@ -12,9 +12,6 @@ import pandas as pd
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-#: About so many rows of the history are worked on at once.
-ROWS = 1_000_000
-
 
 @dataclass
 class Cube:
@@ -82,51 +79,3 @@ def mean(values: Floats, axis: int) -> Floats:
 def sorted_results(frame: pd.DataFrame) -> pd.DataFrame:
     """Return cross-validation results in the order that :class:`Cube` needs."""
     return frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True, kind="stable")
-
-
-def naive_scales(
-    history: pd.DataFrame, ids: npt.NDArray[Any], before_end: list[int], season: int, power: int = 1
-) -> Floats:
-    """Return the mean error (absolute or squared) of the seasonal naive forecast in sample.
-
-    Parameters
-    ----------
-    history : ``unique_id``, ``y``, sorted by series and time
-    before_end : for each column of the result, how many steps before the series' end it stops
-    power : 1 for absolute, 2 for squared errors
-
-    Returns
-    -------
-    array, shape (series of `ids`, len(before_end)); NaN where a series has no whole season.
-    """
-    code, names = pd.factorize(history["unique_id"])
-    y = history["y"].to_numpy(dtype=float)
-    ends = np.flatnonzero(np.r_[code[1:] != code[:-1], True]) + 1
-    starts = np.r_[0, ends[:-1]]
-    del code
-    scales = np.full((len(names) + 1, len(before_end)), np.nan)  # the last: of unknown series
-    first = 0
-    while first < len(names):  # so many series at a time: the memory stays that of their rows
-        last = max(first + 1, int(np.searchsorted(ends, starts[first] + ROWS, side="right")))
-        some, offset = slice(first, last), starts[first]
-        bounds = starts[some] - offset, ends[some] - offset
-        scales[some] = _scales(y[offset : ends[last - 1]], *bounds, before_end, season, power)
-        first = last
-    return scales[pd.Index(names).get_indexer(ids)]
-
-
-def _scales(
-    y: Floats, starts: Ints, ends: Ints, before_end: list[int], season: int, power: int
-) -> Floats:
-    """Do the work of :func:`naive_scales` for series that lie one after the other in `y`."""
-    error = np.zeros(len(y))
-    error[season:] = np.abs(y[season:] - y[:-season]) ** power if season < len(y) else 0
-    within = np.arange(len(y)) - np.repeat(starts, ends - starts) >= season
-    total = np.r_[0.0, np.cumsum(np.where(within, error, 0.0))]
-    scales = np.full((len(starts), len(before_end)), np.nan)
-    for column, steps in enumerate(before_end):
-        stop = ends - steps
-        number = stop - starts - season
-        sums = total[np.maximum(stop, starts)] - total[starts]
-        scales[:, column] = np.where(number > 0, sums / np.maximum(number, 1), np.nan)
-    return scales

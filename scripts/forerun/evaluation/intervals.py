@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from forerun.config import windows
-from forerun.evaluation.arrays import Cube, Floats, naive_scales
+from forerun.evaluation.arrays import Cube, Floats
+from forerun.evaluation.scales import naive_scale
 
 #: A series' own scale counts as much as the pooled one when it rests on this many residuals.
 PRIOR = 10.0
@@ -150,15 +151,6 @@ def _pooled(scores: Floats, levels: list[float]) -> Floats:
                 break
         result[step] = _quantiles(np.concatenate(near), levels)
     return result
-
-
-def naive_scale(history: pd.DataFrame, ids: Any, season: int, before_end: int = 0) -> Floats:
-    """Return each series' mean absolute seasonal difference; never zero or NaN."""
-    scale = naive_scales(history, ids, [before_end], season)[:, 0]
-    plain = naive_scales(history, ids, [before_end], 1)[:, 0]
-    scale = np.where(scale > 0, scale, plain)
-    positive = scale[scale > 0]
-    return np.where(scale > 0, scale, np.median(positive) if len(positive) else 1.0)
 
 
 def _assign(frame: pd.DataFrame, model: str, levels: list[float], half: Floats) -> pd.DataFrame:

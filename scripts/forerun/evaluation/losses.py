@@ -13,7 +13,8 @@ import pandas as pd
 
 from forerun.base.errors import UserError, suggest
 from forerun.config import windows
-from forerun.evaluation.arrays import Cube, Floats, mean, naive_scales
+from forerun.evaluation.arrays import Cube, Floats, mean
+from forerun.evaluation.scales import naive_scales
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,16 @@ def errors(forecast: Floats, actual: Floats, metric: str, scale: Floats | None =
     return np.sqrt(error) if how.root else error
 
 
+def inside(actual: Floats, lower: Floats, upper: Floats) -> Floats:
+    """Return 1 where a value lies inside its interval, 0 outside, NaN where one is missing.
+
+    Its mean is the coverage.
+    """
+    found = ((lower <= actual) & (actual <= upper)).astype(float)
+    found[np.isnan(actual) | np.isnan(lower) | np.isnan(upper)] = np.nan
+    return found
+
+
 def interval_errors(
     actual: Floats, lower: dict[float, Floats], upper: dict[float, Floats]
 ) -> dict[str, Floats]:
@@ -122,9 +133,7 @@ def interval_errors(
     """
     found, losses = {}, []
     for level, low in lower.items():
-        inside = ((actual >= low) & (actual <= upper[level])).astype(float)
-        inside[np.isnan(actual)] = np.nan
-        found[f"coverage_level{level:g}"] = mean(inside, -1)
+        found[f"coverage_level{level:g}"] = mean(inside(actual, low, upper[level]), -1)
     for level, low in lower.items():
         found[f"width_level{level:g}"] = mean(upper[level] - low, -1)
         tail = (100 - level) / 200

@@ -19,6 +19,7 @@ import pandas as pd
 
 from forerun.evaluation.arrays import Cube, Floats, mean
 from forerun.evaluation.losses import SCALED, errors
+from forerun.evaluation.scales import naive_scales
 from forerun.runs.reader import RunReader
 
 KEYS = ["unique_id", "ds", "cutoff"]
@@ -221,11 +222,10 @@ def _aligned(shared: Shared, run: RunReader, number: int, model: str) -> pd.Seri
 def _scales(shared: Shared, cube: Cube, season: int, power: int) -> Floats:
     """Return the in-sample error of the seasonal naive forecast, shape (series, windows)."""
     history = shared.history.sort_values(["unique_id", "ds"], ignore_index=True)
-    ids = history["unique_id"]
-    change = history.groupby("unique_id", sort=False)["y"].diff(season).abs() ** power
-    known = change.notna().groupby(ids, sort=False).cumsum()
-    sums = change.fillna(0.0).groupby(ids, sort=False).cumsum()
-    history = history.assign(scale=(sums / known.where(known > 0)).where(sums > 0))
+    later = history.groupby("unique_id", sort=False).cumcount(ascending=False)
     rows = shared.rows[["unique_id", "scale_from"]].rename(columns={"scale_from": "ds"})
-    found = rows.merge(history[["unique_id", "ds", "scale"]], on=["unique_id", "ds"], how="left")
-    return cube.spread(found["scale"])[:, :, 0]
+    found = rows.merge(history.assign(later=later), on=["unique_id", "ds"], how="left")["later"]
+    before_end = cube.spread(found)[:, :, 0]
+    known = ~np.isnan(before_end)
+    scale = naive_scales(history, cube.ids, np.where(known, before_end, 0), season, power)
+    return np.where(known & (scale > 0), scale, np.nan)

@@ -12,6 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from forerun.base.errors import UserError
 from forerun.base.text import plural
+from forerun.evaluation.arrays import mean
+from forerun.evaluation.losses import inside
 from forerun.plots.frames import Frames, by_model, intervals, pick, values
 from forerun.plots.page import Page, key_line
 from forerun.plots.palette import ACTUAL, INK
@@ -37,12 +39,9 @@ def coverage(cv: Frames, models: Sequence[str] | None = None) -> pd.DataFrame:
         frame = frames[model]
         actual = values(frame, "y")
         for level, (lower, upper) in intervals(frame, model).items():
-            low, high = values(frame, lower), values(frame, upper)
-            known = np.isfinite(actual) & np.isfinite(low) & np.isfinite(high)
-            inside = (low <= actual) & (actual <= high) & known
-            if known.any():
-                share = inside.sum() / known.sum()
-                rows.append((model, level, float(share), int(known.sum())))
+            hits = inside(actual, values(frame, lower), values(frame, upper))
+            if count := int((~np.isnan(hits)).sum()):
+                rows.append((model, level, float(mean(hits, 0)), count))
     return pd.DataFrame(rows, columns=["model", "level", "coverage", "count"])
 
 

@@ -13,6 +13,7 @@ from utilsforecast import losses
 
 from forerun.base.errors import UserError, suggest
 from forerun.base.text import PERCENT, plural
+from forerun.evaluation.scales import scale_by_series
 from forerun.plots.axes import (
     Label,
     direct_labels,
@@ -28,7 +29,6 @@ from forerun.plots.frames import (
     count_windows,
     pick,
     same_time,
-    seasonal_scale,
     values,
     with_step,
 )
@@ -162,7 +162,7 @@ def _by_step(
         season = int((settings or {}).get("season_length") or 1)
         known = same_time(history[["unique_id", "ds", "y"]], None)
         known = known[known["ds"] <= cv["cutoff"].min()].sort_values(["unique_id", "ds"])
-        scale = seasonal_scale(known, season)
+        scale = scale_by_series(known, season)
         factor = cv["unique_id"].astype(str).map(scale).fillna(1.0).to_numpy()
         cv = cv.assign(**{"y": cv["y"] / factor, model: cv[model] / factor})
     with np.errstate(all="ignore"):

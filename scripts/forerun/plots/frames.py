@@ -123,16 +123,3 @@ def with_step(cv: pd.DataFrame) -> pd.DataFrame:
 def count_windows(cv: pd.DataFrame) -> int:
     """Return how many windows a series has: series may end, and so be cut, at different times."""
     return int(cv.groupby("unique_id", observed=True)["cutoff"].nunique().max())
-
-
-def seasonal_scale(history: pd.DataFrame, season: int) -> pd.Series:
-    """Return per series the mean absolute seasonal difference: the scale of MASE.
-
-    Series where it is zero or unknown (constant, or too short) get their mean absolute value,
-    and 1 where that is zero as well.
-    """
-    ids, y = as_text(history["unique_id"]), history["y"]
-    change = y.groupby(ids, observed=True).diff(season).abs().groupby(ids, observed=True).mean()
-    level = y.abs().groupby(ids, observed=True).mean()
-    change.index = level.index = level.index.astype(str)
-    return change.where(change > 0).fillna(level.where(level > 0)).fillna(1.0)

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from forerun.config.names import COMBINED
-from forerun.plots.frames import seasonal_scale, values
+from forerun.evaluation.scales import scale_by_series
+from forerun.plots.frames import values
 
 _LONGEST = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -66,7 +67,7 @@ def series_errors(cv: pd.DataFrame, model: str, history: pd.DataFrame, season: i
     ids = cv["unique_id"].astype(str)
     per_series = pd.Series(error, index=ids.to_numpy()).groupby(level=0).mean().dropna()
     ordered = history[["unique_id", "ds", "y"]].sort_values(["unique_id", "ds"], kind="stable")
-    scale = seasonal_scale(ordered, season)
+    scale = scale_by_series(ordered, season)
     result = per_series / scale.reindex(per_series.index).fillna(1.0)
     return result.sort_index().sort_values(kind="stable")
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
 from forerun.base.text import time_text
-from forerun.plots.frames import intervals, with_step
+from forerun.evaluation.arrays import mean
+from forerun.evaluation.losses import inside
+from forerun.plots.frames import intervals, values, with_step
 
 
 @dataclass
@@ -43,14 +44,15 @@ def backtest(cv: pd.DataFrame, model: str, scale: pd.Series) -> Backtest:
     error = (frame["y"] - frame[model]).abs()
     scaled = error / frame["unique_id"].map(scale).astype(float)
     errors = pd.DataFrame({"mae": error, "scaled": scaled})
-    inside = {
-        level: float(np.mean((frame["y"] >= frame[low]) & (frame["y"] <= frame[high])))
+    actual = values(frame, "y")
+    coverage = {
+        level: float(mean(inside(actual, values(frame, low), values(frame, high)), 0))
         for level, (low, high) in intervals(frame, model).items()
     }
     return Backtest(
         by_window=errors.groupby(window.to_numpy()).mean(),
         by_step=errors.groupby(frame["step"].to_numpy()).mean(),
-        coverage=dict(sorted(inside.items())),
+        coverage=dict(sorted(coverage.items())),
     )
 
 

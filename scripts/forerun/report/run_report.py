@@ -14,9 +14,9 @@ from forerun.base.text import time_text
 from forerun.config import schema
 from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES
 from forerun.evaluation import cautions
+from forerun.evaluation.scales import scale_by_series
 from forerun.plots import palette
 from forerun.plots.axes import axis_names
-from forerun.plots.frames import seasonal_scale
 from forerun.report import charts
 from forerun.report.errors import Backtest, backtest, window_names
 from forerun.report.pack import Line, pack
@@ -70,7 +70,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
 
 def _backtests(run: RunReader, history: pd.DataFrame) -> tuple[dict[str, Backtest], list[str]]:
     """Summarise the models' back-tests, one model in memory at a time."""
-    scale = seasonal_scale(history, int(run.config["season_length"]))
+    scale = scale_by_series(history, int(run.config["season_length"]))
     tests: dict[str, Backtest] = {}
     names: list[str] = []
     for model in run.ranked:

@@ -15,7 +15,7 @@ from utilsforecast.evaluation import evaluate
 from forerun.base.errors import UserError
 from forerun.config import schema
 from forerun.config.settings import resolve
-from forerun.evaluation import arrays, losses, metrics
+from forerun.evaluation import arrays, losses, metrics, scales
 from forerun.runs.outcome import Failure, ModelStatus
 
 METRICS = ["mae", "mse", "rmse", "mape", "smape", "mase", "rmsse"]
@@ -156,9 +156,9 @@ def test_scales_do_not_depend_on_how_many_rows_are_worked_on(
         {"unique_id": np.repeat(names, lengths), "y": random.normal(0, 5, lengths.sum())}
     )
     ids = np.array(["unknown", *names[::-1]], dtype=object)
-    whole = arrays.naive_scales(history, ids, [0, 3], 7)
+    whole = scales.naive_scales(history, ids, [0, 3], 7)
     assert np.isnan(whole[0]).all()
     assert not np.isnan(whole[1:]).all()
-    monkeypatch.setattr(arrays, "ROWS", 30)
-    parts = arrays.naive_scales(history.astype({"unique_id": "category"}), ids, [0, 3], 7)
+    monkeypatch.setattr(scales, "ROWS", 30)
+    parts = scales.naive_scales(history.astype({"unique_id": "category"}), ids, [0, 3], 7)
     np.testing.assert_allclose(parts, whole, rtol=1e-9)

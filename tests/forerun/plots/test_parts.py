@@ -14,7 +14,7 @@ from forerun.base.text import duration
 from forerun.plots import coverage, file_name, file_names
 from forerun.plots.axes import spread, value_limits
 from forerun.plots.diagnostics import _by_step
-from forerun.plots.frames import by_model, intervals, observed, seasonal_scale
+from forerun.plots.frames import by_model, intervals, observed
 from forerun.plots.names import choose_series, order_models, series_errors
 from forerun.plots.page import grid_of
 from forerun.plots.series import shown_steps
@@ -195,11 +195,6 @@ def test_observed_ends_with_the_last_value() -> None:
         {"unique_id": [1, 1, 1, 1], "ds": [4, 3, 2, 1], "y": [np.nan, 3, np.nan, 1]}
     )
     assert observed(table, "1")["ds"].tolist() == [1, 2, 3]
-
-
-def test_seasonal_scale() -> None:
-    table = pd.DataFrame({"unique_id": list("aaaabbcc"), "y": [1.0, 5, 3, 9, 6, 6, 0, 0]})
-    assert seasonal_scale(table, 2).to_dict() == {"a": 3.0, "b": 6.0, "c": 1.0}
 
 
 def test_series_are_ranked_by_scaled_error() -> None:

@@ -1,0 +1,88 @@
+"""What scaled errors are divided by: the in-sample error of the seasonal naive forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from forerun.evaluation.arrays import Floats, Ints
+
+#: About so many rows of the history are worked on at once.
+ROWS = 1_000_000
+
+
+def naive_scales(
+    history: pd.DataFrame,
+    ids: npt.NDArray[Any],
+    before_end: Sequence[int] | Ints,
+    season: int,
+    power: int = 1,
+) -> Floats:
+    """Return the mean error (absolute or squared) of the seasonal naive forecast in sample.
+
+    Parameters
+    ----------
+    history : ``unique_id``, ``y``, sorted by series and time; missing values count for nothing
+    before_end : for each column of the result, how many steps before the series' end it stops:
+        the same for all series, or an array of shape (series of `ids`, columns)
+    power : 1 for absolute, 2 for squared errors
+
+    Returns
+    -------
+    array, shape (series of `ids`, columns); NaN where a series has no whole season.
+    """
+    code, names = pd.factorize(history["unique_id"])
+    y = history["y"].to_numpy(dtype=float)
+    ends = np.flatnonzero(np.r_[code[1:] != code[:-1], True]) + 1
+    starts = np.r_[0, ends[:-1]]
+    del code
+    place = pd.Index(names).get_indexer(ids)
+    asked = np.asarray(before_end, dtype=np.int64)
+    steps = np.zeros((len(names) + 1, asked.shape[-1]), dtype=np.int64)
+    steps[place] = asked
+    scales = np.full(steps.shape, np.nan)  # the last row: of unknown series
+    first = 0
+    while first < len(names):  # so many series at a time: the memory stays that of their rows
+        last = max(first + 1, int(np.searchsorted(ends, starts[first] + ROWS, side="right")))
+        some, offset = slice(first, last), starts[first]
+        bounds = starts[some] - offset, ends[some] - offset
+        scales[some] = _scales(y[offset : ends[last - 1]], *bounds, steps[some], season, power)
+        first = last
+    return scales[place]
+
+
+def _scales(y: Floats, starts: Ints, ends: Ints, steps: Ints, season: int, power: int) -> Floats:
+    """Do the work of :func:`naive_scales` for series that lie one after the other in `y`."""
+    error = np.full(len(y), np.nan)
+    error[season:] = np.abs(y[season:] - y[:-season]) ** power if season < len(y) else np.nan
+    counts = np.arange(len(y)) - np.repeat(starts, ends - starts) >= season
+    counts &= ~np.isnan(error)
+    total = np.r_[0.0, np.cumsum(np.where(counts, error, 0.0))]
+    number = np.r_[0, np.cumsum(counts)]
+    first = starts[:, None]
+    stop = np.maximum(ends[:, None] - steps, first)
+    sums, count = total[stop] - total[first], number[stop] - number[first]
+    return np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+
+
+def naive_scale(history: pd.DataFrame, ids: Any, season: int, before_end: int = 0) -> Floats:
+    """Return each series' mean absolute seasonal difference; never zero or NaN.
+
+    Where it is zero or unknown the difference to the step before takes its place, or else the
+    median of the other series.
+    """
+    scale = naive_scales(history, ids, [before_end], season)[:, 0]
+    plain = naive_scales(history, ids, [before_end], 1)[:, 0]
+    scale = np.where(scale > 0, scale, plain)
+    positive = scale[scale > 0]
+    return np.where(scale > 0, scale, np.median(positive) if len(positive) else 1.0)
+
+
+def scale_by_series(history: pd.DataFrame, season: int) -> pd.Series:
+    """Return :func:`naive_scale` of every series of `history`, by its name as text."""
+    ids = np.asarray(history["unique_id"].unique())
+    return pd.Series(naive_scale(history, ids, season), index=pd.Index(ids).astype(str))
