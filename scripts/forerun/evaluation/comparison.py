@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,17 @@ import pandas as pd
 
 from forerun.base import text
 from forerun.base.errors import UserError
-from forerun.base.text import time_text
 from forerun.config import models, schema
 from forerun.config.names import REFERENCE
-from forerun.data.checksums import history_sha256
+from forerun.evaluation import comparable
 from forerun.evaluation.losses import METRICS
-from forerun.evaluation.paired import Comparison, paired
-from forerun.evaluation.shared_windows import Shared, align, score
+from forerun.evaluation.paired import Comparison, holm, paired
+from forerun.evaluation.shared_windows import align, score
 from forerun.runs.reader import RunReader
 
-#: Settings that say what is forecast: runs that differ in one are shown, not ranked.
-SCORED = ("horizon", "gap", "target_col", "freq")
-#: Settings that say which windows there are: runs that differ in one share some of them.
-WINDOWS = ("n_windows", "test_size", "step_size")
 _IGNORED = frozenset({"run_id", "output_dir", "log_file"})
 #: The row of each run's best model.
 BEST_MODEL = "best model"
-#: Most names or times listed in a sentence.
-LISTED = 4
 
 
 @dataclass
@@ -41,7 +35,8 @@ class Compared:
 
     Attributes
     ----------
-    names : the runs, in the order asked for
+    runs : in the order asked for
+    names : what they are called
     settings : key -> its value in each run, for keys that differ
     reasons : why the runs are not ranked; none: they are
     notes : on what they are compared, and what was left out; none: on everything
@@ -53,6 +48,7 @@ class Compared:
     target : name of what is forecast, in the first run
     """
 
+    runs: list[RunReader]
     names: list[str]
     settings: dict[str, list[Any]] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
@@ -91,22 +87,69 @@ class Compared:
         """Say of each later run whether its best model is better than that of the first one."""
         if self.reasons:
             return []
-        found = []
-        for number, name in enumerate(self.names[1:], start=1):
-            best = self.best_models[0], self.best_models[number]
-            comparison, _ = self.pair(0, number, self.metric, best)
-            both = best[0] if best[0] == best[1] else f"{best[0]} against {best[1]}"
-            words = comparison.verdict(self.names[0], name)
-            found.append(
-                f"{self.names[0]} and {name}, {text.metric(self.metric)} of {both}: {words}"
-            )
-        return found
+        pairs = [pair for pair in self.pairs(self.metric) if pair.first == 0 and pair.is_of_best]
+        return [
+            f"{self.names[0]} and {self.names[pair.second]}, {text.metric(self.metric)} of "
+            f"{pair.models}: {pair.verdict}"
+            for pair in pairs
+        ]
 
-    def pair(
-        self, first: int, second: int, metric: str, models: tuple[str, str]
-    ) -> tuple[Comparison, pd.DataFrame]:
-        """Compare two models of two runs series by series (see :func:`paired.paired`)."""
-        return paired(self.tables[first], self.tables[second], metric, models)
+    def pairs(self, metric: str) -> list[Pair]:
+        """Compare each pair of runs series by series: their best models, and those of both.
+
+        The p-values are adjusted for the number of all these comparisons.
+        """
+        found = []
+        for first, second in combinations(range(len(self.names)), 2):
+            one, other = self.models(first), self.models(second)
+            best = self.best_models[first], self.best_models[second]
+            both = [(model, model) for model in one if model in other]
+            for chosen in dict.fromkeys([best, *both]):
+                compared, series = paired(self.tables[first], self.tables[second], metric, chosen)
+                found.append(Pair(self, first, second, chosen == best, compared, series))
+        adjusted = holm([pair.comparison.p for pair in found])
+        return [
+            replace(pair, comparison=replace(pair.comparison, p=p))
+            for pair, p in zip(found, adjusted, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models of two runs, compared in one metric.
+
+    Attributes
+    ----------
+    first, second : the numbers of the runs
+    is_of_best : whether each is the best model of its run
+    series : DataFrame by ``unique_id``: the errors ``first`` and ``second``
+    """
+
+    compared: Compared
+    first: int
+    second: int
+    is_of_best: bool
+    comparison: Comparison
+    series: pd.DataFrame
+
+    @property
+    def models(self) -> str:
+        """The models in words."""
+        one, other = self.comparison.model_first, self.comparison.model_second
+        return one if one == other else f"{one} against {other}"
+
+    @property
+    def verdict(self) -> str:
+        """Which run is better, in words."""
+        if self.compared.reasons:
+            return "not ranked"
+        names = self.compared.names
+        return self.comparison.verdict(names[self.first], names[self.second])
+
+    @property
+    def real(self) -> bool:
+        """Whether the difference is more than noise, of runs that may be ranked."""
+        return self.comparison.real and not self.compared.reasons
 
 
 def compare(folders: Sequence[str | Path]) -> Compared:
@@ -119,10 +162,10 @@ def compare(folders: Sequence[str | Path]) -> Compared:
     """
     runs = [RunReader.open(folder) for folder in folders]
     boards = [_leaderboard(run) for run in runs]
-    found = Compared([run.run_id for run in runs], settings=_differing(runs))
-    found.reasons = _reasons(runs)
+    found = Compared(runs, [run.run_id for run in runs], settings=_differing(runs))
+    found.reasons = comparable.reasons(runs)
     found.tables = [run.metrics for run in runs]
-    if not found.reasons and not _are_alike(runs):
+    if not found.reasons and not comparable.are_alike(runs):
         _compare_shared(runs, found)
     every = list(dict.fromkeys(model for board in boards for model in board))
     for metric in METRICS:
@@ -183,38 +226,6 @@ def _differing(runs: Sequence[RunReader]) -> dict[str, list[Any]]:
     return found
 
 
-# -- What can be compared -----------------------------------------------------------------------
-
-
-def _reasons(runs: Sequence[RunReader]) -> list[str]:
-    """Return why the runs must not be ranked against each other."""
-    reasons = []
-    for key in SCORED:
-        values = [run.config.get(key) for run in runs]
-        if any(value != values[0] for value in values):
-            shown = ", ".join(schema.show(value) for value in values)
-            reasons.append(f"{key} differs ({shown})")
-    reasons += [f"{run.run_id} has no data.parquet" for run in runs if not run.paths.data.is_file()]
-    if not reasons and not set.intersection(*map(_series, runs)):
-        reasons.append("they have no series in common")
-    return reasons
-
-
-def _series(run: RunReader) -> set[str]:
-    return {str(name) for name in run.metrics["unique_id"]}
-
-
-def _are_alike(runs: Sequence[RunReader]) -> bool:
-    """Tell whether all runs were scored on the same windows of the same history.
-
-    Exogenous columns and future values may differ: they are not what forecasts are scored on.
-    """
-    windows = [[run.config.get(key) for key in WINDOWS] for run in runs]
-    if any(each != windows[0] for each in windows):
-        return False
-    return len({history_sha256(run.paths.data) for run in runs}) == 1
-
-
 def _compare_shared(runs: Sequence[RunReader], found: Compared) -> None:
     """Score the runs on what they share, and say what that is."""
     shared = align(runs)
@@ -227,64 +238,4 @@ def _compare_shared(runs: Sequence[RunReader], found: Compared) -> None:
     metrics = [m for m in METRICS if any(m in run.config["metrics"] for run in runs)]
     season = int(runs[0].config.get("season_length") or 1)
     found.tables = [score(shared, run, number, metrics, season) for number, run in enumerate(runs)]
-    found.notes = _notes(runs, shared)
-
-
-def _notes(runs: Sequence[RunReader], shared: Shared) -> list[str]:
-    """Say on what the runs are compared and what was left out; nothing if it is everything."""
-    rows = shared.rows
-    series = int(rows["unique_id"].nunique())
-    if shared.same_cutoffs:
-        basis = f"windows ({_listed(rows['cutoff'], 'after ')})"
-        basis = f"{rows['cutoff'].nunique()} {basis}"
-    else:
-        span = f"{time_text(rows['ds'].min())} to {time_text(rows['ds'].max())}"
-        basis = f"{rows['ds'].nunique()} time steps ({span}; no cutoff is the same, but each step "
-        basis += "ahead occurs as often in every run)"
-    notes = [f"compared on what all runs forecast: {text.plural(series, 'series')} and {basis}"]
-    for number, run in enumerate(runs):
-        notes += _left_out(run, shared, number)
-    for run, ahead in zip(runs, shared.ahead, strict=True):
-        if ahead:
-            last = time_text(run.history["ds"].max())
-            notes.append(
-                f"the forecasts of {run.run_id} after {last} count as back-tests: later data hold "
-                "the actual values"
-            )
-    if shared.revised:
-        verb = "was" if shared.revised == 1 else "were"
-        notes.append(
-            f"{text.plural(shared.revised, 'value')} {verb} revised between the runs: the values "
-            f"of {runs[shared.last].run_id} are used"
-        )
-    return notes
-
-
-def _left_out(run: RunReader, shared: Shared, number: int) -> list[str]:
-    rows, used = shared.rows, shared.used[number]
-    found = []
-    others = sorted(_series(run) - set(rows["unique_id"].astype(str)))
-    if others:
-        found.append(f"series {_listed(pd.Series(others))}")
-    mine = used[used["unique_id"].isin(rows["unique_id"])]
-    if shared.same_cutoffs:
-        kept = set(rows["cutoff"])
-        lost = mine.loc[~mine["cutoff"].isin(kept), "cutoff"]
-        lost = lost[lost < run.history["ds"].max()]
-        if len(lost):
-            found.append(f"windows {_listed(lost, 'after ')}")
-    else:
-        lost = mine.loc[
-            ~mine["ds"].isin(rows["ds"]) & (mine["ds"] <= run.history["ds"].max()), "ds"
-        ]
-        if len(lost):
-            span = f"{time_text(lost.min())} to {time_text(lost.max())}"
-            found.append(f"{text.plural(int(lost.nunique()), 'time step')} of {span}")
-    return [f"left out of {run.run_id}: {' and '.join(found)}"] if found else []
-
-
-def _listed(values: pd.Series, before: str = "") -> str:
-    every = sorted(values.unique())
-    shown = [time_text(v) if not isinstance(v, str) else text.clean(v) for v in every[:LISTED]]
-    more = f" and {len(every) - LISTED} more" if len(every) > LISTED else ""
-    return before + ", ".join(shown) + more
+    found.notes = comparable.notes(runs, shared)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from itertools import combinations
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from forerun.base import text
 from forerun.base.errors import UserError
-from forerun.evaluation.comparison import Compared, compare
-from forerun.evaluation.paired import LEVEL, Comparison, holm
+from forerun.evaluation.comparison import Compared, Pair, compare
+from forerun.evaluation.paired import LEVEL
 from forerun.plots import palette
 from forerun.plots.axes import axis_names
 from forerun.report import charts
@@ -41,7 +40,7 @@ def write_comparison(
     UserError
         Fewer than two runs, a run twice, too many, or one that has no results.
     """
-    runs = [RunReader.open(folder) for folder in folders]
+    runs = compared.runs if compared else [RunReader.open(folder) for folder in folders]
     names = [run.run_id for run in runs]
     if len(runs) < 2:
         raise UserError("compare needs two runs or more, such as: forerun compare exp1 exp2")
@@ -51,8 +50,8 @@ def write_comparison(
         raise UserError("compare: the same run is named twice; name different runs")
     ids = _common(runs)
     found = compared or compare(folders)
-    metrics = found.metrics
-    rows, drawn = _compare(runs, found, metrics)
+    pairs = {metric: found.pairs(metric) for metric in found.metrics}
+    drawn = _scatters(found, pairs)
     wanted = _wanted(runs, found)
     lines = [_line(run, model) for run, model in wanted]
     history = max((run.history for run in runs), key=len)
@@ -69,9 +68,9 @@ def write_comparison(
         data=data,
         names=names,
         runs=[_summary(run, found, number) for number, run in enumerate(runs)],
-        metrics=[{"key": m, "name": charts.metric_name(m)} for m in metrics],
+        metrics=[{"key": m, "name": charts.metric_name(m)} for m in pairs],
         chosen=found.metric,
-        rows=rows,
+        rows=[_row(pair) for each in pairs.values() for pair in each],
         scatters=[{"id": chart["id"], "title": chart["title"]} for chart in drawn],
         settings=_settings(found),
         reasons=found.reasons,
@@ -94,55 +93,37 @@ def _common(runs: Sequence[RunReader]) -> list[str]:
     return [name for name in each[0] if name in shared]
 
 
-def _compare(
-    runs: list[RunReader], found: Compared, metrics: list[str]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Compare each pair of runs: their best models, and those that both have."""
-    rows: list[dict[str, Any]] = []
-    drawn: list[dict[str, Any]] = []
-    for metric in metrics:
-        part = _pairs(found, metric)
-        adjusted = holm([comparison.p for _, _, comparison in part])
-        for (first, second, comparison), p in zip(part, adjusted, strict=True):
-            rows.append(_row(found, first, second, replace(comparison, p=p)))
-    best = found.best_models
-    for number, run in enumerate(runs[1:], start=1):
-        models = best[0], best[number]
-        tables = {metric: found.pair(0, number, metric, models)[1] for metric in metrics}
-        labels = f"{runs[0].run_id} ({best[0]})", f"{run.run_id} ({best[number]})"
-        chart = charts.scatter(tables, *labels, number)
-        if chart["variants"]:
-            drawn.append(chart | {"title": f"{runs[0].run_id} against {run.run_id}"})
-    return rows, drawn
-
-
-def _pairs(found: Compared, metric: str) -> list[tuple[int, int, Comparison]]:
-    pairs = []
-    for first, second in combinations(range(len(found.names)), 2):
-        one, other = found.models(first), found.models(second)
-        both = [model for model in one if model in other]
-        best = found.best_models[first], found.best_models[second]
-        for models in dict.fromkeys([best, *((model, model) for model in both)]):
-            pairs.append((first, second, found.pair(first, second, metric, models)[0]))
-    return pairs
-
-
-def _row(found: Compared, a: int, b: int, comparison: Comparison) -> dict[str, Any]:
-    first, second = found.names[a], found.names[b]
-    same = comparison.model_first == comparison.model_second
-    names = comparison.model_first if same else (
-        f"{comparison.model_first} against {comparison.model_second}"
-    )  # fmt: skip
-    verdict = "not ranked" if found.reasons else comparison.verdict(first, second)
+def _row(pair: Pair) -> dict[str, Any]:
+    first, second = pair.compared.names[pair.first], pair.compared.names[pair.second]
+    comparison = pair.comparison
+    of_each = comparison.model_first != comparison.model_second
     return {
         "metric": comparison.metric,
         "measure": charts.metric_name(comparison.metric),
         "runs": f"{first} → {second}",
-        "models": names if same else f"{names} (best of each)",
+        "models": f"{pair.models} (best of each)" if of_each else pair.models,
         "comparison": comparison,
-        "verdict": verdict,
-        "real": comparison.real and not found.reasons,
+        "verdict": pair.verdict,
+        "real": pair.real,
     }
+
+
+def _scatters(found: Compared, pairs: dict[str, list[Pair]]) -> list[dict[str, Any]]:
+    """Draw the best model of each later run against that of the first one, series by series."""
+    drawn = []
+    for number, name in enumerate(found.names[1:], start=1):
+        tables = {
+            metric: pair.series
+            for metric, each in pairs.items()
+            for pair in each
+            if (pair.first, pair.second) == (0, number) and pair.is_of_best
+        }
+        best = found.best_models[0], found.best_models[number]
+        labels = f"{found.names[0]} ({best[0]})", f"{name} ({best[1]})"
+        chart = charts.scatter(tables, *labels, number)
+        if chart["variants"]:
+            drawn.append(chart | {"title": f"{found.names[0]} against {name}"})
+    return drawn
 
 
 def _wanted(runs: list[RunReader], found: Compared) -> list[tuple[RunReader, str]]:

@@ -104,6 +104,8 @@ def test_weekly_runs_are_ranked_on_the_windows_that_both_have(tmp_path: Path) ->
         "values",
     ]
     assert found.verdicts() == ["week1 and week2, MAE of NHITS: week2 is better"]
+    # Seven series of which all are better: 2 / 2**7, twice for two comparisons.
+    assert [pair.comparison.p for pair in found.pairs("mae")] == [2 * 2 / 2**7, 1.0]
 
 
 def test_scaled_errors_of_both_runs_have_one_scale(tmp_path: Path) -> None:
