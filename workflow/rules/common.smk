@@ -27,7 +27,7 @@ from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_recorded
 from forerun.config.layers import Layers
 from forerun.config.models import specs
-from forerun.config.settings import differences, read_frozen, resolve
+from forerun.config.settings import read_frozen, resolve
 from forerun.config.windows import folds
 from forerun.forecasting import shards
 from forerun.jobs import fit_history, gpus
@@ -155,7 +155,7 @@ def get_settings(run_id):
         frozen = read_frozen(folder / "config.yaml")
         if workflow.is_main_process:
             state.refuse_if_damaged(folder)
-            refuse_contradictions(run_id, frozen)
+            state.refuse_contradictions(folder, frozen, get_asked(run_id))
         return frozen
     except UserError as error:
         refuse(error)
@@ -170,15 +170,6 @@ def get_new_settings(asked):
         settings["threads"] = settings["threads"] or threads.share(cores or 1, settings)
         RESOLVED[key] = settings
     return RESOLVED[key]
-
-
-def refuse_contradictions(run_id, frozen):
-    same_table = state.same_table(Path(HERE) / run_id)
-    if differing := differences(frozen, get_asked(run_id), same_table):
-        listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in differing)
-        raise UserError(
-            f"run '{run_id}' exists with other settings: {listed}; choose another run id"
-        )
 
 
 @cache

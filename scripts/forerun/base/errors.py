@@ -12,6 +12,7 @@ from pathlib import Path
 
 #: Errors of the system that mean a full disk.
 FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_SPACE = "no space left"
 
 
 class UserError(Exception):
@@ -66,13 +67,14 @@ def is_full(error: BaseException | str | None) -> bool:
     if isinstance(error, OSError) and error.errno in FULL:
         return True
     text = str(error or "")
-    return any(os.strerror(number) in text for number in FULL)
+    phrases = [f"{_NO_SPACE} in '", *map(os.strerror, FULL)]
+    return any(phrase in text for phrase in phrases)
 
 
 def no_space(place: object = None) -> str:
     """Say that there is no space left in a folder, and what to do."""
     where = f"in '{place}'" if place else "on the disk that is written to"
-    return f"no space left {where}; free some space and rerun the command"
+    return f"{_NO_SPACE} {where}; free some space and rerun the command"
 
 
 def system_error(error: OSError, place: object = None) -> str:

@@ -140,32 +140,8 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     FileExistsError
         `path` exists, at the start or by the end.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if os.path.lexists(path):
-        raise _exists(path)
-    temporary, held = _locked(path, _make_folder)
-    try:
+    with _new(Path(path), _make_folder) as temporary:
         yield temporary
-        for file in [*sorted(temporary.rglob("*")), temporary]:
-            flush(file)
-        publish(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.close(held)
-
-
-@contextmanager
-def scratch_folder(place: str | Path) -> Iterator[Path]:
-    """Give a temporary folder inside `place` for as long as the block lasts."""
-    place = Path(place)
-    place.mkdir(parents=True, exist_ok=True)
-    temporary, held = _locked(place / "new", _make_folder)
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        os.close(held)
 
 
 @contextmanager
@@ -178,18 +154,48 @@ def new_file(path: str | Path) -> Iterator[Path]:
         `path` exists, at the start or by the end.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent, only=path.name)
+    with _new(path, _make_file) as temporary:
+        yield temporary
+
+
+@contextmanager
+def scratch_folder(place: str | Path) -> Iterator[Path]:
+    """Give a temporary folder inside `place` for as long as the block lasts."""
+    with _temporary(Path(place) / "new", _make_folder) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _new(path: Path, make: Callable[[Path], int]) -> Iterator[Path]:
+    """Give something temporary that gets the name `path` when the block succeeds."""
     if os.path.lexists(path):
         raise _exists(path)
-    sweep(path.parent, only=path.name)
-    temporary, held = _locked(path, _make_file)
+    with _temporary(path, make) as temporary:
+        yield temporary
+        for file in [*sorted(temporary.rglob("*")), temporary]:
+            flush(file)
+        publish(temporary, path)
+
+
+@contextmanager
+def _temporary(path: Path, make: Callable[[Path], int]) -> Iterator[Path]:
+    """Give something temporary beside `path`, locked; it is removed at the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary, held = _locked(path, make)
     try:
         yield temporary
-        flush(temporary)
-        publish(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
         os.close(held)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it exists."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _locked(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
@@ -255,9 +261,6 @@ def _sweep_one(path: Path, at_once: bool) -> None:
         old = time.time() - state.st_mtime > (60 if locked else STALE)
         if locked is False or not (certain or old):
             return
-        if stat.S_ISDIR(state.st_mode):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        _remove(path)
     finally:
         os.close(held)

@@ -18,7 +18,7 @@ from forerun.cli.console import is_terminal, leaderboard, say, show, warn
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import schema
-from forerun.config.settings import differences, read_frozen, resolve
+from forerun.config.settings import read_frozen, resolve
 from forerun.evaluation import cautions
 from forerun.jobs import model_cache
 from forerun.runs import state
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 PARTS = ("predictions", "plots", "report.html")
 #: Exit codes of a call that was asked to end: by a closed terminal, by Ctrl-C, by ``kill``.
 ENDED = (129, 130, 143)
-#: What a job says that found no room on the disk (:func:`forerun.base.errors.no_space`).
-REFUSED = "no space left in"
 
 
 def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
@@ -89,13 +87,13 @@ def _settings(asked: Asked, work: Workspace) -> tuple[dict[str, Any], Prepared |
         refuse_if_busy(folder)
         state.refuse_if_damaged(folder)
         frozen = read_frozen(folder / "config.yaml")
-        _refuse_contradictions(folder, frozen, {**asked.in_files, **asked.options})
-        _refuse_contradictions(folder, frozen, asked.named(run_id))
-        return frozen | _operational({**asked.base, **asked.named(run_id)}), None
+        state.refuse_contradictions(folder, frozen, {**asked.in_files, **asked.options})
+        state.refuse_contradictions(folder, frozen, asked.named(run_id))
+        return frozen | _operational(asked.for_run(run_id)), None
     if found := asked.disagreements(run_id):
         advice = "choose another run id, or make the two files agree"
         raise UserError(f"run '{run_id}': {'; '.join(found)}; {advice}")
-    settings = resolve({**asked.base, **asked.named(run_id)})
+    settings = resolve(asked.for_run(run_id))
     return settings, _check_data(settings)
 
 
@@ -104,15 +102,6 @@ def _operational(asked: Mapping[str, Any]) -> dict[str, Any]:
     keys = schema.marked("x-operational")
     resolved = resolve({key: value for key, value in asked.items() if key in keys})
     return {key: resolved[key] for key in keys}
-
-
-def _refuse_contradictions(folder: Path, frozen: dict[str, Any], named: dict[str, Any]) -> None:
-    found = differences(frozen, named, state.same_table(folder))
-    if found:
-        listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in found)
-        raise UserError(
-            f"run '{folder.name}' exists with other settings: {listed}; choose another run id"
-        )
 
 
 def _check_data(settings: dict[str, Any]) -> Prepared:
@@ -158,7 +147,7 @@ def _run(asked: Asked, work: Workspace, folder: Path, verbose: bool, lock: int) 
             code = snakemake.run(command, None if verbose else output, [lock], is_full_disk)
         output.seek(start)
         text = output.read().decode("utf-8", "replace")
-    if code and code not in ENDED and (is_full_disk() or is_full(text) or REFUSED in text):
+    if code and code not in ENDED and (is_full_disk() or is_full(text)):
         raise UserError(no_space(folder))
     if code and not verbose and code not in ENDED:
         say(*_relevant(text, log))

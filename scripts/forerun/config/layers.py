@@ -53,6 +53,10 @@ class Layers:
         """Return what is asked for beyond config/config.yaml."""
         return {**self.in_files, **_experiment(run_id), **self.options}
 
+    def for_run(self, run_id: str | None) -> dict[str, Any]:
+        """Return all layers, the run's experiment among them."""
+        return {**self.base, **self.named(run_id)}
+
     def disagreements(self, run_id: str | None) -> list[str]:
         """Return one phrase for each key that the run's experiment and a file give other values."""
         own = _experiment(run_id)

@@ -6,13 +6,14 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.files import read_mapping, sha256
+from forerun.config.settings import differences
 from forerun.runs.json_files import read_provenance
 from forerun.runs.outcome import UNFINISHED
 from forerun.runs.tables import read_leaderboard_rows
@@ -89,6 +90,17 @@ def refuse_if_damaged(folder: str | Path) -> None:
         raise UserError(
             f"run '{Path(folder).name}' is damaged: '{strange}' is a pipe, a device or a link out "
             "of the run; remove it"
+        )
+
+
+def refuse_contradictions(
+    folder: str | Path, frozen: Mapping[str, Any], asked: Mapping[str, Any]
+) -> None:
+    """Refuse settings that contradict the frozen ones of a run; names each key with both values."""
+    if differing := differences(frozen, asked, same_table(folder)):
+        listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in differing)
+        raise UserError(
+            f"run '{Path(folder).name}' exists with other settings: {listed}; choose another run id"
         )
 
 
