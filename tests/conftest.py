@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 from filelock import FileLock
-from running import SNAKEMAKES, snakemake, write_table
+from running import PROGRAMS, snakemake, write_table
 
 from forerun.config.engines import ENGINES
 from forerun.jobs import server
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail where a process that a test started still lives."""
-    SNAKEMAKES.stop()
+    PROGRAMS.stop()
     if hasattr(session.config, "workerinput"):
         return
     if started := session.config.stash.get(_server, None):

@@ -1,7 +1,7 @@
-"""A process that has imported Snakemake, and forks one call of it after the other.
+"""A process that has imported Snakemake and Forerun, and forks one call after the other.
 
-Starting Snakemake costs seconds, nearly all of them for its imports. A forked call is Snakemake's
-own command line in a process of its own, with its own folder, environment and output.
+Starting Snakemake costs seconds, nearly all of them for its imports. A forked call is the command
+line of a program in a process of its own, with its own folder, environment and output.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,31 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 MODULES = ("snakemake.cli", "snakemake.executors.local", "forerun.cli.app", "pandas")
 
 
-class Snakemakes:
-    """Runs `snakemake` in forked processes, one at a time."""
+class Programs:
+    """Runs `snakemake` and `forerun` in forked processes, one at a time."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.process: subprocess.Popen[str] | None = None
 
     def run(
-        self, arguments: list[str], folder: Path, env: dict[str, str], timeout: float
+        self,
+        arguments: list[str],
+        folder: Path,
+        env: dict[str, str],
+        timeout: float,
+        program: str = "snakemake",
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``snakemake <arguments>`` in `folder`, as `subprocess.run` does."""
-        with self.lock, tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as error:
-            paths = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, error)]
-            call = {"arguments": arguments, "folder": str(folder), "env": env, "output": paths}
+        """Run ``<program> <arguments>`` in `folder`, as `subprocess.run` does."""
+        new = partial(tempfile.NamedTemporaryFile, "w+")
+        with self.lock, new() as out, new() as error:
+            call = {
+                "program": program,
+                "arguments": arguments,
+                "folder": str(folder),
+                "env": env,
+                "output": [out.name, error.name],
+            }
             code = self._ask(call, timeout)
             for file in (out, error):
                 file.seek(0)
@@ -57,7 +69,7 @@ class Snakemakes:
             answer = self.process.stdout.readline()
         finally:
             timer.cancel()
-        assert answer, f"snakemake took longer than {timeout:g} s"
+        assert answer, f"{call['program']} took longer than {timeout:g} s"
         return int(answer)
 
     def stop(self) -> None:
@@ -81,7 +93,7 @@ def serve() -> None:
 
 
 def become(call: dict[str, Any], parent: int) -> None:
-    """Become a `snakemake` with the folder, environment and files of a call. Never returns."""
+    """Become a program with the folder, environment and files of a call. Never returns."""
     from forerun.base.parent import end_with_parent
 
     code = 1
@@ -94,21 +106,23 @@ def become(call: dict[str, Any], parent: int) -> None:
         os.environ.clear()
         os.environ.update(call["env"])
         tempfile.tempdir = None
-        sys.argv = ["snakemake", *call["arguments"]]
-        code = main()
+        sys.argv = [call["program"], *call["arguments"]]
+        code = main(call["program"])
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
 
 
-def main() -> int:
-    """Call Snakemake as its program does; return its exit code."""
-    from snakemake.cli import main as snakemake
+def main(program: str) -> int:
+    """Call Snakemake or Forerun as its program does; return its exit code."""
+    import snakemake.cli
+
+    import forerun.cli
 
     code: Any = 1
     try:
-        code = snakemake()
+        code = {"snakemake": snakemake.cli.main, "forerun": forerun.cli.main}[program]()
     except SystemExit as ended:
         code = ended.code
     threading._shutdown()  # type: ignore[attr-defined]

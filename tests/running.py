@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from forking import Snakemakes
+from forking import Programs
 
 PROJECT = Path(__file__).parents[1]
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 TEST_CONFIG = PROJECT / "config" / "test.yaml"
-#: Forks the calls of :func:`snakemake`.
-SNAKEMAKES = Snakemakes()
+#: Forks the calls of :func:`snakemake`, and of `forerun`.
+PROGRAMS = Programs()
 #: For calls that start a process of preloaded libraries themselves: all others use the one that
 #: serves the whole test session.
 OWN_SERVER = {"FORERUN_PRELOAD": ""}
@@ -57,7 +57,7 @@ def snakemake(
     options += [*arguments]
     if configfile:
         options += ["--configfile", str(configfile)]
-    return SNAKEMAKES.run(options, folder, os.environ | (env or {}), timeout)
+    return PROGRAMS.run(options, folder, os.environ | (env or {}), timeout)
 
 
 def files(folder: Path) -> dict[str, int]:

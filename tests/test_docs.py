@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from running import PROJECT, SNAKEMAKES
+from running import PROGRAMS, PROJECT
 
 from forerun.cli.app import build, run
 from forerun.config.settings import resolve
@@ -169,7 +169,7 @@ class Terminal:
             dry = [] if "list-runs" in words or "-n" in words else ["--dry-run"]
             every = [one for word in words[1:] for one in braces(word)]
             dry = dry if "--report" not in words else []
-            done = SNAKEMAKES.run([*every, *dry], self.home, dict(os.environ), timeout=300)
+            done = PROGRAMS.run([*every, *dry], self.home, dict(os.environ), timeout=300)
             return done.returncode, done.stdout + done.stderr
         if name == "python":
             return self.benchmark(words)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from running import PROJECT, SNAKEMAKE, SNAKEMAKES, write_table
+from running import PROGRAMS, PROJECT, SNAKEMAKE, write_table
 
 from forerun.base.yaml_files import load_yaml
 
@@ -66,7 +66,7 @@ def others_workflow(home: Path, snakefile: str, renamed: str = "") -> None:
 
 
 def call(home: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return SNAKEMAKES.run(["--cores", "2"], home, os.environ | (env or {}), timeout=900)
+    return PROGRAMS.run(["--cores", "2"], home, os.environ | (env or {}), timeout=900)
 
 
 def repository(folder: Path) -> Path:

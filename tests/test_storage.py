@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from running import PROJECT, SNAKEMAKES, TEST_CONFIG, write_table
+from running import PROGRAMS, PROJECT, TEST_CONFIG, write_table
 from slurm.cluster import free_ports
 
 from forerun.base.yaml_files import load_yaml
@@ -88,7 +88,7 @@ def call(
     command += ["--default-storage-prefix", f"s3://{BUCKET}/project"]
     command += ["--configfile", str(TEST_CONFIG), "--config", "data_file=table.csv"]
     command += ["models=Naive", "baselines=SeasonalNaive", *config]
-    return SNAKEMAKES.run(command, home, env, timeout=900)
+    return PROGRAMS.run(command, home, env, timeout=900)
 
 
 @pytest.mark.slow
