@@ -11,9 +11,9 @@ from forerun.config.names import FORMER
 from forerun.data.forecastable import without_forecasts
 from forerun.evaluation.metrics import leaderboard
 from forerun.evaluation.scoring import score_all
-from forerun.forecasting.training import read_history
 from forerun.jobs.logs import recording
 from forerun.runs.outcome import Failure, ModelStatus
+from forerun.runs.run_data import read_history
 from forerun.runs.state import NO_FORECAST
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from forerun.forecasting.choice import UNVERIFIED, Choice, choose, refuse_damage
 from forerun.legacy import folders
 from forerun.runs import listing, state
 from forerun.runs.paths import RunPaths
+from forerun.runs.run_data import read_history
 from forerun.runs.state import is_sealed, refuse_if_damaged
 from forerun.runs.tables import read_metrics
 
@@ -171,7 +172,7 @@ def _from_run(folder: Path, settings: dict[str, Any], choice: Choice, wish: Wish
         )  # fmt: skip
         say(f"predictions: {target}/")
     if wish.plot and (wish.cherry_pick or wish.unique_ids):
-        history = _history(folder)
+        history = read_history(RunPaths(folder).data)
         for unique_id in wish.unique_ids:
             _draw(COMPARISONS, folder, history, frames, unique_id, settings, note)
     return 0
@@ -256,13 +257,6 @@ def _from_old(output: Path, wish: Wish) -> int:
     if wish.plot and wish.unique_ids:
         _draw(COMPARISONS, output, history, frames, wish.unique_ids[0], {}, note)
     return 0
-
-
-def _history(folder: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    frame = pd.read_parquet(RunPaths(folder).data, columns=["unique_id", "ds", "y"])
-    return frame[frame["y"].notna()]
 
 
 def _draw(

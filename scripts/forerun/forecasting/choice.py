@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from forerun.base.errors import UserError, suggest
-from forerun.base.files import read_json
 from forerun.config.models import specs
 from forerun.config.names import COMBINED, current
 from forerun.runs import seal
 from forerun.runs.fit import Fit
+from forerun.runs.json_files import read_ensemble
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import is_sealed
@@ -63,7 +63,7 @@ def choose(folder: Path, settings: Mapping[str, Any], asked: Sequence[str] | Non
 
 
 def _is_scored(folder: Path) -> bool:
-    return RunPaths(folder).metrics.is_file() and bool(read_json(folder / "ensemble.json"))
+    return RunPaths(folder).metrics.is_file() and bool(read_ensemble(folder))
 
 
 def _ranked(folder: Path, names: list[str]) -> list[str]:

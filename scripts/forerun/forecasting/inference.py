@@ -18,6 +18,7 @@ from forerun.forecasting.choice import Choice
 from forerun.runs import seal
 from forerun.runs.paths import RunPaths
 from forerun.runs.records import recorded_folder
+from forerun.runs.run_data import read_data
 from forerun.runs.state import is_frozen, is_sealed
 
 if TYPE_CHECKING:
@@ -47,13 +48,12 @@ def frozen_static(
     folder: Path, settings: Mapping[str, Any], columns: Iterable[str]
 ) -> pd.DataFrame | None:
     """Return the run's static features that new data with these columns lack; None if none."""
-    import pandas as pd
 
     there = {str(name) for name in columns}
     names = [name for name in settings.get("stat_exog") or [] if name not in there]
     if not names:
         return None
-    frame = pd.read_parquet(RunPaths(folder).data, columns=["unique_id", *names])
+    frame = read_data(RunPaths(folder).data, columns=["unique_id", *names])
     frame = frame.drop_duplicates("unique_id", ignore_index=True)
     return frame.rename(columns={"unique_id": settings.get("id_col") or "unique_id"})
 

@@ -27,11 +27,12 @@ from forerun.forecasting.engines.base import Data, get_engine
 from forerun.forecasting.scaling import Scaling
 from forerun.forecasting.shards import read_shard, series_names
 from forerun.forecasting.tidy import write_tidy
-from forerun.forecasting.training import read_history, read_run_data, without_gap
+from forerun.forecasting.training import read_run_data, without_gap
 from forerun.runs.fit import has_model
 from forerun.runs.json_files import read_ensemble
 from forerun.runs.paths import RunPaths
 from forerun.runs.records import recorded_folder
+from forerun.runs.run_data import read_history
 from forerun.runs.state import failed_models
 from forerun.runs.tables import read_cv_results, read_metrics
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from forerun.config.models import specs
 from forerun.runs.json_files import read_provenance
 from forerun.runs.paths import RunPaths
+from forerun.runs.run_data import read_data
 
 if TYPE_CHECKING:
     from forerun.forecasting.engines.base import Data
@@ -51,7 +52,6 @@ def _number_of_series(run: Path, size: int) -> int:
 
 def read_shard(data: str | Path, settings: dict[str, Any], shard: str, size: int) -> Data:
     """Read the series of one shard, and little more, from the frozen ``data.parquet`` of a run."""
-    import pandas as pd
 
     from forerun.data import split
     from forerun.forecasting.engines.base import Data
@@ -60,7 +60,7 @@ def read_shard(data: str | Path, settings: dict[str, Any], shard: str, size: int
     chosen = series_names(data)[(number - 1) * size : number * size]
     # Series lie in the order of their names: groups of rows outside these bounds are not read.
     bounds = [("unique_id", ">=", chosen[0]), ("unique_id", "<=", chosen[-1])]
-    return Data(*split(pd.read_parquet(data, filters=bounds), settings), own=True)
+    return Data(*split(read_data(data, filters=bounds), settings), own=True)
 
 
 def series_names(data: str | Path) -> list[str]:

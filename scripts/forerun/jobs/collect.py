@@ -12,11 +12,11 @@ from forerun.config.frozen import read_frozen
 from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_results
 from forerun.evaluation.metrics import KEYS, means, score
-from forerun.forecasting.training import read_history
 from forerun.jobs.benchmark_files import correct, read_benchmark
 from forerun.runs.fit import Fit, fits
 from forerun.runs.outcome import ModelStatus, Outcome
 from forerun.runs.paths import RunPaths
+from forerun.runs.run_data import read_history
 
 
 def collect(run: RunPaths, model: str) -> ModelStatus:

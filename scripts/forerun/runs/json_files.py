@@ -75,6 +75,11 @@ def read_ensemble(folder: str | Path) -> dict[str, Any]:
     return read_mapping(Path(folder) / "ensemble.json", _ENSEMBLE)
 
 
+def sealed_files(folder: str | Path) -> dict[str, str]:
+    """Read the sha256 of each file that a run's seal names, even where it is damaged itself."""
+    return read_mapping(Path(folder) / "SEALED", {"sha256": {"*": str}}).get("sha256", {})
+
+
 def read_plots(folder: str | Path) -> list[dict[str, Any]]:
     """Read the index of a folder of plots; empty if there is none."""
     found = read_mapping(Path(folder) / "index.json", _PLOTS)

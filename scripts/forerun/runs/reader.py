@@ -16,6 +16,7 @@ from forerun.runs.json_files import read_provenance
 from forerun.runs.listing import read_run
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
+from forerun.runs.run_data import read_data
 from forerun.runs.state import is_frozen
 from forerun.runs.tables import read_cv_results, read_leaderboard, read_metrics, read_predictions
 
@@ -99,7 +100,7 @@ class RunReader:
     @cached_property
     def history(self) -> pd.DataFrame:
         """``unique_id, ds, y`` and exogenous columns, up to each series' last observation."""
-        frame = pd.read_parquet(self.paths.data)
+        frame = read_data(self.paths.data)
         known = frame["y"].notna()
         # Rows after a series' end only carry known future values.
         return frame[known[::-1].groupby(frame["unique_id"], observed=True).cummax()[::-1]]

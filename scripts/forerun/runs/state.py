@@ -12,9 +12,9 @@ from typing import Any
 
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
-from forerun.base.files import read_mapping, sha256
+from forerun.base.files import sha256
 from forerun.config.settings import differences
-from forerun.runs.json_files import read_provenance
+from forerun.runs.json_files import read_provenance, sealed_files
 from forerun.runs.outcome import UNFINISHED
 from forerun.runs.tables import read_leaderboard_rows
 
@@ -59,7 +59,7 @@ def missing_files(folder: str | Path) -> list[str]:
     Of a sealed run that is every file its seal names; of another one what is frozen at first.
     """
     folder = Path(folder)
-    named = read_mapping(folder / "SEALED", {"sha256": {"*": str}}).get("sha256", {})
+    named = sealed_files(folder)
     names = [*FROZEN, *named]
     return [name for name in dict.fromkeys(names) if not os.path.isfile(folder / name)]
 

@@ -20,9 +20,9 @@ from forerun.cli import console, forecasting
 from forerun.config.models import specs
 from forerun.forecasting import inference, predict, reproduce
 from forerun.forecasting.engines.base import Data
-from forerun.forecasting.training import read_history
 from forerun.runs import tables
 from forerun.runs.paths import RunPaths
+from forerun.runs.run_data import read_history
 
 #: What some reader or other takes for a missing value, a number, a truth value or syntax.
 NAMES = [

@@ -1,0 +1,55 @@
+"""Reading ``data.parquet``, the table that a run was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from forerun.base.bounded import Damaged
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_data(
+    path: str | Path,
+    columns: list[str] | None = None,
+    filters: list[tuple[str, str, Any]] | None = None,
+) -> pd.DataFrame:
+    """Read rows and columns of the table: ``unique_id``, ``ds``, ``y`` and exogenous columns.
+
+    Raises
+    ------
+    Damaged
+        It is not such a table.
+    """
+    import pandas as pd
+    from pyarrow import ArrowException
+
+    try:
+        return pd.read_parquet(path, columns=columns, filters=filters)
+    except ArrowException as error:
+        raise _damaged(path, error) from None
+
+
+def read_history(path: str | Path) -> pd.DataFrame:
+    """Read ``unique_id``, ``ds``, ``y``: the rows with a value.
+
+    Names are categories: a tenth of the time and less than half of the memory of many rows of text.
+    """
+    from pyarrow import ArrowException, parquet
+
+    try:
+        table = parquet.read_table(
+            path, columns=["unique_id", "ds", "y"], read_dictionary=["unique_id"], use_threads=False
+        )
+    except ArrowException as error:
+        raise _damaged(path, error) from None
+    frame = table.to_pandas(use_threads=False)
+    known = frame["y"].notna()
+    return frame if known.all() else frame[known].reset_index(drop=True)
+
+
+def _damaged(path: str | Path, error: Exception) -> Damaged:
+    reason = " ".join(str(error).split())[:150]
+    return Damaged(f"{path}: is not the table of a run ({reason}); restore it")

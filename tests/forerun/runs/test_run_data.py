@@ -1,0 +1,41 @@
+"""The table that a run was made from: rows, columns, and a damaged one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forerun.base.bounded import Damaged
+from forerun.base.files import write_parquet
+from forerun.runs.run_data import read_data, read_history
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    frame = pd.DataFrame(
+        {"unique_id": ["a", "a", "b"], "ds": [1, 2, 1], "y": [5.0, np.nan, 7.0], "x": [1, 2, 3]}
+    )
+    write_parquet(tmp_path / "data.parquet", frame)
+    return tmp_path / "data.parquet"
+
+
+def test_rows_and_columns_can_be_chosen(table: Path) -> None:
+    assert read_data(table)["x"].tolist() == [1, 2, 3]
+    some = read_data(table, ["unique_id", "x"], filters=[("unique_id", "==", "b")])
+    assert some.to_dict("list") == {"unique_id": ["b"], "x": [3]}
+
+
+def test_the_history_has_values_only(table: Path) -> None:
+    found = read_history(table)
+    assert found["unique_id"].astype(str).tolist() == ["a", "b"]
+    assert found["y"].tolist() == [5.0, 7.0]
+
+
+@pytest.mark.parametrize("read", [read_data, read_history])
+def test_a_damaged_table_is_named(table: Path, read) -> None:
+    table.write_bytes(table.read_bytes()[:50])
+    with pytest.raises(Damaged, match=r"data\.parquet: is not the table of a run .*; restore it"):
+        read(table)
