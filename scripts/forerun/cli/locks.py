@@ -1,4 +1,4 @@
-"""Making sure that nobody else works on a run, and clearing what a dead Snakemake left behind."""
+"""Hold a run while a command uses it, and clear the locks of a Snakemake that died."""
 
 from __future__ import annotations
 

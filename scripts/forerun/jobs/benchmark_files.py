@@ -1,8 +1,8 @@
-"""Snakemake's benchmark files, and the figures of processes that Snakemake cannot see.
+"""Snakemake's benchmark files, corrected for processes that Snakemake cannot see.
 
-Snakemake measures a job and what descends from it. A child that :mod:`forerun.jobs.server` has
-forked does not, so its figures are put into the file afterwards: the larger of both, so that doing
-it twice changes nothing.
+Snakemake measures a job and its descendants. A child forked by the server
+(:mod:`forerun.jobs.server_process`) is none, so its figures are added afterwards: the larger of
+both values, so that a second correction changes nothing.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def sample(pid: int, usage: dict[str, float]) -> None:
     """Raise the figures in `usage` to what process `pid` uses now (MB; Linux only)."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
-        known = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
+        fields = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
         now = {
-            column: sum(known.get(name, 0) for name in names) for column, names in _MEMORY.items()
+            column: sum(fields.get(name, 0) for name in names) for column, names in _MEMORY.items()
         }
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
         now["max_vms"] = pages * os.sysconf("SC_PAGE_SIZE") / 1024**2

@@ -1,7 +1,7 @@
-"""The two kinds of process in which a piece of work is done, with one face.
+"""The two kinds of child process, behind one interface.
 
-:class:`Fresh` starts an interpreter; the forecasting libraries then take it some ten seconds to
-import. :class:`Forked` asks the process of :mod:`forerun.jobs.server`, which has imported them
+:class:`Fresh` starts an interpreter, which then needs some ten seconds to import the forecasting
+libraries. :class:`Forked` asks the server (:mod:`forerun.jobs.server`), which has imported them
 once for all jobs of a call, to fork.
 """
 
@@ -22,7 +22,7 @@ from forerun.jobs import server, worker
 
 
 class Gone(Exception):
-    """The process that forks for others has ended, or refuses: do the work in a fresh one."""
+    """The server has ended or refuses: run the task in a fresh process."""
 
 
 @dataclass
@@ -46,14 +46,14 @@ class Child(Protocol):
         """Return how the child ended; None while it lives. May raise :class:`Gone`."""
 
     def started(self) -> bool:
-        """Tell whether the work has begun: a child may wait for its process."""
+        """Tell whether the task has started: a child may wait for the server."""
 
     def kill(self) -> None:
         """End the child at once; :meth:`poll` tells when it has ended."""
 
 
 class Fresh:
-    """A new interpreter. It dies with the process that made it."""
+    """A new interpreter. It ends with the process that started it."""
 
     def __init__(self, task: dict[str, Any], environment: dict[str, str], out: int, result: int):
         self.process = subprocess.Popen(
@@ -65,7 +65,7 @@ class Fresh:
             pass_fds=[result],
         )
         assert self.process.stdin
-        with suppress(BrokenPipeError):  # it has died already: its wait status tells
+        with suppress(BrokenPipeError):  # it has ended already: its wait status says how
             self.process.stdin.write(json.dumps(task | {"result": result}).encode())
             self.process.stdin.close()
 
@@ -124,7 +124,7 @@ class Forked:
 
 
 def start(task: dict[str, Any], environment: dict[str, str], out: int, result: int) -> Child:
-    """Start a child for `task`: forked where a preloaded process answers, else a fresh one.
+    """Start a child for `task`: forked if a server answers, else fresh.
 
     Parameters
     ----------

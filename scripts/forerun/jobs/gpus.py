@@ -1,9 +1,9 @@
-"""Which GPU a job uses: on one machine two jobs never share one, unless slots say that they may.
+"""Assign GPUs to jobs: on one machine no two jobs share a GPU, unless it has several slots.
 
-Each GPU has a number of slots (the configuration's `gpu_jobs`), each a lock on a small file. The
-operating system frees a lock when its process ends, however it ends. Jobs of other runs and of
-other calls take the same locks; only other users' do not. In a job of a batch system only the
-GPUs that it was given count, and the locks are that job's own: its fits may run side by side.
+Each GPU has a number of slots (the setting `gpu_jobs`), each a lock on a small file
+(:mod:`forerun.base.locks`). Jobs of all runs and calls of one user take the same locks. In a job of
+a batch system only the GPUs assigned to it count, and the locks belong to that job: its fits may
+run side by side.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from forerun.base.terminal import complain
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
 
-#: The variable by which CUDA is told the GPUs that a process may use.
+#: The environment variable that limits the GPUs a process may use.
 VARIABLE = "CUDA_VISIBLE_DEVICES"
-#: Variables by which Slurm, PBS, LSF and SGE tell a job its name.
+#: Environment variables with the job id in Slurm, PBS, LSF and SGE.
 BATCH_SYSTEMS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "SGE_JOB_SPOOL_DIR")
-#: Seconds between two looks for a free slot.
+#: Seconds between two attempts to take a slot.
 POLL = 0.5
 
 
@@ -40,18 +40,18 @@ def visible() -> list[str]:
     and without the variable its job was given none.
     """
     batch = batch_job() is not None
-    known = [] if batch else _installed()
+    installed = [] if batch else _installed()
     given = os.environ.get(VARIABLE, "" if batch else None)
     if given is None:
-        return known
+        return installed
     chosen = []
     for name in (word.strip() for word in given.split(",")):
         if not name or name.startswith("-"):
             break  # as CUDA reads it: what is not valid ends the list
-        if known and name.isdecimal():
-            if int(name) >= len(known):
+        if installed and name.isdecimal():
+            if int(name) >= len(installed):
                 break
-            name = known[int(name)]
+            name = installed[int(name)]
         chosen.append(name)
     return list(dict.fromkeys(chosen))
 

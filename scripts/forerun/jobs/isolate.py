@@ -130,7 +130,7 @@ def _attempt(
             except children.Gone as error:
                 os.close(work.reader)
                 os.environ.pop(children.server.VARIABLE, None)
-                write(f"note: {error}: starting again in a process of its own\n".encode())
+                write(f"note: {error}: starting again in a fresh process\n".encode())
 
 
 class _Work:

@@ -1,9 +1,9 @@
-"""The child process in which one piece of work is done: ``python -m forerun.jobs.worker``.
+"""The child process that runs one task: ``python -m forerun.jobs.worker``.
 
 It reads its task (JSON) from standard input: the function to call, its arguments, the progress file
-and the descriptor on which the result is reported. What it prints is the log. It dies with its
-parent, so nothing is left training when a job is killed. :mod:`forerun.jobs.server` forks children
-that do the same without starting an interpreter.
+and the descriptor for the result. What it prints goes to the log. It ends with its parent, so
+nothing keeps training when a job is killed. Children that the server forks
+(:mod:`forerun.jobs.server_process`) do the same without starting an interpreter.
 """
 
 from __future__ import annotations
