@@ -3,6 +3,10 @@
 pandas turns each number into an object and writes row by row; here Arrow makes the text of whole
 columns and joins them. The text is the same, to the byte (a test compares both), so that it does
 not matter which of the two wrote a file.
+
+``pyarrow.csv`` is faster (docs/performance.md), but its text differs: whole numbers lose their
+point, so that other readers take a column of them for integers; every name is in quotes; and times
+have nine digits of a second, unless they are dates.
 """
 
 from __future__ import annotations
