@@ -158,7 +158,7 @@ def _work(task: dict[str, Any], out: int, result: int, keeper: int) -> NoReturn:
         os.chdir(task["cwd"])
         outcome = worker.perform(task)
         with os.fdopen(3, "w") as pipe:
-            json.dump(outcome, pipe)
+            json.dump(outcome.as_dict(), pipe)
         atexit._run_exitfuncs()  # as an interpreter that ends: some libraries end their helpers so
         status = 0
     finally:

@@ -21,6 +21,7 @@ from typing import Any
 from forerun.base.errors import UserError
 from forerun.base.files import write_json
 from forerun.base.parent import end_with_parent
+from forerun.runs.outcome import Failure, Outcome
 
 
 def bound(threads: int) -> dict[str, str]:
@@ -53,7 +54,7 @@ class ProgressFile:
         write_json(self.path, self.fixed | state)
 
 
-def perform(task: dict[str, Any]) -> dict[str, Any]:
+def perform(task: dict[str, Any]) -> Outcome:
     """Call the task's function; return its outcome, whatever happens."""
     try:
         arguments = dict(task["arguments"])
@@ -67,15 +68,15 @@ def perform(task: dict[str, Any]) -> dict[str, Any]:
         bind_threads(task["threads"])
         work(**arguments)
     except UserError as error:
-        return {"status": "failed", "error": {"class": "UserError", "message": str(error)}}
+        return Outcome(status="failed", error=Failure("UserError", str(error)))
     except MemoryError as error:
         message = f"out of memory: {error}; give the job more, or set a smaller windows_batch_size"
-        return {"status": "failed", "error": {"class": "MemoryError", "message": message}}
+        return Outcome(status="failed", error=Failure("MemoryError", message))
     except BaseException as error:
         traceback.print_exc()
         message = " ".join(str(error).split())[:1000] or repr(error)
-        return {"status": "failed", "error": {"class": type(error).__name__, "message": message}}
-    return {"status": "ok", "error": None}
+        return Outcome(status="failed", error=Failure(type(error).__name__, message))
+    return Outcome(status="ok")
 
 
 def bind_threads(threads: int) -> None:
@@ -94,9 +95,9 @@ def bind_threads(threads: int) -> None:
 def main() -> None:
     task = json.load(sys.stdin)
     end_with_parent(signal.SIGKILL, task["parent"])
-    result = perform(task)
+    outcome = perform(task)
     with os.fdopen(task["result"], "w") as pipe:
-        json.dump(result, pipe)
+        json.dump(outcome.as_dict(), pipe)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from forerun.base.files import TEMPORARY, new_file, new_folder
 from forerun.base.publishing import sweep
 from forerun.config.settings import read_frozen
 from forerun.runs import seal
+from forerun.runs.fit import LEASE
 from forerun.runs.paths import RUN_ID, check_run_id
 from forerun.runs.state import is_frozen, is_sealed
 
@@ -173,7 +174,7 @@ def _is_left_out(path: PurePosixPath) -> bool:
     """Tell whether an entry only says who worked on the run, or was left by a killed process."""
     inside = path.relative_to(path.parts[0])
     temporary = any(part.startswith(TEMPORARY) for part in inside.parts)
-    return str(inside) in _LEFT_OUT or ".claim" in inside.suffixes or temporary
+    return str(inside) in _LEFT_OUT or LEASE in inside.suffixes or temporary
 
 
 def _checked(

@@ -19,6 +19,8 @@ from forerun.runs.paths import MODEL, RunPaths
 
 #: Rules whose jobs are fits; those of models that take seconds have other priorities.
 RULES = ("train_model", "cross_validate", "train_baseline", "cross_validate_baseline")
+#: Ending of the file that says who is training a fit.
+LEASE = ".claim"
 _NAME = re.compile(r"final|fold_(0|[1-9][0-9]{0,5})")
 
 
@@ -82,7 +84,7 @@ class Fit:
     @property
     def lease_path(self) -> Path:
         """Who is training it."""
-        return self._mirrored("logs", ".claim")
+        return self._mirrored("logs", LEASE)
 
     def _mirrored(self, folder: str, ending: str) -> Path:
         number = "" if self.fold is None else f"_{self.fold}"

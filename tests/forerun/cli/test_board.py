@@ -1,4 +1,4 @@
-"""The live board: what it reads from a run's folder, and what it shows."""
+"""The live board: what it shows of the fits of a run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fits_at_work import by_fit, make_run_at_work, state_of_fit
 from rich.console import Console
-from synthetic import make_run
 
 from forerun.base.files import write_json
 from forerun.cli.board import Board, sentence, stage
 from forerun.cli.board_table import draw
-from forerun.runs.fit import Fit
-from forerun.runs.paths import RunPaths
 from forerun.runs.progress import (
     FAILED,
     OK,
@@ -26,62 +24,14 @@ from forerun.runs.progress import (
     STOPPED,
     WAITING,
     FitState,
-    Progress,
     share,
     survey,
-    time_left,
 )
-
-
-def report_progress(folder: Path, model: str, **state: Any) -> None:
-    """Write what a training job writes about itself."""
-    state = {"step": 20, "max_steps": 50, "loss": 0.25, "elapsed": 8.0} | state
-    labels = {"run": folder.name, "model": model, "stage": "train_model"}
-    path = Fit(RunPaths(folder), model).progress_path
-    write_json(path, labels | state | {"updated_at": time.time()})
-
-
-def state_of_fit(model: str, fold: int | None, state: str = WAITING, **progress: Any) -> FitState:
-    return FitState(Fit(RunPaths(Path("exp1")), model, fold), state, Progress(**progress))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A run at work: NBEATS trains, NHITS waits, LSTM has failed, the baselines are done."""
-    folder = make_run(tmp_path, series=1, failed=["LSTM"], sealed=False)
-    for part in ("NBEATS/final", "NHITS/final", "NHITS/fold_0"):
-        (folder / "parts" / f"{part}.json").unlink()
-    report_progress(folder, "NBEATS")
-    return folder
-
-
-def by_fit(folder: Path, since: float = 0.0) -> dict[tuple[str, str], FitState]:
-    return {(each.fit.model, each.fit.name): each for each in survey(folder, since)}
-
-
-def test_survey_reads_the_state_of_each_fit(folder: Path) -> None:
-    states = by_fit(folder)
-    assert len(states) == 5 * 2
-    assert states["SeasonalNaive", "final"].state == OK
-    assert states["NHITS", "fold_0"].state == WAITING
-    failed = states["LSTM", "final"]
-    assert (failed.state, failed.reason) == (FAILED, "LSTM could not be trained: loss is NaN")
-    assert failed.log.endswith("logs/train_model/LSTM.log")
-    running = states["NBEATS", "final"]
-    assert (running.state, running.progress.step, running.progress.max_steps) == (RUNNING, 20, 50)
-    assert running.remaining == pytest.approx(8.0 / 20 * 30, abs=1.0)
-    # Six of ten done, one failed, one at 20 of 50.
-    assert share(states.values()) == pytest.approx((6 + 1 + 0.4) / 10)
-
-
-def test_progress_of_a_killed_call_is_not_running(folder: Path) -> None:
-    path = folder / "logs" / "train_model" / "NBEATS.progress.json"
-    os.utime(path, (1000, 1000))
-    assert by_fit(folder, since=2000)["NBEATS", "final"].state == WAITING
-
-
-def test_failures_of_an_earlier_call_are_tried_again(folder: Path) -> None:
-    assert by_fit(folder, since=time.time() + 60)["LSTM", "final"].state == WAITING
+    return make_run_at_work(tmp_path)
 
 
 def test_a_fit_that_the_time_limit_has_stopped_is_not_done(folder: Path) -> None:
@@ -100,12 +50,6 @@ def test_a_fit_that_the_time_limit_has_stopped_is_not_done(folder: Path) -> None
     assert "■ stopped: ended" in shown.getvalue()
     assert "0 of 2 fits, 1 stopped" in shown.getvalue()
     assert by_fit(folder, since=time.time() + 60)["NHITS", "final"].state == WAITING
-
-
-def test_no_run_yet_and_damaged_files(tmp_path: Path, folder: Path) -> None:
-    assert survey(tmp_path / "nothing") == []
-    (folder / "logs" / "train_model" / "NBEATS.progress.json").write_text("{")
-    assert by_fit(folder)["NBEATS", "final"].state == WAITING
 
 
 def plain_lines(folder: Path, **options: Any) -> list[str]:
@@ -190,30 +134,12 @@ def test_table_fits_the_terminal(models: int) -> None:
     assert ("… and" in "".join(lines)) == (models == 40)
 
 
-def test_time_left_by_hand() -> None:
-    done = [state_of_fit("A", None, OK, elapsed=10.0), state_of_fit("B", None, OK, elapsed=2.0)]
-    assert time_left([state_of_fit("A", None), state_of_fit("A", 0)]) is None
-    # Another fit of A: 10 s. C, of which nothing is known: the mean, 6 s. One after the other.
-    waiting = [state_of_fit("A", 0), state_of_fit("C", None)]
-    assert time_left([*done, *waiting]) == pytest.approx(16.0)
-    # C at a quarter after 5 s: 15 s to go of 20; the mean of A, B and C is no part of it. Two run.
-    running = state_of_fit("C", None, RUNNING, step=25, max_steps=100, elapsed=5.0)
-    starting = state_of_fit("A", 0, RUNNING, elapsed=4.0)
-    assert time_left([*done, running, starting]) == pytest.approx((15.0 + 6.0) / 2)
-
-
 def test_what_is_done_after_the_fits(folder: Path) -> None:
     assert stage(folder) == "drawing"
     (folder / "plots").mkdir()
     assert stage(folder) == "writing the report"
     (folder / "leaderboard.csv").unlink()
     assert stage(folder) == "scoring"
-
-
-def test_what_waits_was_not_done_before(folder: Path) -> None:
-    states = by_fit(folder, since=time.time() + 60)
-    assert not states["NHITS", "final"].is_old
-    assert states["SeasonalNaive", "final"].is_old
 
 
 def test_sentences() -> None:
