@@ -20,8 +20,10 @@ from synthetic import make_run
 
 from forerun.base.files import read_json
 from forerun.cli.app import run as forerun
+from forerun.runs.fit import Fit
+from forerun.runs.paths import RunPaths
 from forerun.runs.seal import verify
-from forerun.runs.state import is_sealed, outcome
+from forerun.runs.state import is_sealed
 
 #: A model that cannot be fitted to so short series.
 TOO_LONG = {
@@ -108,7 +110,7 @@ def test_killed_jobs_and_models_that_raise(
     assert list(changes(run, before)) == []
     assert board(run)["Naive"]["status"] == "ok"
     assert (run / "predictions" / "Naive.csv").exists()
-    assert outcome(run / "parts" / "TooLong" / "final.json")["attempts"] == 2
+    assert Fit(RunPaths(run), "TooLong").failures() == 2
     assert not is_sealed(run)
 
     # Accepted as they are.
@@ -212,9 +214,11 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
     assert "smaller learning_rate" in said["Diverges"]
     assert "killed by SIGKILL" in said["Endless"]
     assert "smaller windows_batch_size" in said["Endless"]
-    fold = outcome(run / "parts" / "Endless" / "fold_0.json")["error"]
-    assert fold["class"] == "TimeLimit"
-    assert "max_time: 15 s" in fold["message"]
+    fold = Fit(RunPaths(run), "Endless", 0).outcome()
+    assert fold
+    assert fold.error
+    assert fold.error.kind == "TimeLimit"
+    assert "max_time: 15 s" in fold.reason
     assert {p.stem for p in (run / "predictions").glob("*.csv")} == {
         "Good", "SeasonalNaive", "per_series", "ensemble", "all",
     }  # fmt: skip

@@ -31,8 +31,10 @@ from forerun.cli import locks
 from forerun.config.settings import resolve
 from forerun.forecasting import freeze
 from forerun.runs import session
+from forerun.runs.fit import recorded_fits
+from forerun.runs.paths import RunPaths
 from forerun.runs.seal import frozen_files, seal, verify
-from forerun.runs.state import is_frozen, is_sealed, outcome
+from forerun.runs.state import is_frozen, is_sealed
 
 
 def until(true: Callable[[], object], seconds: float = 300) -> None:
@@ -68,7 +70,9 @@ def test_a_network_that_was_trained_is_not_trained_again(tmp_path: Path, trained
     write_table(tmp_path / "table.csv")
     call = start(tmp_path, "killed", "--set", "reuse=false", shared=True)
     run = tmp_path / "runs" / "killed"
-    until(lambda: any(outcome(p).get("status") == "ok" for p in run.glob("parts/*/final.json")))
+    until(
+        lambda: any(fit.fold is None and fit.is_completed() for fit in recorded_fits(RunPaths(run)))
+    )
     processes = [process for kind in family(call).values() for process in kind]
     call.kill()
     end(processes)

@@ -192,7 +192,7 @@ def test_versions_code_and_threads_count(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(fingerprint, "code", lambda: "changed")
         assert keys(run)[0] != before
-    monkeypatch.setattr(fingerprint, "versions", lambda engine: {engine: "99"})
+    monkeypatch.setattr(fingerprint, "versions", lambda packages: dict.fromkeys(packages, "99"))
     assert keys(run)[0] != before
 
 
