@@ -81,8 +81,11 @@ def server(place):
     started.stop()
 
 
+FIT = Fit(RunPaths(Path("r")), "m")
+
+
 def run(function, arguments, **options):
-    return isolate.run(f"work_here:{function}", arguments, Fit(RunPaths(Path("r")), "m"), **options)
+    return isolate.run(f"work_here:{function}", arguments, FIT, **options)
 
 
 def call(function, **arguments):
@@ -192,9 +195,9 @@ def test_children_end_with_the_server_and_the_job_continues_in_a_fresh_process(
     killer.start()
     outcome = run("flaky", {"seconds": 60, "mark": "mark"})
     killer.join()
-    assert outcome["status"] == "ok"
-    assert "usage" not in outcome
-    assert "starting again" in Path("logs/train_model/m.log").read_text()
+    assert outcome.is_ok
+    assert not outcome.usage
+    assert "starting again" in FIT.log_path.read_text()
     assert wait_for(lambda: not psutil.pid_exists(int(Path("mark").read_text())))
 
 
@@ -231,18 +234,18 @@ def test_ending_it_leaves_nothing(place):
 def test_another_environment_is_refused(server, monkeypatch):
     monkeypatch.setattr(preload, "identity", lambda: ["another"])
     outcome = run("sleep", {"seconds": 0, "mark": "mark"})
-    assert outcome["status"] == "ok"
-    assert "usage" not in outcome  # a fresh process did it
+    assert outcome.is_ok
+    assert not outcome.usage  # a fresh process did it
 
 
 def test_no_server_is_no_error(place, monkeypatch):
     monkeypatch.setenv(preload.VARIABLE, str(place / "missing"))
-    assert run("sleep", {"seconds": 0, "mark": "mark"})["status"] == "ok"
+    assert run("sleep", {"seconds": 0, "mark": "mark"}).is_ok
 
 
 def test_the_benchmark_file_is_corrected(server):
     run("sleep", {"seconds": 1, "mark": "mark"})
-    path = Path("benchmarks/train_model/m.tsv")
+    path = FIT.benchmark_path
     path.parent.mkdir(parents=True)
     columns = [
         "s",
@@ -370,7 +373,7 @@ def test_it_imports_nothing_until_somebody_asks(place):
 def test_it_can_be_turned_off(place, monkeypatch):
     monkeypatch.setenv(preload.VARIABLE, "off")
     assert preload.start(["statsforecast"]) is None
-    assert "usage" not in run("sleep", {"seconds": 0, "mark": "mark"})
+    assert not run("sleep", {"seconds": 0, "mark": "mark"}).usage
 
 
 def test_one_that_runs_already_is_enough(place):
