@@ -74,10 +74,10 @@ def column(page: Any, table: str, number: int) -> list[str]:
 
 
 def traces(page: Any, selector: str) -> list[dict[str, Any]]:
-    """Return name, first values and colour of each line that a chart draws."""
+    """Return name, first values and color of each line that a chart draws."""
     found = page.evaluate(
         """selector => document.querySelector(selector + ' .plot').data.map(
-            t => ({name: t.name, y: t.y, x: t.x, fill: t.fill, colour: t.line && t.line.color}))""",
+            t => ({name: t.name, y: t.y, x: t.x, fill: t.fill, color: t.line && t.line.color}))""",
         selector,
     )
     return list(found)
@@ -170,10 +170,10 @@ def test_charts_have_a_table_and_other_measures(show: Any) -> None:
 def test_theme_changes_charts_and_page(show: Any) -> None:
     page = show("report")
     back = "getComputedStyle(document.body).backgroundColor"
-    light, before = page.evaluate(back), traces(page, "[data-chart=by-step]")[0]["colour"]
+    light, before = page.evaluate(back), traces(page, "[data-chart=by-step]")[0]["color"]
     page.click("#theme")
     assert page.evaluate(back) != light
-    assert traces(page, "[data-chart=by-step]")[0]["colour"] != before
+    assert traces(page, "[data-chart=by-step]")[0]["color"] != before
     assert page.locator("#theme").inner_text() == "Light theme"
     page.click("#theme")
     assert page.locator("#theme").inner_text() == "Dark theme"
@@ -231,7 +231,7 @@ def test_everything_has_a_name_for_screen_readers(show: Any) -> None:
     landmarks = page.evaluate(
         """[...document.querySelectorAll('section, [role=region]')].map(
             e => e.getAttribute('aria-label')
-                || document.getElementById(e.getAttribute('aria-labelledby')).innerText)"""
+                || document.getElementById(e.getAttribute('aria-labeledby')).innerText)"""
     )
     assert len(landmarks) == len(set(landmarks)) > 10
 

@@ -117,7 +117,7 @@ WRONG = {
         ["predict", "-r", "exp1", "--", f"--workflow-profile={PROJECT}/profiles/kubernetes"],
         "kubernetes/config.yaml: the commands work on runs in folders",
     ),
-    "sort": (["list-runs", "--sort", "colour"], "there is no column 'colour'"),
+    "sort": (["list-runs", "--sort", "color"], "there is no column 'color'"),
     "no such run": (["predict", "-r", "exp3"], "there is no run 'exp3' in runs; the nearest: exp"),
     "run of predict": (["predict", "-r", "../exp1"], "not possible"),
     "no such model": (["predict", "-r", "exp1", "-m", "NHIT"], "did you mean 'NHITS'?"),

@@ -219,7 +219,7 @@ def in_terminal(folder: Path, *arguments: str, columns: list[int]) -> tuple[int,
 
     Returns
     -------
-    The exit code, everything written, and the pictures of the board, without colours.
+    The exit code, everything written, and the pictures of the board, without colors.
     """
     sizes = ("COLUMNS", "LINES")  # pytest's workers set them: the terminal is to tell its size
     env = {name: value for name, value in environment().items() if name not in sizes}

@@ -244,14 +244,14 @@ def a_whole_run_through_submit_commands(cluster: Cluster, home: Path) -> None:
 
 
 def a_killed_job_blames_only_the_fit_that_it_was_killed_in(cluster: Cluster, home: Path) -> None:
-    """All fits share one job, which is cancelled twice while it is at the same one of them."""
+    """All fits share one job, which is canceled twice while it is at the same one of them."""
     call = Call(cluster, home, alone=False)
     run = home / "runs" / "exp1"
     call.wait(lambda: claimants(run), "a fit to begin")
     (guilty,) = claimants(run)
     for number in (1, 2):
         call.wait(lambda: guilty in claimants(run), f"try {number} of {guilty}")
-        os.kill(claimants(run)[guilty], signal.SIGSTOP)  # it will not end before it is cancelled
+        os.kill(claimants(run)[guilty], signal.SIGSTOP)  # it will not end before it is canceled
         job = call.jobs("baselines", "RUNNING")[-1]
         cluster.ask("scancel", job["id"])
         call.wait(lambda job=job: state(cluster, job["id"]) == "CANCELLED", "the job to end")
@@ -273,15 +273,15 @@ def mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, home: Path) -
     memory = "train_baseline:mem_mb=200 if attempt == 1 else 3000"
     call = Call(cluster, home, "--set-resources", memory)
     # Cancelled each time it runs: given up after two times, and reported.
-    cancelled = call.job("cross_validate.*SeasonalNaive")
-    cancel_at_work(call, home, cancelled)
+    canceled = call.job("cross_validate.*SeasonalNaive")
+    cancel_at_work(call, home, canceled)
     # Stopped, so that it reaches its time limit: one minute is the least that Slurm knows.
     stopped = call.job("cross_validate.*_Naive")
     cluster.ask("scontrol", "update", f"JobId={stopped['id']}", "TimeLimit=1")
     stop_processes(call, home, "model=Naive,fold=0")
     cluster.restart_controller()
     known = {job["id"] for job in call.jobs()}
-    assert {cancelled["id"], stopped["id"]} <= known, "the controller forgot jobs"
+    assert {canceled["id"], stopped["id"]} <= known, "the controller forgot jobs"
     call.wait(lambda: len(call.jobs("cross_validate.*SeasonalNaive")) == 2, "a second try")
     again = call.jobs("cross_validate.*SeasonalNaive")[1]["id"]
     call.wait(lambda: state(cluster, again) == "RUNNING", "the second try to run")
@@ -296,7 +296,7 @@ def mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, home: Path) -
         assert (first["memory"], second["memory"]) == ("200M", "3000M")
         assert (first["state"], second["state"]) == ("FAILED", "COMPLETED")
         assert outcome(home, f"{model}/final")["status"] == "ok"
-    # The one that ran too long was tried again; the one that was cancelled twice is reported.
+    # The one that ran too long was tried again; the one that was canceled twice is reported.
     assert outcome(home, "Naive/fold_0")["status"] == "ok"
     failed = outcome(home, "SeasonalNaive/fold_0")
     assert (failed["status"], failed["error"]["class"]) == ("failed", "JobKilled")
@@ -359,7 +359,7 @@ def cancel_at_work(call: Call, home: Path, job: dict[str, str]) -> None:
     """Cancel a job that fits SeasonalNaive's fold while it does."""
     run, piece = home / "runs" / "exp1", "SeasonalNaive/fold_0"
     call.wait(lambda: piece in claimants(run), f"{piece} to begin")
-    os.kill(claimants(run)[piece], signal.SIGSTOP)  # it will not end before it is cancelled
+    os.kill(claimants(run)[piece], signal.SIGSTOP)  # it will not end before it is canceled
     call.cluster.ask("scancel", job["id"])
     call.wait(lambda: state(call.cluster, job["id"]) == "CANCELLED", "the job to end")
 

@@ -99,10 +99,10 @@ class Run(RunReader):
         """
         from forerun.report.figure import series_figure
 
-        known = [str(name) for name in self.history["unique_id"].unique()]
-        unique_id = known[0] if unique_id is None else str(unique_id)
-        if unique_id not in known:
-            raise UserError(f"the run has no series '{unique_id}'{suggest(unique_id, known)}")
+        names = [str(name) for name in self.history["unique_id"].unique()]
+        unique_id = names[0] if unique_id is None else str(unique_id)
+        if unique_id not in names:
+            raise UserError(f"the run has no series '{unique_id}'{suggest(unique_id, names)}")
         ranked = [model for model in self.ranked if model not in self.failed]
         return series_figure(self, unique_id, list(models) if models else ranked[:5])
 

@@ -138,7 +138,7 @@ class Cluster:
             self._end(self.folder / name)
 
     def sweep(self) -> None:
-        """End what cancelled jobs have left.
+        """End what canceled jobs have left.
 
         `proctrack/linuxproc` follows parents: a process whose parent was killed first is lost to
         it. A real cluster has cgroups.

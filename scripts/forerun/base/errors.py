@@ -23,13 +23,13 @@ class UserError(Exception):
     """
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
+def suggest(word: str, names: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the nearest known word, or an empty string."""
-    found = nearest(word, known, 1)
+    found = nearest(word, names, 1)
     return f" (did you mean '{found[0]}'?)" if found else ""
 
 
-def nearest(word: str, known: Iterable[str], most: int = 3, cutoff: float = 0.6) -> list[str]:
+def nearest(word: str, names: Iterable[str], most: int = 3, cutoff: float = 0.6) -> list[str]:
     """Return the known words that are most like a word, the nearest first.
 
     Case, separators and leading zeros make no difference: ``shop_1`` finds ``shop_01`` before
@@ -38,7 +38,7 @@ def nearest(word: str, known: Iterable[str], most: int = 3, cutoff: float = 0.6)
     wanted = _plain(word)
     matcher = difflib.SequenceMatcher(b=wanted)
     ranked: list[tuple[float, float, int, str]] = []
-    for name in known:
+    for name in names:
         plain = _plain(name)
         matcher.set_seq1(plain)
         if min(matcher.real_quick_ratio(), matcher.quick_ratio()) < cutoff:

@@ -87,25 +87,25 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
-def _size(node: yaml.Node, known: dict[int, int], depth: int) -> int:
+def _size(node: yaml.Node, sizes: dict[int, int], depth: int) -> int:
     """Return how many values a node stands for, aliases written out; refuse too many."""
-    if id(node) in known:
-        size = known[id(node)]
+    if id(node) in sizes:
+        size = sizes[id(node)]
         if not size:
             raise ValueError("an alias refers to what it is part of")
         return size
     if depth > DEEPEST:
         raise RecursionError
-    known[id(node)] = 0  # while its parts are counted
+    sizes[id(node)] = 0  # while its parts are counted
     children: list[yaml.Node] = []
     if isinstance(node, yaml.MappingNode):
         children = [part for pair in node.value for part in pair]
     elif isinstance(node, yaml.SequenceNode):
         children = node.value
-    size = 1 + sum(_size(child, known, depth + 1) for child in children)
+    size = 1 + sum(_size(child, sizes, depth + 1) for child in children)
     if size > MOST_VALUES:
         raise ValueError(f"it stands for more than {MOST_VALUES:,} values")
-    known[id(node)] = size
+    sizes[id(node)] = size
     return size
 
 

@@ -111,8 +111,8 @@ def _own_predictions(folder: Path, settings: dict[str, Any], choice: Choice, wis
         parts = ["predictions", *(["plots"] if wish.plot else [])]
         targets = [f"{folder.as_posix()}/{part}" for part in parts]
         output = folder.parent.parent.as_posix()
-        told = ["--config", f"output_dir={output}"] if output != "." else []
-        command = snakemake.command(targets, [*told, *wish.extras])
+        options = ["--config", f"output_dir={output}"] if output != "." else []
+        command = snakemake.command(targets, [*options, *wish.extras])
         say(snakemake.shown(command))
         if not wish.verify:
             os.environ[UNVERIFIED] = "1"  # the jobs of this call inherit it

@@ -48,8 +48,8 @@ def command(
     if keep:
         names = ", ".join(GITIGNORE.split())
         say(f"{folder / '.gitignore'}: exists and was left alone; it should name {names}")
-    there = "" if folder.resolve() == Path.cwd() else f"cd {folder}; "
-    say(f"next: {there}train --run-id exp1   (or snakemake runs/exp1/predictions)")
+    prefix = "" if folder.resolve() == Path.cwd() else f"cd {folder}; "
+    say(f"next: {prefix}train --run-id exp1   (or snakemake runs/exp1/predictions)")
 
 
 def shipped() -> dict[Path, Path]:

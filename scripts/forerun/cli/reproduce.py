@@ -50,8 +50,8 @@ def _make(run: str, scratch: Path, extras: list[str]) -> int:
     from forerun.cli import snakemake
     from forerun.cli.console import say
 
-    told = ["reuse=false", "accept_failures=true", "log_file="]
-    arguments = ["--directory", str(scratch), "--config", *told, *extras]
+    options = ["reuse=false", "accept_failures=true", "log_file="]
+    arguments = ["--directory", str(scratch), "--config", *options, *extras]
     command = snakemake.command([f"runs/{run}/predictions"], arguments)
     say(snakemake.shown(command))
     with tempfile.TemporaryFile() as output:

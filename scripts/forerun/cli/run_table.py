@@ -36,13 +36,13 @@ _TERM = re.compile(r"([A-Za-z_]+)(<=|>=|!=|=|<|>)(.*)")
 
 
 def _column(name: str, what: str) -> str:
-    known = _ALIASES.get(name, name)
-    if known not in COLUMNS:
+    key = _ALIASES.get(name, name)
+    if key not in COLUMNS:
         raise UserError(
             f"{what}: there is no column '{name}'{suggest(name, COLUMNS)}; "
-            f"known are {', '.join(COLUMNS)}"
+            f"the columns are {', '.join(COLUMNS)}"
         )
-    return known
+    return key
 
 
 def _value(row: Row, column: str) -> Any:
@@ -66,10 +66,10 @@ def choose(rows: Iterable[Row], terms: str) -> list[Row]:
 
 def _holds(value: Any, sign: str, wanted: str, term: str) -> bool:
     if isinstance(value, list):
-        there = any(fnmatch.fnmatchcase(item.lower(), wanted.lower()) for item in value)
+        matches = any(fnmatch.fnmatchcase(item.lower(), wanted.lower()) for item in value)
         if sign not in ("=", "!="):
             raise UserError(f"--filter: '{term}': only = and != go with a list")
-        return there == (sign == "=")
+        return matches == (sign == "=")
     if value is None:
         return sign == "!="
     if isinstance(value, str):
@@ -87,9 +87,9 @@ def order(rows: Iterable[Row], by: str = "created", reverse: bool = False) -> li
     column = _column(by.lower().lstrip("-"), "--sort")
     downwards = (column == "created") != (reverse or by.startswith("-"))
     rows = list(rows)
-    known = [row for row in rows if _value(row, column) is not None]
-    known.sort(key=lambda row: (_value(row, column), row.run_id), reverse=downwards)
-    return known + [row for row in rows if _value(row, column) is None]
+    with_value = [row for row in rows if _value(row, column) is not None]
+    with_value.sort(key=lambda row: (_value(row, column), row.run_id), reverse=downwards)
+    return with_value + [row for row in rows if _value(row, column) is None]
 
 
 # -- Writing the table --------------------------------------------------------------------------

@@ -78,12 +78,12 @@ class Workspace:
         return shlex.join([*words, *where, *(["--", *extras] if extras else [])])
 
     def _nearest(self, run_id: str) -> str:
-        known = [entry.name for entry in run_folders(self.runs)]
-        if not known:
+        existing = [entry.name for entry in run_folders(self.runs)]
+        if not existing:
             return " (there are no runs)"
-        near = nearest(run_id, known, cutoff=0.4)
+        near = nearest(run_id, existing, cutoff=0.4)
         if not near:
-            near = sorted(known)[-3:]
+            near = sorted(existing)[-3:]
         return f"; the nearest: {', '.join(near)}" if near else ""
 
 

@@ -57,14 +57,14 @@ def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
     if info.base:  # an automatic model: arguments of the model it tunes can be fixed
         arguments = {**catalog.info(info.engine, info.base).arguments, **arguments}
     trainer = catalog.offer(info.engine).trainer
-    known = [name for name in {**arguments, **dict.fromkeys(trainer)} if name not in _REFUSED]
+    allowed = [name for name in {**arguments, **dict.fromkeys(trainer)} if name not in _REFUSED]
     wrong = []
     for name, value in params.items():
         if name in _REFUSED and name in {*arguments, *trainer, "h"}:
             wrong.append(f"'{name}' cannot be given, {_REFUSED[name]}")
-        elif name not in known:
+        elif name not in allowed:
             note = catalog.outdated(info.engine)
-            hint = suggest(name, known) + (f"; {note}" if note else "")
+            hint = suggest(name, allowed) + (f"; {note}" if note else "")
             wrong.append(f"{info.name} has no argument {schema.show(name)}{hint}")
         else:
             wrong += _check_value(name, value, arguments.get(name, Argument()))

@@ -28,9 +28,9 @@ def check_missing(
     panel: Panel, position: Ints, grid: Grid, has_futr: bool, problems: Problems
 ) -> None:
     """Note gaps and missing targets (``on_gaps: error``)."""
-    told = panel.damaged[panel.code]
+    reported = panel.damaged[panel.code]
     past = past_rows(panel) if has_futr else np.ones(len(panel), dtype=bool)
-    missing = np.isnan(panel.y) & past & ~told
+    missing = np.isnan(panel.y) & past & ~reported
     if missing.any():
         row = int(np.argmax(missing))
         number = count(int(missing.sum()), "target value is", "target values are")
@@ -40,7 +40,7 @@ def check_missing(
         )
     jumps = np.zeros(len(panel), dtype=np.int64)
     jumps[1:] = np.diff(position) - 1
-    gap = (jumps > 0) & ~panel.firsts() & past & ~told
+    gap = (jumps > 0) & ~panel.firsts() & past & ~reported
     if gap.any():
         row = int(np.argmax(gap))
         lost = show_time(int(add_steps(int(panel.time[row - 1]), 1, grid.freq)), panel.dated)
@@ -63,11 +63,11 @@ def fill(
     unless they can carry known future values. In between every value is the one before it: a fill
     from both sides would tell a window what comes after its cutoff.
     """
-    known = ~np.isnan(panel.y)
+    observed = ~np.isnan(panel.y)
     row = np.arange(len(panel))
-    keep = row >= panel.first_rows(known)[panel.code]
+    keep = row >= panel.first_rows(observed)[panel.code]
     if not has_futr:
-        keep &= row <= panel.last_rows(known)[panel.code]
+        keep &= row <= panel.last_rows(observed)[panel.code]
     if not keep.all():
         dropped = int((~keep).sum())
         notes.append(f"{count(dropped, 'row')} without a target value at a series' end dropped")
@@ -177,8 +177,8 @@ def known_future(
     lacking = np.flatnonzero((number < horizon) & (last >= 0) & ~panel.damaged)
     if len(lacking):
         code = lacking[0]
-        there = set(ahead[full & (panel.code == code)].tolist())
-        step = next(step for step in range(1, horizon + 1) if step not in there)
+        existing = set(ahead[full & (panel.code == code)].tolist())
+        step = next(step for step in range(1, horizon + 1) if step not in existing)
         moment = add_steps(int(panel.time[last[code]]), step, grid.freq)
         total = count(int((horizon - number[lacking]).sum()), "future row")
         notes.append(

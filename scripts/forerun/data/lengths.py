@@ -79,9 +79,9 @@ def check_lengths(
     need = required_length(settings, input_size, training)
     least = held_out(dict(settings)) + LEAST if training else 1
     how = settings.get("on_short") or "error"
-    there = np.zeros(len(lengths), dtype=bool)
-    there[panel.code] = True
-    short = there & (lengths < need) & ~panel.damaged
+    present = np.zeros(len(lengths), dtype=bool)
+    present[panel.code] = True
+    short = present & (lengths < need) & ~panel.damaged
     if not short.any():
         return panel, False
     limit = least if how == "pad" else need
@@ -93,7 +93,7 @@ def check_lengths(
     if how == "pad" and not len(wrong):
         notes.append(f"shorter than {need} values, padded at the start: {said}")
         return panel, True
-    if how == "drop" and len(wrong) < there.sum():
+    if how == "drop" and len(wrong) < present.sum():
         notes.append(f"dropped as too short, {reason}: {said}")
         keep = np.ones(len(lengths), dtype=bool)
         keep[wrong] = False

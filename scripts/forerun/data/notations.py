@@ -190,8 +190,8 @@ def _with_century(form: str, times: pd.Series, observed: Bools) -> Reading:
     """Put years of two digits into the right century."""
     if "%y" not in form:
         return Reading(times)
-    known = times.notna().to_numpy()
-    two = np.where(known, times.dt.year.fillna(0).to_numpy().astype(np.int64) % 100, -1)
+    present = times.notna().to_numpy()
+    two = np.where(present, times.dt.year.fillna(0).to_numpy().astype(np.int64) % 100, -1)
     century, notes, trouble = _century(two, observed)
     parts = {name: getattr(times.dt, name) for name in ("month", "day", "hour", "minute", "second")}
     year = pd.Series([century(int(one)) if one >= 0 else np.nan for one in two])

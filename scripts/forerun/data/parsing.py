@@ -59,11 +59,11 @@ def parse_ids(column: pd.Series) -> tuple[Ints, Labels]:
     """
     codes, raw = factorize(column)
     names = [_name(value) for value in raw]
-    known = sorted({name for name in names if name})
-    place = {name: number for number, name in enumerate(known)}
+    distinct = sorted({name for name in names if name})
+    place = {name: number for number, name in enumerate(distinct)}
     table = np.array([place.get(name, -1) for name in names] + [-1], dtype=np.int64)
-    labels = np.empty(len(known), dtype=object)
-    labels[:] = known
+    labels = np.empty(len(distinct), dtype=object)
+    labels[:] = distinct
     return table[codes], labels
 
 

@@ -283,15 +283,15 @@ def _measure(
 ) -> dict[str, Any]:
     """Decide on season and input size, and what happens to short series."""
     lengths = np.bincount(panel.code[~np.isnan(panel.y)], minlength=len(panel.labels))
-    there = lengths[lengths > 0]
+    present = lengths[lengths > 0]
     usual: int = settings.get("season_length") or season_length(grid.freq)
     season = usual
     if settings.get("season_length") is None:
-        season = whole_season(usual, there, held_out(dict(settings)))
+        season = whole_season(usual, present, held_out(dict(settings)))
         notes.append(f"season_length for freq {grid.freq}: {season}")
     size = settings.get("input_size")
     if size is None:
-        size = default_input_size(int(settings["horizon"]), usual, there, settings)
+        size = default_input_size(int(settings["horizon"]), usual, present, settings)
         notes.append(f"input_size was chosen: {size}")
     panel, padded = check_lengths(panel, lengths, size, settings, training, problems, notes)
     return {

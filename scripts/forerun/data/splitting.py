@@ -35,13 +35,15 @@ def split(
         ``unique_id`` and ``stat_exog``, one row per series; None without static features.
     """
     roles = Roles.of(settings)
-    known = frame["y"].notna().to_numpy()
+    observed = frame["y"].notna().to_numpy()
     columns = ["unique_id", "ds", "y", *roles.hist, *roles.futr]
     # Where all rows have a target, as most often, the table is not copied again and again.
-    history = frame[columns] if known.all() else frame.loc[known, columns].reset_index(drop=True)
+    history = (
+        frame[columns] if observed.all() else frame.loc[observed, columns].reset_index(drop=True)
+    )
     futr_df = static_df = None
-    if roles.futr and not known.all():
-        futr_df = frame.loc[~known, ["unique_id", "ds", *roles.futr]]
+    if roles.futr and not observed.all():
+        futr_df = frame.loc[~observed, ["unique_id", "ds", *roles.futr]]
         futr_df = futr_df.groupby("unique_id", sort=False, observed=True).head(
             reach(dict(settings))
         )
@@ -61,13 +63,13 @@ def summary(frame: pd.DataFrame) -> dict[str, Any]:
         ``rows`` and ``future_rows`` (with and without a target), ``series``, ``start`` and ``end``
         of the targets (ISO 8601 or a number), ``columns``, ``lengths`` (min, median, max).
     """
-    known = frame["y"].notna()
-    history = frame[known]
+    observed = frame["y"].notna()
+    history = frame[observed]
     lengths = history["unique_id"].value_counts(sort=False).to_numpy()
     start, end = (_plain(history["ds"].agg(how)) for how in ("min", "max"))
     return {
         "rows": len(history),
-        "future_rows": int((~known).sum()),
+        "future_rows": int((~observed).sum()),
         "series": len(lengths),
         "start": start,
         "end": end,

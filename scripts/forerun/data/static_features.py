@@ -41,18 +41,18 @@ def take(
 
 def check(features: Features, panel: Panel, problems: Problems) -> None:
     """Note series of the panel that lack a feature."""
-    there = np.unique(panel.code)
+    present = np.unique(panel.code)
     for name, values in features.items():
-        lacking = there[np.isnan(values[there]) & ~panel.damaged[there]]
+        lacking = present[np.isnan(values[present]) & ~panel.damaged[present]]
         if len(lacking):
             problems.add(f"static feature {show(name)} is missing for {panel.name(lacking)}")
 
 
 def _constant(panel: Panel, name: str, values: Floats, problems: Problems) -> Floats:
-    known = ~np.isnan(values)
-    first = panel.first_rows(known)
+    given = ~np.isnan(values)
+    first = panel.first_rows(given)
     feature = np.where(first >= 0, values[first], np.nan)
-    differs = known & (values != feature[panel.code])
+    differs = given & (values != feature[panel.code])
     if differs.any():
         problems.add(
             f"static feature {show(name)} changes within {panel.name(panel.code[differs])} "

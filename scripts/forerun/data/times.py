@@ -87,9 +87,9 @@ def _parse(column: pd.Series, asked: Asked, observed: Bools | None) -> Times:
         return _whole_numbers(column, asked)
     codes, raw = factorize(column)
     seen = np.ones(len(column), dtype=bool) if observed is None else observed
-    known = np.zeros(len(raw) + 1, dtype=bool)
-    known[codes[seen]] = True  # the last place: missing times
-    parsed = _parse_values(raw, asked, known[:-1])
+    occurring = np.zeros(len(raw) + 1, dtype=bool)
+    occurring[codes[seen]] = True  # the last place: missing times
+    parsed = _parse_values(raw, asked, occurring[:-1])
     value, bad = np.append(parsed.value, 0), np.append(parsed.bad, True)
     return replace(parsed, value=value[codes], bad=bad[codes])
 

@@ -116,5 +116,5 @@ def _varies(offset: pd.Series) -> bool:
 
 
 def _whole_days(times: pd.Series) -> bool:
-    known = times.dropna()
-    return bool((known == known.dt.normalize()).all())
+    present = times.dropna()
+    return bool((present == present.dt.normalize()).all())

@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 
 
 @dataclass
-class Cube:
+class WindowIndex:
     """Where each row of a cross-validation frame stands.
 
     Attributes
@@ -32,7 +32,7 @@ class Cube:
     shape: tuple[int, int, int]
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> Cube:
+    def of(cls, frame: pd.DataFrame) -> WindowIndex:
         """Place the rows of `frame`, sorted by ``unique_id``, ``cutoff``, ``ds``."""
         rows = np.arange(len(frame))
         series, ids = pd.factorize(frame["unique_id"])
@@ -61,21 +61,21 @@ class Cube:
         whole = np.broadcast_to(array, self.shape)
         return np.asarray(whole[self.series, self.window, self.step])
 
-    def same(self, other: Cube) -> bool:
+    def same(self, other: WindowIndex) -> bool:
         """Tell whether two frames have the same series, windows and steps, row by row."""
         return self.shape == other.shape and np.array_equal(self.ids, other.ids)
 
 
 def mean(values: Floats, axis: int) -> Floats:
     """Mean without NaN; NaN, and no warning, where nothing else is there."""
-    there = ~np.isnan(values)
-    if there.all():
+    present = ~np.isnan(values)
+    if present.all():
         return np.asarray(values.mean(axis=axis))
-    number = there.sum(axis=axis)
-    sums = np.where(there, values, 0.0).sum(axis=axis)
+    number = present.sum(axis=axis)
+    sums = np.where(present, values, 0.0).sum(axis=axis)
     return np.asarray(np.where(number > 0, sums / np.maximum(number, 1), np.nan))
 
 
 def sorted_results(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return cross-validation results in the order that :class:`Cube` needs."""
+    """Return cross-validation results in the order that :class:`WindowIndex` needs."""
     return frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True, kind="stable")

@@ -67,10 +67,10 @@ class Compared:
     def best(self, metric: str, model: str) -> int | None:
         """Return which run has the lower error; None if they may not be ranked or are equal."""
         values = self.scores[metric][model]
-        known = [value for value in values if value is not None]
-        if self.reasons or len(known) < 2 or len(set(known)) == 1:
+        available = [value for value in values if value is not None]
+        if self.reasons or len(available) < 2 or len(set(available)) == 1:
             return None
-        return values.index(min(known))
+        return values.index(min(available))
 
     def models(self, number: int) -> list[str]:
         """Return the models of a run that have errors here, best first."""

@@ -3,7 +3,7 @@
 Split-conformal intervals are symmetric around the forecast. Their half width is a quantile of the
 absolute out-of-fold residuals of the same model. With many windows it is taken series by series and
 step by step; with few, residuals are divided by a scale of their series and pooled over series and,
-where still too few, over neighbouring steps.
+where still too few, over neighboring steps.
 
 For cross-validation results each window is calibrated on the other windows only, so that coverage
 in ``metrics.csv`` is honest; forecasts of the future are calibrated on all windows.
@@ -20,12 +20,12 @@ import numpy as np
 import pandas as pd
 
 from forerun.config import windows
-from forerun.evaluation.arrays import Cube, Floats
+from forerun.evaluation.arrays import Floats, WindowIndex
 from forerun.evaluation.scales import naive_scale
 
 #: A series' own scale counts as much as the pooled one when it rests on this many residuals.
 PRIOR = 10.0
-#: Residuals wanted beyond the outermost level before neighbouring steps are left out.
+#: Residuals wanted beyond the outermost level before neighboring steps are left out.
 BEYOND = 10
 
 
@@ -53,14 +53,14 @@ def in_order(frame: pd.DataFrame, model: str) -> pd.DataFrame:
 def levels_of(frame: pd.DataFrame, model: str) -> list[float]:
     """Return the levels that `frame` has for `model`, ascending."""
     found = [parse_level(str(name), model) for name in frame.columns]
-    there = [level for level in found if level is not None]
-    return sorted(level for level in there if columns(model, level)[1] in frame.columns)
+    existing = [level for level in found if level is not None]
+    return sorted(level for level in existing if columns(model, level)[1] in frame.columns)
 
 
 def missing_levels(frame: pd.DataFrame, model: str, settings: dict[str, Any]) -> list[float]:
     """Return the levels asked for that the model does not give itself."""
-    there = levels_of(frame, model)
-    return sorted(level for level in settings.get("levels") or [] if level not in there)
+    existing = levels_of(frame, model)
+    return sorted(level for level in settings.get("levels") or [] if level not in existing)
 
 
 def uncross(frame: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -139,7 +139,7 @@ def _own(size: Floats, levels: list[float]) -> Floats:
 
 
 def _pooled(scores: Floats, levels: list[float]) -> Floats:
-    """Quantiles over series and windows for each step, with as many neighbours as are needed."""
+    """Quantiles over series and windows for each step, with as many neighbors as are needed."""
     steps = scores.shape[2]
     wanted = ceil(BEYOND / (1 - levels[-1] / 100))
     per_step = [column[~np.isnan(column)] for column in np.moveaxis(scores, 2, 0)]
@@ -173,15 +173,15 @@ def complete_results(
     """
     levels = missing_levels(frame, model, settings)
     if levels and len(frame):
-        cube = Cube.of(frame)
-        residuals = cube.spread(frame["y"] - frame[model])
+        index = WindowIndex.of(frame)
+        residuals = index.spread(frame["y"] - frame[model])
         seen = windows.held_out(settings)
-        naive = naive_scale(history, cube.ids, int(settings["season_length"]), seen)
-        half = np.full((*cube.shape, len(levels)), np.nan)
-        for window in range(cube.shape[1]):
-            rest = windows.others(settings, window, cube.shape[1])
+        naive = naive_scale(history, index.ids, int(settings["season_length"]), seen)
+        half = np.full((*index.shape, len(levels)), np.nan)
+        for window in range(index.shape[1]):
+            rest = windows.others(settings, window, index.shape[1])
             half[:, window] = _half_widths(residuals, naive, levels, rest)
-        rows = half[cube.series, cube.window, cube.step]
+        rows = half[index.series, index.window, index.step]
         frame = _assign(frame, model, levels, rows)
     return uncross(frame, model)
 
@@ -207,9 +207,9 @@ def _scaled(widths: Widths, naive: Floats, steps: int, place: Any) -> Floats:
     pooled = widths.pooled[np.minimum(np.arange(steps), len(widths.pooled) - 1)]
     half = (naive * ratio)[:, None, None] * pooled[None]
     if widths.own is not None:
-        known = np.flatnonzero(place >= 0)
+        calibrated = np.flatnonzero(place >= 0)
         common = min(steps, widths.own.shape[1])
-        half[known, :common] = widths.own[place[known], :common]
+        half[calibrated, :common] = widths.own[place[calibrated], :common]
     return half
 
 
@@ -230,14 +230,14 @@ def complete_forecasts(
     """
     levels = missing_levels(frame, model, settings)
     if levels and results is not None and len(results):
-        cube = Cube.of(results)
+        index = WindowIndex.of(results)
         season = int(settings["season_length"])
         series, ids = pd.factorize(frame["unique_id"])
-        place = pd.Index(cube.ids).get_indexer(ids)
+        place = pd.Index(index.ids).get_indexer(ids)
         naive = naive_scale(history, np.asarray(ids), season)
-        at_calibration = naive_scale(results, cube.ids, season)  # of series not forecast now
+        at_calibration = naive_scale(results, index.ids, season)  # of series not forecast now
         at_calibration[place[place >= 0]] = naive[place >= 0]
-        widths = calibrate(cube.spread(results["y"] - results[model]), at_calibration, levels)
+        widths = calibrate(index.spread(results["y"] - results[model]), at_calibration, levels)
         step = frame.groupby("unique_id", observed=True, sort=False).cumcount().to_numpy()
         if widths:
             half = _scaled(widths, naive, int(step.max()) + 1, place)

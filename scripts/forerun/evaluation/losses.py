@@ -13,7 +13,7 @@ import pandas as pd
 
 from forerun.base.errors import UserError, suggest
 from forerun.config import windows
-from forerun.evaluation.arrays import Cube, Floats, mean
+from forerun.evaluation.arrays import Floats, WindowIndex, mean
 from forerun.evaluation.scales import naive_scales
 
 
@@ -78,7 +78,7 @@ def metric_of(name: str) -> Metric:
 
 
 def scales(
-    cube: Cube, history: pd.DataFrame, settings: dict[str, object], metric: str
+    index: WindowIndex, history: pd.DataFrame, settings: dict[str, object], metric: str
 ) -> Floats | None:
     """Return what `metric` is divided by for each series and window; None for plain metrics.
 
@@ -87,11 +87,11 @@ def scales(
     power = metric_of(metric).power
     if power is None:
         return None
-    number, step = cube.shape[1], windows.step_size(settings)
+    number, step = index.shape[1], windows.step_size(settings)
     first = windows.reach(settings) + step * (number - 1)
     stops = [first - step * window for window in range(number)]
     season = int(str(settings["season_length"]))
-    scale = naive_scales(history, cube.ids, stops, season, power)
+    scale = naive_scales(history, index.ids, stops, season, power)
     return np.where(scale > 0, scale, np.nan)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from forerun.config.models import specs
 from forerun.config.names import REFERENCE
-from forerun.evaluation.arrays import Cube, mean, sorted_results
+from forerun.evaluation.arrays import WindowIndex, mean, sorted_results
 from forerun.evaluation.intervals import columns
 from forerun.evaluation.losses import errors, interval_errors, scales
 from forerun.runs.outcome import ModelStatus
@@ -43,23 +43,23 @@ def score(
     cv : cross-validation results, sorted by series, cutoff and time
     history : ``unique_id``, ``y``, sorted by series and time
     """
-    cube = Cube.of(cv)
-    actual, forecast = cube.spread(cv["y"]), cube.spread(cv[model])
+    index = WindowIndex.of(cv)
+    actual, forecast = index.spread(cv["y"]), index.spread(cv[model])
     found = {}
     for name in settings["metrics"]:
-        scale = scales(cube, history, settings, name)
+        scale = scales(index, history, settings, name)
         found[name] = errors(forecast, actual, name, scale)
     sides = {level: columns(model, level) for level in settings.get("levels") or []}
     bounds = [name for pair in sides.values() for name in pair]
     if sides and all(name in cv.columns and cv[name].notna().all() for name in bounds):
-        lower = {level: cube.spread(cv[pair[0]]) for level, pair in sides.items()}
-        upper = {level: cube.spread(cv[pair[1]]) for level, pair in sides.items()}
+        lower = {level: index.spread(cv[pair[0]]) for level, pair in sides.items()}
+        upper = {level: index.spread(cv[pair[1]]) for level, pair in sides.items()}
         found |= interval_errors(actual, lower, upper)
     values = np.stack([mean(error, 1) for error in found.values()], axis=1)
     values[~np.isfinite(values)] = np.nan  # a constant series' scale is 0
     table = {
-        "unique_id": np.repeat(cube.ids, len(found)),
-        "metric": np.tile(np.array(list(found), dtype=object), len(cube.ids)),
+        "unique_id": np.repeat(index.ids, len(found)),
+        "metric": np.tile(np.array(list(found), dtype=object), len(index.ids)),
     }
     return pd.DataFrame(table | {model: values.ravel()})
 

@@ -59,8 +59,8 @@ class Comparison:
         return self.p is not None and self.p < LEVEL
 
     @property
-    def favours_second(self) -> bool:
-        """Whom the test's outcome favours: who wins on most series, not who has the lower mean."""
+    def favors_second(self) -> bool:
+        """Whom the test's outcome favors: who wins on most series, not who has the lower mean."""
         return self.better > 0.5
 
     def verdict(self, first: str, second: str) -> str:
@@ -71,8 +71,8 @@ class Comparison:
             return f"too few series to tell ({self.series}; the test needs {FEWEST})"
         if not self.real:
             return "no more than noise"
-        winner = second if self.favours_second else first
-        mixed = self.favours_second != (self.difference < 0)
+        winner = second if self.favors_second else first
+        mixed = self.favors_second != (self.difference < 0)
         return f"{winner} is better" + (" on most series, not in the mean" if mixed else "")
 
 
@@ -123,10 +123,10 @@ def signed_rank(change: np.ndarray) -> float | None:
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Adjust p-values for their number (Holm 1979): the smallest is multiplied by it, and so on."""
-    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    ordered = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     result: list[float | None] = [None] * len(p_values)
     highest = 0.0
-    for rank, (p, i) in enumerate(known):
-        highest = max(highest, min(1.0, p * (len(known) - rank)))
+    for rank, (p, i) in enumerate(ordered):
+        highest = max(highest, min(1.0, p * (len(ordered) - rank)))
         result[i] = highest
     return result

@@ -29,7 +29,7 @@ import pandas as pd
 
 from forerun.config import windows
 from forerun.config.names import ENSEMBLE, PER_SERIES, spellings
-from forerun.evaluation.arrays import Cube, Floats, Ints, mean
+from forerun.evaluation.arrays import Floats, Ints, WindowIndex, mean
 from forerun.evaluation.ensemble import METHODS, Recipe, good_members, greedy, mix, series_weights
 from forerun.evaluation.losses import errors, scales
 
@@ -53,7 +53,7 @@ class Stack:
 
     models: list[str]
     keys: pd.DataFrame
-    cube: Cube
+    index: WindowIndex
     forecasts: Floats
     actual: Floats
     scale: Floats
@@ -66,13 +66,13 @@ def stack(
     settings: dict[str, Any],
 ) -> Stack:
     """Put the models' forecasts (one value per row of `keys`) on top of each other."""
-    cube = Cube.of(keys)
-    array = np.empty((len(columns), *cube.shape))
+    index = WindowIndex.of(keys)
+    array = np.empty((len(columns), *index.shape))
     for number, values in enumerate(columns.values()):
-        array[number] = cube.spread(values)
-    scale = scales(cube, history, settings, settings["sort_metric"])
-    scale = np.ones(cube.shape[:2]) if scale is None else scale
-    return Stack(list(columns), keys, cube, array, cube.spread(keys["y"]), scale)
+        array[number] = index.spread(values)
+    scale = scales(index, history, settings, settings["sort_metric"])
+    scale = np.ones(index.shape[:2]) if scale is None else scale
+    return Stack(list(columns), keys, index, array, index.spread(keys["y"]), scale)
 
 
 def choose(by_window: Floats) -> tuple[Ints, int]:
@@ -110,7 +110,7 @@ class Combined:
 
 def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
     """Choose and weight the models of a run on its out-of-fold results."""
-    number, metric = stacked.cube.shape[1], settings["sort_metric"]
+    number, metric = stacked.index.shape[1], settings["sort_metric"]
     by_window = errors(stacked.forecasts, stacked.actual, metric, stacked.scale)
     best = np.full(stacked.actual.shape, np.nan)
     chosen = np.full(stacked.actual.shape[:2], -1)
@@ -130,9 +130,9 @@ def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
         mixed[:, 0] = _halves(stacked, by_window, settings)
     record = _record(stacked, settings, recipes, final)
     record[PER_SERIES] = {"overall": stacked.models[overall], "per_series": number >= MIN_WINDOWS}
-    rows = stacked.cube.rows
+    rows = stacked.index.rows
     results = {ENSEMBLE: stacked.keys.assign(**{ENSEMBLE: rows(mixed)})}
-    names = np.array([*stacked.models, ""])[chosen[stacked.cube.series, stacked.cube.window]]
+    names = np.array([*stacked.models, ""])[chosen[stacked.index.series, stacked.index.window]]
     frame = stacked.keys.assign(**{PER_SERIES: rows(best), "chosen": names})
     results[PER_SERIES] = frame if number > 1 else frame.iloc[:0]
     return Combined(results, record)
@@ -163,7 +163,7 @@ def _recipe(
         return Recipe(equal, np.full(models, True), (0.0, 1.0, 0.0))
     by_window = by_window[:, series][:, :, chosen]
     good = good_members(stacked.models, by_window)
-    shares = _shares(method, len(chosen), stacked.cube.shape)
+    shares = _shares(method, len(chosen), stacked.index.shape)
     own = series_weights(mean(by_window, 2)) if shares[0] else None
     if not shares[1]:
         return Recipe(good / good.sum(), good, shares, own, method == "median")
@@ -202,7 +202,7 @@ def _record(
         pairs = zip(stacked.models, weights.round(6).tolist(), strict=True)
         return {model: weight for model, weight in pairs if weight > 0}
 
-    number = stacked.cube.shape[1]
+    number = stacked.index.shape[1]
     note = "one window: no weights for single series, and no window is left to score per_series on"
     return {
         "method": settings.get("ensemble") or "blend",
@@ -239,8 +239,8 @@ def chosen_models(
     if not choice.get("per_series"):
         return pd.Series(overall, index=own.index), overall
     names = np.array(models)[np.argmin(own.fillna(np.inf).to_numpy(), axis=1)]
-    known = own.notna().any(axis=1).to_numpy()
-    return pd.Series(np.where(known, names, overall), index=own.index), overall
+    scored = own.notna().any(axis=1).to_numpy()
+    return pd.Series(np.where(scored, names, overall), index=own.index), overall
 
 
 def per_series_forecasts(

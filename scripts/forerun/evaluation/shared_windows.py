@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forerun.evaluation.arrays import Cube, Floats, mean
+from forerun.evaluation.arrays import Floats, WindowIndex, mean
 from forerun.evaluation.losses import SCALED, errors
 from forerun.evaluation.scales import naive_scales
 from forerun.runs.reader import RunReader
@@ -193,17 +193,17 @@ def score(
     As ``metrics.csv``: the mean over windows of each metric. What scaled errors are divided by is
     the same for all runs.
     """
-    cube = Cube.of(shared.rows)
-    actual = cube.spread(shared.rows["y"])
+    index = WindowIndex.of(shared.rows)
+    actual = index.spread(shared.rows["y"])
     scale = {
-        name: _scales(shared, cube, season, SCALED[name]) for name in metrics if name in SCALED
+        name: _scales(shared, index, season, SCALED[name]) for name in metrics if name in SCALED
     }
     table: dict[str, Any] = {
-        "unique_id": np.repeat(cube.ids, len(metrics)),
-        "metric": np.tile(np.array(list(metrics), dtype=object), len(cube.ids)),
+        "unique_id": np.repeat(index.ids, len(metrics)),
+        "metric": np.tile(np.array(list(metrics), dtype=object), len(index.ids)),
     }
     for model in finished(run):
-        forecast = cube.spread(_aligned(shared, run, number, model))
+        forecast = index.spread(_aligned(shared, run, number, model))
         values = np.stack(
             [mean(errors(forecast, actual, name, scale.get(name)), 1) for name in metrics], axis=1
         )
@@ -219,13 +219,13 @@ def _aligned(shared: Shared, run: RunReader, number: int, model: str) -> pd.Seri
     return found[model]
 
 
-def _scales(shared: Shared, cube: Cube, season: int, power: int) -> Floats:
+def _scales(shared: Shared, index: WindowIndex, season: int, power: int) -> Floats:
     """Return the in-sample error of the seasonal naive forecast, shape (series, windows)."""
     history = shared.history.sort_values(["unique_id", "ds"], ignore_index=True)
     later = history.groupby("unique_id", sort=False).cumcount(ascending=False)
     rows = shared.rows[["unique_id", "scale_from"]].rename(columns={"scale_from": "ds"})
     found = rows.merge(history.assign(later=later), on=["unique_id", "ds"], how="left")["later"]
-    before_end = cube.spread(found)[:, :, 0]
-    known = ~np.isnan(before_end)
-    scale = naive_scales(history, cube.ids, np.where(known, before_end, 0), season, power)
-    return np.where(known & (scale > 0), scale, np.nan)
+    before_end = index.spread(found)[:, :, 0]
+    counted = ~np.isnan(before_end)
+    scale = naive_scales(history, index.ids, np.where(counted, before_end, 0), season, power)
+    return np.where(counted & (scale > 0), scale, np.nan)

@@ -50,9 +50,9 @@ def choose(folder: Path, settings: Mapping[str, Any], asked: Sequence[str] | Non
         return Choice(_ranked(folder, [*usable, *combined]), usable)
     asked = list(dict.fromkeys(current(name, models) for name in asked))
     for name in asked:
-        known = [*models, *COMBINED]
-        if name not in known:
-            raise UserError(f"run '{folder.name}' has no model '{name}'{suggest(name, known)}")
+        valid = [*models, *COMBINED]
+        if name not in valid:
+            raise UserError(f"run '{folder.name}' has no model '{name}'{suggest(name, valid)}")
     single = [name for name in asked if name in models]
     if single == asked:
         return Choice(asked, usable_models(folder, settings, asked))
@@ -87,9 +87,9 @@ def usable_models(
         A model that was asked for failed or is not trained yet; or none is.
     """
     paths = RunPaths(folder)
-    known = [spec.name for spec in specs(settings)]
+    names = [spec.name for spec in specs(settings)]
     chosen = {}
-    for name in known if asked is None else [name for name in known if name in asked]:
+    for name in names if asked is None else [name for name in names if name in asked]:
         status = ModelStatus.read(paths.status(name))
         if Fit(paths, name).has_product() and (status is None or status.is_ok):
             chosen[name] = paths.model(name)

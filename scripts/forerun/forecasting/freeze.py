@@ -86,10 +86,10 @@ def read_data(settings: dict[str, Any]) -> Prepared:
     """Read and check the data of a new run, and whether its models can train and forecast on it."""
     prepared = load(settings)
     transforms.check(prepared.frame, models.specs(settings))
-    known = settled(settings, prepared)
-    model_needs.check(known, prepared.frame)
+    complete = settled(settings, prepared)
+    model_needs.check(complete, prepared.frame)
     how = settings["on_missing_future"]
-    prepared.notes += forecastable.check(known, prepared.frame, how)
+    prepared.notes += forecastable.check(complete, prepared.frame, how)
     history = prepared.frame[prepared.frame["y"].notna()]
     prepared.notes += scaling.notes(history, models.specs(settings))
     return prepared

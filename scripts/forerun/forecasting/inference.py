@@ -49,8 +49,8 @@ def frozen_static(
 ) -> pd.DataFrame | None:
     """Return the run's static features that new data with these columns lack; None if none."""
 
-    there = {str(name) for name in columns}
-    names = [name for name in settings.get("stat_exog") or [] if name not in there]
+    given = {str(name) for name in columns}
+    names = [name for name in settings.get("stat_exog") or [] if name not in given]
     if not names:
         return None
     frame = read_data(RunPaths(folder).data, columns=["unique_id", *names])
@@ -114,10 +114,10 @@ def pick_series(metrics: Path, seed: int | None = None) -> tuple[str, float, str
 
 def only_series(frames: Frames, unique_ids: Sequence[str]) -> Frames:
     """Keep some series of the forecasts; refuse one that is not there."""
-    known = {str(name) for frame in frames.values() for name in frame["unique_id"].unique()}
+    existing = {str(name) for frame in frames.values() for name in frame["unique_id"].unique()}
     for name in unique_ids:
-        if name not in known:
-            raise UserError(f"there is no series '{name}'{suggest(name, known)}")
+        if name not in existing:
+            raise UserError(f"there is no series '{name}'{suggest(name, existing)}")
     return {
         model: frame[frame["unique_id"].astype(str).isin(unique_ids)].reset_index(drop=True)
         for model, frame in frames.items()
@@ -147,7 +147,7 @@ def save(
     frames: Frames,
     data_file: str | Path,
     settings: Mapping[str, Any],
-    **told: Any,
+    **notes: Any,
 ) -> Path:
     """Write forecasts and ``record.json`` as ``inference/<name>/``, whole or not at all.
 
@@ -160,7 +160,7 @@ def save(
     while True:
         free = free_name(folder, name)
         with suppress(FileExistsError):
-            return _saved(folder, free, frames, data_file, settings, told)
+            return _saved(folder, free, frames, data_file, settings, notes)
 
 
 def _saved(
@@ -169,7 +169,7 @@ def _saved(
     frames: Frames,
     data_file: str | Path,
     settings: Mapping[str, Any],
-    told: dict[str, Any],
+    notes: dict[str, Any],
 ) -> Path:
     from forerun.forecasting.tidy import write_tidy
 
@@ -188,7 +188,7 @@ def _saved(
                 "data": {"file": str(Path(data_file).absolute()), "sha256": sha256(data_file)},
                 "models": list(frames),
                 "series": len({u for frame in frames.values() for u in frame["unique_id"]}),
-                **told,
+                **notes,
             },
         )
     return folder / what

@@ -205,5 +205,5 @@ def _means(path: Path) -> pd.DataFrame:
 
 
 def _value(means: pd.DataFrame, metric: str, model: str) -> float:
-    there = metric in means.index and model in means.columns
-    return float(means[model][metric]) if there else float("nan")
+    exists = metric in means.index and model in means.columns
+    return float(means[model][metric]) if exists else float("nan")

@@ -75,9 +75,11 @@ class Plan:
 
 def plan(output: Path, time: datetime | None = None) -> Plan | None:
     """Return what there is to migrate; an interrupted migration first; None if nothing."""
-    known = read_json(output / "runs" / JOURNAL)
-    if isinstance(known, dict):
-        return Plan(output, list(known["names"]), Path(known["archive"]), str(known["run_id"]))
+    journal = read_json(output / "runs" / JOURNAL)
+    if isinstance(journal, dict):
+        return Plan(
+            output, list(journal["names"]), Path(journal["archive"]), str(journal["run_id"])
+        )
     names = folders.old_files(output)
     if not names:
         return None
@@ -133,17 +135,17 @@ def store(steps: Plan) -> None:
 
 def check_archive(steps: Plan) -> None:
     """Compare the archive with the files: the same names, the same content."""
-    there = set(steps.files())
+    remaining = set(steps.files())
     with tarfile.open(steps.archive, "r:gz") as tar:
         for member in tar:
             if member.isdir():
                 continue
             path = steps.output / member.name
-            if member.name not in there or not _same(tar, member, path):
+            if member.name not in remaining or not _same(tar, member, path):
                 raise UserError(f"'{steps.archive}' differs from '{path}'; nothing was moved")
-            there.remove(member.name)
-    if there:
-        raise UserError(f"'{steps.archive}' lacks '{min(there)}'; nothing was moved")
+            remaining.remove(member.name)
+    if remaining:
+        raise UserError(f"'{steps.archive}' lacks '{min(remaining)}'; nothing was moved")
 
 
 def _same(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bool:
@@ -240,9 +242,9 @@ def _leaderboard(folder: Path, settings: dict[str, Any]) -> None:
         table = read_metrics(folder / "metrics.csv")
         names = [c for c in table.columns if c not in ("unique_id", "metric", "cutoff")]
         table = table[["unique_id", "metric", *names]]
-        known = [name for name in settings["metrics"] if name in set(table["metric"])]
-        told = settings | {"metrics": known or ["mae"]}
+        metrics = [name for name in settings["metrics"] if name in set(table["metric"])]
+        scored = settings | {"metrics": metrics or ["mae"]}
         states = dict.fromkeys(names, ModelStatus(status="ok"))
-        write_csv(folder / "leaderboard.csv", leaderboard(table, states, told))
+        write_csv(folder / "leaderboard.csv", leaderboard(table, states, scored))
     except (UserError, OSError, ValueError, KeyError, TypeError):
         return

@@ -40,14 +40,14 @@ def draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look, marker: bool
     style = look.line()
     size = min(look.width, 2.4) + 2.2
     axes.plot(x, y, **style, marker="o" if marker else None, markersize=size)
-    known = np.isfinite(y)
-    before = np.concatenate([[False], known[:-1]])
-    after = np.concatenate([known[1:], [False]])
-    alone = known & ~before & ~after
+    finite = np.isfinite(y)
+    before = np.concatenate([[False], finite[:-1]])
+    after = np.concatenate([finite[1:], [False]])
+    alone = finite & ~before & ~after
     if alone.any() and not marker:
         axes.plot(
             x[alone], y[alone], linestyle="none", marker="o", markersize=size,
-            color=look.colour, zorder=look.order,
+            color=look.color, zorder=look.order,
         )  # fmt: skip
 
 
@@ -120,16 +120,16 @@ def gutter_width(texts: Iterable[str]) -> float:
 
 
 def others_text(count: int) -> str:
-    """Return the label of the models that are drawn in grey."""
+    """Return the label of the models that are drawn in gray."""
     return f"{plural(count, 'other model')}"
 
 
 def last_point(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Return the last known point of a line as plot coordinates (NaN, NaN if there is none)."""
-    known = np.flatnonzero(np.isfinite(y))
-    if not len(known):
+    finite = np.flatnonzero(np.isfinite(y))
+    if not len(finite):
         return np.nan, np.nan
-    return float(_plain(x[known[-1]])), float(y[known[-1]])
+    return float(_plain(x[finite[-1]])), float(y[finite[-1]])
 
 
 def _plain(value: object) -> float:
@@ -153,11 +153,11 @@ def direct_labels(figure: Figure, axes: Axes, labels: Sequence[Label]) -> None:
         outside = "" if np.isnan(y) or -0.001 <= y <= 1.001 else " ↑" if y > 1 else " ↓"
         text = fit_text(label.text, LABEL_WIDTH - 0.15 * bool(outside), LABEL_SIZE) + outside
         start, stop = 1 + LEADER / wide, 1 + (LEADER + SAMPLE) / wide
-        colour = OTHER if label.look.alpha < 1 else label.look.colour
+        color = OTHER if label.look.alpha < 1 else label.look.color
         if not np.isnan(y):
             axes.add_line(Line2D(
                 [max(x, 0), 1 + 0.04 / wide, start], [np.clip(y, 0, 1), np.clip(y, 0, 1), place],
-                transform=axes.transAxes, clip_on=False, color=colour, linewidth=0.7, zorder=2.2,
+                transform=axes.transAxes, clip_on=False, color=color, linewidth=0.7, zorder=2.2,
                 alpha=0.85,
             ))  # fmt: skip
         axes.add_line(Line2D(
@@ -186,7 +186,7 @@ def _end(axes: Axes, label: Label) -> tuple[float, float]:
 
 
 def panel_title(axes: Axes, name: str, width: float, detail: str = "", bold: bool = True) -> None:
-    """Write a panel's title above it, at its left edge, with a grey detail behind the name."""
+    """Write a panel's title above it, at its left edge, with a gray detail behind the name."""
     weight = "bold" if bold else "normal"
     tail = text_width(detail, 9) + 0.12 if detail else 0.0
     shown = fit_text(name, max(0.5, width - tail), 9.5, weight)

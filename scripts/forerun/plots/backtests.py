@@ -21,7 +21,7 @@ from forerun.plots.series import (
     OBSERVED,
     Parts,
     Settings,
-    band_colour,
+    band_color,
     band_keys,
     display_name,
     draw_alone,
@@ -145,8 +145,8 @@ def _about(parts: Parts, windows: Sequence[tuple[Any, Any]]) -> list[str]:
 def _keys(parts: Parts, shown: Sequence[str], palette: Mapping[str, Look]) -> list[Artist]:
     levels = sorted({level for m in shown for level in intervals(parts[m], m)}, reverse=True)
     one = shown[0] if len(shown) == 1 else None
-    colour = band_colour(one, parts[one], palette) if one else ACTUAL
-    return [key_line("observed"), *band_keys(levels[:6], colour)]
+    color = band_color(one, parts[one], palette) if one else ACTUAL
+    return [key_line("observed"), *band_keys(levels[:6], color)]
 
 
 def _note(errors: Mapping[str, float], shown: Sequence[str]) -> str:
@@ -170,9 +170,9 @@ def _panel(
         if not overlap and index % 2 == 0:
             axes.axvspan(cutoff, end, color=SHADE, linewidth=0, zorder=0)
         axes.axvline(cutoff, color="#AEB7C2", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-    colour = band_colour(model, part, palette)
+    color = band_color(model, part, palette)
     for cutoff, window in part.groupby("cutoff", sort=True):
         before = past[past["ds"] <= cutoff]
         if not overlap:
-            draw_bands(axes, before, window, model, colour)
+            draw_bands(axes, before, window, model, color)
         draw_alone(axes, before, window, model, look)

@@ -116,10 +116,10 @@ def _panel(
         if model not in part.index:
             continue
         share, look = float(part[model]), palette[model]
-        colour = ALONE.colour if look.faint else look.colour
-        edge = INK if look.alpha < 1 else colour
-        axes.plot([promised, share], [row, row], color=colour, linewidth=1.6, zorder=3)
-        axes.plot([share], [row], marker="o", markersize=7, color=colour, zorder=4,
+        color = ALONE.color if look.faint else look.color
+        edge = INK if look.alpha < 1 else color
+        axes.plot([promised, share], [row, row], color=color, linewidth=1.6, zorder=3)
+        axes.plot([share], [row], marker="o", markersize=7, color=color, zorder=4,
                   markeredgecolor=edge)  # fmt: skip
     low, high = min(float(part.min()), promised), max(float(part.max()), promised)
     room = max(0.05, 0.12 * (high - low))

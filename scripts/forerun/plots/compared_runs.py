@@ -11,7 +11,7 @@ from forerun.base.text import PERCENT
 from forerun.evaluation.comparison import BEST_MODEL, Compared
 from forerun.plots.diagnostics import metric_label
 from forerun.plots.page import Page
-from forerun.plots.palette import COLOURS
+from forerun.plots.palette import COLORS
 from forerun.plots.style import DPI, style
 from forerun.plots.text import Numbers, fit_text
 
@@ -25,7 +25,7 @@ def draw(compared: Compared, metric: str) -> Figure:
     room = 9.0 / len(compared.names) - 0.6
     with style():
         keys = [
-            Line2D([], [], color=COLOURS[n % len(COLOURS)], marker=MARKS[n % len(MARKS)],
+            Line2D([], [], color=COLORS[n % len(COLORS)], marker=MARKS[n % len(MARKS)],
                    linestyle="none", markersize=7, label=fit_text(name, room, 9))
             for n, name in enumerate(compared.names)
         ]  # fmt: skip
@@ -35,8 +35,8 @@ def draw(compared: Compared, metric: str) -> Figure:
         )  # fmt: skip
         axes = page.panels[0]
         for number, key in enumerate(keys):
-            told = [(v[number], place) for place, v in enumerate(rows.values())]
-            points = [(error, place) for error, place in told if error is not None]
+            pairs = [(v[number], place) for place, v in enumerate(rows.values())]
+            points = [(error, place) for error, place in pairs if error is not None]
             axes.plot([x for x, _ in points], [y for _, y in points], linestyle="none",
                       marker=key.get_marker(), color=key.get_color(), markersize=7)  # fmt: skip
         axes.set_yticks(range(len(rows)), [fit_text(name, 2.2, 9) for name in rows])

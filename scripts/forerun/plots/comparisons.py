@@ -18,7 +18,7 @@ from forerun.plots.series import (
     Parts,
     Settings,
     about,
-    band_colour,
+    band_color,
     display_name,
     draw_alone,
     draw_bands,
@@ -55,8 +55,8 @@ def comparison(
 ) -> Figure:
     """Draw every model's forecast of one series in a panel of its own, to be compared.
 
-    Each panel shows the series, the panel's model in its colour with its intervals, and the other
-    models in grey, on the same axes.
+    Each panel shows the series, the panel's model in its color with its intervals, and the other
+    models in gray, on the same axes.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def comparison(
     limits = series_limits(past, parts, shown, [m for m in parts if palette[m].faint])
     rows, columns = grid_of(len(shown))
     wide, high = (WIDTH - 1.0) / columns, {1: 4.0, 2: 2.9, 3: 2.2}.get(columns, 1.75)
-    grey = {m: part for m, part in parts.items() if not leaves(part, m, limits, room=0.1)}
+    gray = {m: part for m, part in parts.items() if not leaves(part, m, limits, room=0.1)}
     words = [note, *about(past, parts, times)]
     short = columns > 2 and bool(errors)
     page = Page(
@@ -94,7 +94,7 @@ def comparison(
     )  # fmt: skip
     for axes, model in zip(page.panels, shown, strict=True):
         _panel(axes, past, parts[model], model, palette)
-        for other in grey:
+        for other in gray:
             if other != model:
                 draw_forecast(axes, past, parts[other], other, _GREY)
         shade_future(axes, past, times)
@@ -125,5 +125,5 @@ def _panel(
     axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, palette: Mapping[str, Look]
 ) -> None:
     draw_line(axes, past["ds"].to_numpy(), values(past, "y"), OBSERVED)
-    draw_bands(axes, past, part, model, band_colour(model, part, palette))
+    draw_bands(axes, past, part, model, band_color(model, part, palette))
     draw_alone(axes, past, part, model, palette[model])

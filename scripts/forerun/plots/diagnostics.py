@@ -108,8 +108,8 @@ def error_by_horizon(
         When the metric is not known, or there are no results.
     """
     if metric not in _LOSSES:
-        known = ", ".join(_LOSSES)
-        raise UserError(f"no plot of metric '{metric}' by horizon: know {known}"
+        names = ", ".join(_LOSSES)
+        raise UserError(f"no plot of metric '{metric}' by horizon: know {names}"
                         + suggest(metric, _LOSSES))  # fmt: skip
     if metric in SCALED and history is None:
         raise UserError(f"metric '{metric}' by horizon needs the history of the series")
@@ -118,19 +118,19 @@ def error_by_horizon(
     palette = fill_palette(palette, shown)
     curves = {m: _by_step(frames[m], m, metric, settings, history) for m in shown}
     faint = [model for model in shown if palette[model].faint]
-    coloured = [model for model in shown if not palette[model].faint]
-    texts = [*coloured, *([others_text(len(faint))] if faint else [])]
+    colored = [model for model in shown if not palette[model].faint]
+    texts = [*colored, *([others_text(len(faint))] if faint else [])]
     gutter = gutter_width(texts)
     page = Page(
         "Error by step ahead", _extent(frames[shown[0]], NAMES[metric]), size=(WIDTH, HEIGHT),
-        gutter=gutter, note=_far_note(curves, coloured, metric),
+        gutter=gutter, note=_far_note(curves, colored, metric),
     )  # fmt: skip
     axes = page.panels[0]
     steps = max(int(curve.index.max()) for curve in curves.values())
     labels = _draw_curves(axes, curves, palette, marker=steps <= 31)
     if faint:
         labels.append(Label(others_text(len(faint)), np.nan, np.nan, palette[faint[0]]))
-    axes.set_ylim(*_curve_limits(curves, coloured, metric))
+    axes.set_ylim(*_curve_limits(curves, colored, metric))
     before, after = (0.8, 0.8) if steps == 1 else (0.4, 0.15)
     axes.set_xlim(1 - max(before, 0.015 * steps), steps + max(after, 0.01 * steps))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
@@ -160,9 +160,9 @@ def _by_step(
     cv = cv[np.isfinite(values(cv, "y")) & np.isfinite(values(cv, model))]
     if metric in SCALED and history is not None:
         season = int((settings or {}).get("season_length") or 1)
-        known = same_time(history[["unique_id", "ds", "y"]], None)
-        known = known[known["ds"] <= cv["cutoff"].min()].sort_values(["unique_id", "ds"])
-        scale = scale_by_series(known, season)
+        past = same_time(history[["unique_id", "ds", "y"]], None)
+        past = past[past["ds"] <= cv["cutoff"].min()].sort_values(["unique_id", "ds"])
+        scale = scale_by_series(past, season)
         factor = cv["unique_id"].astype(str).map(scale).fillna(1.0).to_numpy()
         cv = cv.assign(**{"y": cv["y"] / factor, model: cv[model] / factor})
     with np.errstate(all="ignore"):
@@ -185,7 +185,7 @@ def _draw_curves(
 
 
 def _curve_limits(
-    curves: Mapping[str, pd.Series], coloured: Sequence[str], metric: str
+    curves: Mapping[str, pd.Series], colored: Sequence[str], metric: str
 ) -> tuple[float, float]:
     """Show the best models in full, and of the others what is not far above them."""
     every = [curve.to_numpy(dtype=float) for curve in curves.values()]
@@ -194,7 +194,7 @@ def _curve_limits(
     return (low, high) if metric == "bias" else (0.0, high)
 
 
-def _far_note(curves: Mapping[str, pd.Series], coloured: Sequence[str], metric: str) -> str:
-    high = _curve_limits(curves, coloured, metric)[1]
-    far = [m for m in coloured if float(curves[m].iloc[-1]) > high]
+def _far_note(curves: Mapping[str, pd.Series], colored: Sequence[str], metric: str) -> str:
+    high = _curve_limits(curves, colored, metric)[1]
+    far = [m for m in colored if float(curves[m].iloc[-1]) > high]
     return "↑ marks a model whose error lies above the picture." if far else ""

@@ -26,7 +26,7 @@ from forerun.plots.series import (
     Parts,
     Settings,
     about,
-    band_colour,
+    band_color,
     band_keys,
     chosen_model,
     display_name,
@@ -107,7 +107,7 @@ def forecast(
     axes = page.panels[0]
     labels = _paint(axes, past, drawn, palette)
     if focus:
-        draw_bands(axes, past, parts[focus], focus, band_colour(focus, parts[focus], palette))
+        draw_bands(axes, past, parts[focus], focus, band_color(focus, parts[focus], palette))
     shade_future(axes, past, times)
     axes.set_ylim(*limits)
     finish_axes(page, settings, times, WIDTH - gutter - 1.2, HEIGHT)
@@ -119,8 +119,8 @@ def _keys(parts: Parts, focus: str | None, palette: Mapping[str, Look]) -> list[
     keys: list[Artist] = [key_line("observed")]
     if focus:
         name = chosen_model(parts[focus]) or focus
-        colour = band_colour(focus, parts[focus], palette)
-        keys += band_keys(list(intervals(parts[focus], focus)), colour, name)
+        color = band_color(focus, parts[focus], palette)
+        keys += band_keys(list(intervals(parts[focus], focus)), color, name)
     return keys
 
 
@@ -143,19 +143,19 @@ def _footnote(parts: Parts, drawn: Parts, limits: tuple[float, float]) -> str:
 def _paint(
     axes: Axes, past: pd.DataFrame, parts: Parts, palette: Mapping[str, Look]
 ) -> list[Label]:
-    """Draw history and forecasts; return the labels of the lines that have a colour."""
+    """Draw history and forecasts; return the labels of the lines that have a color."""
     draw_line(axes, past["ds"].to_numpy(), values(past, "y"), OBSERVED)
-    labels, grey = [], []
+    labels, gray = [], []
     for model, part in parts.items():
         alone = model == PER_SERIES and chosen_model(part) not in parts
         if alone:
             draw_alone(axes, past, part, model, palette[model])
         times, numbers = draw_forecast(axes, past, part, model, palette[model])
         if palette[model].faint:
-            grey.append(palette[model])
+            gray.append(palette[model])
         else:
             name = display_name(model, part)
             labels.append(Label(name, *last_point(times, numbers), palette[model]))
-    if grey:
-        labels.append(Label(others_text(len(grey)), np.nan, np.nan, grey[0]))
+    if gray:
+        labels.append(Label(others_text(len(gray)), np.nan, np.nan, gray[0]))
     return labels

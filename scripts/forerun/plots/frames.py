@@ -94,8 +94,8 @@ def observed(history: pd.DataFrame, unique_id: object) -> pd.DataFrame:
     The frozen data carry known future values of other columns in rows after the last ``y``.
     """
     part = one_series(history, unique_id)[["ds", "y"]].reset_index(drop=True)
-    known = np.flatnonzero(part["y"].notna().to_numpy())
-    return part.iloc[: known[-1] + 1] if len(known) else part.iloc[:0]
+    positions = np.flatnonzero(part["y"].notna().to_numpy())
+    return part.iloc[: positions[-1] + 1] if len(positions) else part.iloc[:0]
 
 
 def pick(models: Iterable[str] | None, frames: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -98,7 +98,7 @@ def write_all(
     settings
         The run's configuration: ``plot_series`` (how many series get plots, 12), ``season_length``,
         ``sort_metric``, ``target_col``, ``time_col``, and the models, whose order decides their
-        colours.
+        colors.
 
     Returns
     -------
@@ -119,7 +119,7 @@ def write_all(
     write_json(folder / INDEX, {
         "plots": [asdict(plot) for plot in plots],
         "series": [asdict(chosen) for chosen in inputs.series],
-        "colours": {m: look.colour for m, look in inputs.palette.items()},
+        "colours": {m: look.color for m, look in inputs.palette.items()},
     })  # fmt: skip
     write_text(folder / README, _readme(plots, inputs))
     return written
@@ -260,7 +260,7 @@ def _readme(plots: Sequence[Plot], inputs: Inputs) -> str:
         f"Each plot is here as PNG and as SVG. {plural(len(inputs.series), 'series')} of "
         f"{total:,} were chosen by the error of the best model (relative to the seasonal naive "
         "error): the best, the worst, and others spread between them (`plot_series` in the "
-        "configuration says how many). A model has the same colour in every plot; `index.json` "
+        "configuration says how many). A model has the same color in every plot; `index.json` "
         "lists the same for programs.", "",
     ]  # fmt: skip
     heading = ""

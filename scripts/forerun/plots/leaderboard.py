@@ -96,12 +96,12 @@ def leaderboard(
 
 def _limit(errors: pd.Series) -> float:
     """Return how far the axis goes: not to the end of a bar that is many times most others."""
-    known = errors.dropna()
-    if known.empty:
+    finite = errors.dropna()
+    if finite.empty:
         return 1.0
-    usual = known[known <= 8 * max(float(known.median()), 0.0)]
-    if len(usual) == len(known) or usual.empty:
-        return float(known.max()) or 1.0
+    usual = finite[finite <= 8 * max(float(finite.median()), 0.0)]
+    if len(usual) == len(finite) or usual.empty:
+        return float(finite.max()) or 1.0
     return 1.2 * float(usual.max()) or 1.0
 
 
@@ -110,15 +110,15 @@ def _bars(axes: Axes, board: pd.DataFrame, palette: Mapping[str, Look], limit: f
     rows = blended_transform_factory(axes.transAxes, axes.transData)
     for row, (model, error) in enumerate(zip(board["model"], board["error"], strict=True)):
         look = palette[model]
-        colour = "#9FB2C1" if look.faint else look.colour
+        color = "#9FB2C1" if look.faint else look.color
         if math.isnan(error):
             axes.text(0.012, row, _reason(board.iloc[row]), transform=rows, va="center_baseline",
                       fontsize=9, color="#A33A2C")  # fmt: skip
             continue
-        axes.barh(row, min(error, limit), height=0.66, color=colour, zorder=3, linewidth=0.8,
-                  edgecolor=INK if look.alpha < 1 else colour)  # fmt: skip
+        axes.barh(row, min(error, limit), height=0.66, color=color, zorder=3, linewidth=0.8,
+                  edgecolor=INK if look.alpha < 1 else color)  # fmt: skip
         if error > limit:
-            axes.plot([limit * 1.012], [row], marker=">", markersize=6, color=colour,
+            axes.plot([limit * 1.012], [row], marker=">", markersize=6, color=color,
                       clip_on=False, zorder=4)  # fmt: skip
     axes.set_xlim(1.03 * low, 1.03 * limit)
     axes.set_ylim(len(board) - 0.4, -1.45)

@@ -95,9 +95,9 @@ def choose_series(
     chosen = []
     for place in list(dict.fromkeys(int(p) for p in places))[:count]:
         name = ranked[place]
-        known = place < len(errors)
-        role = _role(place, len(errors)) if known else "not validated"
-        chosen.append(Chosen(name, role, float(errors.iloc[place]) if known else None))
+        validated = place < len(errors)
+        role = _role(place, len(errors)) if validated else "not validated"
+        chosen.append(Chosen(name, role, float(errors.iloc[place]) if validated else None))
     return chosen
 
 
@@ -118,5 +118,7 @@ def order_models(leaderboard: pd.DataFrame | None, *frames: Mapping[str, object]
             rank = pd.to_numeric(board["rank"], errors="coerce")
             board = board.assign(_rank=rank).sort_values("_rank", kind="stable")
         ranked = [str(model) for model in board["model"]]
-    known = list(dict.fromkeys([*ranked, *(model for part in frames for model in part)]))
-    return [m for m in known if m not in COMBINED] + [m for m in reversed(COMBINED) if m in known]
+    ordered = list(dict.fromkeys([*ranked, *(model for part in frames for model in part)]))
+    return [m for m in ordered if m not in COMBINED] + [
+        m for m in reversed(COMBINED) if m in ordered
+    ]

@@ -205,9 +205,9 @@ def _below(axes: Axes) -> float:
     return (_TICKS_BELOW if labels else 0.07) + (_NAME_BELOW if named else 0.0)
 
 
-def key_line(label: str, colour: str = ACTUAL, width: float = 1.5, dash: Any = "-") -> Line2D:
+def key_line(label: str, color: str = ACTUAL, width: float = 1.5, dash: Any = "-") -> Line2D:
     """Return a handle for the legend of a page."""
-    return Line2D([], [], color=colour, linewidth=width, linestyle=dash, label=label)
+    return Line2D([], [], color=color, linewidth=width, linestyle=dash, label=label)
 
 
 def grid_of(count: int) -> tuple[int, int]:

@@ -1,8 +1,8 @@
-"""One colour for each model of a run: the same in every picture and on every page.
+"""One color for each model of a run: the same in every picture and on every page.
 
 A model's place is that in the configuration (baselines first): it does not move when models are
 trained again, fail, or change ranks, nor when a model is added at the end. The first places have
-colours of their own; with more models than colours, the best ones get them.
+colors of their own; with more models than colors, the best ones get them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES, REFERENCE
 if TYPE_CHECKING:
     from forerun.runs.reader import RunReader
 
-# Okabe and Ito's colours without black and yellow, which mean something else here, plus two that
-# stay apart from them under every common kind of colour blindness (a test computes it).
-COLOURS = (
+# Okabe and Ito's colors without black and yellow, which mean something else here, plus two that
+# stay apart from them under every common kind of color blindness (a test computes it).
+COLORS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7C1FD8", "#6E290B",
 )  # fmt: skip
 #: The same on black: hues kept, lightness chosen so that these stay apart as well.
@@ -40,7 +40,7 @@ DASHES = ("solid", "9px,3px", "2px,3px", "9px,3px,2px,3px", "14px,4px", "5px,2px
 
 @dataclass(frozen=True)
 class Style:
-    """How a model is drawn on a page: colours on white and on black, and its line."""
+    """How a model is drawn on a page: colors on white and on black, and its line."""
 
     light: str
     dark: str
@@ -62,14 +62,14 @@ def configured(settings: Mapping[str, Any]) -> list[str]:
 
 
 def places(models: Iterable[str], ranked: Iterable[str] = ()) -> dict[str, int]:
-    """Give every model its place among the colours.
+    """Give every model its place among the colors.
 
     Parameters
     ----------
     models : names
         In the order of the configuration.
     ranked : names
-        Best first: who gets a colour of its own where there are more models than colours.
+        Best first: who gets a color of its own where there are more models than colors.
 
     Returns
     -------
@@ -78,10 +78,10 @@ def places(models: Iterable[str], ranked: Iterable[str] = ()) -> dict[str, int]:
     """
     order = list(ranked)
     plain = [name for name in dict.fromkeys([*models, *order]) if name not in COMBINED]
-    if len(plain) > len(COLOURS):
+    if len(plain) > len(COLORS):
         wanted = dict.fromkeys([REFERENCE, *order, *plain])
         by_rank = [name for name in wanted if name in plain]
-        own = set(by_rank[: len(COLOURS)])
+        own = set(by_rank[: len(COLORS)])
         plain = [n for n in plain if n in own] + [n for n in by_rank if n not in own]
     return {name: place for place, name in enumerate(plain)}
 
@@ -92,8 +92,8 @@ def places_of(run: RunReader) -> dict[str, int]:
 
 
 def is_dashed(place: int) -> bool:
-    """Tell whether the line of a place with a colour of its own is dashed: the later half."""
-    return place >= len(COLOURS) // 2
+    """Tell whether the line of a place with a color of its own is dashed: the later half."""
+    return place >= len(COLORS) // 2
 
 
 def style(model: str, places: Mapping[str, int], run: int | None = None) -> Style:
@@ -104,12 +104,12 @@ def style(model: str, places: Mapping[str, int], run: int | None = None) -> Styl
     places : dict
         From :func:`places`.
     run : int, optional
-        Number of the run where several are laid over each other: the colour is the model, the
+        Number of the run where several are laid over each other: the color is the model, the
         dashes are the run.
     """
     if model in _SPECIAL:
         return replace(_SPECIAL[model], dash=DASHES[(run or 0) % len(DASHES)])
     place = places.get(model, 0)
-    colour = place % len(COLOURS)
-    dash = place // len(COLOURS) + is_dashed(colour) if run is None else run
-    return Style(COLOURS[colour], DARK[colour], dash=DASHES[dash % len(DASHES)])
+    color = place % len(COLORS)
+    dash = place // len(COLORS) + is_dashed(color) if run is None else run
+    return Style(COLORS[color], DARK[color], dash=DASHES[dash % len(DASHES)])

@@ -66,24 +66,24 @@ def residuals(
         raise UserError(f"there are no cross-validation results of '{model}' to draw")
     table, percent = _table(frames[model], model)
     look = fill_palette(palette, [model])[model]
-    colour = ALONE.colour if look.faint or look.alpha < 1 else look.colour
+    color = ALONE.color if look.faint or look.alpha < 1 else look.color
     page = Page(
         f"Residuals · {model}", _subtitle(table, percent), size=(WIDTH, HEIGHT), rows=2, columns=2,
-        keys=[key_line("median", colour, 2.0),
-              Patch(facecolor=colour, alpha=0.42, label="middle half"),
-              Patch(facecolor=colour, alpha=0.18, label="5 % to 95 %")],
+        keys=[key_line("median", color, 2.0),
+              Patch(facecolor=color, alpha=0.42, label="middle half"),
+              Patch(facecolor=color, alpha=0.18, label="5 % to 95 %")],
         note=_note(table),
     )  # fmt: skip
     spread, by_step, over_time, against = page.panels
     wide, high = WIDTH / 2 - 0.9, HEIGHT / 2 - 0.8
     name = "Residual (% of the series' level)" if percent else _residual_name(settings)
     limits = _limits(table["residual"].to_numpy())
-    _distribution(spread, table, colour, limits, name)
-    _fan(by_step, table, "step", colour)
+    _distribution(spread, table, color, limits, name)
+    _fan(by_step, table, "step", color)
     by_step.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
-    _fan(over_time, table, "ds", colour)
+    _fan(over_time, table, "ds", color)
     time_axis(over_time, table["ds"], wide)
-    _scatter(against, table, model, colour)
+    _scatter(against, table, model, color)
     titles = ("Distribution", "By step ahead", "Over time", "Actual against forecast")
     labels = ((name, "Share"), ("Steps ahead", name),
               (axis_names(settings, table["ds"])[0], name), ("Forecast", "Actual"))  # fmt: skip
@@ -151,16 +151,16 @@ def _note(table: pd.DataFrame) -> str:
 
 
 def _distribution(
-    axes: Axes, table: pd.DataFrame, colour: str, limits: tuple[float, float], name: str
+    axes: Axes, table: pd.DataFrame, color: str, limits: tuple[float, float], name: str
 ) -> None:
-    known = table["residual"].dropna().to_numpy()
-    bins = int(np.clip(np.sqrt(len(known)), 9, 41)) | 1  # odd: zero lies within a bar
-    share = np.full(len(known), 1 / max(1, len(known)))
-    axes.hist(known, bins=np.linspace(*limits, bins + 1).tolist(), weights=share, color=colour,
+    values = table["residual"].dropna().to_numpy()
+    bins = int(np.clip(np.sqrt(len(values)), 9, 41)) | 1  # odd: zero lies within a bar
+    share = np.full(len(values), 1 / max(1, len(values)))
+    axes.hist(values, bins=np.linspace(*limits, bins + 1).tolist(), weights=share, color=color,
               alpha=0.55, zorder=3, edgecolor="white", linewidth=0.5)  # fmt: skip
     axes.axvline(0, color=ACTUAL, linewidth=1.2, zorder=4)
-    if len(known):
-        axes.axvline(float(np.median(known)), color=colour, linewidth=2, zorder=5)
+    if len(values):
+        axes.axvline(float(np.median(values)), color=color, linewidth=2, zorder=5)
     axes.set_xlim(*limits)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7))
     axes.xaxis.set_major_formatter(Numbers())
@@ -168,28 +168,28 @@ def _distribution(
     axes.yaxis.set_major_formatter(Numbers(percent=True))
 
 
-def _fan(axes: Axes, table: pd.DataFrame, by: str, colour: str) -> None:
+def _fan(axes: Axes, table: pd.DataFrame, by: str, color: str) -> None:
     """Draw median, middle half and middle nine tenths of the residuals over `by`."""
     parts = table.groupby(by)["residual"].quantile(np.array(_QUANTILES)).unstack()
     x = parts.index.to_numpy()
     bands = {q: parts[q].to_numpy(dtype=float) for q in _QUANTILES}
     axes.axhline(0, color=ACTUAL, linewidth=1.2, zorder=2)
-    axes.fill_between(x, bands[0.05], bands[0.95], color=colour, alpha=0.18, linewidth=0, zorder=2)
-    axes.fill_between(x, bands[0.25], bands[0.75], color=colour, alpha=0.3, linewidth=0, zorder=2)
-    draw_line(axes, x, bands[0.5], Look(colour), marker=len(x) <= 31)
+    axes.fill_between(x, bands[0.05], bands[0.95], color=color, alpha=0.18, linewidth=0, zorder=2)
+    axes.fill_between(x, bands[0.25], bands[0.75], color=color, alpha=0.3, linewidth=0, zorder=2)
+    draw_line(axes, x, bands[0.5], Look(color), marker=len(x) <= 31)
     low, high = value_limits([*bands.values(), np.zeros(1)], [])
     axes.set_ylim(low, high)
 
 
-def _scatter(axes: Axes, table: pd.DataFrame, model: str, colour: str) -> None:
+def _scatter(axes: Axes, table: pd.DataFrame, model: str, color: str) -> None:
     """Draw actual against forecast; on logarithmic axes where values span several decades."""
     shown = table.sort_values(["unique_id", "cutoff", "ds"], kind="stable")
     if len(shown) > MOST_POINTS:
         shown = shown.iloc[np.linspace(0, len(shown) - 1, MOST_POINTS).round().astype(int)]
     x, y = shown["forecast"].to_numpy(), shown["y"].to_numpy()
-    known = table["y"].to_numpy()
-    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
-    bottom, top = np.quantile(known, [0.02, 0.98]) if len(known) else (0.0, 1.0)
+    actual = table["y"].to_numpy()
+    low, high = (float(actual.min()), float(actual.max())) if len(actual) else (0.0, 1.0)
+    bottom, top = np.quantile(actual, [0.02, 0.98]) if len(actual) else (0.0, 1.0)
     logarithmic = low > 0 and top / bottom > 30
     low = max(low, float(bottom) / 3) if logarithmic else low
     if logarithmic:
@@ -201,7 +201,7 @@ def _scatter(axes: Axes, table: pd.DataFrame, model: str, colour: str) -> None:
         edges = (low - pad, high + pad)
     axes.plot(edges, edges, color=ACTUAL, linewidth=1.2, zorder=2)
     size = 9 if len(shown) > 300 else 18
-    axes.scatter(x, y, s=size, color=colour, alpha=0.35, linewidth=0, zorder=3, rasterized=True)
+    axes.scatter(x, y, s=size, color=color, alpha=0.35, linewidth=0, zorder=3, rasterized=True)
     axes.set_xlim(*edges)
     axes.set_ylim(*edges)
     for axis in (axes.xaxis, axes.yaxis):

@@ -69,8 +69,8 @@ def display_name(model: str, part: pd.DataFrame) -> str:
 
 def chosen_model(part: pd.DataFrame) -> str | None:
     """Return the model that ``per_series`` took for the series, if the table says so."""
-    known = list(part["chosen"].dropna()) if "chosen" in part else []
-    return str(known[0]) if known else None
+    chosen = list(part["chosen"].dropna()) if "chosen" in part else []
+    return str(chosen[0]) if chosen else None
 
 
 def draw_forecast(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, look: Look
@@ -90,7 +90,7 @@ def draw_forecast(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str
 def draw_alone(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, look: Look) -> None:
     """Draw a forecast where no other model's line can stand for it.
 
-    Grey models get a colour, and ``per_series``, elsewhere a highlighter over another line, a core.
+    Gray models get a color, and ``per_series``, elsewhere a highlighter over another line, a core.
     """
     if look.faint:
         draw_forecast(axes, past, part, model, ALONE)
@@ -109,15 +109,15 @@ def focus_of(parts: Parts, asked: str | None) -> str | None:
     return next((model for model in order if intervals(parts[model], model)), None)
 
 
-def band_colour(model: str, part: pd.DataFrame, palette: Mapping[str, Look]) -> str:
-    """Return the colour of a model's intervals; those of ``per_series`` have the chosen model's."""
+def band_color(model: str, part: pd.DataFrame, palette: Mapping[str, Look]) -> str:
+    """Return the color of a model's intervals; those of ``per_series`` have the chosen model's."""
     look = palette[model]
     if model == PER_SERIES:
         look = palette.get(chosen_model(part) or model, look)
-    return ALONE.colour if look.faint or look.alpha < 1 else look.colour
+    return ALONE.color if look.faint or look.alpha < 1 else look.color
 
 
-def draw_bands(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, colour: str) -> None:
+def draw_bands(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, color: str) -> None:
     """Shade a model's intervals, the widest first, opening from the last row of `past`."""
     last = past.iloc[-1:]
     start = values(last, "y")
@@ -126,16 +126,16 @@ def draw_bands(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, c
     for low, high in intervals(part, model).values():
         axes.fill_between(
             times, np.concatenate([start, values(part, low)]),
-            np.concatenate([start, values(part, high)]), color=colour, alpha=BAND, linewidth=0,
+            np.concatenate([start, values(part, high)]), color=color, alpha=BAND, linewidth=0,
             zorder=2.0,
         )  # fmt: skip
 
 
-def band_keys(levels: Sequence[float], colour: str, name: str = "") -> list[Artist]:
+def band_keys(levels: Sequence[float], color: str, name: str = "") -> list[Artist]:
     """Return legend handles for intervals, with the opacity each has in the picture."""
     of = f" of {fit_text(name, 2.0, 9)}" if name else ""
     return [
-        Patch(facecolor=colour, alpha=1 - (1 - BAND) ** (rank + 1),
+        Patch(facecolor=color, alpha=1 - (1 - BAND) ** (rank + 1),
               label=f"{level:g} %{'' if rank else ' interval' + of}")
         for rank, level in enumerate(levels)
     ]  # fmt: skip
@@ -154,7 +154,7 @@ def series_limits(
 ) -> tuple[float, float]:
     """Return limits of the value axis for history, forecasts, and intervals of some models.
 
-    Very wide intervals, and models drawn in grey, are cut off sooner than other forecasts are.
+    Very wide intervals, and models drawn in gray, are cut off sooner than other forecasts are.
     """
     core, faint = [values(past, "y")], set(faint)
     main = [values(part, model) for model, part in parts.items() if model not in faint]

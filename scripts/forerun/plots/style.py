@@ -1,4 +1,4 @@
-"""One look for every picture of a run: colours, fonts, headings, file formats.
+"""One look for every picture of a run: colors, fonts, headings, file formats.
 
 Figures are made with matplotlib's object interface under :func:`styled`, which lays Forerun's
 settings over matplotlib's own defaults. A user's ``matplotlibrc``, the ``pyplot`` state and the
@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from forerun.base.files import replacing
 from forerun.config.names import ENSEMBLE, PER_SERIES
 from forerun.plots import palette
-from forerun.plots.palette import COLOURS, HIGHLIGHT, INK, MIXED
+from forerun.plots.palette import COLORS, HIGHLIGHT, INK, MIXED
 from forerun.plots.text import FONTS
 
 MUTED, GRID, SHADE = "#5F6B7A", "#E6E9ED", "#F3F5F8"
@@ -103,18 +103,18 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
 class Look:
     """How one model is drawn, in every picture alike."""
 
-    colour: str
+    color: str
     width: float = 1.9
     dash: Any = "-"
     order: float = 4.0
     faint: bool = False
-    """One of the many: drawn in grey, named together with the others."""
+    """One of the many: drawn in gray, named together with the others."""
     alpha: float = 1.0
 
     def line(self) -> dict[str, Any]:
         """Return the keyword arguments of a line."""
         return {
-            "color": self.colour,
+            "color": self.color,
             "linewidth": self.width,
             "linestyle": self.dash,
             "zorder": self.order,
@@ -138,10 +138,10 @@ def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dic
     models
         Names of models, the most important first: their lines lie on top.
     places
-        Their places among the colours (:func:`forerun.plots.palette.places`); in the order of
-        `models` if not given. As many as there are colours get one (the later half dashed as
-        well), the rest are grey. ``ensemble`` and ``per_series`` have looks of their own and use
-        up no colour: a thick red line and a yellow highlighter.
+        Their places among the colors (:func:`forerun.plots.palette.places`); in the order of
+        `models` if not given. As many as there are colors get one (the later half dashed as
+        well), the rest are gray. ``ensemble`` and ``per_series`` have looks of their own and use
+        up no color: a thick red line and a yellow highlighter.
 
     Returns
     -------
@@ -153,13 +153,13 @@ def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dic
     ranks = {model: rank for rank, model in enumerate(n for n in names if n not in _SPECIAL)}
     result: dict[str, Look] = {}
     for model in names:
-        place = found.get(model, len(COLOURS))
+        place = found.get(model, len(COLORS))
         if model in _SPECIAL:
             result[model] = _SPECIAL[model]
-        elif place < len(COLOURS):
+        elif place < len(COLORS):
             dash = DASHED if palette.is_dashed(place) else "-"
             order = 5.0 - min(ranks[model], 9) / 10  # always above the ensemble's line
-            result[model] = Look(COLOURS[place], dash=dash, order=order)
+            result[model] = Look(COLORS[place], dash=dash, order=order)
         else:
             result[model] = _OTHERS
     return result

@@ -25,8 +25,8 @@ _UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 
 
 def _fonts() -> tuple[str, ...]:
-    known = set(font_manager.get_font_names())
-    return ("DejaVu Sans", *(name for name in _FALLBACK if name in known))
+    installed = set(font_manager.get_font_names())
+    return ("DejaVu Sans", *(name for name in _FALLBACK if name in installed))
 
 
 FONTS = _fonts()

@@ -1,8 +1,8 @@
-"""The charts of the pages, as plotly's plain data: drawn and coloured by the page's script.
+"""The charts of the pages, as plotly's plain data: drawn and colored by the page's script.
 
 A chart is a dict: ``id``; ``variants``, each with a ``label`` and plotly traces as ``data``;
 ``layout``; ``height`` in pixels. A trace says with ``m`` which model it is: the script gives it
-that model's colour and hides it with that model.
+that model's color and hides it with that model.
 """
 
 from __future__ import annotations

@@ -147,9 +147,9 @@ def _line(run: RunReader, model: str) -> Line:
 
 
 def _looks(runs: list[RunReader], wanted: list[tuple[RunReader, str]]) -> list[dict[str, Any]]:
-    """Return the look of each line: the colour says which model, the dashes which run.
+    """Return the look of each line: the color says which model, the dashes which run.
 
-    Colours are those of the first run; models that only later runs have take what is left.
+    Colors are those of the first run; models that only later runs have take what is left.
     """
     names = dict.fromkeys(model for run in runs for model in palette.places_of(run))
     places = {model: place for place, model in enumerate(names)}

@@ -61,7 +61,7 @@ def _parts(run: RunReader, unique_id: str, model: str) -> list[pd.DataFrame]:
     return [*parts, ahead] if len(ahead) else parts
 
 
-def _add_interval(figure: go.Figure, part: pd.DataFrame, model: str, colour: str) -> None:
+def _add_interval(figure: go.Figure, part: pd.DataFrame, model: str, color: str) -> None:
     pairs = intervals(part, model)
     if not pairs:
         return
@@ -70,7 +70,7 @@ def _add_interval(figure: go.Figure, part: pd.DataFrame, model: str, colour: str
         x=[*part["ds"], *part["ds"][::-1]],
         y=[*part[high], *part[low][::-1]],
         fill="toself",
-        fillcolor=colour,
+        fillcolor=color,
         opacity=0.15,
         line={"width": 0},
         hoverinfo="skip",

@@ -172,16 +172,18 @@ class _Values:
 
 def _differences(values: np.ndarray, new: np.ndarray) -> list[int | None]:
     """Return whole differences to the value before, from zero at each start; None for no value."""
-    known = np.isfinite(values)
+    finite = np.isfinite(values)
     whole = (
-        np.where(known, np.round(np.where(known, values, 0)), 0).clip(-1e15, 1e15).astype(np.int64)
+        np.where(finite, np.round(np.where(finite, values, 0)), 0)
+        .clip(-1e15, 1e15)
+        .astype(np.int64)
     )
-    if not known.all():
+    if not finite.all():
         # What is missing repeats the value before, so that the next difference counts from there.
-        last = np.maximum.accumulate(np.where(known | new, np.arange(len(whole)), 0))
+        last = np.maximum.accumulate(np.where(finite | new, np.arange(len(whole)), 0))
         whole = whole[last]
     before = np.where(new, 0, np.append(0, whole[:-1]))
     result: list[int | None] = (whole - before).tolist()
-    for position in np.flatnonzero(~known):
+    for position in np.flatnonzero(~finite):
         result[position] = None
     return result

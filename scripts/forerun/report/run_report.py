@@ -255,7 +255,7 @@ def _overview(run: RunReader, history: pd.DataFrame) -> dict[str, Any]:
 
 
 def _settings(config: dict[str, Any]) -> list[dict[str, Any]]:
-    known, defaults = schema.properties(), schema.defaults()
+    rules, defaults = schema.properties(), schema.defaults()
     rows = []
     for key, value in config.items():
         shown = value
@@ -267,7 +267,7 @@ def _settings(config: dict[str, Any]) -> list[dict[str, Any]]:
             {
                 "key": key,
                 "value": text.setting(shown),
-                "about": (known.get(key) or {}).get("description", ""),
+                "about": (rules.get(key) or {}).get("description", ""),
                 "changed": shown != defaults.get(key),
             }
         )

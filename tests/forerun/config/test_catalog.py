@@ -84,12 +84,12 @@ def test_another_version_than_the_catalog_s_is_said_where_it_matters(monkeypatch
     newer = {"statsforecast": "99.0"}
     info = catalog.info("statsforecast", "Holt")
     assert catalog.outdated("statsforecast") == ""
-    assert params.check(info, {"colour": 1}) == ["Holt has no argument 'colour'"]
+    assert params.check(info, {"color": 1}) == ["Holt has no argument 'color'"]
     monkeypatch.setattr(engines, "version", lambda name: newer.get(name) or installed(name))
     note = r"made from statsforecast [\d.]+ \(99.0 is installed\); make it again with: python -m "
     with pytest.raises(UserError, match=rf"no model 'Prophecy'; the catalog of models was {note}"):
         catalog.find("Prophecy")
-    assert re.search(note, params.check(info, {"colour": 1})[0])
+    assert re.search(note, params.check(info, {"color": 1})[0])
     assert catalog.outdated("neuralforecast") == ""
 
 

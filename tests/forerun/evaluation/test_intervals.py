@@ -10,7 +10,7 @@ import pytest
 
 from forerun.config.settings import resolve
 from forerun.evaluation import intervals
-from forerun.evaluation.arrays import Cube
+from forerun.evaluation.arrays import WindowIndex
 
 
 def settings(**asked: Any) -> dict[str, Any]:
@@ -127,7 +127,7 @@ def test_own_levels_stay_and_quantiles_do_not_cross() -> None:
     assert list(intervals.levels_of(only, "m")) == [80.0]
 
 
-def test_cube_aligns_windows_at_the_end() -> None:
+def test_index_aligns_windows_at_the_end() -> None:
     frame = pd.DataFrame(
         {
             "unique_id": ["a"] * 4 + ["b"] * 2,
@@ -136,9 +136,9 @@ def test_cube_aligns_windows_at_the_end() -> None:
             "y": range(6),
         }
     )
-    cube = Cube.of(frame)
-    assert cube.shape == (2, 2, 2)
-    spread = cube.spread(frame["y"])
+    index = WindowIndex.of(frame)
+    assert index.shape == (2, 2, 2)
+    spread = index.spread(frame["y"])
     assert np.isnan(spread[1, 0]).all()
     assert spread[1, 1].tolist() == [4, 5]
-    assert cube.rows(spread).tolist() == list(range(6))
+    assert index.rows(spread).tolist() == list(range(6))

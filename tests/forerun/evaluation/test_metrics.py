@@ -95,7 +95,7 @@ def test_a_metric_that_is_not_there_is_refused() -> None:
     with pytest.raises(UserError, match="there is no metric 'bias', only mae, mse"):
         metrics.score(cv, "m", history, settings() | {"metrics": ["mae", "bias"]})
     with pytest.raises(UserError, match="there is no metric 'crps'"):
-        losses.scales(arrays.Cube.of(cv), history, settings(), "crps")
+        losses.scales(arrays.WindowIndex.of(cv), history, settings(), "crps")
 
 
 def test_the_schema_names_the_metrics_that_are_there() -> None:

@@ -100,5 +100,5 @@ def test_a_multivariate_network_forecasts_its_own_series_only(tmp_path: Path, mo
     assert len(engine.predict(fitted, wanted, Data(history("ab"), trained_on=["a", "b"]))) == 4
     with pytest.raises(UserError, match="without 'b', with others: 'z'"):
         engine.predict(fitted, wanted, Data(history("az"), trained_on=["a", "b"]))
-    with pytest.raises(UserError, match="which they are is not known"):
+    with pytest.raises(UserError, match="its training series are unknown"):
         engine.predict(fitted, wanted, Data(history("ab")))

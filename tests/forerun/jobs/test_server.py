@@ -31,7 +31,7 @@ import os, sys, time
 from forerun.base.errors import UserError
 
 def show(text):
-    print("printed", text, os.getcwd(), os.environ.get("COLOUR"))
+    print("printed", text, os.getcwd(), os.environ.get("COLOR"))
     print("to stderr", file=sys.stderr)
 
 def mistake():
@@ -110,14 +110,14 @@ def children_of(pid):
 
 
 def test_the_child_is_forked_and_has_the_jobs_folder_environment_and_log(server, monkeypatch):
-    monkeypatch.setenv("COLOUR", "green")
+    monkeypatch.setenv("COLOR", "green")
     call("show", text="hello")
     log = Path("logs/train_model/m.log").read_text()
     assert log == f"printed hello {os.getcwd()} green\nto stderr\n"
 
 
 def test_a_fresh_process_prints_the_same(place, monkeypatch):
-    monkeypatch.setenv("COLOUR", "green")
+    monkeypatch.setenv("COLOR", "green")
     call("show", text="hello")
     log = Path("logs/train_model/m.log").read_text()
     assert log == f"printed hello {os.getcwd()} green\nto stderr\n"

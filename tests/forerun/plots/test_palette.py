@@ -1,4 +1,4 @@
-"""Colours: one per model everywhere, and told apart by every eye."""
+"""Colors: one per model everywhere, and told apart by every eye."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from synthetic import make_run
 from forerun import open_run, plots
 from forerun.plots import palette
 from forerun.plots.palette import (
-    COLOURS,
+    COLORS,
     DARK,
     DARK_HIGHLIGHT,
     DARK_INK,
@@ -40,9 +40,9 @@ SIGHT = {
 }  # fmt: skip
 
 
-def lab(colour: str, sight: str) -> np.ndarray:
-    """Return CIE L*a*b* of a colour as someone with this kind of sight sees it."""
-    rgb = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+def lab(color: str, sight: str) -> np.ndarray:
+    """Return CIE L*a*b* of a color as someone with this kind of sight sees it."""
+    rgb = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(np.asarray(SIGHT[sight]) @ linear, 0, 1)
     to_xyz = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750],
@@ -52,34 +52,34 @@ def lab(colour: str, sight: str) -> np.ndarray:
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def contrast(colour: str, ground: str) -> float:
-    """Return the contrast of two colours as WCAG defines it."""
-    light, dark = sorted(((lab(c, "normal")[0] + 16) / 116) ** 3 for c in (colour, ground))[::-1]
+def contrast(color: str, ground: str) -> float:
+    """Return the contrast of two colors as WCAG defines it."""
+    light, dark = sorted(((lab(c, "normal")[0] + 16) / 116) ** 3 for c in (color, ground))[::-1]
     return (light + 0.05) / (dark + 0.05)
 
 
 @pytest.mark.parametrize("sight", list(SIGHT))
 @pytest.mark.parametrize(
-    "colours",
+    "colors",
     [
-        [*COLOURS, INK, OTHER, HIGHLIGHT, MIXED],
+        [*COLORS, INK, OTHER, HIGHLIGHT, MIXED],
         [*DARK, DARK_INK, DARK_HIGHLIGHT, DARK_MIXED],
     ],
 )
-def test_colours_stay_apart_for_every_kind_of_sight(colours: list[str], sight: str) -> None:
-    for one, other in itertools.combinations(colours, 2):
+def test_colors_stay_apart_for_every_kind_of_sight(colors: list[str], sight: str) -> None:
+    for one, other in itertools.combinations(colors, 2):
         distance = float(np.linalg.norm(lab(one, sight) - lab(other, sight)))
         assert distance > 12, (one, other, distance)
 
 
-@pytest.mark.parametrize("colour", [*COLOURS, INK, MIXED, palette.ACTUAL])
-def test_lines_can_be_seen_on_white(colour: str) -> None:
-    assert contrast(colour, "#FFFFFF") > 2.2
+@pytest.mark.parametrize("color", [*COLORS, INK, MIXED, palette.ACTUAL])
+def test_lines_can_be_seen_on_white(color: str) -> None:
+    assert contrast(color, "#FFFFFF") > 2.2
 
 
-@pytest.mark.parametrize("colour", [*DARK, DARK_INK, DARK_HIGHLIGHT, DARK_MIXED])
-def test_lines_can_be_seen_on_black(colour: str) -> None:
-    assert contrast(colour, "#12161C") > 4
+@pytest.mark.parametrize("color", [*DARK, DARK_INK, DARK_HIGHLIGHT, DARK_MIXED])
+def test_lines_can_be_seen_on_black(color: str) -> None:
+    assert contrast(color, "#12161C") > 4
 
 
 def test_the_ensemble_is_not_taken_for_what_was_observed() -> None:
@@ -90,7 +90,7 @@ def test_the_ensemble_is_not_taken_for_what_was_observed() -> None:
     page, picture = style("ensemble", {}), looks(["ensemble"])["ensemble"]
     for sight in SIGHT:
         for one, observed in ((page.light, palette.ACTUAL), (page.dark, DARK_INK),
-                              (picture.colour, OBSERVED.colour)):  # fmt: skip
+                              (picture.color, OBSERVED.color)):  # fmt: skip
             assert np.linalg.norm(lab(one, sight) - lab(observed, sight)) > 20
     assert picture.width > 2 * OBSERVED.width
     assert page.width > 2 * 1.8
@@ -98,14 +98,14 @@ def test_the_ensemble_is_not_taken_for_what_was_observed() -> None:
 
 def test_a_place_is_that_in_the_configuration() -> None:
     assert places(["A", "B", "C"], ["C", "ensemble", "A", "B"]) == {"A": 0, "B": 1, "C": 2}
-    # Another model at the end, or other ranks: nobody else's colour moves.
+    # Another model at the end, or other ranks: nobody else's color moves.
     assert places(["A", "B", "C", "D"], ["D", "B"]) == {"A": 0, "B": 1, "C": 2, "D": 3}
 
 
-def test_with_many_models_the_best_ones_have_colours() -> None:
+def test_with_many_models_the_best_ones_have_colors() -> None:
     models = ["SeasonalNaive", *(f"m{number}" for number in range(12))]
     found = places(models, models[::-1])
-    own = [name for name, place in found.items() if place < len(COLOURS)]
+    own = [name for name, place in found.items() if place < len(COLORS)]
     # SeasonalNaive is what all are measured by; the others in the order of the configuration.
     assert own == ["SeasonalNaive", "m5", "m6", "m7", "m8", "m9", "m10", "m11"]
     assert sorted(found.values()) == list(range(13))
@@ -118,9 +118,9 @@ def test_no_two_lines_of_a_page_are_alike() -> None:
     assert len({(look.dark, look.dash) for look in looks}) == 34
 
 
-def test_colour_is_the_model_and_dashes_are_the_run() -> None:
+def test_color_is_the_model_and_dashes_are_the_run() -> None:
     first, second = style("A", {"A": 5}, run=0), style("A", {"A": 5}, run=1)
-    assert first.light == second.light == COLOURS[5]
+    assert first.light == second.light == COLORS[5]
     assert first.dash == "solid" != second.dash
 
 
@@ -155,10 +155,8 @@ def test_plots_report_comparison_and_notebook_agree(tmp_path: Path) -> None:
         said.setdefault(f"comparison {run_id}", {})[model] = look["light"]
     assert len(said) == 8
     together: dict[str, set[str]] = {}
-    for colours in said.values():
-        for model, colour in colours.items():
-            together.setdefault(model, set()).add(colour)
-    assert {model: len(colours) for model, colours in together.items()} == dict.fromkeys(
-        together, 1
-    )
-    assert len({min(colours) for colours in together.values()}) == len(together) == 8
+    for colors in said.values():
+        for model, color in colors.items():
+            together.setdefault(model, set()).add(color)
+    assert {model: len(colors) for model, colors in together.items()} == dict.fromkeys(together, 1)
+    assert len({min(colors) for colors in together.values()}) == len(together) == 8

@@ -109,37 +109,37 @@ def test_the_check_for_overlaps_can_fail() -> None:
         check_layout(figure)
 
 
-def test_a_model_has_the_same_colour_in_every_plot() -> None:
+def test_a_model_has_the_same_color_in_every_plot() -> None:
     data = sample(4)
     palette = plots.looks(data.cv)
     figures = draw_all(data)
     for model in data.cv:
-        colour = palette[model].colour
+        color = palette[model].color
         for kind in ("forecast", "backtest", "error_by_horizon", "comparison"):
             drawn = {line.get_color() for axes in figures[kind].axes for line in axes.lines}
-            assert colour in drawn, (kind, model)
+            assert color in drawn, (kind, model)
         bars = {matplotlib.colors.to_hex(bar.get_facecolor()).upper()
                 for bar in figures["leaderboard"].axes[0].patches}  # fmt: skip
-        assert colour in bars
+        assert color in bars
 
 
-def test_a_subset_of_models_keeps_the_colours_of_the_run() -> None:
+def test_a_subset_of_models_keeps_the_colors_of_the_run() -> None:
     data = sample(4)
     palette = plots.looks(data.cv)
     last = list(data.cv)[-1]
     figure = plots.forecast(
         data.history, data.predictions, data.first, models=[last], palette=palette
     )
-    assert palette[last].colour in {line.get_color() for line in figure.axes[0].lines}
+    assert palette[last].color in {line.get_color() for line in figure.axes[0].lines}
 
 
 def test_ensemble_and_best_look_different_from_models() -> None:
     looks = plots.looks(["ensemble", "A", "per_series", "B"])
-    assert len({look.colour for look in looks.values()}) == 4
+    assert len({look.color for look in looks.values()}) == 4
     assert looks["ensemble"].width > 2 * looks["A"].width - 0.5
     assert looks["per_series"].width > looks["ensemble"].width
     assert looks["per_series"].order < looks["ensemble"].order < looks["A"].order
-    assert looks["A"] == plots.looks(["A"])["A"]  # they use up no colour
+    assert looks["A"] == plots.looks(["A"])["A"]  # they use up no color
 
 
 def test_best_names_the_model_it_took() -> None:

@@ -150,7 +150,7 @@ def test_newest_first_and_other_orders(runs: Path) -> None:
     assert [row.run_id for row in run_table.order(rows, "-horizon")] == ["exp2", "exp1"]
     assert [row.run_id for row in run_table.order(rows, "horizon")] == ["exp1", "exp2"]
     with pytest.raises(UserError, match="no column"):
-        run_table.order(rows, "colour")
+        run_table.order(rows, "color")
 
 
 def test_json_and_csv(runs: Path) -> None:

@@ -34,8 +34,8 @@ def build(spec: ModelSpec, settings: dict[str, Any], arguments: dict[str, Any]) 
         user's own params are kept; all others are searched for as the class does by default.
     """
     cls = getattr(auto_classes, spec.model)
-    known = inspect.signature(cls.__init__).parameters
-    more = {"n_series": arguments["n_series"]} if "n_series" in known else {}
+    accepted = inspect.signature(cls.__init__).parameters
+    more = {"n_series": arguments["n_series"]} if "n_series" in accepted else {}
     default = cls.get_default_config(h=arguments["h"], backend="optuna", **more)
     own = {name: arguments[name] for name in spec.params}
     of_class = {name: own.pop(name) for name in _OF_SEARCH if name in own}

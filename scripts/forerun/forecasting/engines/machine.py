@@ -137,9 +137,9 @@ class Forest:
 def _regressor(spec: ModelSpec, settings: dict[str, Any]) -> Any:
     module, name = CLASSES[spec.model]
     regressor = getattr(importlib.import_module(module), name)
-    known = inspect.signature(regressor.__init__).parameters
+    accepted = inspect.signature(regressor.__init__).parameters
     given = {"random_state": settings["seed"], "n_jobs": settings["threads"], "verbosity": -1}
-    arguments = {k: v for k, v in given.items() if k in known or spec.model == "LightGBM"}
+    arguments = {k: v for k, v in given.items() if k in accepted or spec.model == "LightGBM"}
     own = {k: v for k, v in spec.params.items() if k not in FEATURES}
     if spec.model == "LightGBM":
         arguments |= {"deterministic": True, "force_row_wise": True}

@@ -95,31 +95,37 @@ def _loss(value: Any, settings: dict[str, Any]) -> Any:
         return value
     arguments = {"name": value} if isinstance(value, str) else dict(value)
     loss = getattr(losses, arguments.pop("name"))
-    known = inspect.signature(loss.__init__).parameters
-    if "level" in known and settings.get("levels") and not {"level", "quantiles"} & set(arguments):
+    accepted = inspect.signature(loss.__init__).parameters
+    if (
+        "level" in accepted
+        and settings.get("levels")
+        and not {"level", "quantiles"} & set(arguments)
+    ):
         arguments["level"] = list(settings["levels"])
     return loss(**arguments)
 
 
 def _arguments(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[str, Any]:
     """Gather what the model's class is called with: the run's settings, then its own params."""
-    known = inspect.signature(_class(spec).__init__).parameters
+    accepted = inspect.signature(_class(spec).__init__).parameters
     arguments: dict[str, Any] = {
-        name: settings[name] for name in SHARED if name in known and settings.get(name) is not None
+        name: settings[name]
+        for name in SHARED
+        if name in accepted and settings.get(name) is not None
     }
     if settings.get("learning_rate") is None and spec.model in LEARNING_RATES:
         arguments["learning_rate"] = LEARNING_RATES[spec.model]
     arguments |= {"h": windows.reach(settings), "input_size": settings["input_size"]}
     arguments |= {"random_seed": settings["seed"], "alias": spec.name}
-    if "start_padding_enabled" in known:
+    if "start_padding_enabled" in accepted:
         arguments["start_padding_enabled"] = settings["on_short"] == "pad"
-    if "n_series" in known:
+    if "n_series" in accepted:
         arguments["n_series"] = data.history["unique_id"].nunique()
     for kind, columns in exogenous_columns(spec, settings).items():
-        if columns and f"{kind}_list" in known:
+        if columns and f"{kind}_list" in accepted:
             arguments[f"{kind}_list"] = columns
     arguments |= spec.params
-    arguments |= _validation_interval(arguments, known)
+    arguments |= _validation_interval(arguments, accepted)
     if "loss" in arguments:
         arguments.setdefault("valid_loss", None)  # the same loss, not the class's default
     for name in ("loss", "valid_loss"):
@@ -267,7 +273,7 @@ def _check_series(name: str, trained: list[str] | None, data: Data) -> None:
     if data.own:
         return
     if trained is None:
-        raise UserError(f"{name} forecasts its series together, and which they are is not known")
+        raise UserError(f"{name} forecasts all series jointly, but its training series are unknown")
     given = data.history["unique_id"].astype(str).unique()
     missing, other = sorted({*trained} - {*given}), sorted({*given} - {*trained})
     if missing or other:

@@ -86,13 +86,13 @@ def gives_levels(model: str) -> bool:
 
 def _build(spec: ModelSpec, settings: dict[str, Any], fallback: bool) -> StatsForecast:
     model = getattr(model_classes, spec.model)
-    known = inspect.signature(model.__init__).parameters
+    accepted = inspect.signature(model.__init__).parameters
     given: dict[str, Any] = {
         "alias": spec.name,
         "season_length": settings["season_length"],
         "test_size": reach(settings),
     }
-    arguments = {name: value for name, value in given.items() if name in known} | spec.params
+    arguments = {name: value for name, value in given.items() if name in accepted} | spec.params
     built = model(**arguments)
     built.alias = spec.name  # some classes make up another one
     return StatsForecast(
@@ -149,11 +149,11 @@ def _forecast(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataF
     future = future_values(data, _columns(spec, settings), spec.name, settings)
 
     def work(library: StatsForecast, history: pd.DataFrame) -> pd.DataFrame:
-        known = None
+        values = None
         if future is not None:
-            known = future[future["unique_id"].isin(history["unique_id"].unique())]
+            values = future[future["unique_id"].isin(history["unique_id"].unique())]
         return library.forecast(
-            h=reach(settings), df=history, X_df=known, level=_levels(spec, settings)
+            h=reach(settings), df=history, X_df=values, level=_levels(spec, settings)
         )
 
     frame = _working(spec, settings, _narrow(spec, settings, data), work)

@@ -1,4 +1,4 @@
-// What the pages do: unpack library and data, draw charts in the theme's colours, sort and search.
+// What the pages do: unpack library and data, draw charts in the theme's colors, sort and search.
 (() => {
 "use strict";
 
@@ -127,9 +127,9 @@ const COMBINED = { ensemble: "ensemble (of all)", per_series: "per_series (best 
 const css = (name) => {
   const probe = element("span", { style: `color: var(--${name})` });
   document.body.append(probe);
-  const colour = getComputedStyle(probe).color;
+  const color = getComputedStyle(probe).color;
   probe.remove();
-  return colour;
+  return color;
 };
 
 function ink() {
@@ -139,15 +139,15 @@ function ink() {
 
 function look(model) {
   const { light, dark, ...line } = data.looks[model];
-  return { ...line, colour: isDark() ? dark : light };
+  return { ...line, color: isDark() ? dark : light };
 }
 
 // Thick lines are drawn first: thin ones lie on top of them.
 const widthOf = (trace) => (trace.m === undefined ? 0 : data.looks[trace.m].width);
 const thickFirst = (models) => [...models].sort((a, b) => data.looks[b].width - data.looks[a].width || a - b);
 
-const faded = (colour, opacity) => {
-  const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+const faded = (color, opacity) => {
+  const [r, g, b] = [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16));
   return `rgba(${r},${g},${b},${opacity})`;
 };
 
@@ -177,11 +177,11 @@ function paint(trace) {
   if ("name" in drawn) drawn.name = plain(drawn.name);
   if (drawn.text) drawn.text = drawn.text.map(plain);
   if (neutral) return { ...drawn, line: { color: ink().muted, dash: "dash", width: 1.5 } };
-  const { colour, dash, width, opacity } = m === undefined ? { colour: isDark() ? "#5BC5FF" : "#0072B2", width: 2 } : look(m);
+  const { color, dash, width, opacity } = m === undefined ? { color: isDark() ? "#5BC5FF" : "#0072B2", width: 2 } : look(m);
   if (drawn.type === "scatter" && opacity) drawn.opacity = opacity;
-  drawn.marker = { ...(drawn.marker || {}), color: colour };
-  if (drawn.type !== "bar") drawn.line = { color: colour, width, dash };
-  if (drawn.type === "box") { drawn.fillcolor = faded(colour, 0.3); delete drawn.line.dash; }
+  drawn.marker = { ...(drawn.marker || {}), color: color };
+  if (drawn.type !== "bar") drawn.line = { color: color, width, dash };
+  if (drawn.type === "box") { drawn.fillcolor = faded(color, 0.3); delete drawn.line.dash; }
   return drawn;
 }
 
@@ -250,9 +250,9 @@ function setUpModels() {
     swatch.setAttribute("class", "swatch");
     for (const [key, value] of Object.entries({ width: 26, height: 10, "aria-hidden": "true" })) swatch.setAttribute(key, value);
     swatches.push(() => {
-      const { colour, dash, width } = look(i);
+      const { color, dash, width } = look(i);
       const pattern = dash === "solid" ? "none" : dash.replaceAll("px", "");
-      swatch.innerHTML = `<line x1="0" y1="5" x2="26" y2="5" stroke="${colour}" stroke-width="${width + 1}" stroke-dasharray="${pattern}"/>`;
+      swatch.innerHTML = `<line x1="0" y1="5" x2="26" y2="5" stroke="${color}" stroke-width="${width + 1}" stroke-dasharray="${pattern}"/>`;
     });
     find(".names", box).append(element("label", {}, input, swatch, COMBINED[name] || name));
     return input;
@@ -291,16 +291,16 @@ function seriesTraces(parts, shown) {
   const intervals = shown.intervals === "none" ? [] : shown.lines.filter((line) => parts.some((p) => p.line === line && p.low)).slice(0, shown.intervals === "first" ? 1 : undefined);
   for (const line of intervals) {
     for (const part of parts.filter((p) => p.line === line && p.low && shown.kinds.has(p.kind))) {
-      traces.push({ type: "scatter", mode: "lines", x: [...part.x, ...[...part.x].reverse()], y: [...part.high, ...[...part.low].reverse()], fill: "toself", fillcolor: faded(look(line).colour, 0.18), line: { width: 0 }, hoverinfo: "skip", showlegend: false });
+      traces.push({ type: "scatter", mode: "lines", x: [...part.x, ...[...part.x].reverse()], y: [...part.high, ...[...part.low].reverse()], fill: "toself", fillcolor: faded(look(line).color, 0.18), line: { width: 0 }, hoverinfo: "skip", showlegend: false });
     }
   }
   for (const line of thickFirst(shown.lines)) {
     const own = parts.filter((p) => p.line === line && shown.kinds.has(p.kind));
     if (!own.length) continue;
-    const { colour, dash, width, opacity } = look(line);
+    const { color, dash, width, opacity } = look(line);
     const gap = (values) => own.flatMap((part, i) => (i ? [null, ...part[values]] : part[values]));
     const xs = own.flatMap((part, i) => (i ? [part.x[0], ...part.x] : part.x));
-    traces.push({ type: "scatter", mode: "lines", name: plain(data.models[line]), x: xs, y: gap("y"), line: { color: colour, dash, width }, opacity, connectgaps: false });
+    traces.push({ type: "scatter", mode: "lines", name: plain(data.models[line]), x: xs, y: gap("y"), line: { color: color, dash, width }, opacity, connectgaps: false });
   }
   const history = parts.filter((p) => p.kind === KINDS.history);
   traces.push({ type: "scatter", mode: "lines", name: "observed", x: history.flatMap((p) => p.x), y: history.flatMap((p) => p.y), line: { color: ink().observed, width: 1.8 } });
