@@ -20,7 +20,7 @@ def main(folder, leaderboard, sealed, models, accept_failures, log):
             named = "; ".join(f"{model}: {reason}" for model, reason in failed.items())
             raise UserError(f"not sealed, models failed ({named}); accept_failures=true seals it")
         if set(models) <= set(failed):
-            raise UserError("not sealed: every model failed")
+            raise UserError("not sealed: all models failed")
         seal(folder, sealed, failed=list(failed))
 
 

@@ -162,7 +162,7 @@ CONFIGURATIONS: dict[str, tuple[str, str]] = {
     "laughs": ("a: &a [x,x]\nb: &b [*a,*a]\nhorizon: *b\n", "unknown key"),
     "misspelt": ("horizn: 3\n", "did you mean 'horizon'?"),
     "upper case": ("Horizon: 3\n", "did you mean 'horizon'?"),
-    "number as key": ("3: 4\n", "the key 3 is not a text"),
+    "number as key": ("3: 4\n", "the key 3 is not a string"),
     "negative": ("horizon: -1\n", "horizon is -1"),
     "fraction": ("horizon: 2.5\n", "horizon is 2.5"),
     "yes": ("horizon: true\n", "horizon is true"),

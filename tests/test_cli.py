@@ -176,7 +176,7 @@ def test_list_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = call(capsys, "list-runs", "--limit", "1", "--csv", "--sort", "error")
     assert out.splitlines()[1].startswith("exp2,")
     _, out, _ = call(capsys, "list-runs", "--filter", "horizon=99")
-    assert out == "none of the 3 runs in runs is like that\n"
+    assert out == "no matching runs in runs (3 in total)\n"
 
 
 def test_list_runs_elsewhere(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -523,7 +523,7 @@ def test_a_run_that_has_just_been_started_is_running(
         assert read_run(run).state == "running"
         looks = iter([True, True, False])
         monkeypatch.setattr(session, "is_running", lambda folder: next(looks, False))
-        assert "nobody works" not in call(capsys, "watch", "new", "--plain")[1]
+        assert "is not in use" not in call(capsys, "watch", "new", "--plain")[1]
     monkeypatch.undo()
     monkeypatch.chdir(home)
     assert not session.is_running(run)
@@ -531,7 +531,7 @@ def test_a_run_that_has_just_been_started_is_running(
     (home / "runs/left/logs").mkdir(exist_ok=True)
     (home / "runs/left/logs/command.lock").write_text("999999999")
     assert not session.is_running("runs/left")
-    assert "nobody works on run 'left'" in call(capsys, "watch", "left")[1]
+    assert "run 'left' is not in use" in call(capsys, "watch", "left")[1]
 
 
 @pytest.mark.parametrize("given", [[], ["--output-dir", "out"], ["--directory", "."]])

@@ -137,7 +137,7 @@ def test_a_run_with_failures_is_not_sealed_unasked(
 
     for failed, accepted, said in [
         (["NHITS"], False, "NHITS could not be trained"),
-        (["NHITS", "SeasonalNaive", "AutoETS"], True, "every model failed"),
+        (["NHITS", "SeasonalNaive", "AutoETS"], True, "all models failed"),
         (["NHITS"], True, None),
     ]:
         run = make_run(tmp_path / f"{len(failed)}{accepted}", models=1, failed=failed, sealed=False)
@@ -159,7 +159,7 @@ def test_a_run_without_any_model_fails(tmp_path: Path) -> None:
     write(tmp_path / "c.yaml", models=[TOO_LONG], baselines=[])
     assert call_again(tmp_path, "--accept-failures") != 0
     told = (tmp_path / "out").read_text()
-    assert "every model failed" in told
+    assert "all models failed" in told
     assert "forerun: run 'r': TooLong failed: " in told
     assert "Traceback" not in told
     assert not is_sealed(tmp_path / "runs" / "r")

@@ -1,4 +1,4 @@
-"""A run as an object: ``open_run("runs/exp1")`` gives its tables as pandas frames."""
+"""A run as an object: ``open_run("runs/exp1")`` provides its tables as pandas DataFrames."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Files, text, numbers and errors: what every room uses and what knows nothing of runs."""
+"""Files, text, numbers and errors: used by all packages, independent of runs."""

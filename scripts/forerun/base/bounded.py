@@ -1,4 +1,4 @@
-"""Reading files that may come from a stranger: regular files only, bounded in size and in depth."""
+"""Reading untrusted files: regular files only, bounded in size and in depth."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from typing import IO, Any
 
 from forerun.base.errors import UserError
 
-#: Most bytes of a small file of a run: a configuration, an outcome, a leaderboard.
+#: Maximum size of a small file of a run: a configuration, an outcome, a leaderboard.
 SMALL = 16_000_000
-#: Most bytes of a table of a run: forecasts or errors of each series.
+#: Maximum size of a table of a run: forecasts or errors of each series.
 LARGE = 32_000_000_000
-#: Deepest nesting of a JSON file.
+#: Maximum nesting depth of a JSON file.
 DEEPEST = 40
-#: Most digits of a whole number in a JSON file.
+#: Maximum number of digits of an integer in a JSON file.
 _DIGITS = 18
 
 
 class Damaged(UserError):
-    """A file of a run is missing, or does not hold what it should."""
+    """A file of a run is missing or has invalid content."""
 
 
 def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]:
@@ -32,7 +32,7 @@ def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]
 
     Parameters
     ----------
-    most : largest size in bytes
+    most : maximum size in bytes
     follow : whether a symbolic link may lead out of the file's folder
 
     Raises

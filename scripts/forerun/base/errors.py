@@ -1,4 +1,4 @@
-"""What a user can get wrong, said in one clear line."""
+"""Errors of users, each reported in one clear line."""
 
 from __future__ import annotations
 

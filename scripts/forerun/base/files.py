@@ -1,4 +1,4 @@
-"""Files and folders that are written whole or not at all.
+"""Files and folders that are written completely or not at all.
 
 Everything is written under a temporary name beside its target, flushed to the disk, and renamed:
 a reader sees the old content or the new one, and a process that is killed leaves nothing half done.
@@ -31,7 +31,7 @@ LARGEST = 2**62
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path to write to; on success it takes the place of `path`."""
+    """Yield a temporary path to write to; on success it replaces `path`."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(path)
@@ -59,7 +59,7 @@ class NewPath:
 
 @contextmanager
 def new_path(path: str | Path) -> Iterator[NewPath]:
-    """Give a temporary path to write to; on success it becomes `path`, or a numbered name.
+    """Yield a temporary path to write to; on success it becomes `path`, or a numbered name.
 
     Nothing is replaced: where ``comparison.html`` exists it becomes ``comparison_2.html``.
     """

@@ -1,4 +1,4 @@
-"""Giving finished files and folders their names without ever replacing one that exists.
+"""Publishing finished files and folders under their names, never replacing an existing one.
 
 Temporary names start with ``.tmp-``. A temporary folder is locked by the process that fills or
 removes it, and the machine releases the lock when that process ends, however it ends: a temporary
@@ -38,7 +38,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 
 
 def temporary_name(path: Path) -> Path:
-    """Return a name beside `path` that nobody else uses."""
+    """Return an unused name beside `path`."""
     return path.with_name(f"{TEMPORARY}{uuid.uuid4().hex[:12]}-{path.name[-80:]}")
 
 

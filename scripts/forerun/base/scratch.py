@@ -55,7 +55,7 @@ def make(kind: str = "call") -> Scratch:
 
 @contextmanager
 def folder(kind: str = "call") -> Iterator[Scratch]:
-    """Give a private folder for as long as the block lasts."""
+    """Yield a private folder for the duration of the block."""
     made = make(kind)
     try:
         yield made

@@ -40,7 +40,7 @@ class Bounded:
         return self.file.tell()
 
     def drain(self) -> None:
-        """Read what stands behind the last entry, which checks the checksum of the stream."""
+        """Read to the end after the last entry, which verifies the checksum of the stream."""
         rest = 0
         while chunk := self.file.read(65536):
             rest += len(chunk)

@@ -1,4 +1,4 @@
-"""The one way to a terminal: what is printed cannot move its cursor or reverse its text."""
+"""Printing to a terminal: output cannot move the cursor or reverse the direction of text."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ METRICS = {
 #: Errors that are shares of the values. Files hold the share, as utilsforecast gives it (sMAPE from
 #: 0 to 1); people read percent (sMAPE from 0 to 100 %).
 PERCENT = ("mape", "smape")
-#: Characters that do something to a terminal or a text instead of being shown: controls, ends of
+#: Characters that control a terminal or the layout instead of being shown: controls, ends of
 #: lines, marks that turn the direction of writing, halves of surrogate pairs.
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]+"

@@ -104,7 +104,7 @@ def _size(node: yaml.Node, sizes: dict[int, int], depth: int) -> int:
         children = node.value
     size = 1 + sum(_size(child, sizes, depth + 1) for child in children)
     if size > MOST_VALUES:
-        raise ValueError(f"it stands for more than {MOST_VALUES:,} values")
+        raise ValueError(f"it expands to more than {MOST_VALUES:,} values")
     sizes[id(node)] = size
     return size
 

@@ -37,7 +37,7 @@ COMMANDS = {
     "generate-config": "generate_config",
     "init": "init",
 }
-#: Commands that pass on to Snakemake what stands after ``--``.
+#: Commands that pass everything after ``--`` to Snakemake.
 PASSING_ON = ("train", "predict", "reproduce")
 
 _HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
@@ -84,7 +84,7 @@ def _version(
 def run(arguments: Sequence[str], only: str | None = None) -> int:
     """Run the program and return its exit code.
 
-    What stands after ``--`` is kept from the parser and given to the command as ``context.obj``.
+    Everything after ``--`` bypasses the parser and is passed to the command as ``context.obj``.
     """
     _open_standard_streams()
     own, extras = _divide(list(arguments))

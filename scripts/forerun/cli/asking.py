@@ -1,4 +1,4 @@
-"""What a call asks for: options over files over defaults; and how it is passed to Snakemake."""
+"""The request of a call: options over files over defaults; and passing it to Snakemake."""
 
 from __future__ import annotations
 

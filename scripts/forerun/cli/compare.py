@@ -1,4 +1,4 @@
-"""``compare``: runs side by side."""
+"""``compare``: compare runs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 def command(
     runs: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Two runs or more.")],
     metric: Annotated[
-        str | None, typer.Option("--metric", help="Only this metric, e.g. mase.")
+        str | None, typer.Option("--metric", help="Show only this metric, e.g. mase.")
     ] = None,
     plot: Annotated[
         Path | None,
-        typer.Option("--plot", metavar="FILE", help="The picture; comparison.png if left out."),
+        typer.Option(
+            "--plot", metavar="FILE", help="File of the figure; comparison.png if omitted."
+        ),
     ] = None,
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw nothing.")] = False,
     output_dir: OutputDir = None,

@@ -20,7 +20,7 @@ NARROWEST = 100
 
 
 def is_terminal() -> bool:
-    """Tell whether a person reads the output as it comes."""
+    """Return whether the output is an interactive terminal."""
     return sys.stdout.isatty()
 
 
@@ -81,7 +81,7 @@ def leaderboard(path: Path, title: str | None = None, metric: str = "mae") -> Ta
     """Return a run's leaderboard as a table; None without one, or with a damaged one: that is said.
 
     A terminal gets the columns that fit into it, the most telling ones (`metric` is what the run is
-    ranked by), and is told how many are left out. Why models failed is for the caller to say: no
+    ranked by), and a line says how many are omitted. Why models failed is for the caller to say: no
     column is wide enough for it.
     """
     if not os.path.lexists(path):
@@ -131,7 +131,7 @@ def _number(written: str | None) -> Any:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before something is done that cannot be undone; end if the answer is no."""
+    """Ask before an irreversible action; end if the answer is no."""
     if yes:
         return
     if not sys.stdin.isatty():

@@ -28,4 +28,4 @@ def command(
             folder.unlink()
         else:
             discard(folder)
-    say(f"run {run} is deleted")
+    say(f"deleted run {run}")

@@ -14,7 +14,7 @@ def command(
     run: RunArgument,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="The archive; <RUN>.tar.gz if left out."),
+        typer.Option("--output", metavar="FILE", help="The archive; <RUN>.tar.gz if omitted."),
     ] = None,
     output_dir: OutputDir = None,
     directory: Directory = None,

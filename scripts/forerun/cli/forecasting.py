@@ -1,4 +1,4 @@
-"""What ``predict`` does: choose the run, check its models, forecast, write, draw."""
+"""The work of ``predict``: choose the run, check its models, forecast, write, draw."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Wish:
 
 
 def forecast(work: Workspace, wish: Wish) -> int:
-    """Do what was asked for; return the exit code."""
+    """Run the command; return the exit code."""
     if wish.name is not None and not re.fullmatch(_NAME, wish.name):
         raise UserError(
             f"--name: '{wish.name}' cannot name a folder; use letters, digits, '_', '.' and '-'"

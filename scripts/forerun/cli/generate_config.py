@@ -11,7 +11,7 @@ from forerun.base.errors import UserError
 
 
 def command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")] = Path(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write.")] = Path(
         "config/config.yaml"
     ),
 ) -> None:

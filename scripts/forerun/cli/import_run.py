@@ -1,4 +1,4 @@
-"""``import``: take in a run that was exported elsewhere."""
+"""``import``: import a run that was exported elsewhere."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from forerun.cli.workspace import Directory, OutputDir, workspace
 
 
 def command(
-    archive: Annotated[Path, typer.Argument(metavar="FILE", help="What export has written.")],
+    archive: Annotated[Path, typer.Argument(metavar="FILE", help="Archive written by export.")],
     run_id: Annotated[
-        str | None, typer.Option("--run-id", "-r", metavar="ID", help="Another name for it.")
+        str | None, typer.Option("--run-id", "-r", metavar="ID", help="New name of the run.")
     ] = None,
     max_size: Annotated[
         float,
-        typer.Option("--max-size", metavar="GB", min=0, help="Refuse more than this, unpacked."),
+        typer.Option("--max-size", metavar="GB", min=0, help="Maximum unpacked size."),
     ] = 20.0,
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Take in an exported run: checked entry by entry, whole or not at all."""
+    """Import an exported run: each entry is checked, and all or nothing is imported."""
     from forerun.cli.console import say, warn
     from forerun.runs import seal
     from forerun.runs.archive import import_run

@@ -1,4 +1,4 @@
-"""``init``: a small project that uses the workflow of this installation."""
+"""``init``: create a small project that uses the workflow of this installation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ lightning_logs/
 
 def command(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The project's folder, created if missing.")
+        Path, typer.Argument(metavar="DIR", help="Folder of the project, created if missing.")
     ] = Path("."),
 ) -> None:
     """Write a project: Snakefile, config/, profiles/ and .gitignore. Overwrites nothing."""

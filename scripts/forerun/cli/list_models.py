@@ -1,4 +1,4 @@
-"""``list-models``: what can be trained."""
+"""``list-models``: available models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def command(
     ),
     family: Annotated[str | None, typer.Option("--family", help="Only this family.")] = None,
     auto: Annotated[
-        bool, typer.Option("--auto", help="Also NeuralForecast's self-tuning Auto models.")
+        bool, typer.Option("--auto", help="Include NeuralForecast's self-tuning Auto models.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -13,11 +13,11 @@ from forerun.cli.workspace import Directory, OutputDir, workspace
 def command(
     output_dir: OutputDir = None,
     sort: Annotated[
-        str, typer.Option("--sort", metavar="COLUMN", help="Order by this column, e.g. error.")
+        str, typer.Option("--sort", metavar="COLUMN", help="Sort by this column, e.g. error.")
     ] = "created",
-    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
+    reverse: Annotated[bool, typer.Option("--reverse", help="Reverse the order.")] = False,
     limit: Annotated[
-        int | None, typer.Option("--limit", "-n", min=0, help="Show at most so many runs.")
+        int | None, typer.Option("--limit", "-n", min=0, help="Maximum number of runs to show.")
     ] = None,
     terms: Annotated[
         str, typer.Option("--filter", metavar="TERMS", help="e.g. 'horizon=12 status=complete'")
@@ -45,7 +45,7 @@ def command(
     if chosen:
         say(run_table.table(chosen, width))
     elif rows:
-        say(f"none of the {len(rows)} runs in {work.runs} is like that")
+        say(f"no matching runs in {work.runs} ({len(rows)} in total)")
     else:
         say(run_table.nothing(work.runs))
     say(*run_table.remarks(work.runs, stray))

@@ -11,15 +11,13 @@ from forerun.cli.workspace import Directory, OutputDir, workspace
 
 def command(
     output_dir: OutputDir = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done, do nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan; do nothing.")] = False,
     directory: Directory = None,
 ) -> None:
     """Move models/, metrics.csv and cv_results_*.csv of an old output folder into a run.
 
     They are archived beside the folder first, and the archive is compared with the files. Nothing
-    is deleted. Interrupted, the same command goes on.
+    is deleted. If interrupted, rerun the command to resume.
     """
     from forerun.cli.console import say
     from forerun.legacy.migration import migrate, plan
@@ -30,7 +28,7 @@ def command(
         say(f"nothing to migrate: there are no unversioned results in {work.output.absolute()}")
         return
     resumed = steps.journal.is_file()
-    say(f"{'going on with' if resumed else 'found'}: {', '.join(steps.names)}")
+    say(f"{'resuming with' if resumed else 'found'}: {', '.join(steps.names)}")
     say(f"archive: {steps.archive}", f"run: {steps.target}/")
     if dry_run:
         say("nothing was done (--dry-run)")

@@ -41,7 +41,7 @@ def command(
             "--data-file",
             "-d",
             metavar="FILE",
-            help="New observations, same columns.",
+            help="New observations with the same columns.",
             rich_help_panel=_WHAT,
         ),
     ] = None,
@@ -65,37 +65,37 @@ def command(
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option("--name", help="Folder in inference/ to write to.", rich_help_panel=_WHAT),
+        typer.Option("--name", help="Folder in inference/ for the results.", rich_help_panel=_WHAT),
     ] = None,
     cherry_pick: Annotated[
         bool,
         typer.Option(
             "--cherry-pick",
-            help="Pick one series and show all models on it.",
+            help="Select one series and plot all models on it.",
             rich_help_panel=_PICK,
         ),
     ] = False,
     best: Annotated[
         bool,
         typer.Option(
-            "--best", help="The one with the lowest mean MAE (default).", rich_help_panel=_PICK
+            "--best", help="The series with the lowest mean MAE (default).", rich_help_panel=_PICK
         ),
     ] = False,
     any_one: Annotated[
-        bool, typer.Option("--random", help="Any one.", rich_help_panel=_PICK)
+        bool, typer.Option("--random", help="A random series.", rich_help_panel=_PICK)
     ] = False,
     seed: Annotated[
-        int, typer.Option("--seed", help="Decides which one --random takes.", rich_help_panel=_PICK)
+        int, typer.Option("--seed", help="Seed of --random.", rich_help_panel=_PICK)
     ] = 42,
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw nothing.")] = False,
     no_save: Annotated[
-        bool, typer.Option("--no-save-predictions", help="Show forecasts, write no tables.")
+        bool, typer.Option("--no-save-predictions", help="Print forecasts; write no tables.")
     ] = False,
     no_verify: Annotated[
-        bool, typer.Option("--no-verify", help="Use models even if they were changed.")
+        bool, typer.Option("--no-verify", help="Use models even if they fail verification.")
     ] = False,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Load old pickled models: they may run any code.")
+        bool, typer.Option("--trust", help="Load old pickled models, which can execute any code.")
     ] = False,
     skip_missing: Annotated[
         bool,
@@ -105,7 +105,7 @@ def command(
     ] = False,
     directory: Directory = None,
 ) -> int:
-    """Forecast with the models of any run, however old. Nothing is trained.
+    """Forecast with the models of any run, however old. No model is trained.
 
     The run's own predictions are made by the workflow; forecasts of chosen series or models and of
     new data are written to inference/ in the run's folder.

@@ -12,7 +12,7 @@ from forerun.base.errors import UserError
 from forerun.cli.workspace import Directory, OutputDir, RunArgument, workspace
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Force = Annotated[bool, typer.Option("--force", help="Also if the run is sealed.")]
+Force = Annotated[bool, typer.Option("--force", help="Rename or delete even if the run is sealed.")]
 
 
 def command(
@@ -23,7 +23,7 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Give a run another name. What is frozen in it stays as it is, its old name included."""
+    """Rename a run. Its frozen files do not change, and keep the old name."""
     from forerun.base.publishing import publish, sweep
     from forerun.cli.console import confirm, say
     from forerun.cli.locks import alone

@@ -1,4 +1,4 @@
-"""``reproduce``: make a run again and compare."""
+"""``reproduce``: rerun a run and compare the results."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> int:
-    """Make a run again from its configuration and data, elsewhere; compare the two.
+    """Rerun a run's configuration and data in another folder and compare the results.
 
     The exit code is 0 only when metrics, back-tests and forecasts are identical to the last digit.
-    The run itself is only read. What stands after -- goes to Snakemake.
+    The run itself is only read. Everything after -- is passed to Snakemake.
     """
     from forerun.base import scratch
     from forerun.forecasting import reproduce
@@ -46,7 +46,7 @@ def command(
 
 
 def _make(run: str, scratch: Path, extras: list[str]) -> int:
-    """Let the workflow make the run in the scratch folder, without taking models from elsewhere."""
+    """Run the workflow in the scratch folder, without reusing models."""
     from forerun.cli import snakemake
     from forerun.cli.console import say
 
@@ -61,7 +61,7 @@ def _make(run: str, scratch: Path, extras: list[str]) -> int:
     if code:
         own = [line for line in text.splitlines() if line.startswith("forerun:")]
         say(*(list(dict.fromkeys(own)) or text.splitlines()[-20:]))
-        say(f"run {run} could not be made again")
+        say(f"run {run} could not be reproduced")
     return code
 
 

@@ -1,4 +1,4 @@
-"""The table of runs as people see it: filtered, sorted, and written as text, JSON or CSV."""
+"""The table of runs: filtered, sorted, and written as text, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _holds(value: Any, sign: str, wanted: str, term: str) -> bool:
     try:
         return bool(_COMPARE[sign](value, float(wanted)))
     except ValueError:
-        raise UserError(f"--filter: '{term}' compares a number with a text") from None
+        raise UserError(f"--filter: '{term}' compares a number with a string") from None
 
 
 def order(rows: Iterable[Row], by: str = "created", reverse: bool = False) -> list[Row]:
@@ -197,13 +197,13 @@ def report(runs: str | Path, width: int | None = None) -> str:
 
 
 def nothing(runs: str | Path) -> str:
-    """Return what to say when there are no runs."""
+    """Return the message for an empty folder of runs."""
     where = "is empty" if os.path.isdir(runs) else "does not exist"
     return f"no runs yet: the folder {runs} {where}; 'train' makes the first one"
 
 
 def remarks(runs: str | Path, stray: Sequence[str]) -> list[str]:
-    """Return what to say about names in the folder of runs that are no runs."""
+    """Return a note about names in the folder of runs that are not runs."""
     if not stray:
         return []
     shown = ", ".join(repr(name) for name in stray[:5])

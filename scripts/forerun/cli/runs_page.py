@@ -16,7 +16,9 @@ def command(
     to: Annotated[
         Path | None,
         typer.Option(
-            "--to", metavar="FILE", help="The page; runs.html beside the folder runs/ if left out."
+            "--to",
+            metavar="FILE",
+            help="File of the page; runs.html beside the folder runs/ if omitted.",
         ),
     ] = None,
 ) -> None:

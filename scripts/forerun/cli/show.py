@@ -1,4 +1,4 @@
-"""``show``: what a run is, and where its files are."""
+"""``show``: details of a run, and where its files are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``store``: the fitted models that runs share."""
+"""``store``: the store of fitted models that runs share."""
 
 from __future__ import annotations
 
@@ -25,15 +25,18 @@ def command(
         Action, typer.Argument(help="list: print the table of entries. prune: remove entries.")
     ] = Action.list,
     older_than: Annotated[
-        float, typer.Option("--older-than", metavar="DAYS", min=0, help="prune: entries of before.")
+        float,
+        typer.Option(
+            "--older-than", metavar="DAYS", min=0, help="prune: only entries older than this."
+        ),
     ] = 0,
     unused: Annotated[
-        bool, typer.Option("--unused", help="prune: only entries whose files no run has any more.")
+        bool, typer.Option("--unused", help="prune: only entries that no run uses any more.")
     ] = False,
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """List or remove the fitted models that new runs may use again. No run loses anything."""
+    """List or remove the fitted models that new runs can reuse. Existing runs are not affected."""
     from forerun.cli.console import say
     from forerun.jobs import model_cache
 
@@ -52,7 +55,7 @@ def _line(entry: Entry) -> str:
     """One line of the table."""
     info = entry.info
     if not info:
-        return f"{entry.key[:12]}  damaged: it will not be used, and removed when it is asked for"
+        return f"{entry.key[:12]}  damaged: not used, and removed when it is needed"
     seconds = float(info.get("seconds") or 0)
     words = (str(info.get(name, "?")) for name in ("stage", "model", "run_id"))
     stage, model, run = words

@@ -1,4 +1,4 @@
-"""``train``: make a run."""
+"""``train``: create or resume a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def command(
             "--run-id",
             "-r",
             metavar="ID",
-            help="Name of the run; automatic if left out.",
+            help="Name of the run; automatic if omitted.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -43,7 +43,7 @@ def command(
             "--log-file",
             "-l",
             metavar="FILE",
-            help="Append everything logged here too.",
+            help="File that also receives the log.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -60,7 +60,7 @@ def command(
     freq: Annotated[
         str | None,
         typer.Option(
-            "--freq", help="Frequency; found in the data if left out.", rich_help_panel=_DATA
+            "--freq", help="Frequency; inferred from the data if omitted.", rich_help_panel=_DATA
         ),
     ] = None,
     horizon: Annotated[
@@ -70,7 +70,7 @@ def command(
     input_size: Annotated[
         int | None,
         typer.Option(
-            "--input-size", "-i", help="Past steps a network sees.", rich_help_panel=_MODEL
+            "--input-size", "-i", help="Past steps that a network uses.", rich_help_panel=_MODEL
         ),
     ] = None,
     max_steps: Annotated[
@@ -105,7 +105,7 @@ def command(
         typer.Option(
             "--test-size",
             "-t",
-            help="Steps held out, instead of --n-windows.",
+            help="Held-out steps, instead of --n-windows.",
             rich_help_panel=_MODEL,
         ),
     ] = None,
@@ -128,12 +128,14 @@ def command(
     ] = None,
     max_time: Annotated[
         float | None,
-        typer.Option("--max-time", help="Seconds that one fit may take.", rich_help_panel=_MODEL),
+        typer.Option(
+            "--max-time", help="Time limit of one fit, in seconds.", rich_help_panel=_MODEL
+        ),
     ] = None,
     accept_failures: Annotated[
         bool | None,
         typer.Option(
-            "--accept-failures", help="Seal the run although models failed.", rich_help_panel=_RUN
+            "--accept-failures", help="Seal the run even if models failed.", rich_help_panel=_RUN
         ),
     ] = None,
     set_: Annotated[
@@ -147,9 +149,7 @@ def command(
     ] = None,
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="Show what would be done, do nothing.", rich_help_panel=_RUN
-        ),
+        typer.Option("--dry-run", help="Print the plan; do nothing.", rich_help_panel=_RUN),
     ] = False,
     verbose: Annotated[
         bool,
@@ -159,8 +159,8 @@ def command(
 ) -> int:
     """Train, cross-validate and compare models: one run, one folder.
 
-    Options win over files, files over config/config.yaml. The same command again resumes a
-    run that was interrupted, and retries only what failed. What stands after -- goes to Snakemake:
+    Options override files, files override config/config.yaml. Rerun the command to resume a run
+    that was interrupted and to retry only what failed. Everything after -- is passed to Snakemake:
     train --run-id x -- --profile profiles/slurm
     """
     from forerun.cli.asking import gather

@@ -1,4 +1,4 @@
-"""``verify``: is a sealed run still what it was?"""
+"""``verify``: check a sealed run against its checksums."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> int:
-    """Hash every file again; name each that is missing, changed or extra.
+    """Recompute all checksums; name each file that is missing, changed or extra.
 
     Compared are the frozen files with the seal, and forecasts, plots, report, inference/ and
     comparisons/ with the checksums recorded when they were made. The exit code is 0 only when all
@@ -26,7 +26,7 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
 
     folder = workspace(output_dir, directory).folder(run)
     if not is_sealed(folder):
-        raise UserError(f"run '{run}' is not sealed yet, there is nothing to compare it with")
+        raise UserError(f"run '{run}' is not sealed yet; there are no checksums to verify")
     frozen = [f"{kind}: {name}" for kind, names in seal.verify(folder).items() for name in names]
     derived = seal.verify_derived(folder)
     wrong = [*frozen, *(line for checked in derived.values() for line in checked.wrong)]

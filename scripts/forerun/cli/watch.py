@@ -1,4 +1,4 @@
-"""``forerun watch``: the live board of a run that was started elsewhere."""
+"""``forerun watch``: live progress of a run that was started elsewhere."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def command(
         bool, typer.Option("--plain", help="One plain line per event, also in a terminal.")
     ] = False,
 ) -> None:
-    """Show how a run goes on, until nobody works on it any more (Ctrl-C leaves it alone)."""
+    """Show the progress of a run until it ends (Ctrl-C stops watching, not the run)."""
     from forerun.cli.board import INTERVAL, Board
     from forerun.cli.console import is_terminal, say
     from forerun.runs import session
@@ -28,7 +28,7 @@ def command(
     folder = workspace(output_dir, directory).folder(run_id)
     if not session.is_running(folder):
         row = read_run(folder)
-        return say(f"nobody works on run '{run_id}' now; it is {row.status}")
+        return say(f"run '{run_id}' is not in use; it is {row.status}")
     with Board(folder, plain=plain or not is_terminal(), since=_since(folder)):
         while session.is_running(folder):
             time.sleep(INTERVAL)

@@ -1,4 +1,4 @@
-"""Where the runs lie, and finding one of them by its name."""
+"""The folder of runs, and finding a run by its name."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ OutputDir = Annotated[
         "--output-dir",
         "-o",
         metavar="DIR",
-        help="Folder that holds runs/. This folder if left out.",
+        help="Folder that contains runs/; the current folder if omitted.",
     ),
 ]
 Directory = Annotated[
     Path | None,
-    typer.Option("--directory", metavar="DIR", help="Work in this folder instead of this one."),
+    typer.Option(
+        "--directory", metavar="DIR", help="Work in this folder instead of the current one."
+    ),
 ]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run.")]
 
@@ -51,7 +53,7 @@ class Workspace:
         return Path(self.output_dir or ".")
 
     def folder(self, run_id: str) -> Path:
-        """Return the folder of an existing run; refuse a name that is not there."""
+        """Return the folder of an existing run; refuse unknown names."""
         check_run_id(run_id)
         folder = self.runs / run_id
         if not folder.is_dir():
@@ -62,7 +64,7 @@ class Workspace:
         """Return the folder of a run that has a configuration."""
         folder = self.folder(run_id)
         if not state.is_frozen(folder):
-            raise UserError(f"run '{run_id}' has no config.yaml: it was never begun")
+            raise UserError(f"run '{run_id}' has no config.yaml: it was never started")
         return folder
 
     def next(self, *words: str, extras: Sequence[str] = ()) -> str:

@@ -28,7 +28,7 @@ def plain(value: Any, where: str) -> Any:
                 if not isinstance(key, str):
                     raise UserError(
                         f"{where}: the key {schema.show(key)}{' in ' + place if place else ''}"
-                        " is not a text, put it in quotes"
+                        " is not a string; put it in quotes"
                     )
             return {
                 str(key): copy(item, f"{place}.{key}" if place else str(key), depth + 1)
@@ -54,7 +54,7 @@ def _scalar(value: Any, place: str, where: str) -> Any:
         return str(value)  # drops subclasses
     raise UserError(
         f"{where}: {place} is {schema.show(value)} ({type(value).__name__}),"
-        " it must be a text, a number, true, false, null, a list or a mapping"
+        " it must be a string, a number, true, false, null, a list or a mapping"
     )
 
 
@@ -89,7 +89,7 @@ def coerce(value: Any, rule: Mapping[str, Any]) -> Any:
 
 
 def exponents(value: Any) -> Any:
-    """Read ``1e-3`` as a number, at any depth: YAML 1.1 takes it for a text, nobody else does."""
+    """Read ``1e-3`` as a number, at any depth: only YAML 1.1 reads it as a string."""
     if isinstance(value, str) and _EXPONENT.fullmatch(value):
         return float(value)
     if isinstance(value, dict):

@@ -19,7 +19,7 @@ from forerun.config import models, params, schema
 from forerun.config.coercion import plain
 from forerun.config.engines import ENGINES
 
-#: Bounds of whole numbers, and most characters of a text.
+#: Bounds of integers, and maximum length of a string.
 _LARGEST, _LONGEST = 2**53, 4096
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,49}")
 _MODEL_KEYS = ("models", "baselines")

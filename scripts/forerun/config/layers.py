@@ -12,7 +12,7 @@ from forerun.config.typed import read_settings
 
 #: What new runs start from.
 BASE = Path("config/config.yaml")
-#: Each run may have a file of its own here, named after it.
+#: Each run may have a file in this folder, named after the run.
 EXPERIMENTS = Path("config/experiments")
 
 

@@ -33,7 +33,7 @@ class ModelSpec:
     exogenous
         Whether the exogenous columns the class supports are used.
     transform
-        What is done to the target before the model sees it: ``log``, or nothing.
+        Transformation of the target before the model sees it: ``log``, or nothing.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ModelSpec:
     transform: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the item as it stands in the frozen configuration."""
+        """Return the item as written to the frozen configuration."""
         item = asdict(self)
         if self.transform is None:
             del item["transform"]
@@ -135,7 +135,7 @@ def brief(items: Sequence[Any] | None) -> list[Any]:
 
 
 def duplicates(items: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return one sentence for each name that stands twice (upper and lower case alike)."""
+    """Return one sentence for each duplicate name (ignoring case)."""
     seen: dict[str, str] = {}
     wrong = []
     for item in items:
@@ -144,7 +144,7 @@ def duplicates(items: Sequence[Mapping[str, Any]]) -> list[str]:
         seen[name.lower()] = name
         if other is not None:
             both = f"'{name}'" if other == name else f"'{other}' and '{name}'"
-            wrong.append(f"two models are called {both}, give each a name of its own")
+            wrong.append(f"two models are named {both}; give each a different name")
     return wrong
 
 

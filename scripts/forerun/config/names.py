@@ -1,6 +1,6 @@
-"""Names that Forerun gives: the combined forecasts, the reference model, and what they were called.
+"""Names of the combined forecasts and of the reference model, and their former names.
 
-Runs of earlier versions call the forecasts of each series' own best model ``best``. Their
+Runs of earlier versions name the forecasts of the best model of each series ``best``. Their
 files keep that name, which their seals cover; whatever reads them calls it ``per_series``.
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-#: Each series' own best model, and a weighted mean of all models: columns, files, rows of tables.
+#: The best model of each series, and a weighted mean of all models: columns, files, rows of tables.
 PER_SERIES, ENSEMBLE = "per_series", "ensemble"
 COMBINED = (PER_SERIES, ENSEMBLE)
 #: All forecasts of a folder in one table: ``all.csv`` and ``all.parquet``.
 TIDY = "all"
-#: What other models are measured by.
+#: The reference model for skill.
 REFERENCE = "SeasonalNaive"
 #: Former names of combined forecasts.
 FORMER = {"best": PER_SERIES}
@@ -28,7 +28,7 @@ def current(name: str, among: Collection[str] = ()) -> str:
 
     Parameters
     ----------
-    among : names beside it: where a model of its own has today's name, nothing is renamed
+    among : names beside it: if a user's model has the current name, nothing is renamed
     """
     stem, dash, rest = name.partition("-")
     new = FORMER.get(stem)

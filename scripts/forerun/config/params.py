@@ -1,4 +1,4 @@
-"""Checking a model's own arguments against its class, before anything is imported or trained."""
+"""Checking the arguments of a model against its class, before anything is imported or trained."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _PROVIDED = {"h", "input_size", "n_series", "season_length", "test_size"}
 
 
 def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
-    """Return one sentence for each argument the class does not take or cannot take like this.
+    """Return one sentence for each argument that is unknown to the class or invalid.
 
     Parameters
     ----------

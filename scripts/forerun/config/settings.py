@@ -29,7 +29,7 @@ def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str,
     ----------
     asked
         Keys of ``workflow/schemas/config.schema.yaml`` in any number and order. Lists may be
-        comma-separated texts, as they come from a command line.
+        comma-separated strings, as given on a command line.
     where
         Origin of `asked`, for messages.
 
@@ -42,7 +42,7 @@ def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str,
     Raises
     ------
     UserError
-        One line for each thing that is wrong: key, value and what is allowed.
+        One line per problem: key, value and allowed values.
     """
     if not isinstance(asked, Mapping):
         raise UserError(f"{where}: is a {type(asked).__name__}, not a mapping of keys and values")
@@ -87,7 +87,7 @@ def _expand_models(settings: dict[str, Any], given: Mapping[str, Any], where: st
 
 
 def _inconsistencies(settings: dict[str, Any]) -> list[str]:
-    """Return one sentence for each pair of keys that do not go together."""
+    """Return one sentence for each pair of keys that contradict each other."""
     wrong = []
     reach, step = windows.reach(settings), windows.step_size(settings)
     held, kept = settings["test_size"], settings["val_size"]

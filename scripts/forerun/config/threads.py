@@ -1,4 +1,4 @@
-"""How many processor threads each fit of a run gets.
+"""The number of CPU threads of each fit of a run.
 
 The number changes the last digits of what is trained (sums are split differently), so it is part of
 what identifies a fit and is frozen with the run: it is never chosen while the run is under way.

@@ -1,4 +1,4 @@
-"""Losses that networks are trained with: each combination is checked before anything is trained."""
+"""Training losses of networks: each combination is checked before training."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Settings as their author typed them: a run id, a path or a column name is text, whatever it looks
-like.
+"""Settings as typed: a run id, a path or a column name is a string, whatever it looks like.
 
 ``run_id: 2024_11`` is not the number 202411, ``target_col: no`` is not false, and
 ``--set target_col='#Passengers'`` is no comment. Which keys are text is said by the schema.

@@ -1,4 +1,4 @@
-"""Which steps cross-validation holds out, and which fit covers which windows.
+"""Cross-validation windows: the steps that are held out, and the fit that covers each window.
 
 A window is ``horizon`` forecast steps that begin ``gap`` steps after a cutoff. Windows are numbered
 0, 1, 2... from the oldest; the last one ends with the series. A fold is one fit: without ``refit``
@@ -51,7 +51,7 @@ def folds(settings: Settings) -> list[range]:
 
 
 def others(settings: Settings, window: int, number: int) -> list[int]:
-    """The windows that may judge a model for `window`: all that share no time step with it.
+    """Windows to select or calibrate models for `window`: all that share no time step with it.
 
     Where every other window overlaps (a small ``step_size``), all others are taken; none is left
     when `number`, the number of windows, is 1.

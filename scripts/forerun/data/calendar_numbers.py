@@ -1,4 +1,4 @@
-"""Whole numbers as times: a count, dates written without separators, or Unix time."""
+"""Integers as times: a counter, dates written without separators, or Unix time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What identifies the rows that a fit sees and the history that a model is scored on."""
+"""Checksums of the rows that a fit sees and of the history that a model is scored on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps that no frequency explains: which one, where, and what is likely behind it."""
+"""Irregular time steps: which one, where, and the likely cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a CSV file is written: separator, encoding, header, decimal marks, found at its beginning."""
+"""The dialect of a CSV file, detected at its start: separator, encoding, header, decimal marks."""
 
 from __future__ import annotations
 

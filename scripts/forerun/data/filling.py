@@ -1,4 +1,4 @@
-"""Missing values: gaps, missing targets and exogenous values, and what is known of the future."""
+"""Missing values: gaps, missing targets and exogenous values, and known future values."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def refuse_missing(
     if missing:
         raise UserError(
             f"future values are missing: {listed(names)} {_need(names)} {missing}; give them as "
-            "later rows of the data (without a target) or in a table of their own (--futr-file); "
+            "later rows of the data (without a target) or in a separate table (--futr-file); "
             f"{SKIP}"
         )
 

@@ -1,4 +1,4 @@
-"""Files that are no table of ours: what they are, and the line of pandas that converts them."""
+"""Unsupported file formats: how they are recognized, and the pandas code that converts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The frequency of a panel: chosen or found, and what does not follow it."""
+"""The frequency of a panel: configured or inferred, and rows that do not follow it."""
 
 from __future__ import annotations
 

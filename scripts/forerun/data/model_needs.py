@@ -1,4 +1,4 @@
-"""What models need of the data, said before anything is trained."""
+"""Requirements of models on the data, checked before training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as people write them: decimal marks and thousands separators, column by column."""
+"""Numbers as written in files: decimal marks and thousands separators, column by column."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Evidence:
     certain : frozenset of str
         Marks that at least one text needs as its decimal mark.
     doubtful : mapping
-        Mark -> a text such as ``1.012`` in which it may be a decimal mark or group thousands.
+        Mark -> a string such as ``1.012`` in which it may be a decimal mark or group thousands.
     grouped : frozenset of str
         Doubtful marks that group thousands if any does: beside ``987`` no writer of decimals
         leaves the zero of ``1.020``, and no whole number of four digits lacks the mark.
@@ -228,7 +228,7 @@ def _choose(
     if len(evidence.certain) == 1:
         return next(iter(evidence.certain)), False
     if evidence.certain or len(evidence.doubtful) != 1:
-        # Both marks: numbers that contradict each other are told as such, by the point.
+        # Both marks: contradictory numbers are reported as such, by the point.
         return (expected if len(evidence.doubtful) > 1 and not evidence.certain else None), False
     mark = next(iter(evidence.doubtful))
     looks_grouped = mark in evidence.grouped
@@ -242,7 +242,7 @@ def _choose(
 
 
 def _both_readings(name: str, evidence: Evidence, where: str, grouped: bool) -> str:
-    """Say what two numbers a text may be."""
+    """Describe the two numbers that a string may be."""
     mark, text = next(iter(evidence.doubtful.items()))
     whole, fraction = text.replace(mark, ""), text.replace(mark, ".")
     why = ""

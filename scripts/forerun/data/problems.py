@@ -1,4 +1,4 @@
-"""Everything that is wrong with the data, gathered and said in one line."""
+"""Problems of the data, collected and reported in one line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ MAX_LENGTH = 4000
 
 
 class Problems:
-    """Collects what is wrong, so that a user reads all of it at once.
+    """Collects problems, so that a user sees all of them at once.
 
     Parameters
     ----------
     where : str
-        What is being checked; it opens the message.
+        What is being checked; the beginning of the message.
     """
 
     def __init__(self, where: str = "the data") -> None:

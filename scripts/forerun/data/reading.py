@@ -1,4 +1,4 @@
-"""Reading tables as users have them: CSV in its dialects, Parquet and Feather."""
+"""Reading users' tables: CSV in its dialects, Parquet and Feather."""
 
 from __future__ import annotations
 

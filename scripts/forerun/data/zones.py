@@ -78,7 +78,7 @@ def settle(
 
 
 def settle_bare(times: pd.Series, tz: str | None) -> tuple[pd.Series, list[str]]:
-    """Choose the clock for times without a zone: they are what they are, unless `tz` mends them."""
+    """Choose the clock for times without a zone: unchanged, unless `tz` corrects them."""
     if tz is None or not times.notna().any():
         return times, []
     moved = local(times, tz)

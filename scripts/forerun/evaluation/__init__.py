@@ -1,1 +1,1 @@
-"""Back-tests judged: errors, intervals, the choice and combination of models."""
+"""Evaluation of cross-validation: errors, intervals, selection and combination of models."""

@@ -1,4 +1,4 @@
-"""Cross-validation results as arrays: series x windows x steps, without a loop over series."""
+"""Cross-validation windows as arrays (series x windows x steps), without a loop over series."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass
 class WindowIndex:
-    """Where each row of a cross-validation frame stands.
+    """The array position of each row of a cross-validation frame.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class WindowIndex:
 
 
 def mean(values: Floats, axis: int) -> Floats:
-    """Mean without NaN; NaN, and no warning, where nothing else is there."""
+    """Return the mean without NaN; NaN, without a warning, if there is no other value."""
     present = ~np.isnan(values)
     if present.all():
         return np.asarray(values.mean(axis=axis))

@@ -1,4 +1,4 @@
-"""What a user has to know about the models of a run, one line each, from its leaderboard.
+"""Warnings about the models of a run, one line each, from its leaderboard.
 
 Models without forecasts, and networks that are worse than the seasonal naive forecast.
 """

@@ -1,4 +1,4 @@
-"""Runs side by side: which settings differ, what they can be compared on, and their errors there.
+"""Comparison of runs: which settings differ, what they can be compared on, and their errors there.
 
 The command and the page (:mod:`forerun.report.comparison`) both show what :func:`compare` finds.
 """
@@ -31,7 +31,7 @@ BEST_MODEL = "best model"
 
 @dataclass
 class Compared:
-    """What there is to say about several runs.
+    """The comparison of several runs.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
-"""The ensemble's arithmetic: weights by greedy selection, members, and how forecasts are mixed.
+"""Arithmetic of the ensemble: weights by greedy selection, members, and combining forecasts.
 
-:mod:`forerun.evaluation.selection` says which windows all this is learnt from.
+:mod:`forerun.evaluation.selection` decides which windows the weights are learned from.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def trimmed_mean(forecasts: Floats) -> Floats:
 
 
 def good_members(models: list[str], by_window: Floats) -> npt.NDArray[np.bool_]:
-    """Tell which models are good enough for a mean that gives all the same weight.
+    """Return which models are good enough for an unweighted mean.
 
     Parameters
     ----------

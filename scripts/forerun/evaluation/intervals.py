@@ -1,4 +1,4 @@
-"""Prediction intervals for every model: conformal ones where the model gives none itself.
+"""Prediction intervals for every model: conformal intervals if the model provides none.
 
 Split-conformal intervals are symmetric around the forecast. Their half width is a quantile of the
 absolute out-of-fold residuals of the same model. With many windows it is taken series by series and
@@ -58,7 +58,7 @@ def levels_of(frame: pd.DataFrame, model: str) -> list[float]:
 
 
 def missing_levels(frame: pd.DataFrame, model: str, settings: dict[str, Any]) -> list[float]:
-    """Return the levels asked for that the model does not give itself."""
+    """Return the requested levels that the model does not provide."""
     existing = levels_of(frame, model)
     return sorted(level for level in settings.get("levels") or [] if level not in existing)
 

@@ -70,7 +70,7 @@ SCALED = {name: metric.power for name, metric in METRICS.items() if metric.power
 
 
 def metric_of(name: str) -> Metric:
-    """Return a metric by its name; refuse one that is not there."""
+    """Return a metric by its name; refuse unknown names."""
     if name not in METRICS:
         listed = ", ".join(METRICS)
         raise UserError(f"there is no metric '{name}'{suggest(name, METRICS)}, only {listed}")

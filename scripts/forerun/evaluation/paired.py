@@ -1,4 +1,4 @@
-"""Are the errors of one run smaller than those of another by more than noise?
+"""Test whether the errors of one run are smaller than those of another by more than noise.
 
 Errors are compared series by series: the same series in both runs is a pair. The test is
 Wilcoxon's signed-rank test (two-sided, ties with Pratt's rule), which asks nothing of the errors'
@@ -60,7 +60,7 @@ class Comparison:
 
     @property
     def favors_second(self) -> bool:
-        """Whom the test's outcome favors: who wins on most series, not who has the lower mean."""
+        """Whether the second run wins on most series (it need not have the lower mean)."""
         return self.better > 0.5
 
     def verdict(self, first: str, second: str) -> str:

@@ -20,7 +20,7 @@ from forerun.runs.tables import read_cv_results
 
 @dataclass
 class Scored:
-    """What is known about the models of a run together.
+    """Scores of all models of a run.
 
     Attributes
     ----------

@@ -12,10 +12,10 @@ is, by default, a blend, for each of its parts follows few windows too closely o
   at each step. Members are the models whose error is at most twice the lowest one and, unless
   SeasonalNaive is the best model, lower than that of SeasonalNaive.
 
-Both are scored honestly: the forecasts of each window are made with choices and weights that come
-from the other windows. What predicts the future is chosen on all windows. With one window, members
-and weights for one half of the series are found on the other half; weights only where there are
-enough series for them (:data:`MANY_SERIES`), and none for single series.
+Both are scored out of sample: the forecasts of each window use choices and weights from the other
+windows. Forecasts of the future use all windows. With one window, members and weights for one half
+of the series come from the other half; weights only if there are enough series for them
+(:data:`MANY_SERIES`), and none for single series.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
 
 
 def _halves(stacked: Stack, by_window: Floats, settings: dict[str, Any]) -> Floats:
-    """Combine the only window: each half of the series by what is known of the other half."""
+    """Combine a single window: each half of the series with weights from the other half."""
     mixed = np.empty(stacked.actual[:, 0].shape)
     for part in (slice(0, None, 2), slice(1, None, 2)):
         other = slice(1 - part.start, None, 2) if len(mixed) > 1 else part

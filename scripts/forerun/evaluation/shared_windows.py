@@ -1,4 +1,4 @@
-"""Runs of different data on the forecasts that they share, scored again on the same values.
+"""Rescoring runs with different data on the forecasts that they share.
 
 Weekly runs, for example, differ by the last week. Their forecasts can be compared where they were
 made at the same cutoff for the same time of the same series. An earlier run's forecasts count as

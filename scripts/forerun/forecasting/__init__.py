@@ -1,1 +1,1 @@
-"""Training and forecasting with the models of a run; the engines behind them."""
+"""Training and forecasting with the models of a run, and the engines."""

@@ -1,4 +1,4 @@
-"""Which models and combinations of a run forecast: those asked for, if they can."""
+"""Choosing the models and combinations of a run that forecast."""
 
 from __future__ import annotations
 

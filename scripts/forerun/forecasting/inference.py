@@ -1,4 +1,4 @@
-"""Forecasts from a run's models beyond its own predictions: on new data, of chosen series."""
+"""Inference with the models of a run: on new data, and for selected series."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def pick_series(metrics: Path, seed: int | None = None) -> tuple[str, float, str
 
 
 def only_series(frames: Frames, unique_ids: Sequence[str]) -> Frames:
-    """Keep some series of the forecasts; refuse one that is not there."""
+    """Return the forecasts of some series; refuse unknown series."""
     existing = {str(name) for frame in frames.values() for name in frame["unique_id"].unique()}
     for name in unique_ids:
         if name not in existing:
@@ -149,7 +149,7 @@ def save(
     settings: Mapping[str, Any],
     **notes: Any,
 ) -> Path:
-    """Write forecasts and ``record.json`` as ``inference/<name>/``, whole or not at all.
+    """Write forecasts and ``record.json`` as ``inference/<name>/``, completely or not at all.
 
     If another call takes that name first, the folder gets a number.
 

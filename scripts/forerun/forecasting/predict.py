@@ -1,4 +1,4 @@
-"""Forecasts of a run's models, and of their combinations, for the steps after each series' end."""
+"""Forecasts of the models of a run, and of their combinations, after the end of each series."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def write(
             write_csv(temporary / f"{model}.csv", whole)
             frames[model] = points(whole, model, frames)
         if not frames and not refused:  # a back-test only has no forecasts
-            raise UserError("every model failed, nothing can forecast; status/ says why")
+            raise UserError("all models failed; there is nothing to forecast with (see status/)")
         for name, frame in combinations(settings, table, run, frames):
             write_csv(temporary / f"{name}.csv", frame)
         write_tidy(temporary, _in_order(temporary, list(frames)), settings)

@@ -1,4 +1,4 @@
-"""Make a run again from its own configuration and data, in another place, and compare the two."""
+"""Reproduce a run from its configuration and data in another folder, and compare the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scaling of what a network or a regressor sees, in 64 bits, before its engine sees it.
+"""Scaling of the inputs of networks and regressors, in 64 bits, before the engine.
 
 Engines scale the target, and temporal columns inside each window, if at all; static columns never.
 Exogenous columns get a mean of 0 and a standard deviation of 1. Networks compute in 32 bits, so the

@@ -1,4 +1,4 @@
-"""Shards: parts of a large run's series, predicted by a job each and put together again.
+"""Shards: parts of a large run's series, each predicted by one job and joined afterwards.
 
 A shard is ``shard_size`` whole series in the order of ``data.parquet``; the last may have fewer.
 It holds what models forecast themselves. What looks at all series (conformal intervals,

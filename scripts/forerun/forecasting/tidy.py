@@ -1,4 +1,4 @@
-"""All forecasts of a folder as one tidy table in the user's own column names.
+"""All forecasts of a folder as one tidy table with the user's column names.
 
 ``all.parquet`` and ``all.csv`` have a row per model, series and step, and the columns: the run's
 ``id_col`` and ``time_col``, ``model``, and the forecast between its intervals: ``lo-95``,

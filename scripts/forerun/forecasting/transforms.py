@@ -1,4 +1,4 @@
-"""Transformations of the target that a model asks for: ``{name: NHITS, transform: log}``.
+"""Transformations of the target, set per model: ``{name: NHITS, transform: log}``.
 
 The target is transformed before an engine sees it; forecasts and intervals are brought back.
 """

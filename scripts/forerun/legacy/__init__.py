@@ -1,1 +1,1 @@
-"""Output folders from before there were runs: reading them and moving them into a run."""
+"""The unversioned folder structure of earlier versions: reading it and migrating it to a run."""

@@ -1,4 +1,4 @@
-"""Old output folders without runs: ``models/``, ``metrics.csv``... lie directly in them."""
+"""Old output folders without runs: ``models/``, ``metrics.csv``... are directly in them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moving an old, unversioned output folder into a run of its own, losing nothing on the way.
+"""Migrating an old, unversioned output folder to a run without losing anything.
 
 Order: archive; verify the archive; write down what is to be moved (``runs/.migration.json``); move;
 mark as imported; rename into place. Interrupted anywhere, the next call goes on from there. Files

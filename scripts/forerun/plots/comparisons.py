@@ -53,7 +53,7 @@ def comparison(
     error_name: str = "MAE",
     note: str = "",
 ) -> Figure:
-    """Draw every model's forecast of one series in a panel of its own, to be compared.
+    """Draw every model's forecast of one series in a separate panel, for comparison.
 
     Each panel shows the series, the panel's model in its color with its intervals, and the other
     models in gray, on the same axes.

@@ -69,7 +69,7 @@ def leaderboard(
     failed = int(board["error"].isna().sum())
     limit = _limit(board["error"])
     notes = [
-        "▸ marks a bar that goes on beyond the picture." if board["error"].max() > limit else "",
+        "▸ marks a bar that extends beyond the figure." if board["error"].max() > limit else "",
         f"{plural(hidden, 'more model')} not shown." if hidden else "",
     ]
     page = Page(

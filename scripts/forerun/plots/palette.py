@@ -69,7 +69,7 @@ def places(models: Iterable[str], ranked: Iterable[str] = ()) -> dict[str, int]:
     models : names
         In the order of the configuration.
     ranked : names
-        Best first: who gets a color of its own where there are more models than colors.
+        Best first: they get separate colors if there are more models than colors.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def places_of(run: RunReader) -> dict[str, int]:
 
 
 def is_dashed(place: int) -> bool:
-    """Tell whether the line of a place with a color of its own is dashed: the later half."""
+    """Return whether the line of a place with a separate color is dashed: the later half."""
     return place >= len(COLORS) // 2
 
 

@@ -1,4 +1,4 @@
-"""A run in a notebook: a small piece of HTML."""
+"""A run in a notebook: a small HTML card."""
 
 from __future__ import annotations
 

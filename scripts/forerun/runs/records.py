@@ -42,7 +42,7 @@ class Checked:
 
     @property
     def wrong(self) -> list[str]:
-        """Every difference in a line of its own."""
+        """Every difference on a separate line."""
         kinds = {"missing": self.missing, "changed": self.changed, "extra": self.extra}
         return [f"{kind}: {name}" for kind, names in kinds.items() for name in names]
 

@@ -1,1 +1,1 @@
-"""The forecasting libraries behind one small interface: :mod:`forerun.forecasting.engines.base`."""
+"""Adapters of forecasting libraries to one interface: :mod:`forerun.forecasting.engines.base`."""

@@ -1,4 +1,4 @@
-"""The one interface behind which the forecasting libraries hide.
+"""The interface of engines, the adapters of forecasting libraries.
 
 An engine is a module with the functions of :class:`Engine`. It gets plain frames (``unique_id``,
 ``ds``, ``y`` and exogenous columns), the resolved settings of the run and one

@@ -1,4 +1,4 @@
-"""StatsForecast: models that are fitted to each series on its own, anew at each cutoff."""
+"""StatsForecast: models that are fitted to each series separately, and refitted at each cutoff."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _describe(name: str) -> ModelInfo:
 
 
 def gives_levels(model: str) -> bool:
-    """Tell whether a class has prediction intervals of its own; some raise when asked for them."""
+    """Return whether a class provides prediction intervals; some raise when asked for them."""
     source = inspect.getsource(getattr(model_classes, model).forecast)
     return not re.search(r"(must pass|instantiate the class with) `prediction_intervals`", source)
 
@@ -174,7 +174,7 @@ def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progres
 def cross_validate(
     spec: ModelSpec, settings: dict[str, Any], data: Data, windows: int, progress: Progress
 ) -> pd.DataFrame:
-    """See :meth:`Engine.cross_validate`; each window is a fit of its own."""
+    """See :meth:`Engine.cross_validate`; each window is fitted separately."""
     progress(0, 1, None)
 
     def work(library: StatsForecast, history: pd.DataFrame) -> pd.DataFrame:
