@@ -63,7 +63,7 @@ def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]
 
 
 def _stays(link: str | Path) -> bool:
-    """Tell whether a link leads to something in its own folder."""
+    """Return whether a link leads to something in its own folder."""
     return Path(os.path.realpath(link)).is_relative_to(os.path.realpath(Path(link).parent))
 
 

@@ -29,7 +29,7 @@ SMALL, LARGE = 1e-4, 1e9
 
 
 def can_write(frame: pd.DataFrame) -> bool:
-    """Tell whether all columns are of kinds that are written here: numbers, times, text."""
+    """Return whether all columns are of kinds that are written here: numbers, times, text."""
     unique = frame.columns.is_unique and len(frame.columns) > 1
     return unique and all(_is_known(frame[name]) for name in frame.columns)
 

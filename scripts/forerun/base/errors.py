@@ -63,7 +63,7 @@ def _distance(one: str, other: str) -> float:
 
 
 def is_full(error: BaseException | str | None) -> bool:
-    """Tell whether an error, or its message, says that a disk is full."""
+    """Return whether an error, or its message, says that a disk is full."""
     if isinstance(error, OSError) and error.errno in FULL:
         return True
     text = str(error or "")
@@ -78,7 +78,7 @@ def no_space(place: object = None) -> str:
 
 
 def system_error(error: OSError, place: object = None) -> str:
-    """Say in one line what the system refused.
+    """Describe in one line what the system refused.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TEMPORARY", "new_file", "new_folder", "publish"]
 
-#: Most bytes of a file whose sum is taken: any that a disk holds.
+#: Maximum size of a file whose sum is taken: any that a disk holds.
 LARGEST = 2**62
 
 

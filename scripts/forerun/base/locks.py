@@ -39,7 +39,7 @@ def own_record() -> dict[str, Any]:
 
 
 def is_alive(record: Mapping[str, Any]) -> bool | None:
-    """Tell whether the process of a record lives; None on another machine: it cannot be asked."""
+    """Return whether the process of a record lives; None on another machine: it cannot be asked."""
     if record.get("host") != socket.gethostname():
         return None
     import psutil
@@ -64,7 +64,7 @@ def lock(descriptor: int) -> bool | None:
 
 
 def is_at(descriptor: int, path: Path) -> bool:
-    """Tell whether an open file is still the one at `path`."""
+    """Return whether an open file is still the one at `path`."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except FileNotFoundError:

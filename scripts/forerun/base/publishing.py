@@ -133,7 +133,7 @@ def _publish_portably(source: Path, target: Path) -> None:
 
 @contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; on success it becomes the folder `path`.
+    """Yield a temporary folder to fill; on success it becomes the folder `path`.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def new_file(path: str | Path) -> Iterator[Path]:
-    """Give a temporary file to write; on success it becomes the file `path`.
+    """Yield a temporary file to write; on success it becomes the file `path`.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(place: str | Path) -> Iterator[Path]:
-    """Give a temporary folder inside `place` for as long as the block lasts."""
+    """Yield a temporary folder inside `place` for as long as the block lasts."""
     with _temporary(Path(place) / "new", _make_folder) as temporary:
         yield temporary
 

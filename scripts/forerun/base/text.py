@@ -87,7 +87,7 @@ def percent(value: Any) -> str:
 
 
 def error(metric: str, value: Any) -> str:
-    """Return a mean of a metric as people read it: what is a share as percent."""
+    """Return a mean of a metric in readable form: what is a share as percent."""
     share = metric in PERCENT or metric == "skill" or metric.startswith("coverage_level")
     return percent(value) if share else number(value)
 

@@ -16,7 +16,7 @@ from forerun.base.errors import UserError, system_error
 from forerun.base.terminal import complain
 
 #: Commands in the order of the help, and the module whose function ``command`` each is. A module
-#: that is not there is passed over.
+#: that does not exist is passed over.
 COMMANDS = {
     "train": "train",
     "predict": "predict",
@@ -145,7 +145,7 @@ def _divide(arguments: list[str]) -> tuple[list[str], list[str] | None]:
 
 
 def refuse(message: str) -> int:
-    """Say what the user got wrong, one line for each thing; return the exit code."""
+    """Describe what the user got wrong, one line for each thing; return the exit code."""
     with suppress(OSError):  # the exit code says it as well
         for line in message.splitlines():
             complain(line, before="forerun: error: ")
@@ -158,7 +158,7 @@ def _sentence(error: typer.TyperException, program: str) -> str:
 
 
 def _system(error: OSError) -> int:
-    """Say what the machine refused: a full disk, a folder that may not be written to."""
+    """Describe what the machine refused: a full disk, a folder that may not be written to."""
     if error.errno is None or os.environ.get("FORERUN_TRACEBACK"):
         raise error
     return refuse(system_error(error))

@@ -60,7 +60,7 @@ def show(made: Table) -> None:
 
 
 def cell(value: Any, metric: str = "", digits: int = 4) -> str:
-    """Return a value as people read it; of a metric with its unit. Terminals get a plain minus."""
+    """Return a value in readable form; of a metric with its unit. Terminals get a plain minus."""
     if value is None or value != value:
         return ""
     if isinstance(value, float):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: Significant digits of a forecast; whole numbers keep all of theirs.
 DIGITS = 5
-#: Most rows of forecasts that are shown of many series.
+#: Maximum number of rows of forecasts that are shown of many series.
 MOST_ROWS = 24
 
 

@@ -144,7 +144,7 @@ def _counted(steps: list[_Step]) -> str:
 
 
 def _why(steps: list[_Step], new: str) -> str:
-    """Say why; `new` where none of the fits has been made before."""
+    """Return why; `new` where none of the fits has been made before."""
     before = [step.before for step in steps if step.before]
     if failed := [outcome for outcome in before if not outcome.is_ok]:
         why = f"{failed[0].status} before: {failed[0].reason[:80]}"
@@ -157,7 +157,7 @@ def _why(steps: list[_Step], new: str) -> str:
 
 
 def estimate(seconds: float | None) -> str:
-    """Return an estimate as people read it."""
+    """Return an estimate in readable form."""
     if seconds is None:
         return NO_EARLIER
     return f"about {duration(max(seconds, 1), whole=True)}" if seconds else ""

@@ -44,7 +44,7 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
 
 
 def _summary(derived: dict[str, Checked]) -> list[str]:
-    """Say what of each class was compared, and what could not be."""
+    """Describe what of each class was compared, and what could not be."""
     from forerun.base.text import plural
 
     lines = []

@@ -203,7 +203,7 @@ def disagreements(
 
 
 def same_value(key: str, one: Any, other: Any) -> bool:
-    """Tell whether two values of a key mean the same, whatever way they were given."""
+    """Return whether two values of a key mean the same, whatever way they were given."""
     rule = schema.properties().get(key)
     return one == other if rule is None else _same(key, coerce(one, rule), coerce(other, rule))
 

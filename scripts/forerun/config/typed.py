@@ -27,12 +27,12 @@ _MODEL_TEXTS = ("name", "engine", "model", "transform")
 
 
 def is_text(key: str) -> bool:
-    """Tell whether the values of a key are text (or null, or a number: ``freq``)."""
+    """Return whether the values of a key are text (or null, or a number: ``freq``)."""
     return "string" in schema.types(schema.properties().get(key, {}))
 
 
 def is_list_of_text(key: str) -> bool:
-    """Tell whether a key holds a list of names: columns or models."""
+    """Return whether a key holds a list of names: columns or models."""
     rule = schema.properties().get(key, {})
     named = rule.get("items", {}).get("$ref", "").rpartition("/")[2]
     return "array" in schema.types(rule) and named in ("column", "model")

@@ -196,7 +196,7 @@ def _numbers(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str | None]:
 
 
 def _explain(path: Path, dialect: Dialect, error: pa.ArrowInvalid) -> UserError:
-    """Say in a user's words what the CSV reader stumbled over."""
+    """Describe in a user's words what the CSV reader stumbled over."""
     try:  # only a single thread counts the lines
         _arrow(path, dialect, list(dialect.header[:1]), {}, threads=False)
     except pa.ArrowInvalid as again:

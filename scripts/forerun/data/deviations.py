@@ -31,7 +31,7 @@ def usual(values: Ints) -> int:
 
 
 def duration(span: int) -> str:
-    """Return a span of time as people say it: ``1 day``, ``23 hours``, ``1 hour 2 seconds``."""
+    """Return a span of time in words: ``1 day``, ``23 hours``, ``1 hour 2 seconds``."""
     said = []
     for name, length in (("day", DAY), ("hour", HOUR), ("minute", MINUTE), ("second", SECOND)):
         number, span = divmod(span, length)

@@ -116,7 +116,7 @@ def _number(value: Any, writing: Writing | None) -> tuple[float, bool]:
         text = value.strip()
         if text.lower() in MISSING_WORDS:
             return np.nan, False
-        if "_" in text:  # Python reads 1_000 as a number, nobody else does
+        if "_" in text:  # Python reads 1_000 as a number, no other process does
             return np.nan, True
         value = text = without_blanks(text)
         if writing is not None and ("," in text or "." in text):

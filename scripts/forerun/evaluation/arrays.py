@@ -62,7 +62,7 @@ class WindowIndex:
         return np.asarray(whole[self.series, self.window, self.step])
 
     def same(self, other: WindowIndex) -> bool:
-        """Tell whether two frames have the same series, windows and steps, row by row."""
+        """Return whether two frames have the same series, windows and steps, row by row."""
         return self.shape == other.shape and np.array_equal(self.ids, other.ids)
 
 

@@ -40,7 +40,7 @@ def _series(run: RunReader) -> set[str]:
 
 
 def are_alike(runs: Sequence[RunReader]) -> bool:
-    """Tell whether all runs were scored on the same windows of the same history.
+    """Return whether all runs were scored on the same windows of the same history.
 
     Exogenous columns and future values may differ: they are not what forecasts are scored on.
     """

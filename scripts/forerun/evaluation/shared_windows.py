@@ -140,7 +140,7 @@ def _same_times(keys: Sequence[pd.DataFrame], history: pd.DataFrame) -> pd.DataF
 
 
 def _balanced(shared: pd.DataFrame, runs: int) -> np.ndarray:
-    """Tell which rows belong to the longest end of their series with the same steps in all runs.
+    """Return which rows belong to the longest end of their series with the same steps in all runs.
 
     Each step gets a random number: two sets of steps are the same if their sums are.
     """

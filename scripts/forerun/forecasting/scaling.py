@@ -166,7 +166,7 @@ def notes(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> list[str]:
 
 
 def loses_digits(history: pd.DataFrame) -> bool:
-    """Tell whether the usual change of a series is small beside the step of 32-bit numbers."""
+    """Return whether the usual change of a series is small beside the step of 32-bit numbers."""
     values = history["y"].to_numpy(dtype=float)
     ids = history["unique_id"]
     changes = np.abs(np.diff(values, prepend=np.nan))

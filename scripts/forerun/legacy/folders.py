@@ -32,7 +32,7 @@ def old_files(output: Path) -> list[str]:
 
 
 def has_models(output: Path) -> bool:
-    """Tell whether NeuralForecast has saved models directly in an output folder."""
+    """Return whether NeuralForecast has saved models directly in an output folder."""
     return (output / "models").is_dir() and bool(model_folders(output / "models"))
 
 

@@ -127,7 +127,7 @@ def _is_moved_along(steps: Plan, real: Path) -> bool:
 
 
 def store(steps: Plan) -> None:
-    """Write the archive, whole or not at all."""
+    """Write the archive, completely or not at all."""
     with new_file(steps.archive) as temporary, tarfile.open(temporary, "w:gz") as tar:
         for name in steps.names:
             tar.add(steps.output / name, name)

@@ -1,4 +1,4 @@
-"""Pictures of a run, with matplotlib: one style, fixed colors, PNG and SVG.
+"""Figures of a run, with matplotlib: one style, fixed colors, PNG and SVG.
 
 Every function takes plain pandas frames in the shapes of a run's files and returns a figure;
 :func:`write_all` writes the plots of a run with an index.

@@ -1,4 +1,4 @@
-"""What the plots share on their axes: lines, limits, time, and labels beside the data."""
+"""Common elements of axes: lines, limits, time, and labels beside the data."""
 
 from __future__ import annotations
 

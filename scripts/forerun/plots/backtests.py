@@ -1,4 +1,4 @@
-"""Pictures of a series' past: what the models would have said, and what came."""
+"""Figures of cross-validation per series: forecasts and actual values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Picture of how often the truth lies within the prediction intervals."""
+"""Figure of the calibration of prediction intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture of ``compare``: a row per model, a mark per run."""
+"""The figure of ``compare``: a row per model, a mark per run."""
 
 from __future__ import annotations
 

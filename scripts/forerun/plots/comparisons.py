@@ -1,4 +1,4 @@
-"""Picture of all models' forecasts of one series, side by side."""
+"""Figure of all models' forecasts of one series, side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of how models err: by step ahead, residuals, calibration of intervals."""
+"""Figures of model errors: by step ahead, residuals, calibration of intervals."""
 
 from __future__ import annotations
 

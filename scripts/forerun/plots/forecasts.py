@@ -1,4 +1,4 @@
-"""Pictures of a series' future: one forecast plot, and all models side by side."""
+"""Figures of the forecasts of one series: in one plot, and all models side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tables of a run, brought into the one shape the plots work with."""
+"""Converting the tables of a run to the common format of the plots."""
 
 from __future__ import annotations
 

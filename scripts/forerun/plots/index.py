@@ -1,4 +1,4 @@
-"""All plots of a run, and an index that says what each of them is."""
+"""All plots of a run, and an index that describes them."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def write_all(
     Returns
     -------
     list of Path
-        Every PNG and SVG written, each whole or not at all.
+        Every PNG and SVG written, each completely or not at all.
     """
     inputs = _inputs(history, cv, predictions, leaderboard, settings)
     folder = Path(folder)

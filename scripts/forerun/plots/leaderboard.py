@@ -1,4 +1,4 @@
-"""Picture of the leaderboard: every model's error, skill and cost."""
+"""Figure of the leaderboard: error, skill and cost of every model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Picture of one model's residuals: bias, spread, and when they are large."""
+"""Figure of the residuals of one model: bias, spread, and when they are large."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the pictures of single series share: the series' rows, its lines and its intervals."""
+"""Common elements of figures of single series: rows, lines and intervals."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def series_limits(
 
 
 def leaves(part: pd.DataFrame, model: str, limits: tuple[float, float], room: float = 0.0) -> bool:
-    """Tell whether a forecast leaves the limits by more than `room` times their distance."""
+    """Return whether a forecast leaves the limits by more than `room` times their distance."""
     low, high = limits
     bounds = finite_range([values(part, model)]) or limits
     reach = room * (high - low)

@@ -166,7 +166,7 @@ def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dic
 
 
 def save(figure: Figure, folder: str | Path, stem: str) -> list[Path]:
-    """Write a figure as ``<stem>.png`` and ``<stem>.svg``, each whole or not at all.
+    """Write a figure as ``<stem>.png`` and ``<stem>.svg``, each completely or not at all.
 
     The files hold no date: the same figure gives the same bytes.
     """

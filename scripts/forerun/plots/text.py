@@ -1,4 +1,4 @@
-"""Text that fits: measuring, shortening, wrapping, and numbers people can read."""
+"""Text in figures: measuring, shortening, wrapping, and formatting numbers."""
 
 from __future__ import annotations
 

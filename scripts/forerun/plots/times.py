@@ -1,4 +1,4 @@
-"""Ticks of time axes: few, at round times, never on top of each other."""
+"""Ticks of time axes: few, at round times, without overlap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pages about runs: each is one HTML file that needs no network and no other file."""
+"""Pages about runs: self-contained HTML files that need no network."""
 
 from __future__ import annotations
 

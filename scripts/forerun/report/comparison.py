@@ -1,4 +1,4 @@
-"""``comparison.html``: runs side by side."""
+"""``comparison.html``: the comparison of runs."""
 
 from __future__ import annotations
 

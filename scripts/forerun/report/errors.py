@@ -1,4 +1,4 @@
-"""What the back-tests of a model tell: errors by window and by step, coverage of intervals."""
+"""Summaries of cross-validation: errors by window and by step, coverage of intervals."""
 
 from __future__ import annotations
 

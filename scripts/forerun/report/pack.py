@@ -1,4 +1,4 @@
-"""Series for the interactive picture, packed small enough for a page.
+"""Series for the interactive chart, compressed to fit into a page.
 
 Each value becomes a whole number of steps of about a thousandth of its series' range (finer than a
 screen shows), and runs of values become differences: gzip makes little more than a byte of each.

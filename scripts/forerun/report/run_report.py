@@ -1,4 +1,4 @@
-"""``report.html`` of one run: everything it holds, on one page."""
+"""``report.html``: the page of one run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An overview page of all runs: a table to search and sort, and how the best error went."""
+"""An overview page of all runs: a searchable, sortable table, and the best error over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs as one file: exported, and imported without leaving the target folder."""
+"""Runs as archives: export, and import that cannot write outside the target folder."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def files_below(folder: Path) -> Iterator[str]:
 
 
 def export_run(folder: Path, target: Path) -> int:
-    """Write a run as one ``tar.gz``, whole or not at all; return the number of files in it.
+    """Write a run as one ``tar.gz``, completely or not at all; return the number of files in it.
 
     Links to files of the run are stored as files: the archive stands on its own. Links that point
     outside the run are refused: what they point at is not the run's to give away.
@@ -111,7 +111,7 @@ def _empty_folders(folder: Path) -> Iterator[str]:
 def import_run(
     archive: Path, runs: Path, run_id: str | None = None, max_size: int = MAX_SIZE
 ) -> Path:
-    """Unpack an exported run into `runs`, whole or not at all; return its folder.
+    """Unpack an exported run into `runs`, completely or not at all; return its folder.
 
     Who worked on the run when it was exported (session, locks, leases) is left out.
 
@@ -171,7 +171,7 @@ def _imported(archive: Path, runs: Path, run_id: str | None, max_size: int) -> P
 
 
 def _is_left_out(path: PurePosixPath) -> bool:
-    """Tell whether an entry only says who worked on the run, or was left by a killed process."""
+    """Return whether an entry only says who worked on the run, or was left by a killed process."""
     inside = path.relative_to(path.parts[0])
     temporary = any(part.startswith(TEMPORARY) for part in inside.parts)
     return str(inside) in _LEFT_OUT or LEASE in inside.suffixes or temporary
@@ -180,7 +180,7 @@ def _is_left_out(path: PurePosixPath) -> bool:
 def _checked(
     tar: tarfile.TarFile, archive: Path, limit: int, max_size: int
 ) -> list[tuple[tarfile.TarInfo, PurePosixPath]]:
-    """Look at every entry before anything is written."""
+    """Check every entry before anything is written."""
     found: list[tuple[tarfile.TarInfo, PurePosixPath]] = []
     files: set[PurePosixPath] = set()
     parents: set[PurePosixPath] = set()

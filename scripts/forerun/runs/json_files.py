@@ -1,4 +1,4 @@
-"""The JSON files of a run, typed: what does not have the right type is as if it were missing.
+"""Typed readers of the JSON files of a run: a value of the wrong type counts as missing.
 
 A run may be damaged or come from a stranger: no value read here has a type that breaks its reader.
 """
@@ -47,7 +47,7 @@ def read_provenance(folder: str | Path) -> dict[str, Any]:
 
 
 def damage(path: str | Path) -> str:
-    """Say why a JSON file that exists cannot be read; empty if it can."""
+    """Return why a JSON file that exists cannot be read; empty if it can."""
     if not os.path.lexists(path):
         return ""
     try:
@@ -60,7 +60,7 @@ def damage(path: str | Path) -> str:
 
 
 def is_moment(text: Any) -> bool:
-    """Tell whether a value can be a time as Forerun writes it."""
+    """Return whether a value can be a time as Forerun writes it."""
     return isinstance(text, str) and _MOMENT.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""Where everything of a run lies, and what may name a run."""
+"""The paths inside a run folder, and valid run ids."""
 
 from __future__ import annotations
 

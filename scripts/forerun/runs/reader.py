@@ -1,4 +1,4 @@
-"""What a run folder holds, as Python values and pandas frames."""
+"""The content of a run folder as Python values and pandas DataFrames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from forerun.runs.tables import read_cv_results, read_leaderboard, read_metrics,
 
 
 class RunReader:
-    """What a run folder holds. Tables are read when they are first asked for.
+    """The content of a run folder. Tables are read on first access.
 
     Attributes
     ----------

@@ -57,7 +57,7 @@ def record_path(run: str | Path, what: str) -> Path:
 
 @contextmanager
 def recorded_folder(run: str | Path, what: str) -> Iterator[Path]:
-    """Give a temporary folder to fill; on success it becomes ``<run>/<what>``, recorded.
+    """Yield a temporary folder to fill; on success it becomes ``<run>/<what>``, recorded.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def recorded_folder(run: str | Path, what: str) -> Iterator[Path]:
 
 @contextmanager
 def recorded_files(run: str | Path, folder: str, what: str) -> Iterator[Path]:
-    """Give a temporary folder; on success its files are put into ``<run>/<folder>``, recorded.
+    """Yield a temporary folder; on success its files are put into ``<run>/<folder>``, recorded.
 
     Files of the same name are replaced: these are pictures and pages that are made again.
 
@@ -187,12 +187,12 @@ def _class(name: str) -> str:
 
 
 def same(run: Path, name: str, expected: str) -> bool:
-    """Tell whether a file of a run has the checksum, and no link has taken its place."""
+    """Return whether a file of a run has the checksum, and no link has taken its place."""
     return not is_linked(run, name) and sha256(run / name) == expected
 
 
 def is_linked(run: Path, name: str) -> bool:
-    """Tell whether a path in a run is no regular file, or is reached through a link."""
+    """Return whether a path in a run is no regular file, or is reached through a link."""
     parts = Path(name).parts
     if any((run / Path(*parts[:number])).is_symlink() for number in range(1, len(parts) + 1)):
         return True
@@ -225,7 +225,7 @@ def _recorded(run: Path) -> tuple[dict[str, str], set[str], list[str]]:
 
 
 def _is_plausible(name: Any, value: Any) -> bool:
-    """Tell whether an entry of a record names a file of a class of this run."""
+    """Return whether an entry of a record names a file of a class of this run."""
     inside = isinstance(name, str) and name and not os.path.isabs(name)
     if not inside or ".." in Path(name).parts or not isinstance(value, str):
         return False

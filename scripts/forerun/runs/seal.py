@@ -1,4 +1,4 @@
-"""Seal a run: write down the sha256 of every frozen file; later tell what has changed."""
+"""Sealing a run: record the sha256 of every frozen file; later report what has changed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def frozen_files(folder: str | Path) -> Iterator[str]:
 
 
 def _is_temporary(path: Path, folder: Path) -> bool:
-    """Tell whether a path is what a killed process left of a file or folder it was writing."""
+    """Return whether a path is what a killed process left of a file or folder it was writing."""
     return any(part.startswith(TEMPORARY) for part in path.relative_to(folder).parts)
 
 
@@ -127,7 +127,7 @@ def verify(folder: str | Path, only: str = "") -> dict[str, list[str]]:
 
 
 def has_checksum(folder: str | Path) -> bool:
-    """Tell whether a run's seal has a checksum of itself; those of earlier versions have none."""
+    """Return whether a run's seal has a checksum of itself; those of earlier versions have none."""
     record = _read(Path(folder) / "SEALED")
     return record is not None and record.get("seal") is not None
 

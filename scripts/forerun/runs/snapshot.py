@@ -1,4 +1,4 @@
-"""A local picture of runs that lie in object storage: what decides is copied, the rest is a name.
+"""A local snapshot of runs in object storage: the files that planning reads, and names of the rest.
 
 Which runs exist, what is sealed and what is finished is read from folders. Where the runs lie in a
 bucket, this makes such a folder: files that say something about a run (its configuration, its seal,
@@ -57,7 +57,7 @@ def refresh(folder: str | Path, objects: Iterable[Stored]) -> None:
 
 
 def _is_foreign(path: str) -> bool:
-    """Tell whether a path is no part of a run that the picture shows."""
+    """Return whether a path is no part of a run that the picture shows."""
     run_id, _, rest = path.partition("/")
     return (
         run_id.startswith(".") or not rest or rest.split("/")[0] == LOCAL or ".." in path.split("/")

@@ -1,4 +1,4 @@
-"""Reading the CSV files of a run: names are text as written, numbers keep every digit.
+"""Reading the CSV files of a run: names stay strings as written, numbers keep every digit.
 
 A series may be called ``NA``, ``null`` or ``007``: nothing in the columns of names is guessed.
 Models renamed since an earlier version have their present names (:mod:`forerun.config.names`).
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Columns of text in the leaderboard; all others hold numbers.
 LEADERBOARD_TEXTS = ("model", "status", "reason")
-#: Most rows of a small table.
+#: Maximum number of rows of a small table.
 MOST_ROWS = 20_000
 
 Row = dict[str, str]

@@ -200,7 +200,7 @@ def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFram
 
 
 def _are_the_same(fitted: Fitted, data: Data) -> bool:
-    """Tell whether each series of `data` has the values that the model was fitted to."""
+    """Return whether each series of `data` has the values that the model was fitted to."""
     if "sha256" not in fitted.series:  # saved by version 0.1, which noted no hashes
         ids = pd.Index(data.history["unique_id"].unique())
         return data.own and bool(ids.isin(fitted.series.index).all())
