@@ -163,7 +163,7 @@ def sentence(now: FitState) -> str:
 
 
 def stage(folder: Path) -> str:
-    """Return what is done after the fits: the first product of a run that is missing."""
+    """Return the step after the fits: the first missing product of a run."""
     steps = {"leaderboard.csv": "scoring", "predictions": "forecasting", "plots": "drawing"}
     steps["report.html"] = "writing the report"
     return next((work for part, work in steps.items() if not (folder / part).exists()), "")

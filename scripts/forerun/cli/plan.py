@@ -34,7 +34,7 @@ class Row:
 
     Attributes
     ----------
-    final, cv : what is done for the last fit and for cross-validation
+    final, cv : the actions for the final fit and for cross-validation
     why : in words
     seconds : that the training takes, one fit after the other; None where no earlier run tells
     """
@@ -48,7 +48,7 @@ class Row:
 
 @dataclass(frozen=True)
 class _Step:
-    """What is done with one fit.
+    """The planned action for one fit.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ def _threads(settings: dict[str, Any]) -> int:
 
 
 def _counted(steps: list[_Step]) -> str:
-    """Say what is done with the fits of cross-validation: ``train``, or ``train 2, reuse 1``."""
+    """Describe the actions for cross-validation: ``train``, or ``train 2, reuse 1``."""
     counts = Counter(step.action for step in steps)
     if len(counts) == 1:
         return steps[0].action

@@ -60,7 +60,7 @@ def train(asked: Asked, dry_run: bool, verbose: bool) -> int:
 
 
 def _workspace(asked: Asked) -> Workspace:
-    """Find where the runs lie; Snakemake is told the folder in the same words."""
+    """Return the folder of the runs; Snakemake receives the same path."""
     value = asked.all.get("output_dir")
     output_dir = check_output_dir(None if value is None else str(value))
     if value is not None:
@@ -74,8 +74,8 @@ def _tidied(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        begun = state.is_frozen(folder) or (folder / "logs" / "freeze_run.log").exists()
-        if folder.is_dir() and not begun:
+        started = state.is_frozen(folder) or (folder / "logs" / "freeze_run.log").exists()
+        if folder.is_dir() and not started:
             state.remove_if_never_begun(folder)
 
 
@@ -162,8 +162,8 @@ def _relevant(text: str, log: Path) -> list[str]:
     own = list(dict.fromkeys(line for line in lines if line.startswith("forerun:")))
     if own:
         return own
-    told = [line for line in lines if line.strip()]
-    return [*told[-20:], f"(all of it: {log})"]
+    shown = [line for line in lines if line.strip()]
+    return [*shown[-20:], f"(all of it: {log})"]
 
 
 def _conclude(work: Workspace, folder: Path, code: int, again: str) -> None:

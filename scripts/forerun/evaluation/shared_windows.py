@@ -155,8 +155,8 @@ def _balanced(shared: pd.DataFrame, runs: int) -> np.ndarray:
         )
         kept &= sums.iloc[::-1].to_numpy() == 0
     # From the first time on at which all sums are zero, everything belongs to it.
-    begun = pd.Series(kept).groupby(shared["unique_id"].to_numpy(), sort=False).cummax()
-    return begun.to_numpy(dtype=bool)
+    started = pd.Series(kept).groupby(shared["unique_id"].to_numpy(), sort=False).cummax()
+    return started.to_numpy(dtype=bool)
 
 
 def _most(shared: pd.DataFrame, runs: int) -> int:

@@ -27,7 +27,7 @@ class _Tee(io.TextIOBase):
 
     def write(self, text: str) -> int:
         for file in self.files:
-            with suppress(OSError):  # a full disk must not hide the error that is being told
+            with suppress(OSError):  # a full disk must not hide the error that is being reported
                 file.write(text)
         return len(text)
 
@@ -38,7 +38,7 @@ class _Tee(io.TextIOBase):
                     file.flush()
 
 
-#: What the machine refuses and a user can mend: no space, no permission, too many open files.
+#: System errors that a user can fix: no space, no permission, too many open files.
 _SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
 
 

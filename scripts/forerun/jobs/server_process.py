@@ -104,7 +104,7 @@ def _keep(connection: Connection, task: dict[str, Any]) -> None:
         os.close(out)
         os.close(result)
         child = os.pidfd_open(pid)
-        connection.send_bytes(b"{}")  # the work has begun
+        connection.send_bytes(b"{}")  # the work has started
         while not wait([connection, child], pause):
             benchmark_files.sample(pid, usage)
             pause = min(2 * pause, LONGEST)

@@ -1,7 +1,7 @@
 """Migrating an old, unversioned output folder to a run without losing anything.
 
 Order: archive; verify the archive; write down what is to be moved (``runs/.migration.json``); move;
-mark as imported; rename into place. Interrupted anywhere, the next call goes on from there. Files
+mark as imported; rename into place. Interrupted anywhere, the next call resumes there. Files
 are moved, never deleted.
 """
 

@@ -36,7 +36,7 @@ from forerun.plots.text import number
 
 WIDTH = 10.0
 MOST_PANELS = 60
-_GREY = Look(OTHER, width=0.8, order=2.2)
+_GRAY = Look(OTHER, width=0.8, order=2.2)
 
 
 @styled
@@ -96,7 +96,7 @@ def comparison(
         _panel(axes, past, parts[model], model, palette)
         for other in gray:
             if other != model:
-                draw_forecast(axes, past, parts[other], other, _GREY)
+                draw_forecast(axes, past, parts[other], other, _GRAY)
         shade_future(axes, past, times)
         error = number(_error(errors, model)) if model in errors else ""
         detail = f"{'' if short else error_name} {error}".strip() if error else ""

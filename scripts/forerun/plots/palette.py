@@ -2,7 +2,7 @@
 
 A model's place is that in the configuration (baselines first): it does not move when models are
 trained again, fail, or change ranks, nor when a model is added at the end. The first places have
-colors of their own; with more models than colors, the best ones get them.
+separate colors; with more models than colors, the best ones get them.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dic
     places
         Their places among the colors (:func:`forerun.plots.palette.places`); in the order of
         `models` if not given. As many as there are colors get one (the later half dashed as
-        well), the rest are gray. ``ensemble`` and ``per_series`` have looks of their own and use
+        well), the rest are gray. ``ensemble`` and ``per_series`` have fixed looks and use
         up no color: a thick red line and a yellow highlighter.
 
     Returns

@@ -30,7 +30,7 @@ class Backtest:
 
 
 def backtest(cv: pd.DataFrame, model: str, scale: pd.Series) -> Backtest:
-    """Summarise the back-tests of one model.
+    """Summarize the cross-validation of one model.
 
     Parameters
     ----------

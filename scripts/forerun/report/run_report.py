@@ -69,7 +69,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
 
 
 def _backtests(run: RunReader, history: pd.DataFrame) -> tuple[dict[str, Backtest], list[str]]:
-    """Summarise the models' back-tests, one model in memory at a time."""
+    """Summarize the cross-validation of the models, one model in memory at a time."""
     scale = scale_by_series(history, int(run.config["season_length"]))
     tests: dict[str, Backtest] = {}
     names: list[str] = []

@@ -95,7 +95,7 @@ class Fit:
         return Outcome.read(self.outcome_path)
 
     def has_product(self) -> bool:
-        """Tell whether there is a product; what stands for that of a failed fit is none."""
+        """Return whether there is a product; the placeholder of a failed fit is not one."""
         return (
             self.product_path.is_file() if self.fold is not None else has_model(self.product_path)
         )

@@ -1,0 +1,102 @@
+"""Plain English with American spelling: words of a private dialect do not come back.
+
+The sweep covers code, comments, messages and documentation; :data:`ALLOWED` lists the exceptions.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from running import PROJECT
+
+SWEPT = (
+    "scripts",
+    "workflow",
+    "profiles",
+    "config",
+    "docs",
+    "README.md",
+    "CONTRIBUTING.md",
+    "data/README.md",
+)
+SUFFIXES = {"", ".py", ".smk", ".md", ".rst", ".yaml", ".sh", ".html", ".js", ".css", ".jinja"}
+#: What is not written here -> what is.
+BANNED = {
+    r"(work-?)?pieces?": "fit, task, part",
+    r"cubes?": "window arrays, windows x steps",
+    r"told": "reported, recorded, a name for the value",
+    r"mend(s|ed|ing)?": "fix",
+    r"what is done": "completed work",
+    r"(it|what|that) stands": "is",
+    r"of (its|his|their) own": "a separate",
+    r"taken? up again": "resumed, retried",
+    r"go(es|ing)? on": "continue, resume",
+    r"a text(?! (file|stream))": "a string",
+    r"(was never|not) begun": "(never) started",
+    r"\w*colou?r(?<!color)s?": "color",
+    r"grey(s|ed)?": "gray",
+    r"behaviours?": "behavior",
+    r"licen[c]e[sd]?": "license",
+    r"neighbours?|neighbouring": "neighbor",
+    r"favou?r(?<!favor)(s|ed|ite)?": "favor",
+    r"honou?r(?<!honor)(s|ed)?": "honor",
+    r"(optim|normal|initial|summar|recogn|standard|minim|maxim|organ)is(e[sdr]?|ing|ation)": (
+        "-ize"
+    ),
+    r"catalogues?": "catalog",
+    r"cent(red|re|res)": "centered, center",
+    r"labelled|labelling|cancelled|cancelling|modelled|modelling|travelled": "one l",
+}
+#: Path and line pattern -> why it may stay.
+ALLOWED = {
+    ("scripts/forerun/plots/index.py", r'"colours"'): "a key of plots/index.json, which users read",
+    ("config/examples/flights.yaml", r"\bcancelled\b"): "a column of the shipped data",
+    ("data/README.md", r"`cancelled`"): "a column of the shipped data",
+    ("scripts/forerun/config/training_losses.py", r"num_pieces"): "an argument of a distribution",
+}
+#: Files that are being rewritten: sweep them as soon as they are done.
+PENDING = ("workflow/rules/", "scripts/forerun/runs/request.py")
+
+
+def lines() -> Iterator[tuple[str, int, str]]:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *SWEPT],
+        cwd=PROJECT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    for name in filter(None, listed.stdout.split("\0")):
+        path = PROJECT / name
+        if path.is_file() and path.suffix in SUFFIXES and not name.startswith(PENDING):
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+                yield name, number, line
+
+
+def words(line: str) -> list[str]:
+    """Return the banned words in a line, parts of identifiers included."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", line)
+    return [word for word in BANNED if re.search(rf"(?<![\w.]){word}(?!\w)", spaced, re.IGNORECASE)]
+
+
+def test_the_sweep_finds_words_and_parts_of_identifiers() -> None:
+    assert len(words("fits that are going on")) == 1
+    assert len(words("def band_colour(piece: Piece)")) == 2
+    assert len(words("a piece of work of its own; it was never begun")) == 3
+    assert words("One task in a separate process, of which one goes onto a GPU") == []
+
+
+def test_plain_english_with_american_spelling() -> None:
+    found = []
+    for name, number, line in lines():
+        for allowed, pattern in ALLOWED:
+            line = re.sub(pattern, "", line) if name == allowed else line
+        found += [f"{name}:{number}: {word}; write: {BANNED[word]}" for word in words(line)]
+    assert found == []
+
+
+@pytest.mark.parametrize(("name", "pattern"), ALLOWED)
+def test_every_exception_is_needed(name: str, pattern: str) -> None:
+    assert re.search(pattern, (PROJECT / name).read_text(encoding="utf-8"))
