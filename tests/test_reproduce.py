@@ -15,6 +15,7 @@ from forerun.cli.app import run as forerun
 from forerun.forecasting.reproduce import compare, largest_difference, prepare
 
 
+@pytest.mark.long  # test_docs.py reproduces a run, test_workflow.py compares networks to the byte
 @pytest.mark.slow
 def test_the_same_machine_gives_the_same_run(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
