@@ -1,192 +1,81 @@
-"""Settings and input functions of all stages.
+"""What the rules ask: settings, inputs, parameters and resources, as functions of the wildcards.
 
-The settings of a run are those frozen in its config.yaml. A run that does not exist yet gets the
-configuration of this call, with config/experiments/<run_id>.yaml laid over it. Where another workflow
-uses these rules as a module, its `config` for the module is the configuration, and nothing else is.
-
-What is done is a source file: the rules that make frozen files do not apply to frozen runs, to
-completed fits, or to sealed runs, so nothing can make Snakemake run them again.
+Short functions only: what decides is in the library, what touches Snakemake's internals in
+internals.smk. Completed files are source files: the rules that make them have a barrier as an input,
+which no file can be (get_barrier).
 """
 
-import os
-import re
-import sys
-from functools import cache
-from pathlib import Path
-
-if isinstance(workflow.current_basedir, os.PathLike):
-    # The library beside these rules, whatever is installed. A module that comes from a Git
-    # repository has no folder, only single files: there the installed library serves.
-    sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
-
-from forerun.base.errors import UserError, check_path
-from forerun.base.resources import DATA
-from forerun.base.terminal import complain
-from forerun.config import catalog, names, schema, threads, typed
+from forerun.config import names
 from forerun.config.engines import ENGINES
-from forerun.config.frozen import read_recorded
-from forerun.config.layers import Layers
-from forerun.config.models import specs
-from forerun.config.settings import read_frozen, resolve
 from forerun.config.windows import folds
 from forerun.forecasting import shards
-from forerun.jobs import fit_history, gpus
-from forerun.runs import paths, snapshot, state
-from forerun.runs.fit import Fit, completed_outputs, fits, unfinished_models
-from forerun.runs.json_files import read_plots
+from forerun.jobs import fit_history, gpus, resources
+from forerun.runs import closed, paths, scores, state
+from forerun.runs.fit import Fit
+from forerun.runs.json_files import plot_labels
+from forerun.runs.request import Request
 
 
-def refuse(error):
-    """End with one line and exit code 2: the user can mend this."""
-    complain(error, before="forerun: error: ")
-    raise SystemExit(2)
-
-
-#: Another workflow uses these rules: its files, options and experiments are none of ours.
-IS_MODULE = not workflow.modifier.is_main_snakefile()
-
-
-def get_layers():
-    """Return what this call asks for; Snakemake has read a run id such as 2024_11 as a number."""
-    given = workflow.config_settings
-    options = typed.options(given.config or {}, given.config_args or [])
+def ask(question, *about):
+    """Return what the library answers; what it refuses ends the call in one line."""
     try:
-        return Layers.of(given.configfiles, options, not given.replace_workflow_config)
+        return question(*about)
     except UserError as error:
         refuse(error)
 
 
-LAYERS = Layers() if IS_MODULE else get_layers()
-config.update(LAYERS.all)
+LAYERS = None if IS_MODULE else ask(get_layers)
+config.update(LAYERS.all if LAYERS else {})
 
-OUTPUT_DIR = config.get("output_dir")
-RUNS = f"{OUTPUT_DIR}/runs" if OUTPUT_DIR else "runs"
+RUNS = ask(paths.runs_folder, config.get("output_dir"))
 PARTS_OF_A_RUN = ["predictions", "plots", "report.html"]
 
-#: Jobs run on this machine, not on those of a cluster.
-RUNS_HERE = workflow.resource_settings.nodes is None
+#: Where functions read what exists: the runs themselves, or a local picture of those in storage.
+HERE = f".snakemake/forerun/{RUNS}" if STORAGE else RUNS
 
-#: What may stand for a run id in a target. Wider than a run id, so that a wrong one is refused with
-#: a reason (get_settings) where Snakemake would say that there is no rule.
-ANY_NAME = "[^/]+"
-
-#: The runs that this call works on: those whose settings were asked for.
-SESSION = set()
+REQUEST = Request(Path(HERE), config, LAYERS, CORES, IS_PLANNING)
 
 
 pathvars:
     runs=RUNS,
 
 
+# The name of a run is checked where its settings are asked for: a wrong one is refused with a reason
+# where Snakemake would say that there is no rule.
 wildcard_constraints:
-    run_id=ANY_NAME,
+    run_id="[^/]+",
     model=paths.MODEL,
     fold=r"\d+",
     scatteritem=r"\d+-of-\d+",
 
 
-def refuse_placeholders(key, path):
-    """Refuse a path that Snakemake would fill in."""
-    try:
-        check_path(key, path)
-    except UserError as error:
-        refuse(error)
-
-
-if OUTPUT_DIR:
-    refuse_placeholders("output_dir", OUTPUT_DIR)
-
-# -- Where runs lie -----------------------------------------------------------------------------
-
-#: What is stored where no folder is shared (`--default-storage-provider s3`): all that rules name.
-STORAGE = workflow.storage_registry.default_storage_provider
-
-#: Where functions read what exists: the runs themselves, or a local picture of those in storage.
-HERE = f".snakemake/forerun/{RUNS}" if STORAGE else RUNS
-
-
 def refresh():
     """Bring the local picture of the runs up to date, if they lie in object storage."""
-    if not STORAGE:
-        return
-    prefix = workflow.storage_settings.default_storage_prefix.rstrip("/")
-    folder = STORAGE.object(f"{prefix}/{RUNS}")
-    if not hasattr(folder, "get_subkeys"):
-        refuse("runs can be kept in S3 storage, and in no other")
-    objects = folder.get_subkeys() if folder.bucket_exists() else []
-    snapshot.refresh(HERE, [get_stored(one, f"{folder.key}/") for one in objects])
-
-
-def get_stored(summary, prefix):
-    download = summary.Object().download_file
-    return snapshot.Stored(summary.key.removeprefix(prefix), summary.last_modified, download)
+    if STORAGE:
+        snapshot.refresh(HERE, list_stored(RUNS))
 
 
 refresh()
 
-# -- Settings -----------------------------------------------------------------------------------
-
-
-@cache
-def get_asked(run_id):
-    """Return what is asked for beyond config/config.yaml: files, the run's experiment, options."""
-    if IS_MODULE:
-        return dict(config)
-    if workflow.is_main_process:
-        for both in LAYERS.disagreements(run_id):
-            note = f"run '{run_id}': {both}; the former is taken"
-            complain(note, before="forerun: note: ")
-    return LAYERS.named(run_id)
-
-
-#: Settings of new runs by what is asked for: many runs ask for the same.
-RESOLVED = {}
-
-
-@cache
-def get_settings(run_id):
-    """Return the settings of a run; refuse settings that contradict an existing one."""
-    folder = Path(HERE) / run_id
-    try:
-        paths.check_run_id(run_id)
-        SESSION.add(run_id)
-        if not state.is_frozen(folder):
-            return get_new_settings(get_asked(run_id)) | {"run_id": run_id}
-        frozen = read_frozen(folder / "config.yaml")
-        if workflow.is_main_process:
-            state.refuse_if_damaged(folder)
-            state.refuse_contradictions(folder, frozen, get_asked(run_id))
-        return frozen
-    except UserError as error:
-        refuse(error)
-
-
-def get_new_settings(asked):
-    key = repr(asked)
-    if key not in RESOLVED:
-        settings = resolve({**config, **asked})
-        # Elsewhere each job has cores of its own, and none stand idle.
-        cores = workflow.cores if workflow.local_exec else None
-        settings["threads"] = settings["threads"] or threads.share(cores or 1, settings)
-        RESOLVED[key] = settings
-    return RESOLVED[key]
+# -- Settings ---------------------------------------------------------------------------------
 
 
 @cache
 def get_default_run():
     """Return the run that `snakemake` alone makes."""
-    try:
-        if config.get("run_id"):
-            return paths.check_run_id(config["run_id"])
-        return paths.new_run_id(HERE)
-    except UserError as error:
-        refuse(error)
+    return ask(REQUEST.default_run)
 
 
-@cache
+def get_settings(run_id):
+    return ask(REQUEST.settings, run_id)
+
+
+def get_asked_settings(wildcards):
+    return get_settings(wildcards.run_id)
+
+
 def get_specs(run_id):
-    """Return the models of a run by name."""
-    return {spec.name: spec for spec in specs(get_settings(run_id))}
+    return ask(REQUEST.models, run_id)
 
 
 def get_models(run_id):
@@ -197,59 +86,231 @@ def get_folds(run_id):
     return list(range(len(folds(get_settings(run_id)))))
 
 
-@cache
-def get_operational(run_id, key):
-    """Return how this call wants the run carried out: never what the run's own folder says."""
-    asked = {**config, **get_asked(run_id)}
-    value = asked.get(key, schema.defaults()[key])
-    if (known := (key, repr(value))) not in RESOLVED:
-        RESOLVED[known] = resolve({key: value})[key]
-    return RESOLVED[known]
-
-
 def get_setting(key):
-    """Return a function of the wildcards that gives one setting of the run."""
+    """Return a function of the wildcards that gives one setting of how the run is carried out."""
 
     def setting(wildcards):
-        return get_operational(wildcards.run_id, key)
+        return ask(REQUEST.operational, wildcards.run_id, key)
 
     return setting
 
 
-def make_again(path):
-    """Have Snakemake make a file that exists, whatever its age says, as `--forcerun` does.
+def get_model_names(wildcards):
+    return get_models(wildcards.run_id)
 
-    Ages cannot tell what a killed call has left: this rests on what the files say.
+
+def get_threads(wildcards):
+    return get_settings(wildcards.run_id)["threads"]
+
+
+# -- Files --------------------------------------------------------------------------------------
+
+
+def get_run(run_id):
+    return REQUEST.run(run_id)
+
+
+@cache
+def get_closed(run_id):
+    """Return what no rule makes again of a run, as it was when this call asked first."""
+    return closed.Closed.of(get_run(run_id))
+
+
+def get_local(path):
+    """Return a path that is no object in storage."""
+    return local(path) if STORAGE else path
+
+
+def get_barrier(pattern):
+    """Return a function that gives an input that cannot exist, if the file `pattern` is closed.
+
+    A job that a cluster starts late may find its fit completed by another one: it has none.
     """
-    if workflow.is_main_process:
-        workflow.dag.forcefiles.add(path)
+
+    def barrier(wildcards):
+        if not IS_PLANNING:
+            return []
+        run_id = wildcards.run_id
+        found = get_closed(run_id).barrier(pattern.format(**dict(wildcards.items())))
+        if not get_closed(run_id).is_sealed:
+            rerun_outdated(run_id)
+        return [get_local(f"{HERE}/{run_id}/{found}")] if found else []
+
+    return barrier
 
 
-# -- What is done is a source -------------------------------------------------------------------
+def get_tables(wildcards):
+    """Return the tables that the run is made of, or the barrier of a run that exists."""
+    if barrier := get_barrier("config.yaml")(wildcards):
+        return {"barrier": barrier}
+    tables = ask(REQUEST.tables, wildcards.run_id)
+    return {key: get_local(path) for key, path in tables.items()}
 
 
-def without(done):
-    """Return the constraint on `run_id` that leaves out what is done.
+def get_fold_files(pattern):
+    """Return a function that gives `pattern` for each fold of the model."""
 
-    `done` are paths below the folder of runs: "exp1" leaves out the whole run, "exp1/models/NHITS"
-    that one path (the look-ahead sees beyond the run id).
+    def files(wildcards):
+        return collect(pattern, fold=get_folds(wildcards.run_id), allow_missing=True)
+
+    return files
+
+
+def get_model_files(pattern):
+    """Return a function that gives `pattern` for each model of the run."""
+
+    def files(wildcards):
+        return collect(pattern, model=get_models(wildcards.run_id), allow_missing=True)
+
+    return files
+
+
+def get_seal(wildcards):
+    """Return the run's seal once all models are done; nothing while one has failed, or all."""
+    run_id = wildcards.run_id
+    if not get_closed(run_id).is_sealed:
+        await_scores(run_id)
+        refresh()
+        accepted = ask(REQUEST.operational, run_id, "accept_failures")
+        if not ask(scores.allow_seal, get_run(run_id), get_models(run_id), accepted):
+            return []
+    return f"{RUNS}/{run_id}/SEALED"
+
+
+def get_scores(wildcards):
+    """Return what intervals and combinations are made from; an older run may have less of it."""
+    get_seal(wildcards)  # there is nothing before that
+    run, models = get_run(wildcards.run_id), get_models(wildcards.run_id)
+    return [f"{RUNS}/{run.run_id}/{name}" for name in scores.existing(run, models)]
+
+
+def get_combined_results(wildcards):
+    """Return the back-tests of the combined forecasts; a run of an earlier version may have none."""
+    every = {f"cv_results_{name}.csv" for name in [*names.COMBINED, *names.FORMER]}
+    return [path for path in get_scores(wildcards) if os.path.basename(path) in every]
+
+
+def get_shards(wildcards):
+    """Return the shards that a large run is predicted in; nothing where one job predicts it.
+
+    This is Snakemake's scattergather, with its `{scatteritem}`. The directive itself knows one
+    number of shards for all runs, fixed before the first one is looked at; here it follows from
+    the number of series of each run, which is known when its data are frozen.
     """
-    if not done:
-        return ANY_NAME
-    return rf"(?!(?:{'|'.join(map(re.escape, sorted(done)))})(?:/|$)){ANY_NAME}"
+    get_seal(wildcards)  # there is nothing before that
+    run_id = wildcards.run_id
+    size = ask(REQUEST.operational, run_id, "shard_size")
+    items = ask(shards.names, get_run(run_id).folder, get_settings(run_id), size)
+    return collect("<runs>/{run_id}/shard_{scatteritem}", scatteritem=items, allow_missing=True)
 
 
-EXISTING = [entry.path for entry in paths.run_folders(HERE)]
-FROZEN = {Path(run).name for run in EXISTING if state.is_frozen(run)}
-SEALED = {Path(run).name for run in EXISTING if state.is_sealed(run)}
-# A job that a cluster starts late may find its fit completed by another one: it keeps its rule.
-FINISHED = {
-    f"{run_id}/{output}"
-    for run_id in FROZEN - SEALED
-    if workflow.is_main_process
-    for output in completed_outputs(paths.RunPaths(Path(HERE) / run_id))
-}
+def get_plot_series(wildcards):
+    return ask(REQUEST.plot_series, wildcards.run_id)
 
-NOT_FROZEN = without(FROZEN)
-NOT_FINISHED = without(SEALED | FINISHED)
-NOT_SEALED = without(SEALED)
+
+def get_plot_labels(wildcards):
+    return plot_labels(get_run(wildcards.run_id).plots, wildcards.name)
+
+
+def get_complete_targets(is_kind):
+    """Return the targets named in this call that are complete and exist as `is_kind` says."""
+    named = sorted({Path(target) for target in get_targets() if Path(target).is_relative_to(RUNS)})
+    parts = [path.relative_to(RUNS) for path in named]
+    return [f"{RUNS}/{part}" for part in parts if is_kind(f"{HERE}/{part}") and is_complete(part)]
+
+
+def is_complete(part):
+    return get_closed(part.parts[0]).holds("/".join(part.parts[1:]))
+
+
+# -- Fits -----------------------------------------------------------------------------------------
+
+#: Settings that say how a fit is carried out.
+WAYS = ("max_time", "time_limit", "log_file", "reuse", "gpu_jobs")
+
+
+def get_fit(wildcards):
+    """Return the fit that a job makes."""
+    fold = int(wildcards.fold) if hasattr(wildcards, "fold") else None
+    return Fit(get_run(wildcards.run_id), wildcards.model, fold)
+
+
+def get_way_of_fitting(wildcards):
+    """Return how the fit is carried out, and how often it has failed.
+
+    One parameter for all: Snakemake looks at each, for each job. A fit that has failed is a new job,
+    with another parameter.
+    """
+    how = {key: ask(REQUEST.operational, wildcards.run_id, key) for key in WAYS}
+    return how | {"failures": get_fit(wildcards).failures()}
+
+
+# -- Resources ------------------------------------------------------------------------------------
+
+
+def get_size(wildcards, input):
+    """Return the MB of the run's configuration and data; 0 while it is not created."""
+    if STORAGE:
+        return input.size_mb
+    folder = get_run(wildcards.run_id).folder
+    return fit_history.size(folder) if state.is_frozen(folder) else 0
+
+
+def get_usual_memory(wildcards, input, attempt):
+    return resources.usual_memory(get_size(wildcards, input), attempt)
+
+
+def get_shard_memory(wildcards, input, attempt):
+    number = int(wildcards.scatteritem.rpartition("-")[2])
+    return resources.shard_memory(input.size_mb, number, attempt)
+
+
+@cache
+def get_earlier_fits():
+    """Return the fits to learn from; a job that runs has its resources already."""
+    return fit_history.costs(HERE) if IS_PLANNING else []
+
+
+@cache
+def get_kinds(run_id, is_frozen):
+    """Return the kind of fit of each model: a new run's data may have decided on settings."""
+    return ask(resources.kinds, get_run(run_id), get_settings(run_id))
+
+
+def get_training_memory(wildcards, input, attempt):
+    run = get_run(wildcards.run_id)
+    return resources.fit_memory(
+        get_earlier_fits(),
+        get_kinds(run.run_id, state.is_frozen(run.folder))[wildcards.model],
+        get_size(wildcards, input),
+        attempt,
+        get_fit(wildcards).failures(among=fit_history.OF_MEMORY),
+    )
+
+
+def get_training_runtime(wildcards, input, attempt):
+    fast = ENGINES[get_specs(wildcards.run_id)[wildcards.model].engine].local
+    max_time = ask(REQUEST.operational, wildcards.run_id, "max_time")
+    return resources.fit_minutes(max_time, fast, input.size_mb, attempt)
+
+
+def get_gpus(wildcards):
+    """Return 1 for a job that asks for a GPU; otherwise nothing, which no executor asks for."""
+    models = get_specs(wildcards.run_id)
+    used = [models[wildcards.model]] if hasattr(wildcards, "model") else list(models.values())
+    return 1 if resources.needs_gpu(get_settings(wildcards.run_id), used, has_gpus) else None
+
+
+@cache
+def has_gpus():
+    """Tell whether jobs run on this machine and it has GPUs."""
+    return RUNS_HERE and get_number_of_gpus() > 0
+
+
+@cache
+def get_number_of_gpus():
+    return len(gpus.visible())
+
+
+def get_tries(wildcards, attempt):
+    return attempt

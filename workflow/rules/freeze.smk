@@ -19,8 +19,6 @@ rule freeze_run:
         "<runs>/{run_id}/logs/freeze_run.log",
     benchmark:
         "<runs>/{run_id}/benchmarks/freeze_run.tsv"
-    wildcard_constraints:
-        run_id=NOT_FROZEN,
     localrule: True
     conda:
         "../envs/forerun.yaml"

@@ -13,6 +13,7 @@ checkpoint score_models:
         data="<runs>/{run_id}/data.parquet",
         cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
         statuses=get_model_files("<runs>/{run_id}/status/{model}.json"),
+        barrier=get_barrier("leaderboard.csv"),
     output:
         metrics="<runs>/{run_id}/metrics.csv",
         leaderboard="<runs>/{run_id}/leaderboard.csv",
@@ -23,8 +24,6 @@ checkpoint score_models:
         "<runs>/{run_id}/logs/score_models.log",
     benchmark:
         "<runs>/{run_id}/benchmarks/score_models.tsv"
-    wildcard_constraints:
-        run_id=NOT_SEALED,
     localrule: True
     conda:
         "../envs/forerun.yaml"
@@ -52,12 +51,11 @@ rule seal_run:
         metrics="<runs>/{run_id}/metrics.csv",
         leaderboard="<runs>/{run_id}/leaderboard.csv",
         ensemble="<runs>/{run_id}/ensemble.json",
+        barrier=get_barrier("SEALED"),
     output:
         "<runs>/{run_id}/SEALED",
     log:
         "<runs>/{run_id}/logs/seal_run.log",
-    wildcard_constraints:
-        run_id=NOT_SEALED,
     localrule: True
     conda:
         "../envs/forerun.yaml"

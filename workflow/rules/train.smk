@@ -4,7 +4,7 @@ REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet
 OUTPUTS: <runs>/{run_id}/models/{model}/ (empty if the model failed), parts/{model}/final.json
 """
 
-FAST = rf"(?:{get_fast_models()})(?:_exog)?(?![A-Za-z0-9_-])"
+FAST = rf"(?:{REQUEST.fast_models()})(?:_exog)?(?![A-Za-z0-9_-])"
 NOT_FAST = rf"(?!{FAST}){paths.MODEL}"
 
 
@@ -13,7 +13,7 @@ rule train_model:
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
-        retry=retry_failed_fit,
+        barrier=get_barrier("parts/{model}/final.json"),
     output:
         model=directory("<runs>/{run_id}/models/{model}"),
         outcome="<runs>/{run_id}/parts/{model}/final.json",
@@ -22,7 +22,6 @@ rule train_model:
     benchmark:
         "<runs>/{run_id}/benchmarks/train_model/{model}.tsv"
     wildcard_constraints:
-        run_id=NOT_FINISHED,
         model=NOT_FAST,
     retries: 4
     conda:
@@ -44,6 +43,5 @@ rule train_model:
 
 use rule train_model as train_baseline with:
     wildcard_constraints:
-        run_id=NOT_FINISHED,
         model=FAST,
     priority: 10

@@ -14,7 +14,7 @@ rule cross_validate:
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
-        retry=retry_failed_fit,
+        barrier=get_barrier("parts/{model}/fold_{fold}.json"),
     output:
         results="<runs>/{run_id}/parts/{model}/fold_{fold}.parquet",
         outcome="<runs>/{run_id}/parts/{model}/fold_{fold}.json",
@@ -23,7 +23,6 @@ rule cross_validate:
     benchmark:
         "<runs>/{run_id}/benchmarks/cross_validate/{model}_{fold}.tsv"
     wildcard_constraints:
-        run_id=NOT_FINISHED,
         model=NOT_FAST,
     retries: 4
     conda:
@@ -45,7 +44,6 @@ rule cross_validate:
 
 use rule cross_validate as cross_validate_baseline with:
     wildcard_constraints:
-        run_id=NOT_FINISHED,
         model=FAST,
     priority: 10
 
@@ -58,14 +56,13 @@ rule collect_model:
         final="<runs>/{run_id}/parts/{model}/final.json",
         folds=get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.json"),
         results=get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.parquet"),
-        retry=retry_unfinished_model,
+        barrier=get_barrier("status/{model}.json"),
     output:
         cv_results="<runs>/{run_id}/cv_results_{model}.csv",
         status="<runs>/{run_id}/status/{model}.json",
     log:
         "<runs>/{run_id}/logs/collect_model/{model}.log",
     wildcard_constraints:
-        run_id=NOT_SEALED,
         model=NOT_COMBINED,
     priority: 20
     localrule: True

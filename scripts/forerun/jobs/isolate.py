@@ -22,6 +22,7 @@ from forerun.base.clock import now
 from forerun.base.errors import UserError
 from forerun.base.terminal import complain
 from forerun.jobs import benchmark_files, children, gpus
+from forerun.runs import refusals
 from forerun.runs.fit import Fit
 from forerun.runs.outcome import Failure, Outcome
 from forerun.runs.progress import Progress
@@ -99,6 +100,7 @@ def call(
 
     A user's mistake or another failure ends this process with one line and exit code 2 or 1.
     """
+    refusals.clear(log)
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": {}}
     task["variables"] = variables or {}
     outcome = _attempt(task | {"imports": imports or []}, log, log_file, None, lambda: None)
@@ -109,6 +111,8 @@ def call(
     line = f"forerun: {'error' if mistake else error.kind}: {error.message}"
     with _logs(None, log, log_file) as write:
         write((line + "\n").encode())
+    if mistake:
+        refusals.write(log, error.message)
     complain(line if mistake else f"{line} (see {log})")
     sys.exit(2 if mistake else 1)
 

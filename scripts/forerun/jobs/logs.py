@@ -15,6 +15,7 @@ from typing import IO, Any, NoReturn
 from forerun.base.errors import UserError, system_error
 from forerun.base.parent import end_with_parent
 from forerun.base.terminal import write
+from forerun.runs import refusals
 
 
 class _Tee(io.TextIOBase):
@@ -47,8 +48,9 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
     """Send standard output and error to `log` (and `log_file`, which is appended to).
 
     A :class:`UserError` becomes one line ``forerun: error: ...`` and exit code 2, and so does what
-    the machine refuses (a full disk); any other error leaves its traceback in the log and one line,
-    with the log's path, on the terminal.
+    the machine refuses (a full disk); both leave a file for the exit code of the call, see
+    :mod:`forerun.runs.refusals`. Any other error leaves its traceback in the log and one line, with
+    the log's path, on the terminal.
     """
     end_with_parent()  # it must not write beside the jobs of a call that resumes
     terminal: Any = sys.stderr
@@ -59,17 +61,18 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
             Path(str(path)).parent.mkdir(parents=True, exist_ok=True)
             files.append(open(str(path), mode, encoding="utf-8", buffering=1))  # noqa: SIM115
     except OSError as error:
-        _refuse(system_error(error), terminal)
+        _refuse(system_error(error), log, terminal)
+    refusals.clear(log)
     tee: Any = _Tee(files)
     try:
         with redirect_stdout(tee), redirect_stderr(tee), warnings.catch_warnings():
             try:
                 yield
             except UserError as error:
-                _refuse(str(error), tee, terminal)
+                _refuse(str(error), log, tee, terminal)
             except Exception as error:
                 if isinstance(error, OSError) and error.errno in _SYSTEM:
-                    _refuse(system_error(error, Path(str(log)).parent), tee, terminal)
+                    _refuse(system_error(error, Path(str(log)).parent), log, tee, terminal)
                 traceback.print_exc()
                 kind = type(error).__name__
                 write(f"forerun: {kind}: {error} (see {log})", file=terminal)
@@ -80,7 +83,8 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
                 file.close()
 
 
-def _refuse(message: str, *places: Any) -> NoReturn:
+def _refuse(message: str, log: str, *places: Any) -> NoReturn:
+    refusals.write(log, message)
     for line in message.splitlines():
         for place in places:
             write(line, file=place, before="forerun: error: ")

@@ -84,3 +84,12 @@ def read_plots(folder: str | Path) -> list[dict[str, Any]]:
     """Read the index of a folder of plots; empty if there is none."""
     found = read_mapping(Path(folder) / "index.json", _PLOTS)
     return [shaped(plot, _PLOT) for plot in found.get("plots", [])]
+
+
+def plot_labels(folder: str | Path, name: str) -> dict[str, str]:
+    """Return what a picture is, of what, and why of that, from the index beside it."""
+    plots = read_plots(folder)
+    found = next((plot for plot in plots if plot.get("name") == name), {})
+    of = found.get("unique_id") or found.get("model") or "all models"
+    kind = (found.get("kind") or name).replace("_", " ")
+    return {"plot": kind, "of": of, "chosen as": found.get("role") or "–"}

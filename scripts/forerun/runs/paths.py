@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from forerun.base.errors import UserError
+from forerun.base.errors import UserError, check_path
 from forerun.config.names import spellings
 
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
@@ -24,6 +24,14 @@ def check_run_id(run_id: str) -> str:
             "(at most 100, beginning with a letter or digit)"
         )
     return str(run_id)
+
+
+def runs_folder(output_dir: str | None) -> str:
+    """Return the folder of runs, as rules name it."""
+    if not output_dir:
+        return "runs"
+    check_path("output_dir", output_dir)
+    return f"{output_dir}/runs"
 
 
 def new_run_id(runs: str | Path, now: datetime | None = None) -> str:

@@ -1,0 +1,120 @@
+"""What happens at the start and at the end of each call. No rules here."""
+
+import time
+
+from forerun.evaluation import cautions
+from forerun.jobs import model_cache, server
+from forerun.runs import refusals, seal, session
+from forerun.runs.endings import Ending
+
+#: Rules whose jobs import the forecasting libraries.
+FORECASTING = (
+    "train_baseline",
+    "cross_validate_baseline",
+    "train_model",
+    "cross_validate",
+    "predict_shard",
+    "predict_run",
+)
+
+#: When this call began, in seconds since 1970.
+BEGAN = time.time()
+
+#: The process that has imported them for all jobs of this call, if there is one.
+PRELOADED = []
+
+
+def get_runs():
+    """Return the runs that this call works on."""
+    planned = {job.wildcards.run_id for job in get_jobs()}
+    return [get_run(run_id) for run_id in sorted(planned | COMPLETE_RUNS)]
+
+
+def start_preloaded():
+    """Import the forecasting libraries once for all jobs, if they run here."""
+    if not IS_PLANNING or not RUNS_HERE or has_own_environments():
+        return  # jobs run on other machines, or in other environments
+    jobs = [job for job in get_jobs(planned=True) if job.rule.name in FORECASTING]
+    engines = {engine for job in jobs for engine in get_engines(job)}
+    # Fits may all come from the store, forecasts never do.
+    predicting = any(job.rule.name == "predict_run" for job in jobs)
+    at_once = predicting or not (Path(RUNS) / model_cache.FOLDER).is_dir()
+    if jobs and (preloaded := server.start(engines, at_once)):
+        PRELOADED.append(preloaded)
+
+
+def get_engines(job):
+    """Return the engines that a job needs."""
+    models = get_specs(job.wildcards.run_id)
+    if "model" in job.wildcards_dict:
+        return {models[job.wildcards.model].engine}
+    return {spec.engine for spec in models.values()}
+
+
+def stop_preloaded():
+    while PRELOADED:
+        PRELOADED.pop().stop()
+
+
+def limit_gpus():
+    """Let no more jobs run than this machine's GPUs have slots, unless the call says how many."""
+    runs = [run.run_id for run in get_runs()]
+    if RUNS_HERE and any(resources.uses_gpus(get_settings(run_id)) for run_id in runs):
+        jobs = max(ask(REQUEST.operational, run_id, "gpu_jobs") for run_id in runs)
+        if slots := get_number_of_gpus() * jobs:
+            limit_resource("gpu", slots)
+
+
+def open_sessions():
+    """Say which runs this call works on; refuse a run that is in use."""
+    folders = [run.folder for run in get_runs()]
+    for folder in folders:
+        ask(session.refuse_if_busy, folder)
+    for folder in folders:
+        refusals.clear_run(folder)
+        session.begin(folder)
+
+
+def close_sessions():
+    """Say that this call is over, and remove what killed jobs left half-written."""
+    refresh()
+    for run in get_runs():
+        session.end(run.folder)
+        if session.holder(run.folder) is None:
+            seal.sweep(run.folder)
+
+
+def print_cautions():
+    """Name the models without forecasts, and networks worse than the seasonal naive forecast."""
+    for run in get_runs():
+        for line in cautions.of_run(run.folder):
+            complain(f"forerun: warning: run '{run.run_id}': {line}")
+
+
+def end_with_failures():
+    """End the call with exit code 2 if a job was refused, 1 if a model failed; see Ending."""
+    ending = ask(Ending.of, get_runs(), BEGAN)
+    complain(*ending.lines)
+    for run_id in ending.refused:
+        state.remove_if_never_begun(get_run(run_id).folder)
+    if ending.code:
+        raise SystemExit(ending.code)
+
+
+onstart:
+    open_sessions()
+    limit_gpus()
+    start_preloaded()
+
+
+onsuccess:
+    stop_preloaded()
+    close_sessions()
+    print_cautions()
+    end_with_failures()
+
+
+onerror:
+    stop_preloaded()
+    close_sessions()
+    end_with_failures()
