@@ -60,15 +60,13 @@ def get_layers():
 
 
 def get_targets():
-    """Return the files and rules that the command line names.
+    """Return the words of the command line: targets are among them.
 
-    `dag_settings`: a target that is complete has no rule, and gets one (complete.smk). Not for
-    `--delete-all-output`, which no setting tells: it would take the target for a file to remove.
+    `sys.argv`: Snakemake sets `workflow.dag_settings` after it has read the rules, and a target that
+    is complete needs a rule (complete.smk). Not for `--delete-all-output`, which would take it for a
+    file that can be made again.
     """
-    if any(argument.startswith("--delete-") for argument in sys.argv):
-        return []
-    asked = workflow.dag_settings
-    return [*asked.targets, *asked.forcerun, *asked.until] if asked else []
+    return [] if any(word.startswith("--delete-") for word in sys.argv) else sys.argv
 
 
 def list_stored(folder):
@@ -137,7 +135,3 @@ def limit_resource(name, amount):
     if name not in workflow.global_resources:
         workflow.register_resource(name, amount)
         workflow.scheduler.global_resources[name] = amount  # what jobs take is counted
-
-
-def is_dry_run():
-    return workflow.dryrun
