@@ -67,6 +67,7 @@ FORCES = [
     ["-R", "train_model", "--", "runs/trained/metrics.csv"],
     ["--force", "runs/trained/models/NHITS", "runs/trained/cv_results_NHITS.csv"],
     ["--rerun-triggers", "mtime", "--", "runs/trained/SEALED"],
+    ["--target-jobs", "train_model:run_id=trained,model=NHITS", "score_models:run_id=trained"],
     ["--delete-all-output", "runs/trained/metrics.csv", "runs/trained/SEALED"],
 ]
 
