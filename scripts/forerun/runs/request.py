@@ -21,7 +21,7 @@ from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_recorded
 from forerun.config.layers import Layers
 from forerun.config.models import ModelSpec, specs
-from forerun.config.settings import differences, read_frozen, resolve
+from forerun.config.settings import read_frozen, resolve
 from forerun.runs import paths, state
 from forerun.runs.paths import RunPaths
 
@@ -92,13 +92,7 @@ class Request:
         frozen = read_frozen(run.config)
         if self.is_planning:
             state.refuse_if_damaged(run.folder)
-            same_table = state.same_table(run.folder)
-            if differing := differences(frozen, self.asked(run_id), same_table):
-                listed = [f"{key} is {old!r}, asked for {new!r}" for key, old, new in differing]
-                raise UserError(
-                    f"run '{run_id}' exists with other settings: {'; '.join(listed)}; "
-                    "choose another run id"
-                )
+            state.refuse_contradictions(run.folder, frozen, self.asked(run_id))
         return frozen
 
     def operational(self, run_id: str, key: str) -> Any:
