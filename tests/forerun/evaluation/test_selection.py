@@ -239,7 +239,7 @@ def test_score_all_adds_both_to_metrics_with_intervals(tmp_path: Path) -> None:
         .all()
     )
     assert {"per_series-lo-80", "chosen"} <= set(scored.results["per_series"].columns)
-    assert scored.states["ensemble"]["status"] == "ok"
+    assert scored.states["ensemble"].status == "ok"
     nothing = score_all({}, history, run)
     assert nothing.metrics.empty
 
