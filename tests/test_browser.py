@@ -231,7 +231,7 @@ def test_everything_has_a_name_for_screen_readers(show: Any) -> None:
     landmarks = page.evaluate(
         """[...document.querySelectorAll('section, [role=region]')].map(
             e => e.getAttribute('aria-label')
-                || document.getElementById(e.getAttribute('aria-labeledby')).innerText)"""
+                || document.getElementById(e.getAttribute('aria-labelledby')).innerText)"""
     )
     assert len(landmarks) == len(set(landmarks)) > 10
 

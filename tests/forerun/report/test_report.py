@@ -270,4 +270,4 @@ def test_page_of_all_runs(tmp_path: Path) -> None:
 
 
 def test_page_of_no_runs(tmp_path: Path) -> None:
-    assert "no runs yet" in words_of(write_runs_page(tmp_path / "none", tmp_path / "runs.html"))
+    assert "No runs yet" in words_of(write_runs_page(tmp_path / "none", tmp_path / "runs.html"))
