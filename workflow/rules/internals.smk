@@ -64,9 +64,10 @@ def get_targets():
 
     `sys.argv`: Snakemake sets `workflow.dag_settings` after it has read the rules, and a target that
     is complete needs a rule (complete.smk). Not for `--delete-all-output`, which would take it for a
-    file that can be made again.
+    file that can be made again, and not in a job, whose command line names its inputs.
     """
-    return [] if any(word.startswith("--delete-") for word in sys.argv) else sys.argv
+    deletes = any(word.startswith("--delete-") for word in sys.argv)
+    return sys.argv if IS_PLANNING and not deletes else []
 
 
 def list_stored(folder):

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forerun.config import windows
-from forerun.config.models import specs
 from forerun.runs.outcome import UNFINISHED, Outcome
 from forerun.runs.paths import MODEL, RunPaths
 
@@ -126,6 +124,9 @@ def fits(run: RunPaths, settings: dict[str, Any], model: str | None = None) -> l
     ----------
     settings : the frozen settings of the run
     """
+    from forerun.config import windows  # with the models it is much to import for a look at files
+    from forerun.config.models import specs
+
     folds = [None, *range(len(windows.folds(settings)))]
     names = [spec.name for spec in specs(settings) if model in (None, spec.name)]
     return [Fit(run, name, fold) for name in names for fold in folds]

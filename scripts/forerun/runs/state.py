@@ -13,7 +13,6 @@ from typing import Any
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.files import sha256
-from forerun.config.settings import differences
 from forerun.runs.json_files import read_provenance, sealed_files
 from forerun.runs.outcome import UNFINISHED
 from forerun.runs.tables import read_leaderboard_rows
@@ -97,6 +96,8 @@ def refuse_contradictions(
     folder: str | Path, frozen: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> None:
     """Refuse settings that contradict the frozen ones of a run; names each key with both values."""
+    from forerun.config.settings import differences  # only here: most look at folders alone
+
     if differing := differences(frozen, asked, same_table(folder)):
         listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in differing)
         raise UserError(
