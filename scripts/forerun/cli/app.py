@@ -36,6 +36,14 @@ COMMANDS = {
     "list-models": "list_models",
     "generate-config": "generate_config",
     "init": "init",
+    "deploy": "deployments.deploy",
+    "forecast": "deployments.forecast",
+    "score": "deployments.score",
+    "challenge": "deployments.challenge",
+    "promote": "deployments.promote",
+    "rollback": "deployments.rollback",
+    "backfill": "deployments.backfill",
+    "deployments": "deployments.deployments",
 }
 #: Commands that pass everything after ``--`` to Snakemake.
 PASSING_ON = ("train", "predict", "reproduce")

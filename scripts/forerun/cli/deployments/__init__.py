@@ -1,0 +1,1 @@
+"""The commands of deployments: one module for each."""

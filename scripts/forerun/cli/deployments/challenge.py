@@ -1,0 +1,19 @@
+"""``challenge``: let a run forecast beside the champion."""
+
+from __future__ import annotations
+
+from forerun.cli.deployments.common import NameArgument, RunOption, Why, deployment, tell
+from forerun.cli.workspace import Directory, OutputDir
+
+
+def command(
+    name: NameArgument,
+    run_id: RunOption,
+    reason: Why = "",
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> None:
+    """Let another run forecast beside the champion, from the next origin on."""
+    from forerun.deployments.service import challenge
+
+    tell(challenge(deployment(name, output_dir, directory), run_id, reason))

@@ -1,0 +1,42 @@
+"""What the commands of deployments share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from forerun.cli.workspace import workspace
+
+if TYPE_CHECKING:
+    from forerun.deployments.folder import Deployment
+    from forerun.deployments.forecast import Made
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the deployment.")]
+RunOption = Annotated[str, typer.Option("--run-id", "-r", metavar="ID", help="The run.")]
+DataFile = Annotated[
+    str | None,
+    typer.Option(
+        "--data-file", "-d", metavar="FILE", help="The table; that of deployment.yaml if left out."
+    ),
+]
+Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept beside the change.")]
+
+
+def deployment(name: str, output_dir: str | None, directory: Path | None) -> Deployment:
+    """Return the deployment of that name, whether it exists or not."""
+    from forerun.deployments.folder import Deployment
+
+    return Deployment(workspace(output_dir, directory).output, name)
+
+
+def tell(made: Made) -> None:
+    """Print what a call has done; warnings go to standard error."""
+    from forerun.cli.console import say, warn
+
+    for line in made.lines:
+        if line.startswith("warning: "):
+            warn(line.removeprefix("warning: "))
+        else:
+            say(line)

@@ -1,0 +1,50 @@
+"""``deploy``: put a run into service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from forerun.cli.deployments.common import NameArgument, RunOption, Why, deployment, tell
+from forerun.cli.workspace import Directory, OutputDir
+
+
+def command(
+    name: NameArgument,
+    run_id: RunOption,
+    data_file: Annotated[
+        str,
+        typer.Option("--data-file", "-d", metavar="FILE", help="The table, or a pattern: in/*.csv"),
+    ],
+    every: Annotated[
+        str, typer.Option("--every", metavar="SPAN", help="Between origins: 1W, 3M, 4 steps...")
+    ] = "1 steps",
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="MODEL", help="Whose forecast counts; the ensemble."),
+    ] = None,
+    metric: Annotated[
+        str, typer.Option("--metric", help="The error that promises and gates are about.")
+    ] = "mae",
+    static_file: Annotated[str | None, typer.Option("--static-file", metavar="FILE")] = None,
+    futr_file: Annotated[str | None, typer.Option("--futr-file", metavar="FILE")] = None,
+    reason: Why = "",
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> None:
+    """Put a completed run into service: deployments/NAME forecasts with it from now on.
+
+    Everything else (when to retrain, what a better run has to show) is set in
+    deployments/NAME/deployment.yaml.
+    """
+    from forerun.cli.console import say
+    from forerun.deployments.service import deploy
+
+    values: dict[str, Any] = {
+        "data_file": data_file, "every": every, "model": model, "metric": metric,
+        "static_file": static_file, "futr_file": futr_file,
+    }  # fmt: skip
+    one = deployment(name, output_dir, directory)
+    tell(deploy(one, run_id, {k: v for k, v in values.items() if v is not None}, reason))
+    say(f"settings: {one.config}", f"next: forerun forecast {name}")

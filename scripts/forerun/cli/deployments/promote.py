@@ -1,0 +1,51 @@
+"""``promote``: put a challenger into service, if it passes the gates."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from forerun.base.errors import UserError
+from forerun.cli.deployments.common import NameArgument, RunOption, Why, deployment, tell
+from forerun.cli.workspace import Directory, OutputDir
+
+
+def command(
+    name: NameArgument,
+    run_id: RunOption,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although it does not pass; needs --reason.")
+    ] = False,
+    reason: Why = "",
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> int:
+    """Put a run into service, if it forecasts better than the champion on common origins.
+
+    The conditions are those of deployment.yaml (gates); where one is not met, the table of all is
+    printed and the exit code is 1.
+    """
+    from forerun.cli.console import cell, say, show, table
+    from forerun.deployments.service import check_gates, promote
+
+    if force and not reason:
+        raise UserError("--force needs --reason: it is kept in champions.jsonl")
+    one = deployment(name, output_dir, directory).require()
+    try:
+        checks = check_gates(one, run_id)
+    except UserError:
+        if not force:
+            raise
+        checks = []
+    rows = [
+        (c.name, cell(c.value), cell(c.limit), "passed" if c.passed else "NOT PASSED", c.detail)
+        for c in checks
+    ]
+    if rows:
+        show(table(["gate", "found", "limit", "", ""], rows, f"{run_id} for {name}"))
+    if not force and not all(check.passed for check in checks):
+        say(f"run {run_id} is not promoted; --force --reason '...' promotes it all the same")
+        return 1
+    tell(promote(one, run_id, checks, reason))
+    return 0

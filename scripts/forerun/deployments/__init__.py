@@ -1,0 +1,1 @@
+"""Life after training: forecasts by origin, their scores, champion and challengers."""

@@ -1,0 +1,97 @@
+"""The runs of a deployment: the champion, its challengers, and whose forecast counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forerun.base.errors import UserError
+from forerun.base.files import sha256
+from forerun.config.names import ENSEMBLE
+from forerun.config.settings import read_frozen
+from forerun.deployments.folder import Appointment, Deployment
+from forerun.deployments.periods import Time, parse_time
+from forerun.forecasting.choice import Choice, choose, refuse_damaged
+from forerun.runs.json_files import read_provenance
+from forerun.runs.paths import RunPaths, check_run_id
+from forerun.runs.state import is_sealed
+from forerun.runs.tables import read_metrics
+
+
+@dataclass
+class InService:
+    """A run with which a deployment forecasts.
+
+    Attributes
+    ----------
+    role : ``champion`` or ``challenger``
+    model : whose forecast counts: see :func:`main_model`
+    """
+
+    line: Appointment
+    role: str
+    folder: Path
+    settings: dict[str, Any]
+    choice: Choice
+    model: str
+
+
+def check_run(deployment: Deployment, run_id: str) -> Path:
+    """Return the folder of a run that can be put into service: it is complete and undamaged."""
+    folder = deployment.run(check_run_id(run_id))
+    if not folder.is_dir():
+        raise UserError(f"there is no run '{run_id}' in {folder.parent}")
+    if not is_sealed(folder):
+        raise UserError(f"run '{run_id}' is not complete; 'train --run-id {run_id}' finishes it")
+    settings = read_frozen(folder / "config.yaml")
+    refuse_damaged(folder, choose(folder, settings).models)
+    return folder
+
+
+def main_model(folder: Path, choice: Choice, wanted: str | None) -> str:
+    """Return whose forecast of a run counts: the one wanted, else the ensemble, else the best."""
+    if wanted is not None:
+        if wanted not in choice.names:
+            raise UserError(
+                f"deployment.yaml: run '{folder.name}' has no model '{wanted}' that can forecast, "
+                f"only {', '.join(choice.names)}"
+            )
+        return wanted
+    return ENSEMBLE if ENSEMBLE in choice.names else choice.names[0]
+
+
+def open_run(deployment: Deployment, line: Appointment, role: str, wanted: str | None) -> InService:
+    """Return a run that was appointed; refuse one that is not what it was then."""
+    folder = deployment.run(line.run_id)
+    if not (folder / "SEALED").is_file():
+        raise UserError(
+            f"run '{line.run_id}', {role} of '{deployment.name}', is gone or not sealed; "
+            "restore it, or 'forerun rollback'"
+        )
+    if sha256(folder / "SEALED") != line.seal:
+        raise UserError(
+            f"run '{line.run_id}' is not the one that became {role} of '{deployment.name}' on "
+            f"{line.since}: its seal has changed; promote it again if that is right"
+        )
+    settings = read_frozen(folder / "config.yaml")
+    choice = choose(folder, settings)
+    refuse_damaged(folder, choice.models)
+    return InService(line, role, folder, settings, choice, main_model(folder, choice, wanted))
+
+
+def promised(one: InService, metric: str) -> float | None:
+    """Return the run's own back-test error of its main model; None without that metric."""
+    table = read_metrics(RunPaths(one.folder).metrics)
+    rows = table[table["metric"] == metric]
+    if not len(rows) or one.model not in rows:
+        return None
+    return float(rows[one.model].mean())
+
+
+def data_end(folder: Path, dated: bool) -> Time:
+    """Return the end of a run's data."""
+    end = read_provenance(folder)["data"].get("end")
+    if end is None:
+        raise UserError(f"run '{folder.name}' does not say where its data end (provenance.json)")
+    return parse_time(end, dated, f"provenance.json of run '{folder.name}'")

@@ -1,0 +1,164 @@
+"""A deployment's runs change: deploy, challenge, promote, roll back; and origins are scored.
+
+Each function takes the deployment's lock, does its work whole or not at all, and returns lines for
+people. Doing it twice changes nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from forerun.base.errors import UserError
+from forerun.base.files import write_text
+from forerun.config.settings import read_frozen
+from forerun.deployments import actuals, gates, scores, source
+from forerun.deployments.folder import Appointment, Deployment, append, appointment, read_journal
+from forerun.deployments.forecast import Made
+from forerun.deployments.runs import check_run, main_model, open_run
+from forerun.deployments.settings import Settings
+from forerun.forecasting.choice import choose
+from forerun.runs.paths import RunPaths
+from forerun.runs.state import failed_models
+
+
+def deploy(deployment: Deployment, run_id: str, values: dict[str, Any], why: str = "") -> Made:
+    """Put a run into service under a new name.
+
+    Parameters
+    ----------
+    values : of ``deployment.yaml``; ``horizon`` is that of the run
+    """
+    if deployment.exists():
+        raise UserError(
+            f"deployment '{deployment.name}' exists: 'forerun challenge' and 'forerun promote' "
+            "bring another run into it"
+        )
+    folder = check_run(deployment, run_id)
+    settings = read_frozen(folder / "config.yaml")
+    given = Settings.of(values | {"horizon": settings["horizon"]}, "deploy")
+    main_model(folder, choose(folder, settings), given.model)
+    source.read(source.find(given), folder, settings)
+    with deployment.locked():
+        text = yaml.safe_dump(given.as_dict(), sort_keys=False, allow_unicode=True)
+        write_text(deployment.config, text)
+        append(deployment.champions, appointment(deployment, run_id, "deploy", why=why))
+    return Made(lines=[f"deployment {deployment.name}: run {run_id} is in service"])
+
+
+def challenge(deployment: Deployment, run_id: str, why: str = "") -> Made:
+    """Let a run forecast beside the champion from the next origin on."""
+    deployment.require()
+    folder = check_run(deployment, run_id)
+    settings = read_frozen(folder / "config.yaml")
+    with deployment.locked():
+        if run_id == deployment.champion().run_id:
+            raise UserError(f"run '{run_id}' is the champion of '{deployment.name}' already")
+        wanted = deployment.settings().horizon
+        if settings["horizon"] != wanted:
+            raise UserError(
+                f"run '{run_id}' forecasts {settings['horizon']} steps, deployment "
+                f"'{deployment.name}' {wanted}; train one with horizon {wanted}"
+            )
+        if run_id not in [line.run_id for line in deployment.challenging()]:
+            line = appointment(deployment, run_id, "challenge", why=why)
+            append(deployment.challengers, line)
+    return Made(lines=[f"deployment {deployment.name}: run {run_id} challenges "
+                       f"{deployment.champion().run_id}"])  # fmt: skip
+
+
+def rollback(deployment: Deployment, why: str = "") -> Made:
+    """Put the champion before the present one into service again."""
+    deployment.require()
+    with deployment.locked():
+        lines = read_journal(deployment.champions)
+        served = _served(lines)
+        if len(served) < 2:
+            raise UserError(f"deployment '{deployment.name}' has had no champion before this one")
+        before = served[-2].run_id
+        check_run(deployment, before)
+        append(deployment.champions, appointment(deployment, before, "rollback", why=why))
+    return Made(lines=[f"deployment {deployment.name}: run {before} is in service again"])
+
+
+def _served(lines: list[Appointment]) -> list[Appointment]:
+    """Return the champions in force, each rollback undoing the promotion before it."""
+    stack: list[Appointment] = []
+    for line in lines:
+        if line.event == "rollback" and len(stack) > 1:
+            stack.pop()
+        else:
+            stack.append(line)
+    return stack
+
+
+def score(deployment: Deployment, data_file: str | None = None) -> Made:
+    """Score the origins whose values have arrived or changed."""
+    deployment.require()
+    with deployment.locked():
+        if data_file is not None:
+            settings = deployment.settings()
+            files = source.find(settings, data_file)
+            champion = open_run(deployment, deployment.champion(), "champion", settings.model)
+            history = source.read(files, champion.folder, champion.settings).data.history
+            actuals.write(deployment, actuals.compare(deployment, history), files.checksum)
+        done = scores.update(deployment)
+    lines = (
+        [f"scored {len(done)} origins: {', '.join(done[-5:])}"] if done else ["nothing to score"]
+    )
+    return Made(done, lines)
+
+
+def check_gates(deployment: Deployment, run_id: str) -> list[gates.Check]:
+    """Return the checks that a run has to pass before it is promoted."""
+    settings = deployment.settings()
+    champion = open_run(deployment, deployment.champion(), "champion", settings.model)
+    folder = check_run(deployment, run_id)
+    own = read_frozen(folder / "config.yaml")
+    if own["horizon"] != settings.horizon:
+        raise UserError(
+            f"run '{run_id}' forecasts {own['horizon']} steps, the deployment {settings.horizon}"
+        )
+    choice = choose(folder, own)
+    challenger = main_model(folder, choice, None)
+    loss = scores.LOSSES.get(settings.metric)
+    if loss is None:
+        known = ", ".join(scores.LOSSES)
+        raise UserError(f"deployment.yaml: metric must be one of {known}, not '{settings.metric}'")
+    table = scores.read_detail(deployment)
+    models = (champion.model, challenger)
+    pairs = gates.paired(table, champion.line.run_id, run_id, models) if len(table) else table
+    if not len(pairs):
+        raise UserError(
+            f"run '{run_id}' has no scored origin in common with the champion yet: 'forerun "
+            "challenge' it, then 'forecast' or 'backfill', and 'score'"
+        )
+    return gates.evaluate(
+        pairs, settings.gates, loss, _overlap(pairs), _new_failures(champion.folder, folder)
+    )
+
+
+def _overlap(pairs: pd.DataFrame) -> int:
+    """Return how many consecutive origins forecast a common time, at most."""
+    times = pairs.groupby("ds")["origin"].nunique()
+    return max(1, int(times.max()))
+
+
+def _new_failures(champion: Path, challenger: Path) -> int:
+    """Count the models of the challenger that failed, beyond those that fail in the champion."""
+    before, after = (failed_models(RunPaths(f).leaderboard) for f in (champion, challenger))
+    return len(set(after) - set(before))
+
+
+def promote(deployment: Deployment, run_id: str, checks: list[gates.Check], why: str = "") -> Made:
+    """Put a run into service; the figures of its checks go into ``champions.jsonl``."""
+    figures = {check.name: float(check.value) for check in checks if check.value == check.value}
+    with deployment.locked():
+        if deployment.champion().run_id == run_id:
+            return Made(lines=[f"run {run_id} is in service already"])
+        line = appointment(deployment, run_id, "promote", why=why, figures=figures)
+        append(deployment.champions, line)
+    return Made(lines=[f"deployment {deployment.name}: run {run_id} is in service"])

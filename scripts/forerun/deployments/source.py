@@ -1,0 +1,134 @@
+"""The table that a deployment forecasts from, as it was at an origin."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forerun.base.errors import UserError
+from forerun.base.files import sha256
+from forerun.config.windows import reach
+from forerun.deployments.periods import Time
+from forerun.deployments.settings import Settings
+from forerun.forecasting import inference
+from forerun.forecasting.engines.base import Data
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the data of a call come from.
+
+    Attributes
+    ----------
+    data, static, future : files; the latter two only where the deployment or the call names them
+    """
+
+    data: str
+    static: str | None = None
+    future: str | None = None
+
+    @property
+    def checksum(self) -> str:
+        """sha256 of the table of observations."""
+        return sha256(self.data)
+
+
+def find(settings: Settings, data_file: str | None = None) -> Source:
+    """Return the files of a call: what it names, or else what ``deployment.yaml`` says.
+
+    Of a pattern the last name in alphabetical order is taken.
+    """
+    wanted = data_file or settings.data_file
+    if Path(wanted).is_file():
+        name = wanted
+    else:
+        found = sorted(name for name in glob.glob(wanted) if Path(name).is_file())
+        if not found:
+            where = "--data-file" if data_file else "data_file of deployment.yaml"
+            raise UserError(f"{where}: there is no file '{wanted}'")
+        name = found[-1]
+    for key in ("static_file", "futr_file"):
+        path = getattr(settings, key)
+        if path and not Path(path).is_file():
+            raise UserError(f"{key} of deployment.yaml: there is no file '{path}'")
+    return Source(name, settings.static_file, settings.futr_file)
+
+
+@dataclass
+class Seen:
+    """What a run's models may see at an origin.
+
+    Attributes
+    ----------
+    data : as engines take it
+    origin : the last time with a value of the target
+    notes : how the files were read, and what was left out
+    """
+
+    data: Data
+    origin: Time
+    notes: list[str] = field(default_factory=list)
+
+
+def read(source: Source, run: Path, settings: Mapping[str, Any]) -> Seen:
+    """Read the table with the columns and the frequency of a run.
+
+    Raises
+    ------
+    UserError
+        The file lacks columns, holds no usable values, or cannot be read.
+    """
+    notes: list[str] = []
+    data = inference.new_data(run, dict(settings), source.data, source.static, source.future, notes)
+    if settings.get("on_gaps") == "fill":
+        notes.append("on_gaps is fill: values that were filled count as actual values")
+    return Seen(data, last_time(data.history), notes)
+
+
+def last_time(history: pd.DataFrame) -> Time:
+    """Return the last time of a table; whole-number times as int."""
+    last = history["ds"].max()
+    return last if isinstance(last, pd.Timestamp) else int(last)
+
+
+def until(seen: Seen, origin: Time, settings: Mapping[str, Any]) -> Seen:
+    """Return what could be seen at an earlier origin.
+
+    Later values of the target and of ``hist_exog`` are gone; those of ``futr_exog`` are known
+    ahead by definition and become the future. Series that had not begun, or were shorter than
+    `input_size`, are left out, and that is noted.
+    """
+    history = seen.data.history
+    past = history[history["ds"] <= origin]
+    notes = list(seen.notes)
+    lengths = past.groupby("unique_id", sort=False, observed=True).size()
+    short = lengths[lengths < int(settings.get("input_size") or 1)].index
+    if len(short):
+        past = past[~past["unique_id"].isin(short)]
+        notes.append(f"{len(short)} series shorter than input_size at the origin are left out")
+    if not len(past):
+        raise UserError(f"there are no usable values at or before the origin {origin}")
+    past = past.reset_index(drop=True)
+    future, columns = None, list(settings.get("futr_exog") or [])
+    if columns:
+        future = _future(seen, past, origin, columns, reach(dict(settings)))
+    static = seen.data.static
+    if static is not None:
+        static = static[static["unique_id"].isin(past["unique_id"])].reset_index(drop=True)
+    data = replace(seen.data, history=past, future=future, static=static, own=False)
+    return Seen(data, last_time(past), notes)
+
+
+def _future(
+    seen: Seen, past: pd.DataFrame, origin: Time, columns: list[str], steps: int
+) -> pd.DataFrame:
+    keys = ["unique_id", "ds"]
+    later = seen.data.history.loc[seen.data.history["ds"] > origin, [*keys, *columns]]
+    known = later if seen.data.future is None else pd.concat([later, seen.data.future])
+    known = known[known["unique_id"].isin(past["unique_id"])].sort_values(keys)
+    return known.groupby("unique_id", sort=False, observed=True).head(steps).reset_index(drop=True)
