@@ -51,7 +51,7 @@ def vintages(deployment: Deployment) -> list[Path]:
         names = os.listdir(deployment.actuals)
     except OSError:
         return []
-    return [deployment.actuals / name for name in sorted(filter(_NAME.fullmatch, names))]
+    return sorted((deployment.actuals / n for n in names if _NAME.fullmatch(n)), key=as_of)
 
 
 def as_of(path: Path) -> str:
