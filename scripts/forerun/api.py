@@ -22,13 +22,19 @@ def open_run(path: str | Path) -> Run:
     Parameters
     ----------
     path : str or Path
-        The folder, such as ``runs/exp1``.
+        The folder, such as ``runs/exp1``; or ``@NAME`` for the run in service in the deployment
+        of that name, below this folder.
 
     Raises
     ------
     UserError
         There is no run.
     """
+    if str(path).startswith("@"):
+        from forerun.deployments.folder import Deployment
+
+        deployment = Deployment(Path("."), str(path)[1:]).require()
+        path = deployment.run(deployment.champion().run_id)
     return Run.open(path)
 
 

@@ -42,7 +42,10 @@ COMMANDS = {
     "challenge": "deployments.challenge",
     "promote": "deployments.promote",
     "rollback": "deployments.rollback",
+    "retrain": "deployments.retrain",
     "backfill": "deployments.backfill",
+    "monitor": "deployments.monitor",
+    "update": "deployments.update",
     "deployments": "deployments.deployments",
 }
 #: Commands that pass everything after ``--`` to Snakemake.

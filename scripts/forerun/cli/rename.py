@@ -46,8 +46,14 @@ def command(
 
 
 def refuse_sealed(folder: Path, force: bool, what: str) -> None:
-    """Refuse to change read-only history without ``--force``."""
+    """Refuse to change read-only history, or a run in service, without ``--force``."""
+    from forerun.deployments.folder import serving
     from forerun.runs.state import is_sealed
 
+    if not force and (names := serving(folder.parent.parent, folder.name)):
+        raise UserError(
+            f"run '{folder.name}' is in service in deployment {', '.join(names)}; it is {what} "
+            "only with --force, and the deployment then needs another champion"
+        )
     if is_sealed(folder) and not force:
         raise UserError(f"run '{folder.name}' is sealed; it is {what} only with --force")

@@ -53,7 +53,14 @@ class Workspace:
         return Path(self.output_dir or ".")
 
     def folder(self, run_id: str) -> Path:
-        """Return the folder of an existing run; refuse unknown names."""
+        """Return the folder of an existing run; refuse unknown names.
+
+        ``@NAME`` is the run in service in the deployment of that name.
+        """
+        if run_id.startswith("@"):
+            from forerun.deployments.folder import Deployment
+
+            run_id = Deployment(self.output, run_id[1:]).require().champion().run_id
         check_run_id(run_id)
         folder = self.runs / run_id
         if not folder.is_dir():

@@ -6,7 +6,11 @@ the default is never: forecasting again with the same models.
 
 from __future__ import annotations
 
-from forerun.deployments import origins, scores
+from typing import Any
+
+from forerun.config import schema
+from forerun.config.frozen import read_recorded
+from forerun.deployments import origins, scores, source
 from forerun.deployments.folder import Deployment
 from forerun.deployments.periods import origin_name, parse_time
 from forerun.deployments.runs import InService, data_end, open_run, promised
@@ -55,3 +59,30 @@ def recent_errors(deployment: Deployment, one: InService, metric: str, number: i
         & (table["kind"] == "live")
     ].sort_values("origin")
     return [float(value) for value in rows[metric].dropna().tail(number)]
+
+
+def new_run_id(deployment: Deployment) -> str:
+    """Return a free run id: the deployment's name and today's date."""
+    from datetime import date
+
+    base = f"{deployment.name}_{date.today():%Y%m%d}"
+    run_id, number = base, 1
+    while deployment.run(run_id).exists():
+        number += 1
+        run_id = f"{base}_{number}"
+    return run_id
+
+
+def training_settings(deployment: Deployment, files: source.Source) -> dict[str, Any]:
+    """Return the champion's settings for a run on other data.
+
+    How its run was carried out (workers, limits, paths) is not among them: this call decides.
+    """
+    frozen = read_recorded(deployment.run(deployment.champion().run_id) / "config.yaml")
+    left_out = schema.marked("x-operational") | {"run_id", "output_dir", "data_file"}
+    settings = {key: value for key, value in frozen.items() if key not in left_out}
+    settings["data_file"] = files.data
+    for key, path in (("static_file", files.static), ("futr_file", files.future)):
+        if path:
+            settings[key] = path
+    return settings

@@ -1,0 +1,54 @@
+"""``monitor``: write the page of a deployment, and raise alarms."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from forerun.cli.deployments.common import NameArgument, deployment
+from forerun.cli.workspace import Directory, OutputDir
+
+
+def command(
+    name: NameArgument,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail-if",
+            metavar="CONDITION",
+            help="End with 1 if it holds: 'coverage_80<0.7'; repeatable.",
+        ),
+    ] = None,
+    last: Annotated[
+        int, typer.Option("--last", min=1, help="Newest scored origins that alarms look at.")
+    ] = 3,
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> int:
+    """Write deployments/NAME/monitor.html; end with 1 if a condition of --fail-if holds.
+
+    Conditions are about the means over the newest scored origins of the forecast in service: any
+    column of scores.csv, and worse_than_promised (0.2: the error is 20 % above the back-test's).
+    """
+    from forerun.base import text
+    from forerun.cli.console import say, warn
+    from forerun.deployments import monitoring
+    from forerun.report.monitor import write_monitor
+
+    one = deployment(name, output_dir, directory).require()
+    champion = monitoring.champion(one)
+    found = monitoring.standing(one, champion, last)
+    raised = monitoring.alarms(found, fail_if or [])
+    metric = one.settings().metric
+    if found.got is not None:
+        promised = text.error(metric, found.promised)
+        say(
+            f"{text.metric(metric)} of {champion.model}: promised {promised}, got "
+            f"{text.error(metric, found.got)} over {text.plural(found.origins, 'origin')}"
+        )
+    write_monitor(one, one.monitor)
+    say(f"page: {one.monitor}")
+    for line in raised:
+        warn(line)
+    return int(bool(raised))

@@ -1,0 +1,46 @@
+"""``retrain``: train a new run with the champion's settings on today's data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forerun.cli.deployments.common import DataFile, NameArgument, deployment, tell
+from forerun.cli.workspace import Directory, OutputDir
+
+
+def command(
+    name: NameArgument,
+    run_id: Annotated[
+        str | None,
+        typer.Option("--run-id", "-r", metavar="ID", help="The new run; NAME and a date if none."),
+    ] = None,
+    data_file: DataFile = None,
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> int:
+    """Train a run with the champion's settings on today's data; it becomes a challenger.
+
+    'forerun promote' puts it into service once it has shown that it is better.
+    """
+    from forerun.base.errors import UserError
+    from forerun.cli.asking import gather
+    from forerun.cli.training import train
+    from forerun.deployments import source
+    from forerun.deployments.retraining import new_run_id, training_settings
+    from forerun.deployments.service import challenge
+
+    one = deployment(name, output_dir, directory).require()
+    files = source.find(one.settings(), data_file)
+    if not Path(files.data).is_file():
+        raise UserError(f"--data-file: there is no file '{files.data}'")
+    wanted = run_id or new_run_id(one)
+    options = training_settings(one, files) | {"run_id": wanted}
+    if str(one.output) != ".":
+        options["output_dir"] = str(one.output)
+    if code := train(gather([], options), dry_run=False, verbose=False):
+        return code
+    tell(challenge(one, wanted, "retrained"))
+    return 0

@@ -1,0 +1,32 @@
+"""``update``: do all that is due for a deployment."""
+
+from __future__ import annotations
+
+from forerun.cli.deployments.common import DataFile, NameArgument, deployment, tell
+from forerun.cli.workspace import Directory, OutputDir
+
+
+def command(
+    name: NameArgument,
+    data_file: DataFile = None,
+    output_dir: OutputDir = None,
+    directory: Directory = None,
+) -> None:
+    """Do all that is due: record what is new, forecast, score, and write the page.
+
+    For cron: doing it twice does nothing. What is due but needs training is said, not done:
+    'forerun retrain'.
+    """
+    from forerun.cli.console import say
+    from forerun.deployments.retraining import retrain_due
+    from forerun.deployments.update import update
+    from forerun.report.monitor import write_monitor
+
+    one = deployment(name, output_dir, directory)
+    made = update(one, data_file)
+    tell(made)
+    if made.changed or not one.monitor.is_file():
+        write_monitor(one, one.monitor)
+        say(f"page: {one.monitor}")
+    if due := retrain_due(one):
+        say(f"retraining is due: {due}; 'forerun retrain {name}'")

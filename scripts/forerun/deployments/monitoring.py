@@ -1,0 +1,123 @@
+"""What there is to see of a deployment: its scores against what was promised, and alarms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from forerun.base.errors import UserError, suggest
+from forerun.deployments import scores
+from forerun.deployments.folder import Deployment
+from forerun.deployments.runs import InService, open_run, promised
+
+#: Newest live origins whose mean an alarm looks at, unless the call says how many.
+RECENT = 3
+_CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A limit of ``monitor --fail-if``, such as ``coverage_90<0.8``."""
+
+    name: str
+    sign: str
+    limit: float
+
+    @classmethod
+    def parse(cls, text: str) -> Condition:
+        """Read a condition: a column of ``scores.csv``, a sign (``<``, ``>=``...) and a number."""
+        found = _CONDITION.fullmatch(text)
+        if found is None:
+            raise UserError(
+                f"--fail-if: '{text}' is no condition; give one such as 'coverage_90<0.8' or "
+                "'worse_than_promised>0.2'"
+            )
+        return cls(found[1], found[2], float(found[3]))
+
+    def holds(self, value: float) -> bool:
+        """Tell whether a value is beyond the limit; one that is missing is not."""
+        return {
+            "<": value < self.limit, "<=": value <= self.limit,
+            ">": value > self.limit, ">=": value >= self.limit,
+        }[self.sign]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.name}{self.sign}{self.limit:g}"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the champion does: means over its newest live origins.
+
+    Attributes
+    ----------
+    values : every column of ``scores.csv``, and ``worse_than_promised``: the share by which the
+        error exceeds the back-test's (0.25: "promised 4.0, got 5.0")
+    promised, got : error of the back-test, and over these origins
+    origins : how many origins these are
+    """
+
+    values: dict[str, float]
+    promised: float | None
+    got: float | None
+    origins: int
+
+
+def champion(deployment: Deployment) -> InService:
+    """Return the run in service."""
+    settings = deployment.settings()
+    return open_run(deployment, deployment.champion(), "champion", settings.model)
+
+
+def summary(deployment: Deployment) -> pd.DataFrame:
+    """Read ``scores.csv``; without rows where nothing is scored yet."""
+    path = deployment.folder / "scores.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=[*scores.GROUP, "step", "n"])
+    return scores.read_summary(path)
+
+
+def standing(deployment: Deployment, one: InService, last: int = RECENT) -> Standing:
+    """Return how the champion did on its newest scored origins, live ones where there are any."""
+    table = summary(deployment)
+    table = table[(table["run_id"] == one.line.run_id) & (table["model"] == one.model)]
+    table = table[table["step"] == 0].sort_values("origin")
+    live = table[table["kind"] == "live"]
+    rows = (live if len(live) else table).tail(last)
+    metric = deployment.settings().metric
+    before = promised(one, metric)
+    if not len(rows):
+        return Standing({}, before, None, 0)
+    numbers = rows.select_dtypes("number").drop(columns=["step", "origin"], errors="ignore")
+    values = {str(name): float(value) for name, value in numbers.mean().items()}
+    got = values.get(metric)
+    if before and got is not None:
+        values["worse_than_promised"] = got / before - 1
+    return Standing(values, before, got, len(rows))
+
+
+def alarms(found: Standing, conditions: Sequence[str]) -> list[str]:
+    """Return the conditions that hold, each with the value found.
+
+    Raises
+    ------
+    UserError
+        A condition cannot be read, or names what is not in the scores.
+    """
+    lines = []
+    for condition in map(Condition.parse, conditions):
+        if not found.values:
+            lines.append(f"{condition}: nothing is scored yet")
+            continue
+        if condition.name not in found.values:
+            raise UserError(
+                f"--fail-if: there is no '{condition.name}'"
+                f"{suggest(condition.name, found.values)}, only {', '.join(found.values)}"
+            )
+        value = found.values[condition.name]
+        if condition.holds(value):
+            lines.append(f"{condition}: it is {value:.4g} over {found.origins} origins")
+    return lines
