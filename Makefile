@@ -1,4 +1,5 @@
 # make demo       set everything up, train on the shipped data set, show the leaderboard
+# make weekly     eight weeks with a deployment: forecast, score, challenge, promote, monitor
 # make test       set everything up, check the code, run the tests: 8 minutes on two idle cores
 # make test-all   the same with all long tests (every network, long storms of kills), and coverage
 # make coverage   run the tests of `make test` and print the coverage of scripts/forerun
@@ -20,10 +21,13 @@ BIN := $(VENV)/bin
 WITH_PATH := PATH="$$(cd $(BIN) && pwd):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all coverage check format lock catalog env env-test clean-env
+.PHONY: help demo weekly test test-all coverage check format lock catalog env env-test clean-env
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
+
+weekly: env
+	$(BIN)/python benchmarks/weekly.py
 
 demo: env
 	$(BIN)/train --run-id demo --config config/demo.yaml

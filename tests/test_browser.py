@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from browsing import DESKTOP, PHONE, chromium, needs_browser
+from deploying import make_deployment
 from synthetic import make_run
 
 from forerun.report import write_comparison, write_report, write_runs_page
+from forerun.report.monitor import write_monitor
 
 pytestmark = needs_browser
 
@@ -34,6 +36,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "plain": write_report(b),
         "comparison": write_comparison([a, b], home / "comparison.html"),
         "runs": write_runs_page(runs, home / "runs.html"),
+        "monitor": write_monitor(make_deployment(b), home / "monitor.html"),
     }
 
 
@@ -83,7 +86,7 @@ def traces(page: Any, selector: str) -> list[dict[str, Any]]:
     return list(found)
 
 
-@pytest.mark.parametrize("name", ["report", "comparison", "runs"])
+@pytest.mark.parametrize("name", ["report", "comparison", "runs", "monitor"])
 @pytest.mark.parametrize("options", [{}, PHONE, {"color_scheme": "dark"}])
 def test_pages_open_without_errors_and_fit(show: Any, name: str, options: dict[str, Any]) -> None:
     page = show(name, **options)
@@ -200,7 +203,7 @@ def test_print_is_light_and_holds_the_charts(show: Any, tmp_path: Path) -> None:
     assert page.locator("[data-explorer] .on-paper").inner_text() == page.input_value("#series")
 
 
-@pytest.mark.parametrize("name", ["report", "comparison", "runs"])
+@pytest.mark.parametrize("name", ["report", "comparison", "runs", "monitor"])
 @pytest.mark.parametrize("options", [{}, PHONE, {"color_scheme": "dark"}])
 def test_accessibility_has_no_violations(show: Any, name: str, options: dict[str, Any]) -> None:
     """By the rules of axe-core: contrast, names, roles, order of headings, landmarks..."""
@@ -280,3 +283,17 @@ def test_runs_page_filters_and_sorts(show: Any) -> None:
     page.get_by_role("button", name="Error").click()
     errors = [float(v) for v in column(page, "runs-table", 6)]
     assert errors == sorted(errors)
+
+
+def test_monitor_shows_forecasts_of_several_origins_against_what_came(show: Any) -> None:
+    page = show("monitor")
+    drawn = traces(page, "[data-explorer]")
+    own = [trace for trace in drawn if trace["name"] == "ensemble of b" and not trace["fill"]]
+    assert len(own) >= 8  # one line for each origin
+    lines = traces(page, "[data-chart=by-origin]")
+    promised = next(trace for trace in lines if trace["name"] == "promised")
+    assert promised["y"][0] == promised["y"][1]
+    page.fill("#series", NAMES[0])
+    page.keyboard.press("Enter")
+    assert page.locator(".ribbon span").count() == 2
+    assert page.locator("#data-changes").inner_text().count("<b>bold") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from forerun.base.files import write_text
 from forerun.deployments import actuals, scores, source
 from forerun.deployments.folder import Deployment
 from forerun.deployments.forecast import Made, forecast
@@ -29,13 +30,13 @@ def update(deployment: Deployment, data_file: str | None = None) -> Updated:
     """
     deployment.require()
     files = source.find(deployment.settings(), data_file)
-    _, mark = scores.read_adjustments(deployment)
-    state = f"{files.checksum} {mark}"
-    if actuals.source(deployment) == files.checksum and _last(deployment) == state:
+    if actuals.source(deployment) == files.checksum and _last(deployment) == _state(
+        deployment, files
+    ):
         return Updated(lines=[f"nothing is due: nothing new in {files.data}"])
     made = forecast(deployment, data_file)
     scored = score(deployment)
-    _note(deployment, state)
+    note(deployment, files)
     return Updated([*made.origins, *scored.origins], [*made.lines, *scored.lines], changed=True)
 
 
@@ -47,7 +48,11 @@ def _last(deployment: Deployment) -> str:
         return ""
 
 
-def _note(deployment: Deployment, state: str) -> None:
-    from forerun.base.files import write_text
+def _state(deployment: Deployment, files: source.Source) -> str:
+    _, mark = scores.read_adjustments(deployment)
+    return f"{files.checksum} {mark}"
 
-    write_text(deployment.folder / ".updated", state)
+
+def note(deployment: Deployment, files: source.Source) -> None:
+    """Note that everything is done for these data: the next update is a matter of one look."""
+    write_text(deployment.folder / ".updated", _state(deployment, files))

@@ -20,12 +20,13 @@ def command(
     from forerun.cli.console import say
     from forerun.deployments.retraining import retrain_due
     from forerun.deployments.update import update
-    from forerun.report.monitor import write_monitor
 
     one = deployment(name, output_dir, directory)
     made = update(one, data_file)
     tell(made)
     if made.changed or not one.monitor.is_file():
+        from forerun.report.monitor import write_monitor
+
         write_monitor(one, one.monitor)
         say(f"page: {one.monitor}")
     if due := retrain_due(one):

@@ -1,0 +1,31 @@
+"""Do all that is due for a deployment, and write its page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forerun.base.terminal import write
+from forerun.deployments.folder import Deployment
+from forerun.deployments.update import update
+from forerun.jobs.logs import recording
+from forerun.report.monitor import write_monitor
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+
+def main(monitor, log, log_file=None):
+    """Update the deployment whose page is `monitor` and write that page."""
+    folder = Path(monitor).parent
+    deployment = Deployment(folder.parent.parent, folder.name)
+    with recording(log, log_file):
+        made = update(deployment)
+        write_monitor(deployment, monitor)
+        write(*made.lines)
+
+
+if __name__ == "__main__":
+    main(
+        monitor=snakemake.output[0],
+        log=snakemake.log[0],
+        log_file=snakemake.params.log_file,
+    )

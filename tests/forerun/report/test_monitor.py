@@ -1,0 +1,73 @@
+"""The page of a deployment, its figures and its alarms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deploying import make_deployment
+from pages import data_of, words_of
+from synthetic import make_run
+
+from forerun.base.errors import UserError
+from forerun.deployments import monitoring, scores
+from forerun.deployments.folder import Deployment
+from forerun.report.monitor import write_monitor
+
+
+@pytest.fixture(scope="module")
+def weekly(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    runs = tmp_path_factory.mktemp("home") / "runs"
+    return make_deployment(make_run(runs, "base", levels=[80]), origins=52)
+
+
+def test_a_year_of_origins_is_scored_and_shown(weekly: Deployment, tmp_path: Path) -> None:
+    table = scores.read_summary(weekly.folder / "scores.csv")
+    own = table[(table["step"] == 0) & (table["model"] == MAIN)]
+    assert len(own) == 51  # nothing has come after the last origin
+    page = write_monitor(weekly, tmp_path / "monitor.html")
+    words = words_of(page)
+    assert "Origins 52" in words
+    assert "Its back-test promised MAE" in words
+    charts = {chart["id"]: chart for chart in data_of(page)["charts"]}
+    assert set(charts) == {"by-origin", "coverage", "bias", "by-step"}
+    lines = {trace["name"]: trace for trace in charts["by-origin"]["variants"][0]["data"]}
+    assert np.allclose(lines[f"{MAIN} of base"]["y"], own["mae"], rtol=1e-4)
+    assert page.stat().st_size < 5_000_000
+
+
+def test_promised_and_got(weekly: Deployment) -> None:
+    one = monitoring.champion(weekly)
+    found = monitoring.standing(weekly, one, last=2)
+    table = scores.read_summary(weekly.folder / "scores.csv")
+    own = table[(table["step"] == 0) & (table["model"] == MAIN)].sort_values("origin")
+    assert found.got == pytest.approx(own["mae"].tail(2).mean())
+    assert found.promised is not None
+    assert found.values["worse_than_promised"] == pytest.approx(found.got / found.promised - 1)
+
+
+@pytest.mark.parametrize(
+    ("condition", "raised"),
+    [("mae>0", 1), ("mae>1e", None), ("mae>1000000", 0), ("coverage_80<=1", 1), ("bias>=9", 0)],
+)
+def test_alarms(weekly: Deployment, condition: str, raised: int | None) -> None:
+    found = monitoring.standing(weekly, monitoring.champion(weekly))
+    if raised is None:
+        with pytest.raises(UserError, match="is no condition"):
+            monitoring.alarms(found, [condition])
+    else:
+        assert len(monitoring.alarms(found, [condition])) == raised
+
+
+def test_an_alarm_about_what_is_not_scored_is_refused(weekly: Deployment) -> None:
+    found = monitoring.standing(weekly, monitoring.champion(weekly))
+    with pytest.raises(UserError, match=r"no 'coverage_90' \(did you mean 'coverage_80'"):
+        monitoring.alarms(found, ["coverage_90<0.8"])
+    nothing = monitoring.Standing({}, None, None, 0)
+    assert monitoring.alarms(nothing, ["mae>3"]) == ["mae>3: nothing is scored yet"]
+
+
+def test_a_page_before_anything_is_scored(tmp_path: Path) -> None:
+    one = make_deployment(make_run(tmp_path / "runs", "base"), origins=1)
+    assert "No origin is scored yet" in words_of(write_monitor(one, one.monitor))

@@ -1,0 +1,30 @@
+"""A deployment: all that is due for it, and its page. `forerun update NAME` does the same.
+
+REQUIRED INPUTS: deployments/{deployment}/deployment.yaml, champions.jsonl (made by `forerun deploy`), and
+    the table that deployment.yaml names
+OUTPUTS: deployments/{deployment}/monitor.html; beside it, written once: forecasts/{origin}/, actuals/
+"""
+
+
+rule update_deployment:
+    """Record new data, forecast from their end, score, and write the page."""
+    input:
+        unpack(get_deployment),
+    output:
+        "<deployments>/{deployment}/monitor.html",
+    log:
+        "<deployments>/{deployment}/logs/update_deployment.log",
+    benchmark:
+        "<deployments>/{deployment}/benchmarks/update_deployment.tsv"
+    localrule: True
+    conda:
+        "../envs/forerun.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        log_file=None,
+    message:
+        "{wildcards.deployment}: doing all that is due"
+    script:
+        "../../scripts/update_deployment.py"
