@@ -98,7 +98,7 @@ def update(deployment: Deployment) -> list[str]:
         if _state(path) != state:
             _write(path, _detail(origin, values, adjusted), state)
             done.append(origin.name)
-    if done or not (deployment.folder / "scores.csv").is_file():
+    if done or (deployment.scores.is_dir() and not (deployment.folder / "scores.csv").is_file()):
         _summarize(deployment, done)
     return done
 

@@ -15,6 +15,9 @@ from forerun.deployments import monitoring, scores
 from forerun.deployments.folder import Deployment
 from forerun.report.monitor import write_monitor
 
+#: The best model of the synthetic run, which has no ensemble.
+MAIN = "LSTM"
+
 
 @pytest.fixture(scope="module")
 def weekly(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
