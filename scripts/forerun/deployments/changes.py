@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.base.text import plural
-from forerun.evaluation.arrays import naive_scales
+from forerun.evaluation.scales import naive_scale
 
 #: Newest observations that are compared with all before, and how far the level may move.
 RECENT, LEVEL, SPREAD = 8, 4.0, 3.0
@@ -97,7 +97,7 @@ def describe(history: pd.DataFrame, season: int) -> pd.DataFrame:
         table[name], table[f"{name}_spread"] = values.mean(), values.std()
         table[f"{name}_low"], table[f"{name}_high"] = values.min(), values.max()
     ids = table.index.to_numpy()
-    table["scale"] = naive_scales(history, ids, [0], season)[:, 0]
+    table["scale"] = naive_scale(history, ids, season)
     return table.rename_axis("unique_id").reset_index().astype({"unique_id": str})
 
 

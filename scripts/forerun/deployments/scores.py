@@ -24,7 +24,7 @@ from forerun.deployments import actuals
 from forerun.deployments.folder import Deployment
 from forerun.deployments.origins import Origin, origins
 from forerun.deployments.periods import parse_time
-from forerun.evaluation.losses import METRICS
+from forerun.evaluation.losses import METRICS, inside
 from forerun.runs.tables import read_frame
 
 #: Metrics that are scored, and the loss of a step that each is the mean of.
@@ -66,8 +66,7 @@ def losses(table: pd.DataFrame, scale: pd.Series) -> pd.DataFrame:
     for column in [str(c) for c in table if str(c).startswith("lo-")]:
         level = column.removeprefix("lo-")
         low, high = table[column].to_numpy(float), table[f"hi-{level}"].to_numpy(float)
-        there = np.isfinite(low) & np.isfinite(high) & np.isfinite(y)
-        made[f"inside_{level}"] = np.where(there, (y >= low) & (y <= high), np.nan)
+        made[f"inside_{level}"] = inside(y, low, high)
         made[f"width_{level}"] = high - low
     return table.assign(**made)
 
