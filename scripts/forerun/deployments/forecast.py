@@ -154,7 +154,7 @@ def _seen_by(one: InService, files: source.Source, seen: source.Seen) -> source.
 def backfill(deployment: Deployment, start: str, every: str, data_file: str | None = None) -> Made:
     """Forecast from earlier origins, each seeing only what there was then; marked as backfill.
 
-    A run forecasts only from origins at or after the end of its own data.
+    A run forecasts only from origins at or after the end of the data that it was trained on.
     """
     deployment.require()
     with deployment.locked():

@@ -100,7 +100,7 @@ def until(seen: Seen, origin: Time, settings: Mapping[str, Any]) -> Seen:
     """Return what could be seen at an earlier origin.
 
     Later values of the target and of ``hist_exog`` are gone; those of ``futr_exog`` are known
-    ahead by definition and become the future. Series that had not begun, or were shorter than
+    ahead by definition and become the future. Series that had not started, or were shorter than
     `input_size`, are left out, and that is noted.
     """
     history = seen.data.history
