@@ -28,6 +28,8 @@ LAYERS = None if IS_MODULE else ask(get_layers)
 config.update(LAYERS.all if LAYERS else {})
 
 RUNS = ask(paths.runs_folder, config.get("output_dir"))
+#: Deployments lie beside the runs.
+DEPLOYMENTS = (Path(RUNS).parent / "deployments").as_posix()
 PARTS_OF_A_RUN = ["predictions", "plots", "report.html"]
 
 #: Where functions read what exists: the runs themselves, or a local picture of those in storage.
@@ -38,6 +40,7 @@ REQUEST = Request(Path(HERE), config, LAYERS, CORES, IS_PLANNING)
 
 pathvars:
     runs=RUNS,
+    deployments=DEPLOYMENTS,
 
 
 # The name of a run is checked where its settings are asked for: a wrong one is refused with a reason
@@ -47,6 +50,7 @@ wildcard_constraints:
     model=paths.MODEL,
     fold=r"\d+",
     scatteritem=r"\d+-of-\d+",
+    deployment="[^/]+",
 
 
 def refresh():
@@ -314,3 +318,13 @@ def get_number_of_gpus():
 
 def get_tries(wildcards, attempt):
     return attempt
+
+
+# -- Deployments ------------------------------------------------------------------------------
+
+
+def get_deployment(wildcards):
+    """Return the files whose change makes an update due."""
+    from forerun.deployments import source  # it needs pandas, the other rules do not
+
+    return ask(source.inputs, Path(DEPLOYMENTS).parent, wildcards.deployment)

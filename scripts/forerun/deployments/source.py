@@ -13,6 +13,7 @@ import pandas as pd
 from forerun.base.errors import UserError
 from forerun.base.files import sha256
 from forerun.config.windows import reach
+from forerun.deployments.folder import Deployment
 from forerun.deployments.periods import Time
 from forerun.deployments.settings import Settings
 from forerun.forecasting import inference
@@ -57,6 +58,18 @@ def find(settings: Settings, data_file: str | None = None) -> Source:
         if path and not Path(path).is_file():
             raise UserError(f"{key} of deployment.yaml: there is no file '{path}'")
     return Source(name, settings.static_file, settings.futr_file)
+
+
+def inputs(output: Path, name: str) -> dict[str, str]:
+    """Return the files whose change makes an update of a deployment due, for the workflow."""
+    one = Deployment(output, name).require()
+    files = find(one.settings())
+    named = {"config": str(one.config), "champions": str(one.champions), "data": files.data}
+    if one.challengers.is_file():
+        named["challengers"] = str(one.challengers)
+    if one.adjustments.is_file():
+        named["adjustments"] = str(one.adjustments)
+    return named
 
 
 @dataclass
