@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forerun.base.text import number
 from forerun.deployments.settings import Gates
 from forerun.evaluation.arrays import Floats
 
@@ -108,7 +109,7 @@ def evaluate(
     bias = abs(float(pairs["error_new"].mean())) / size if size else float("nan")
     checks = [
         Check("origins", count, gates.min_origins, count >= gates.min_origins),
-        Check("p_value", p, gates.p_value, p <= gates.p_value, f"statistic {statistic:.3g}"),
+        Check("p_value", p, gates.p_value, p <= gates.p_value, f"statistic {number(statistic, 3)}"),
         Check("improved", improved, gates.min_improved, improved >= gates.min_improved),
     ]
     for name in sorted(str(c) for c in pairs if str(c).startswith("inside_")):

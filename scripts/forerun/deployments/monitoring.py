@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from forerun.base.errors import UserError, suggest
+from forerun.base.text import number
 from forerun.deployments import scores
 from forerun.deployments.folder import Deployment
 from forerun.deployments.runs import InService, open_run, promised
@@ -119,5 +120,5 @@ def alarms(found: Standing, conditions: Sequence[str]) -> list[str]:
             )
         value = found.values[condition.name]
         if condition.holds(value):
-            lines.append(f"{condition}: it is {value:.4g} over {found.origins} origins")
+            lines.append(f"{condition}: it is {number(value)} over {found.origins} origins")
     return lines

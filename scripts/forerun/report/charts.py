@@ -38,7 +38,7 @@ def metric_name(metric: str) -> str:
     return text.metric(metric)
 
 
-def _digits(values: Any, metric: str = "") -> list[float | None]:
+def digits(values: Any, metric: str = "") -> list[float | None]:
     """Return floats with five significant digits, shares in percent: what a chart can show."""
     values = np.asarray(values, float) * (100 if metric in text.PERCENT else 1)
     return [None if not np.isfinite(v) else float(f"{v:.5g}") for v in values]
@@ -57,7 +57,7 @@ def by_model(board: pd.DataFrame, metrics: Sequence[str], models: Mapping[str, i
         hover = f"%{{y}}: %{{x}}{unit}<extra></extra>"
         data = [
             {"type": "bar", "orientation": "h", "m": models[model], "name": model}
-            | {"x": _digits([value], metric), "y": [model], "hovertemplate": hover}
+            | {"x": digits([value], metric), "y": [model], "hovertemplate": hover}
             for model, value in zip(rows["model"], rows[metric], strict=True)
         ]
         variants.append({"label": metric_name(metric), "data": data, "unit": unit})
@@ -77,7 +77,7 @@ def _lines(
             shown = [names[number - 1] for number in values.index]
             data.append(
                 {"type": "scatter", "mode": "lines+markers", "m": models[model], "name": model}
-                | {"x": shown, "y": _digits(values), "marker": {"size": 6}}
+                | {"x": shown, "y": digits(values), "marker": {"size": 6}}
             )
         variants.append({"label": label, "data": data})
     return variants
@@ -122,7 +122,7 @@ def over_series(metrics: pd.DataFrame, wanted: Sequence[str], models: Mapping[st
             values = part[model].dropna().to_numpy(dtype=float)
             if not len(values):
                 continue
-            low, q1, median, q3, high = _digits(np.quantile(values, SPREAD), metric)
+            low, q1, median, q3, high = digits(np.quantile(values, SPREAD), metric)
             box = {"type": "box", "orientation": "h", "m": models[model], "name": model}
             box |= {"y": [model], "q1": [q1], "median": [median], "q3": [q3]}
             box |= {"lowerfence": [low], "upperfence": [high], "boxpoints": False}
@@ -140,7 +140,7 @@ def lengths(history: pd.DataFrame) -> Chart | None:
         return None
     counts, edges = np.histogram(sizes, bins=min(30, max(5, int(sizes.nunique()))))
     middle = (edges[1:] + edges[:-1]) / 2
-    bar: Chart = {"type": "bar", "x": _digits(middle), "y": counts.tolist(), "name": "series"}
+    bar: Chart = {"type": "bar", "x": digits(middle), "y": counts.tolist(), "name": "series"}
     layout = {
         "xaxis": {"title": {"text": "observations in a series"}},
         "yaxis": {"title": {"text": "series"}},
@@ -161,11 +161,11 @@ def scatter(pairs: Mapping[str, pd.DataFrame], first: str, second: str, number: 
         if both.empty:
             continue
         unit = _unit(metric)
-        ends = _digits([both.min().min(), both.max().max()], metric)
+        ends = digits([both.min().min(), both.max().max()], metric)
         dots: Chart = {"type": "scatter", "mode": "markers", "name": second}
         dots |= {
-            "x": _digits(both["first"], metric),
-            "y": _digits(both["second"], metric),
+            "x": digits(both["first"], metric),
+            "y": digits(both["second"], metric),
             "text": list(both.index),
         }
         dots |= {"marker": {"size": 7, "opacity": 0.7}}

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from forerun.base.text import time_text
@@ -131,7 +130,7 @@ def _charts(
 
 
 def _trace(number: int, name: str, x: list[Any], y: Any) -> dict[str, Any]:
-    values = [None if not np.isfinite(v) else float(f"{v:.5g}") for v in np.asarray(y, float)]
+    values = charts.digits(y)
     trace = {"type": "scatter", "mode": "lines+markers", "m": number, "name": name}
     return trace | {"x": x, "y": values, "marker": {"size": 6}}
 

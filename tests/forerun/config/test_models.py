@@ -53,7 +53,7 @@ def test_two_of_one_class():
 def test_a_default_baseline_gives_way():
     settings = resolve({"models": ["AutoETS", "Naive"]})
     assert [item["name"] for item in settings["baselines"]] == ["SeasonalNaive"]
-    with pytest.raises(UserError, match="called 'AutoETS'"):
+    with pytest.raises(UserError, match="named 'AutoETS'"):
         resolve({"models": ["AutoETS"], "baselines": ["AutoETS"]})
 
 
@@ -155,10 +155,10 @@ BAD = [
     ([3], ["models[0]: 3 is neither a name nor a mapping"]),
     ([None], ["null is neither"]),
     ([["NHITS"]], ["is neither a name nor a mapping"]),
-    (["NHITS", "NHITS"], ["two models are called 'NHITS'"]),
+    (["NHITS", "NHITS"], ["two models are named 'NHITS'"]),
     (
         ["NHITS", {"name": "nhits", "model": "NHITS"}],
-        ["two models are called 'NHITS' and 'nhits'"],
+        ["two models are named 'NHITS' and 'nhits'"],
     ),
     ([{}], ["name and model must be texts"]),
     ([{"name": 3, "model": "NHITS"}], ["must be texts"]),
@@ -240,7 +240,7 @@ def test_exogenous_asked_of_a_model_without():
 def test_a_variant_must_not_take_a_name():
     columns = {"hist_exog": ["a"]}
     items = [{"name": "TFT", "exogenous": "both"}, {"name": "TFT_exog", "model": "TFT"}]
-    with pytest.raises(UserError, match="called 'TFT_exog'"):
+    with pytest.raises(UserError, match="named 'TFT_exog'"):
         resolved(items, **columns)
     with pytest.raises(UserError, match="is not allowed"):
         resolved([{"name": "x" * 98, "model": "TFT", "exogenous": "both"}], **columns)
