@@ -25,7 +25,7 @@ from forerun.deployments.folder import Deployment
 from forerun.deployments.origins import Origin, origins
 from forerun.deployments.periods import parse_time
 from forerun.evaluation.losses import METRICS, inside
-from forerun.runs.tables import read_frame
+from forerun.runs.tables import read_frame, read_plain
 
 #: Metrics that are scored, and the loss of a step that each is the mean of.
 LOSSES = {
@@ -226,16 +226,7 @@ def _merge(old: pd.DataFrame | None, new: list[pd.DataFrame], names: list[str]) 
 
 def read_summary(path: Path) -> pd.DataFrame:
     """Read ``scores.csv``."""
-    # A summary has no series: read_frame wants the column, so it is read here, as strictly.
-    from pyarrow import csv as arrow_csv
-
-    try:
-        frame = arrow_csv.read_csv(path).to_pandas()
-    except (OSError, pa.ArrowException) as error:
-        raise Damaged(f"{path}: is not a table of scores ({error})") from None
-    for name in ("origin", "step", "model", "run_id", "mae"):
-        if name not in frame:
-            raise Damaged(f"{path}: has no column '{name}'")
+    frame = read_plain(path, ("origin", "step", "model", "run_id", "mae"))
     named = [name for name in ("model", "run_id", "role", "kind") if name in frame]
     texts = {name: frame[name].fillna("").astype(str) for name in named}
     frame = frame.assign(**texts)

@@ -168,6 +168,21 @@ def read_frame(
     return frame.rename(columns=current_columns(names))
 
 
+def read_plain(path: str | Path, needed: Sequence[str]) -> pd.DataFrame:
+    """Read a table without series, its columns as what they are; refuse one that lacks a column."""
+    from pyarrow import ArrowException
+    from pyarrow import csv as arrow_csv
+
+    with open_regular(path, LARGE) as file:
+        try:
+            frame = arrow_csv.read_csv(file).to_pandas()
+        except (ArrowException, ValueError) as error:
+            reason = " ".join(str(error).split())[:150]
+            raise Damaged(f"{path}: is not a table ({reason})") from None
+    _check_header(path, list(map(str, frame.columns)), needed)
+    return frame
+
+
 def _header(path: str | Path, line: bytes) -> list[str]:
     try:
         return next(csv.reader([line.decode("utf-8").rstrip("\r\n")]), [])
