@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from forerun.config.settings import dump, resolve
 from forerun.forecasting import scaling
 from forerun.forecasting.engines.base import Data
 from forerun.forecasting.scaling import Scaling
+from forerun.runs.fit import Fit
+from forerun.runs.paths import RunPaths
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SMALL = {"mlp_units": [[16, 16]] * 3}
@@ -138,12 +141,15 @@ def errors(
     found = []
     for name, standard in (("with", Scaling.of), ("without", lambda *_: Scaling())):
         monkeypatch.setattr(Scaling, "of", standard)
-        table = str(folder / f"{name}.parquet")
-        cross_validate(*paths, "NHITS", 0, table, lambda *_: None)
-        results = pd.read_parquet(table)
+        run = RunPaths(folder / name)
+        run.folder.mkdir()
+        for path in paths:
+            shutil.copy(path, run.folder)
+        cross_validate(Fit(run, "NHITS", 0), lambda *_: None)
+        results = pd.read_parquet(Fit(run, "NHITS", 0).product_path)
         found.append(float((results["NHITS"] - results["y"]).abs().mean()))
-        target = folder / name / "models" / "NHITS"
-        train_model(*paths, "NHITS", str(target), lambda *_: None)
+        target = run.model("NHITS")
+        train_model(Fit(run, "NHITS"), lambda *_: None)
         assert (target / scaling.FILE).is_file() is (name == "with")
         made = dict(forecasts(settings, read_run_data(paths[1], settings), {"NHITS": target}))
         last = frame.groupby("unique_id")["y"].last()
