@@ -8,10 +8,10 @@ import pandas as pd
 
 from forerun.base.clock import now
 from forerun.base.errors import UserError
-from forerun.deployments import actuals, changes, origins, source
+from forerun.deployments import actuals, changes, origins, runs, source
 from forerun.deployments.folder import Deployment
 from forerun.deployments.periods import Period, Time, origin_name, parse_time
-from forerun.deployments.runs import InService, data_end, open_run
+from forerun.deployments.runs import InService
 from forerun.evaluation.intervals import levels_of
 from forerun.forecasting.freeze import versions
 
@@ -35,11 +35,9 @@ def forecast(deployment: Deployment, data_file: str | None = None) -> Made:
 
 
 def _forecast(deployment: Deployment, files: source.Source) -> Made:
-    settings = deployment.settings()
-    checksum = files.checksum
-    if checksum == actuals.source(deployment):
+    if files.checksum == actuals.source(deployment):
         return Made(lines=[f"nothing new in {files.data}"])
-    champion = open_run(deployment, deployment.champion(), "champion", settings.model)
+    champion = runs.champion(deployment)
     seen = source.read(files, champion.folder, champion.settings)
     news = actuals.compare(deployment, seen.data.history)
     if waiting := _not_due(deployment, seen.origin, champion.settings["freq"]):
@@ -48,7 +46,7 @@ def _forecast(deployment: Deployment, files: source.Source) -> Made:
         made = Made()
         _make(deployment, champion, seen, files, "live", news, made)
     # Last: a call that is killed before this finds the same news again.
-    actuals.write(deployment, news, checksum)
+    actuals.write(deployment, news, files.checksum)
     return made
 
 
@@ -77,16 +75,16 @@ def _make(
     from forerun.forecasting.predict import forecast_all
 
     settings, problems = deployment.settings(), []
-    runs, tables = [champion], []
+    opened, tables = [champion], []
     for line in deployment.challenging():
         try:
-            runs.append(open_run(deployment, line, "challenger", None))
+            opened.append(runs.open_run(deployment, line, "challenger", None))
         except UserError as error:
             problems.append(f"challenger {line.run_id}: {error}")
     levels: set[float] = set()
     frames_of: dict[str, dict[str, pd.DataFrame]] = {}
     notes = list(seen.notes)
-    for one in runs:
+    for one in opened:
         try:
             own = seen if one is champion else _seen_by(one, files, seen)
             notes_of: list[str] = []
@@ -106,7 +104,7 @@ def _make(
                 f"run '{one.line.run_id}' cannot forecast with {one.model}, which is in service: "
                 f"{'; '.join(notes_of) or 'see above'}"
             )
-    for one in runs:
+    for one in opened:
         if one.line.run_id in frames_of:
             tables.append(
                 origins.long_table(
@@ -131,7 +129,7 @@ def _make(
                 "role": one.role, "seal": one.line.seal, "model": one.model,
                 "models": list(frames_of.get(one.line.run_id, {})),
             }
-            for one in runs
+            for one in opened
         },
         "data": {"file": str(files.data), "sha256": files.checksum},
         "series": len(series), "changes": found.as_dict(), "notes": notes, "problems": problems,
@@ -140,7 +138,7 @@ def _make(
     origin = origins.origin_of(deployment, seen.origin)
     origins.write(origin, table, series, record)
     made.origins.append(origin.name)
-    made.lines.append(f"origin {origin.name}: {len(series)} series, {len(runs)} runs")
+    made.lines.append(f"origin {origin.name}: {len(series)} series, {len(opened)} runs")
     made.lines += [f"warning: {line}" for line in [*found.lines(), *problems]]
     made.lines += [f"note: {line}" for line in notes]
 
@@ -158,16 +156,16 @@ def backfill(deployment: Deployment, start: str, every: str, data_file: str | No
     """
     deployment.require()
     with deployment.locked():
-        settings, made = deployment.settings(), Made()
-        files = source.find(settings, data_file)
-        champion = open_run(deployment, deployment.champion(), "champion", settings.model)
+        made = Made()
+        files = source.find(deployment.settings(), data_file)
+        champion = runs.champion(deployment)
         seen = source.read(files, champion.folder, champion.settings)
         news = actuals.compare(deployment, seen.data.history)
         actuals.write(deployment, news, files.checksum)
         dated = isinstance(seen.origin, pd.Timestamp)
         step = Period.parse(every, "--every")
         time = parse_time(start, dated, "--from")
-        end = data_end(champion.folder, dated)
+        end = runs.data_end(champion.folder, dated)
         times = pd.Index(seen.data.history["ds"].unique()).sort_values()
         while time <= seen.origin:
             at = times[times <= time]

@@ -6,13 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
 from forerun.base.errors import UserError, suggest
 from forerun.base.text import number
 from forerun.deployments import scores
 from forerun.deployments.folder import Deployment
-from forerun.deployments.runs import InService, open_run, promised
+from forerun.deployments.runs import InService, promised
 
 #: Newest live origins whose mean an alarm looks at, unless the call says how many.
 RECENT = 3
@@ -67,25 +65,9 @@ class Standing:
     origins: int
 
 
-def champion(deployment: Deployment) -> InService:
-    """Return the run in service."""
-    settings = deployment.settings()
-    return open_run(deployment, deployment.champion(), "champion", settings.model)
-
-
-def summary(deployment: Deployment) -> pd.DataFrame:
-    """Read ``scores.csv``; without rows where nothing is scored yet."""
-    path = deployment.folder / "scores.csv"
-    if not path.is_file():
-        return pd.DataFrame(columns=[*scores.GROUP, "step", "n"])
-    return scores.read_summary(path)
-
-
 def standing(deployment: Deployment, one: InService, last: int = RECENT) -> Standing:
     """Return how the champion did on its newest scored origins, live ones where there are any."""
-    table = summary(deployment)
-    table = table[(table["run_id"] == one.line.run_id) & (table["model"] == one.model)]
-    table = table[table["step"] == 0].sort_values("origin")
+    table = scores.whole_origins(scores.summary(deployment), one.line.run_id, one.model)
     live = table[table["kind"] == "live"]
     rows = (live if len(live) else table).tail(last)
     metric = deployment.settings().metric

@@ -13,28 +13,29 @@ from forerun.config.frozen import read_recorded
 from forerun.deployments import origins, scores, source
 from forerun.deployments.folder import Deployment
 from forerun.deployments.periods import origin_name, parse_time
-from forerun.deployments.runs import InService, data_end, open_run, promised
+from forerun.deployments.runs import InService, champion, data_end, promised
+from forerun.runs.paths import free_run_id
 
 
 def retrain_due(deployment: Deployment) -> str:
     """Return why a new run is due under the deployment's policy; empty if none is."""
     settings = deployment.settings()
-    policy, line = settings.retrain, deployment.champion()
+    policy = settings.retrain
     if policy.every is None and policy.worse_by is None:
         return ""
-    champion = open_run(deployment, line, "champion", settings.model)
-    live = [one for one in origins.origins(deployment) if not one.is_backfill]
+    one = champion(deployment)
+    live = [origin for origin in origins.origins(deployment) if not origin.is_backfill]
     if not live:
         return ""
     dated = not live[-1].name.lstrip("-").isdigit()
     if policy.every is not None:
-        end = data_end(champion.folder, dated)
-        due = policy.every.after(end, champion.settings["freq"])
+        end = data_end(one.folder, dated)
+        due = policy.every.after(end, one.settings["freq"])
         if parse_time(live[-1].name, dated, "forecasts") >= due:
             return f"the champion's data end at {origin_name(end)}, more than {policy.every} ago"
         return ""
-    limit = promised(champion, settings.metric)
-    errors = recent_errors(deployment, champion, settings.metric, policy.origins)
+    limit = promised(one, settings.metric)
+    errors = recent_errors(deployment, one, settings.metric, policy.origins)
     assert policy.worse_by is not None
     if limit is None or len(errors) < policy.origins:
         return ""
@@ -48,16 +49,10 @@ def retrain_due(deployment: Deployment) -> str:
 
 def recent_errors(deployment: Deployment, one: InService, metric: str, number: int) -> list[float]:
     """Return the error of a run's main model on its last live origins, the newest last."""
-    path = deployment.folder / "scores.csv"
-    if not path.is_file():
+    rows = scores.whole_origins(scores.summary(deployment), one.line.run_id, one.model)
+    rows = rows[rows["kind"] == "live"]
+    if not len(rows):
         return []
-    table = scores.read_summary(path)
-    rows = table[
-        (table["run_id"] == one.line.run_id)
-        & (table["model"] == one.model)
-        & (table["step"] == 0)
-        & (table["kind"] == "live")
-    ].sort_values("origin")
     return [float(value) for value in rows[metric].dropna().tail(number)]
 
 
@@ -65,12 +60,7 @@ def new_run_id(deployment: Deployment) -> str:
     """Return a free run id: the deployment's name and today's date."""
     from datetime import date
 
-    base = f"{deployment.name}_{date.today():%Y%m%d}"
-    run_id, number = base, 1
-    while deployment.run(run_id).exists():
-        number += 1
-        run_id = f"{base}_{number}"
-    return run_id
+    return free_run_id(deployment.output / "runs", f"{deployment.name}_{date.today():%Y%m%d}")
 
 
 def training_settings(deployment: Deployment, files: source.Source) -> dict[str, Any]:

@@ -80,6 +80,21 @@ def open_run(deployment: Deployment, line: Appointment, role: str, wanted: str |
     return InService(line, role, folder, settings, choice, main_model(folder, choice, wanted))
 
 
+def champion(deployment: Deployment) -> InService:
+    """Return the run in service; see :func:`open_run`."""
+    return open_run(deployment, deployment.champion(), "champion", deployment.settings().model)
+
+
+def check_horizon(deployment: Deployment, run_id: str, settings: dict[str, Any]) -> None:
+    """Refuse a run that forecasts another number of steps than the deployment."""
+    wanted = deployment.settings().horizon
+    if settings["horizon"] != wanted:
+        raise UserError(
+            f"run '{run_id}' forecasts {settings['horizon']} steps, deployment "
+            f"'{deployment.name}' {wanted}; train one with horizon {wanted}"
+        )
+
+
 def promised(one: InService, metric: str) -> float | None:
     """Return the run's own back-test error of its main model; None without that metric."""
     table = read_metrics(RunPaths(one.folder).metrics)

@@ -235,33 +235,18 @@ def read_summary(path: Path) -> pd.DataFrame:
     return frame
 
 
-def stability(origin_tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Return how much forecasts of the same times change from origin to origin.
+def summary(deployment: Deployment) -> pd.DataFrame:
+    """Read ``scores.csv``; without rows where nothing is scored yet."""
+    path = deployment.folder / "scores.csv"
+    if not path.is_file():
+        return pd.DataFrame(columns=[*GROUP, "step", "n"])
+    return read_summary(path)
 
-    Columns: ``origin``, ``model``, ``run_id``, ``n``, ``change``: the mean absolute difference to
-    the forecast of the origin before, as a share of the mean size of both.
 
-    Parameters
-    ----------
-    origin_tables : ``forecasts.parquet`` of consecutive origins, the oldest first
-    """
-    rows: list[dict[str, Any]] = []
-    before: pd.DataFrame | None = None
-    keys = ["unique_id", "ds", "model", "run_id"]
-    for table in origin_tables:
-        if before is not None:
-            both = before.merge(table, on=keys, suffixes=("_before", ""))
-            size = (both["point"].abs() + both["point_before"].abs()) / 2
-            both = both.assign(size=size, moved=(both["point"] - both["point_before"]).abs())
-            for (model, run_id), part in both.groupby(["model", "run_id"]):
-                total = float(part["size"].sum())
-                change = float(part["moved"].sum()) / total if total else float("nan")
-                rows.append(
-                    {"origin": table["origin"].iloc[0], "model": model, "run_id": run_id,
-                     "n": len(part), "change": change}
-                )  # fmt: skip
-        before = table
-    return pd.DataFrame(rows, columns=["origin", "model", "run_id", "n", "change"])
+def whole_origins(table: pd.DataFrame, run_id: str, model: str) -> pd.DataFrame:
+    """Return the rows of :func:`summary` about a model, all steps together, the newest last."""
+    own = (table["run_id"] == run_id) & (table["model"] == model) & (table["step"] == 0)
+    return table[own].sort_values("origin")
 
 
 def value_added(table: pd.DataFrame, run_id: str, chain: Mapping[str, str]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from forerun.config.settings import read_frozen
 from forerun.deployments import actuals, gates, scores, source
 from forerun.deployments.folder import Appointment, Deployment, append, appointment, read_journal
 from forerun.deployments.forecast import Made
-from forerun.deployments.runs import check_run, main_model, open_run
+from forerun.deployments.runs import champion, check_horizon, check_run, main_model
 from forerun.deployments.settings import Settings
 from forerun.forecasting.choice import choose
 from forerun.runs.paths import RunPaths
@@ -57,12 +57,7 @@ def challenge(deployment: Deployment, run_id: str, why: str = "") -> Made:
     with deployment.locked():
         if run_id == deployment.champion().run_id:
             raise UserError(f"run '{run_id}' is the champion of '{deployment.name}' already")
-        wanted = deployment.settings().horizon
-        if settings["horizon"] != wanted:
-            raise UserError(
-                f"run '{run_id}' forecasts {settings['horizon']} steps, deployment "
-                f"'{deployment.name}' {wanted}; train one with horizon {wanted}"
-            )
+        check_horizon(deployment, run_id, settings)
         if run_id not in [line.run_id for line in deployment.challenging()]:
             line = appointment(deployment, run_id, "challenge", why=why)
             append(deployment.challengers, line)
@@ -100,10 +95,9 @@ def score(deployment: Deployment, data_file: str | None = None) -> Made:
     deployment.require()
     with deployment.locked():
         if data_file is not None:
-            settings = deployment.settings()
-            files = source.find(settings, data_file)
-            champion = open_run(deployment, deployment.champion(), "champion", settings.model)
-            history = source.read(files, champion.folder, champion.settings).data.history
+            files = source.find(deployment.settings(), data_file)
+            one = champion(deployment)
+            history = source.read(files, one.folder, one.settings).data.history
             actuals.write(deployment, actuals.compare(deployment, history), files.checksum)
         done = scores.update(deployment)
     lines = (
@@ -115,13 +109,10 @@ def score(deployment: Deployment, data_file: str | None = None) -> Made:
 def check_gates(deployment: Deployment, run_id: str) -> list[gates.Check]:
     """Return the checks that a run has to pass before it is promoted."""
     settings = deployment.settings()
-    champion = open_run(deployment, deployment.champion(), "champion", settings.model)
+    serving = champion(deployment)
     folder = check_run(deployment, run_id)
     own = read_frozen(folder / "config.yaml")
-    if own["horizon"] != settings.horizon:
-        raise UserError(
-            f"run '{run_id}' forecasts {own['horizon']} steps, the deployment {settings.horizon}"
-        )
+    check_horizon(deployment, run_id, own)
     choice = choose(folder, own)
     challenger = main_model(folder, choice, None)
     loss = scores.LOSSES.get(settings.metric)
@@ -129,15 +120,15 @@ def check_gates(deployment: Deployment, run_id: str) -> list[gates.Check]:
         known = ", ".join(scores.LOSSES)
         raise UserError(f"deployment.yaml: metric must be one of {known}, not '{settings.metric}'")
     table = scores.read_detail(deployment)
-    models = (champion.model, challenger)
-    pairs = gates.paired(table, champion.line.run_id, run_id, models) if len(table) else table
+    models = (serving.model, challenger)
+    pairs = gates.paired(table, serving.line.run_id, run_id, models) if len(table) else table
     if not len(pairs):
         raise UserError(
             f"run '{run_id}' has no scored origin in common with the champion yet: 'forerun "
             "challenge' it, then 'forecast' or 'backfill', and 'score'"
         )
     return gates.evaluate(
-        pairs, settings.gates, loss, _overlap(pairs), _new_failures(champion.folder, folder)
+        pairs, settings.gates, loss, _overlap(pairs), _new_failures(serving.folder, folder)
     )
 
 

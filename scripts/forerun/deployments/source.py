@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class Source:
     static: str | None = None
     future: str | None = None
 
-    @property
+    @cached_property
     def checksum(self) -> str:
         """sha256 of the table of observations."""
         return sha256(self.data)

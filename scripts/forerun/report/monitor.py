@@ -13,11 +13,11 @@ from forerun.base.text import time_text
 from forerun.config.names import REFERENCE
 from forerun.deployments import actuals, scores
 from forerun.deployments.folder import Deployment, read_journal
-from forerun.deployments.monitoring import champion, standing, summary
+from forerun.deployments.monitoring import standing
 from forerun.deployments.origins import origins
 from forerun.deployments.periods import parse_time
 from forerun.deployments.retraining import retrain_due
-from forerun.deployments.runs import InService
+from forerun.deployments.runs import InService, champion
 from forerun.evaluation.intervals import columns
 from forerun.plots import palette
 from forerun.plots.axes import axis_names
@@ -40,7 +40,7 @@ def write_monitor(deployment: Deployment, path: str | Path) -> Path:
     """
     deployment.require()
     one, settings = champion(deployment), deployment.settings()
-    table = summary(deployment)
+    table = scores.summary(deployment)
     made = origins(deployment)
     found = standing(deployment, one)
     detail = scores.read_detail(deployment, [origin.name for origin in made[-DRAWN:]])
@@ -97,11 +97,6 @@ def label(run_id: str, model: str) -> str:
     return f"{model} of {run_id}" if run_id else model
 
 
-def _rows(table: pd.DataFrame, run_id: str, model: str) -> pd.DataFrame:
-    own = table[(table["run_id"] == run_id) & (table["model"] == model)]
-    return own.sort_values("origin")
-
-
 def _charts(
     table: pd.DataFrame, models: list[tuple[str, str]], metric: str, promised: float | None
 ) -> list[dict[str, Any]]:
@@ -135,18 +130,23 @@ def _trace(number: int, name: str, x: list[Any], y: Any) -> dict[str, Any]:
     return trace | {"x": x, "y": values, "marker": {"size": 6}}
 
 
-def _times(rows: pd.DataFrame) -> list[Any]:
-    return [time_text(time) for time in rows["origin"]]
+def _lines(
+    whole: pd.DataFrame, models: list[tuple[str, str]], column: str, factor: float = 1
+) -> list[dict[str, Any]]:
+    """Return a line by origin of a column of the scores for each forecast that has any."""
+    data = []
+    for number, (run_id, model) in enumerate(models):
+        rows = scores.whole_origins(whole, run_id, model)
+        if len(rows):
+            times = [time_text(time) for time in rows["origin"]]
+            data.append(_trace(number, label(run_id, model), times, factor * rows[column]))
+    return data
 
 
 def _by_origin(
     whole: pd.DataFrame, models: list[tuple[str, str]], metric: str, promised: float | None
 ) -> dict[str, Any]:
-    data = []
-    for number, (run_id, model) in enumerate(models):
-        rows = _rows(whole, run_id, model)
-        if len(rows):
-            data.append(_trace(number, label(run_id, model), _times(rows), rows[metric]))
+    data = _lines(whole, models, metric)
     about = "Mean over the series of each origin whose values have come so far."
     if promised is not None:
         every = sorted({time for trace in data for time in trace["x"]})
@@ -170,13 +170,8 @@ def _levels(table: pd.DataFrame) -> list[str]:
 def _coverage(whole: pd.DataFrame, models: list[tuple[str, str]]) -> list[dict[str, Any]]:
     variants = []
     for level in _levels(whole):
-        data = []
-        for number, (run_id, model) in enumerate(models):
-            rows = _rows(whole, run_id, model)
-            rows = rows[rows[f"coverage_{level}"].notna()]
-            if len(rows):
-                name = label(run_id, model)
-                data.append(_trace(number, name, _times(rows), 100 * rows[f"coverage_{level}"]))
+        column = f"coverage_{level}"
+        data = _lines(whole[whole[column].notna()], models, column, 100)
         if data:
             every = sorted({time for trace in data for time in trace["x"]})
             line = {"type": "scatter", "mode": "lines", "name": "wanted", "neutral": True}
@@ -194,11 +189,7 @@ def _coverage(whole: pd.DataFrame, models: list[tuple[str, str]]) -> list[dict[s
 
 
 def _bias(whole: pd.DataFrame, models: list[tuple[str, str]]) -> dict[str, Any]:
-    data = []
-    for number, (run_id, model) in enumerate(models):
-        rows = _rows(whole, run_id, model)
-        if len(rows):
-            data.append(_trace(number, label(run_id, model), _times(rows), rows["bias"]))
+    data = _lines(whole, models, "bias")
     layout = {
         "xaxis": {"type": "category", "title": {"text": "forecast origin"}},
         "yaxis": {"title": {"text": "mean error"}, "zeroline": True},

@@ -36,7 +36,11 @@ def runs_folder(output_dir: str | None) -> str:
 
 def new_run_id(runs: str | Path, now: datetime | None = None) -> str:
     """Return ``run_YYYYMMDD_HHMMSS`` (local time); ``_2``, ``_3``... if that exists."""
-    base = (now or datetime.now()).strftime("run_%Y%m%d_%H%M%S")
+    return free_run_id(runs, (now or datetime.now()).strftime("run_%Y%m%d_%H%M%S"))
+
+
+def free_run_id(runs: str | Path, base: str) -> str:
+    """Return `base`, or ``<base>_2``, ``<base>_3``... if that exists."""
     run_id, number = base, 1
     while os.path.lexists(Path(runs) / run_id):
         number += 1

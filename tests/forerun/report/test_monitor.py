@@ -13,6 +13,7 @@ from synthetic import make_run
 from forerun.base.errors import UserError
 from forerun.deployments import monitoring, scores
 from forerun.deployments.folder import Deployment
+from forerun.deployments.runs import champion
 from forerun.report.monitor import write_monitor
 
 #: The best model of the synthetic run, which has no ensemble.
@@ -41,7 +42,7 @@ def test_a_year_of_origins_is_scored_and_shown(weekly: Deployment, tmp_path: Pat
 
 
 def test_promised_and_got(weekly: Deployment) -> None:
-    one = monitoring.champion(weekly)
+    one = champion(weekly)
     found = monitoring.standing(weekly, one, last=2)
     table = scores.read_summary(weekly.folder / "scores.csv")
     own = table[(table["step"] == 0) & (table["model"] == MAIN)].sort_values("origin")
@@ -55,7 +56,7 @@ def test_promised_and_got(weekly: Deployment) -> None:
     [("mae>0", 1), ("mae>1e", None), ("mae>1000000", 0), ("coverage_80<=1", 1), ("bias>=9", 0)],
 )
 def test_alarms(weekly: Deployment, condition: str, raised: int | None) -> None:
-    found = monitoring.standing(weekly, monitoring.champion(weekly))
+    found = monitoring.standing(weekly, champion(weekly))
     if raised is None:
         with pytest.raises(UserError, match="is no condition"):
             monitoring.alarms(found, [condition])
@@ -64,7 +65,7 @@ def test_alarms(weekly: Deployment, condition: str, raised: int | None) -> None:
 
 
 def test_an_alarm_about_what_is_not_scored_is_refused(weekly: Deployment) -> None:
-    found = monitoring.standing(weekly, monitoring.champion(weekly))
+    found = monitoring.standing(weekly, champion(weekly))
     with pytest.raises(UserError, match=r"no 'coverage_90' \(did you mean 'coverage_80'"):
         monitoring.alarms(found, ["coverage_90<0.8"])
     nothing = monitoring.Standing({}, None, None, 0)

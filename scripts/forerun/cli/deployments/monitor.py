@@ -34,17 +34,18 @@ def command(
     from forerun.base import text
     from forerun.cli.console import say, warn
     from forerun.deployments import monitoring
+    from forerun.deployments.runs import champion
     from forerun.report.monitor import write_monitor
 
     one = deployment(name, output_dir, directory).require()
-    champion = monitoring.champion(one)
-    found = monitoring.standing(one, champion, last)
+    serving = champion(one)
+    found = monitoring.standing(one, serving, last)
     raised = monitoring.alarms(found, fail_if or [])
     metric = one.settings().metric
     if found.got is not None:
         promised = text.error(metric, found.promised)
         say(
-            f"{text.metric(metric)} of {champion.model}: promised {promised}, got "
+            f"{text.metric(metric)} of {serving.model}: promised {promised}, got "
             f"{text.error(metric, found.got)} over {text.plural(found.origins, 'origin')}"
         )
     write_monitor(one, one.monitor)
