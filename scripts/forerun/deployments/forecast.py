@@ -62,6 +62,73 @@ def _not_due(deployment: Deployment, origin: Time, freq: str | int) -> str:
     return "" if origin >= due else f"the next origin is due at {origin_name(due)}"
 
 
+@dataclass
+class Forecasts:
+    """What the runs of a deployment forecast at an origin.
+
+    Attributes
+    ----------
+    runs : those that were opened: the champion first, then its challengers
+    frames : forecasts of each model, by run id; a challenger that cannot forecast is missing
+    notes, problems : what there is to say about them
+    """
+
+    runs: list[InService]
+    frames: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def table(self, origin: Time) -> pd.DataFrame:
+        """Return the content of ``forecasts.parquet``."""
+        levels = {
+            level
+            for frames in self.frames.values()
+            for name, frame in frames.items()
+            for level in levels_of(frame, name)
+        }
+        parts = [
+            origins.long_table(
+                self.frames[one.line.run_id], origin, one.line.run_id, one.role, sorted(levels)
+            )
+            for one in self.runs
+            if one.line.run_id in self.frames
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+
+def _forecasts(
+    deployment: Deployment, champion: InService, seen: source.Seen, files: source.Source
+) -> Forecasts:
+    """Let the champion and its challengers forecast; only the champion has to."""
+    made = Forecasts([champion])
+    _add(made, champion, seen)
+    for line in deployment.challenging():
+        try:
+            one = runs.open_run(deployment, line, "challenger", None)
+            made.runs.append(one)
+            _add(made, one, _seen_by(one, files, seen))
+        except UserError as error:
+            made.problems.append(f"challenger {line.run_id}: {error}")
+    return made
+
+
+def _add(made: Forecasts, one: InService, seen: source.Seen) -> None:
+    """Add the forecasts of a run."""
+    from forerun.forecasting.predict import forecast_all
+
+    run_id, notes = one.line.run_id, list[str]()
+    frames = forecast_all(one.settings, seen.data, one.choice, notes, skip_missing=True)
+    lacking = [name for name in one.choice.names if name not in frames]
+    if one.role == "champion" and one.model in lacking:
+        raise UserError(
+            f"run '{run_id}' cannot forecast with {one.model}, which is in service: "
+            f"{'; '.join(notes) or 'see above'}"
+        )
+    made.frames[run_id] = frames
+    made.notes += [f"{run_id}: {note}" for note in notes]
+    made.problems += [f"{run_id}: {name} has no forecast" for name in lacking]
+
+
 def _make(
     deployment: Deployment,
     champion: InService,
@@ -72,74 +139,35 @@ def _make(
     made: Made,
 ) -> None:
     """Write the folder of an origin: forecasts of the champion and of its challengers."""
-    from forerun.forecasting.predict import forecast_all
-
-    settings, problems = deployment.settings(), []
-    opened, tables = [champion], []
-    for line in deployment.challenging():
-        try:
-            opened.append(runs.open_run(deployment, line, "challenger", None))
-        except UserError as error:
-            problems.append(f"challenger {line.run_id}: {error}")
-    levels: set[float] = set()
-    frames_of: dict[str, dict[str, pd.DataFrame]] = {}
-    notes = list(seen.notes)
-    for one in opened:
-        try:
-            own = seen if one is champion else _seen_by(one, files, seen)
-            notes_of: list[str] = []
-            frames = forecast_all(one.settings, own.data, one.choice, notes_of, True)
-            notes += [f"{one.line.run_id}: {note}" for note in notes_of]
-        except UserError as error:
-            if one is champion:
-                raise
-            problems.append(f"challenger {one.line.run_id}: {error}")
-            continue
-        frames_of[one.line.run_id] = frames
-        levels |= {level for name, frame in frames.items() for level in levels_of(frame, name)}
-        lacking = [name for name in one.choice.names if name not in frames]
-        problems += [f"{one.line.run_id}: {name} has no forecast" for name in lacking]
-        if one is champion and one.model in lacking:
-            raise UserError(
-                f"run '{one.line.run_id}' cannot forecast with {one.model}, which is in service: "
-                f"{'; '.join(notes_of) or 'see above'}"
-            )
-    for one in opened:
-        if one.line.run_id in frames_of:
-            tables.append(
-                origins.long_table(
-                    frames_of[one.line.run_id], seen.origin, one.line.run_id, one.role,
-                    sorted(levels),
-                )
-            )  # fmt: skip
-    table = pd.concat(tables, ignore_index=True)
+    forecasts = _forecasts(deployment, champion, seen, files)
+    table = forecasts.table(seen.origin)
     series = changes.describe(seen.data.history, int(champion.settings["season_length"] or 1))
     earlier = origins.origins(deployment)
-    known = earlier[-1].series() if earlier else None
-    found = changes.find(series, known, seen.origin)
+    found = changes.find(series, earlier[-1].series() if earlier else None, seen.origin)
     if news is not None:
         found.restated, found.gone = news.restated, news.vanished
-    end = table["ds"].max()
+    notes, end = [*seen.notes, *forecasts.notes], table["ds"].max()
     record = {
-        "origin": str(seen.origin), "end": end.isoformat() if isinstance(end, pd.Timestamp)
-        else int(end), "made_at": now(), "kind": kind, "freq": champion.settings["freq"],
-        "horizon": settings.horizon,
+        "origin": str(seen.origin),
+        "end": end.isoformat() if isinstance(end, pd.Timestamp) else int(end),
+        "made_at": now(), "kind": kind, "freq": champion.settings["freq"],
+        "horizon": deployment.settings().horizon,
         "runs": {
             one.line.run_id: {
                 "role": one.role, "seal": one.line.seal, "model": one.model,
-                "models": list(frames_of.get(one.line.run_id, {})),
+                "models": list(forecasts.frames.get(one.line.run_id, {})),
             }
-            for one in opened
+            for one in forecasts.runs
         },
         "data": {"file": str(files.data), "sha256": files.checksum},
-        "series": len(series), "changes": found.as_dict(), "notes": notes, "problems": problems,
-        "versions": versions(),
+        "series": len(series), "changes": found.as_dict(), "notes": notes,
+        "problems": forecasts.problems, "versions": versions(),
     }  # fmt: skip
     origin = origins.origin_of(deployment, seen.origin)
     origins.write(origin, table, series, record)
     made.origins.append(origin.name)
-    made.lines.append(f"origin {origin.name}: {len(series)} series, {len(opened)} runs")
-    made.lines += [f"warning: {line}" for line in [*found.lines(), *problems]]
+    made.lines.append(f"origin {origin.name}: {len(series)} series, {len(forecasts.runs)} runs")
+    made.lines += [f"warning: {line}" for line in [*found.lines(), *forecasts.problems]]
     made.lines += [f"note: {line}" for line in notes]
 
 
