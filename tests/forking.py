@@ -1,7 +1,7 @@
 """A process that has imported Snakemake and Forerun, and forks one call after the other.
 
 Starting Snakemake costs seconds, nearly all of them for its imports. A forked call is the command
-line of a program in a process of its own, with its own folder, environment and output.
+line of a program in a separate process, with its folder, environment and output.
 """
 
 from __future__ import annotations
