@@ -16,6 +16,8 @@ from forerun.forecasting import transforms
 from forerun.forecasting.engines.base import Data
 from forerun.forecasting.predict import forecasts
 from forerun.forecasting.training import cross_validate, train_model
+from forerun.runs.fit import Fit
+from forerun.runs.paths import RunPaths
 
 LOG = ModelSpec("Naive", "statsforecast", "Naive", transform="log")
 
@@ -86,15 +88,14 @@ def test_a_run_trains_back_tests_and_forecasts_with_it(tmp_path: Path) -> None:
     asked = {"models": models, "baselines": [], "horizon": 3, "n_windows": 2, "freq": 1}
     settings = resolve({**asked, "season_length": 1, "input_size": 4})
     (tmp_path / "config.yaml").write_text(dump(settings), encoding="utf-8")
-    given = (str(tmp_path / "config.yaml"), str(tmp_path / "data.parquet"), "Drift")
-    (tmp_path / "parts" / "Drift").mkdir(parents=True)
-    cross_validate(*given, 0, str(tmp_path / "fold_0.parquet"), lambda *_: None)
-    cv = pd.read_parquet(tmp_path / "fold_0.parquet")
+    run = RunPaths(tmp_path)
+    back_test = Fit(run, "Drift", 0)
+    cross_validate(back_test, lambda *_: None)
+    cv = pd.read_parquet(back_test.product_path)
     # Drift of the logarithm follows exponential growth, drift of the values does not.
     assert cv["Drift"].to_numpy() == pytest.approx(cv["y"].to_numpy(), rel=1e-6)
-    folder = tmp_path / "models" / "Drift"
-    folder.parent.mkdir()
-    train_model(*given, str(folder), lambda *_: None)
+    folder = run.model("Drift")
+    train_model(Fit(run, "Drift"), lambda *_: None)
     assert (folder / "transform.json").is_file()
     loaded = load_yaml(tmp_path / "config.yaml")
     assert [spec.transform for spec in specs(loaded)] == ["log"]
