@@ -47,8 +47,6 @@ rule fit_model:
         "<runs>/{run_id}/logs/train_model/{model}.log",
     benchmark:
         "<runs>/{run_id}/benchmarks/train_model/{model}.tsv"
-    wildcard_constraints:
-        run_id=NOT_FINISHED,
     threads: get_threads
     script:
         "../../scripts/fit_model.py"
@@ -70,27 +68,30 @@ for name in ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR"):
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
-from forerun.base.files import write_json
 from forerun.config.frozen import read_frozen
-from forerun.config.models import spec
 from forerun.forecasting import training
 from forerun.forecasting.engines.base import get_engine
+from forerun.runs.fit import Fit
+from forerun.runs.outcome import Outcome
+from forerun.runs.paths import RunPaths
 
-sources = {"config": snakemake.input.config, "data": snakemake.input.data}
-sources["model"] = snakemake.wildcards.model
-get_engine(spec(read_frozen(snakemake.input.config), snakemake.wildcards.model).engine)
+run = RunPaths(Path(snakemake.input.config).parent)
+model = snakemake.wildcards.model
+get_engine(training.find_spec(read_frozen(run.config), model).engine)
 if "torch" in sys.modules:
     sys.modules["torch"].set_num_threads(snakemake.threads)
-for stage, arguments, path in [
-    ("train_model", {"folder": snakemake.output.model}, snakemake.output.final),
-    ("cross_validate", {"fold": 0, "output": snakemake.output.results}, snakemake.output.fold),
-]:
+for fit in Fit(run, model), Fit(run, model, 0):
     began = time.time()
-    getattr(training, stage)(**sources, **arguments, progress=lambda *_: None)
-    outcome = {"status": "ok", "error": None, "stage": stage, "log": snakemake.log[0]}
-    outcome |= {"seconds": time.time() - began, "attempts": 1, "peak_memory_mb": None}
-    write_json(path, outcome | {"finished_at": datetime.now(UTC).isoformat()})
+    getattr(training, fit.stage)(fit, lambda *_: None)
+    Outcome(
+        status="ok",
+        stage=fit.stage,
+        log=str(fit.log_path),
+        seconds=time.time() - began,
+        finished_at=datetime.now(UTC).isoformat(),
+    ).write(fit.outcome_path)
 """
 
 
