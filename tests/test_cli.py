@@ -645,7 +645,7 @@ def test_list_models_without_the_library(
     monkeypatch.setattr(engines, "version", lambda name: None if name in gone else installed(name))
     code, out, err = call(capsys, "list-models", "--engine", "mlforecast")
     assert (code, err) == (0, "")
-    assert "needs the packages mlforecast and lightgbm, install them: pip install" in out
+    assert "needs the packages mlforecast and lightgbm; install them with: pip install" in out
     assert "use one with" not in out
 
 
@@ -659,7 +659,7 @@ def test_list_models_of_another_version(
     monkeypatch.setattr(engines, "version", lambda name: newer.get(name) or installed(name))
     code, _, err = call(capsys, "list-models", "--engine", "mlforecast")
     assert code == 0
-    assert "the catalog of models was made from mlforecast" in err
+    assert "the model catalog was generated for mlforecast" in err
     assert "(99.0 is installed)" in err
     assert len(err.splitlines()) == 1
 

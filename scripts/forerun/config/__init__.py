@@ -1,1 +1,1 @@
-"""The configuration: its layers, schema, models and windows, read and checked."""
+"""Configuration: layers, schema, models and cross-validation windows."""

@@ -1,7 +1,7 @@
-"""What each engine offers: models, their arguments and abilities, losses; read from catalog.json.
+"""Catalog of each engine's models and losses with their arguments, read from catalog.json.
 
-Importing neuralforecast takes ten seconds and statsforecast two, so the file is made ahead, from
-the imported libraries, by :mod:`forerun.forecasting.engines.make_catalog`.
+Importing neuralforecast takes ten seconds and statsforecast two, so the file is generated in
+advance by :mod:`forerun.forecasting.engines.make_catalog`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAKE = "python -m forerun.forecasting.engines.make_catalog"
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a class: its annotation as text, and its default where JSON can hold it."""
+    """An argument of a class: its annotation as a string, and its default if JSON can hold it."""
 
     annotation: str = ""
     default: Any = None
@@ -34,18 +34,19 @@ Arguments = Mapping[str, Argument]
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A model, described without importing it.
+    """Description of a model, available without importing its library.
 
     Attributes
     ----------
     arguments
-        Those of the class itself.
+        Arguments of the class itself.
     auto, base
-        Whether it tunes a model by trials (StatsForecast's AutoETS and the like do not), and which.
+        Whether it tunes another model by trials (StatsForecast's AutoETS and the like do not), and
+        the name of that model.
     needs
-        The packages that it needs, that of its engine first.
+        Required packages, the engine's first.
     unsupported
-        Why the model cannot be used here; None if it can.
+        Why Forerun does not support the model; None if it does.
     """
 
     name: str
@@ -65,14 +66,14 @@ class ModelInfo:
 
     @property
     def lacks(self) -> str | None:
-        """Which packages that the model needs are not installed, in words; None if all are."""
+        """Message that names the required packages that are not installed; None if all are."""
         missing = [package for package in self.needs if engines.version(package) is None]
         if not missing:
             return None
         command = f"pip install {' '.join(missing)}"
         if len(missing) == 1:
-            return f"needs the package {missing[0]}, install it: {command}"
-        return f"needs the packages {' and '.join(missing)}, install them: {command}"
+            return f"needs the package {missing[0]}; install it with: {command}"
+        return f"needs the packages {' and '.join(missing)}; install them with: {command}"
 
     @property
     def refusal(self) -> str | None:
@@ -82,14 +83,14 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class Offer:
-    """What one engine offers.
+    """Models and losses of one engine.
 
     Attributes
     ----------
-    versions : of the packages that the description was made from
-    models : by name
-    losses : that a model can be trained with, each with its arguments
-    trainer : further arguments of every model, which it passes on
+    versions : versions of the packages that the catalog was generated from
+    models : models by name
+    losses : training losses by name, each with its arguments
+    trainer : further arguments that every model accepts and passes to its trainer
     """
 
     versions: Mapping[str, str]
@@ -98,7 +99,7 @@ class Offer:
     trainer: frozenset[str] = frozenset()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what :func:`offer` reads: values that are not the default."""
+        """Return the entry that :func:`offer` reads, without default values."""
         return {
             "versions": dict(self.versions),
             "trainer": sorted(self.trainer),
@@ -130,7 +131,7 @@ def _document() -> dict[str, Any]:
 
 @cache
 def offer(engine: str) -> Offer:
-    """Return what an engine offers, installed or not."""
+    """Return the catalog of an engine, installed or not."""
     written = _document()[engine]
     models = {
         name: ModelInfo(
@@ -155,14 +156,14 @@ def info(engine: str, name: str) -> ModelInfo:
     Raises
     ------
     UserError
-        This installation has no such model: it may have been written by another one.
+        The model is not in this installation's catalog, or a package it requires is missing.
     """
-    found = offer(engine).models.get(name)
-    if found is None:
+    model = offer(engine).models.get(name)
+    if model is None:
         raise _unknown(name, [engine], f" of {engine}")
-    if found.lacks:
-        raise UserError(f"model '{name}' cannot be used: it {found.lacks}")
-    return found
+    if model.lacks:
+        raise UserError(f"model '{name}' cannot be used: it {model.lacks}")
+    return model
 
 
 def find(name: str, engine: str | None = None) -> tuple[str, str]:
@@ -171,7 +172,7 @@ def find(name: str, engine: str | None = None) -> tuple[str, str]:
     Raises
     ------
     UserError
-        There is no such model, or it cannot be used here; says the nearest name or the reason.
+        The model is unknown (the message suggests a name) or cannot be used (it says why).
     """
     among = [engine] if engine else list(engines.ENGINES)
     for candidate in among:
@@ -184,19 +185,19 @@ def find(name: str, engine: str | None = None) -> tuple[str, str]:
 
 
 def _unknown(name: str, among: Iterable[str], of: str) -> UserError:
-    hint = suggest(name, [known for engine in among for known in names(engine)])
+    hint = suggest(name, [other for engine in among for other in names(engine)])
     notes = [note for engine in among if (note := outdated(engine))]
     return UserError("; ".join([f"there is no model '{name}'{of}{hint}", *notes]))
 
 
 def outdated(engine: str) -> str:
-    """Say that other versions are installed than the catalog was made from; empty if none is."""
-    made = _document()[engine]["versions"]
+    """Return a warning if installed versions differ from the catalog's; empty if they match."""
+    cataloged = _document()[engine]["versions"]
     differing = [
         f"{package} {then} ({now} is installed)"
-        for package, then in made.items()
+        for package, then in cataloged.items()
         if (now := engines.version(package)) not in (None, then)
     ]
     if not differing:
         return ""
-    return f"the catalog of models was made from {', '.join(differing)}; make it again with: {MAKE}"
+    return f"the model catalog was generated for {', '.join(differing)}; regenerate it with: {MAKE}"

@@ -1,4 +1,4 @@
-"""Bringing values into one form, whatever they were read from: YAML, a command line, Python."""
+"""Coercion of values from YAML, the command line or Python to the schema's types."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXPONENT = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 def plain(value: Any, where: str) -> Any:
-    """Copy into plain dicts, lists and scalars; refuse what YAML text cannot mean."""
+    """Copy into plain dicts, lists and scalars; refuse values that YAML cannot express."""
     budget = [_MOST_VALUES]
 
     def copy(value: Any, place: str, depth: int) -> Any:
@@ -50,16 +50,16 @@ def _scalar(value: Any, place: str, where: str) -> Any:
         return value
     if isinstance(value, str):
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-            raise UserError(f"{where}: {place} is {value!r}, it holds a control character")
+            raise UserError(f"{where}: {place} is {value!r}, which contains a control character")
         return str(value)  # drops subclasses
     raise UserError(
-        f"{where}: {place} is {schema.show(value)} ({type(value).__name__}),"
+        f"{where}: {place} is {schema.show(value)} ({type(value).__name__});"
         " it must be a string, a number, true, false, null, a list or a mapping"
     )
 
 
 def coerce(value: Any, rule: Mapping[str, Any]) -> Any:
-    """Read a value as its key means it: lists from texts, whole floats as integers."""
+    """Coerce a value to its key's type: strings to lists, whole floats to integers."""
     kinds = schema.types(rule)
     if "array" in kinds:
         if value is None:
@@ -71,7 +71,7 @@ def coerce(value: Any, rule: Mapping[str, Any]) -> Any:
         numbers = rule["items"].get("type") == "number"
         if isinstance(value, list) and numbers:
             value = [_number(item) for item in value]
-            # What is no number comes last, for the schema to refuse.
+            # Items that are not numbers come last; the schema refuses them.
             return sorted(
                 value, key=lambda item: item if isinstance(item, (int, float)) else math.inf
             )
@@ -82,14 +82,14 @@ def coerce(value: Any, rule: Mapping[str, Any]) -> Any:
         value = exponents(value)
     if "integer" in kinds and isinstance(value, float) and value.is_integer():
         return int(value)
-    texts = "string" in kinds and "integer" not in kinds
-    if (texts or "32" in rule.get("enum", ())) and type(value) is int:
+    strings = "string" in kinds and "integer" not in kinds
+    if (strings or "32" in rule.get("enum", ())) and type(value) is int:
         return str(value)
     return value
 
 
 def exponents(value: Any) -> Any:
-    """Read ``1e-3`` as a number, at any depth: only YAML 1.1 reads it as a string."""
+    """Read ``1e-3`` as a number, at any depth; YAML 1.1 reads it as a string."""
     if isinstance(value, str) and _EXPONENT.fullmatch(value):
         return float(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The engines: what Forerun needs to know of each before its library is imported.
+"""Registry of engines: what Forerun uses of each before its library is imported.
 
 An engine is a module behind the interface of :mod:`forerun.forecasting.engines.base`, and one entry
 of :data:`ENGINES`.
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-#: Packages behind every engine whose versions can change what a fit gives.
+#: Packages common to all engines whose versions can change the result of a fit.
 _COMMON = ("numpy", "scipy", "pandas", "pyarrow", "narwhals", "utilsforecast", "coreforecast")
 #: Settings for networks.
 _NETWORK = frozenset(
@@ -29,19 +29,19 @@ class Engine:
     Attributes
     ----------
     name
-        As users write it: the name of the library.
+        Name of the library, as used in configurations.
     module
-        The module that calls the library; importing it imports the library.
+        Module that calls the library; importing it imports the library.
     packages
-        Packages whose versions can change what a fit gives, the library first.
+        Packages whose versions can change the result of a fit, the library first.
     heavy
-        Modules that take long to import, in order: the server answers between two of them.
+        Modules that are slow to import, in order; the server answers requests between them.
     not_seen
-        Settings that no model of the engine sees, so that they do not identify a fit.
+        Settings that the engine ignores; they do not identify a fit.
     networks
         Whether its models are networks: trained in steps, in 32 bits, on a GPU if there is one.
     local
-        Whether each series gets a model to itself, which takes seconds and one thread.
+        Whether one model is fitted for each series, in seconds and on one thread.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Engine:
         return ("pandas", "forerun.forecasting.training", *self.heavy, self.module)
 
 
-#: A model's name is looked up in this order.
+#: Engines in the order in which a model's name is looked up.
 ENGINES = {
     engine.name: engine
     for engine in (

@@ -1,8 +1,7 @@
-"""A run's own configuration: history, so not held to today's bounds, but possibly a stranger's.
+"""Reading the frozen configuration of a run, which may be old or come from an untrusted source.
 
-Types are checked, sizes are bounded, and names are held to the patterns they were written with. How
-the run was carried out (paths, limits: ``x-operational`` in the schema) is not obeyed: that is for
-the call at hand to say.
+Types, sizes and names are checked; today's bounds are not applied. Operational settings (paths,
+limits: ``x-operational`` in the schema) are ignored: they come from the current call.
 """
 
 from __future__ import annotations
@@ -26,21 +25,21 @@ _MODEL_KEYS = ("models", "baselines")
 
 
 def read_frozen(path: str | Path) -> dict[str, Any]:
-    """Return what a run's ``config.yaml`` decides; keys that are younger have their default.
+    """Return the settings of a run's ``config.yaml``; keys added later have their default.
 
-    Operational keys have their default as well, whatever the file says.
+    Operational keys always have their default.
 
     Raises
     ------
     Damaged
-        The file is missing, unreadable, or holds what Forerun would not have written.
+        The file is missing, unreadable, or has content that Forerun would not have written.
     """
     settings, defaults = read_recorded(path), schema.defaults()
     return settings | {key: defaults[key] for key in schema.marked("x-operational")}
 
 
 def read_recorded(path: str | Path) -> dict[str, Any]:
-    """Return all of a run's ``config.yaml``, to be shown: operational keys as they are written."""
+    """Return all settings of a run's ``config.yaml`` for display, operational keys included."""
     written = load_yaml(path, follow=False)
     try:
         found = plain(written, str(path))
@@ -62,7 +61,7 @@ def _damaged(path: str | Path, what: str) -> Damaged:
 
 
 def _wrong(value: Any, rule: Mapping[str, Any]) -> str:
-    """Return what is wrong with a value; empty if its type is that of its key."""
+    """Return what is wrong with a value; empty if it has its key's type."""
     kinds = schema.types(rule)
     if "enum" in rule:
         allowed = {type(choice) for choice in rule["enum"]}
@@ -99,9 +98,9 @@ def _wrong_item(item: Any, rule: Mapping[str, Any]) -> str:
 
 
 def _models(path: str | Path, key: str, items: Any) -> list[dict[str, Any]]:
-    """Return the models of a run, checked as when they were written."""
+    """Return the models of a run, checked."""
     if not isinstance(items, list) or len(items) > 1000:
-        raise _damaged(path, f"'{key}' is no list of models")
+        raise _damaged(path, f"'{key}' is not a list of models")
     for position, item in enumerate(items):
         if wrong := _wrong_model(item):
             raise _damaged(path, f"{key}[{position}]: {wrong}")
@@ -118,13 +117,13 @@ def _wrong_model(item: Any) -> str:
     except UserError as error:
         return str(error)
     if item["engine"] not in ENGINES:
-        return f"{schema.show(item['engine'])} is no engine"
+        return f"{schema.show(item['engine'])} is not an engine"
     if not isinstance(name, str) or not isinstance(model, str) or not models.NAME.fullmatch(model):
-        return f"{schema.show(model)} is no model"
+        return f"{schema.show(model)} is not a model"
     if not isinstance(given, dict) or not isinstance(item["exogenous"], bool):
-        return "its params or exogenous are not what they should be"
+        return "its params or exogenous have the wrong type"
     if refused := params.reserved(given):
         return f"its params hold {schema.show(refused)}, which cannot be given"
     if item.get("transform") not in (None, *models.TRANSFORMS):
-        return f"{schema.show(item['transform'])} is no transform"
+        return f"{schema.show(item['transform'])} is not a transform"
     return ""

@@ -1,4 +1,4 @@
-"""The layers of a call's configuration: config/config.yaml, files, experiment, options."""
+"""Configuration layers of a call: config/config.yaml, files, experiment, options."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any, Self
 from forerun.config import settings
 from forerun.config.typed import read_settings
 
-#: What new runs start from.
+#: Base configuration of new runs.
 BASE = Path("config/config.yaml")
-#: Each run may have a file in this folder, named after the run.
+#: Folder of experiments: configuration files named after their runs.
 EXPERIMENTS = Path("config/experiments")
 
 
 @dataclass
 class Layers:
-    """What a call asks for, later layers stronger; text is as its author typed it.
+    """Settings of a call in layers; later layers win. Strings are kept as typed.
 
     Attributes
     ----------
     base : settings of config/config.yaml
-    files : configuration files named in the call, the last one strongest
-    in_files : their settings
-    options : settings on the command line
+    files : configuration files given in the call; later files win
+    in_files : the merged settings of `files`
+    options : settings given on the command line
     """
 
     base: dict[str, Any] = field(default_factory=dict)
@@ -46,29 +46,31 @@ class Layers:
 
     @property
     def all(self) -> dict[str, Any]:
-        """All layers but the experiments."""
+        """Merged settings of all layers except experiments."""
         return {**self.base, **self.in_files, **self.options}
 
     def named(self, run_id: str | None) -> dict[str, Any]:
-        """Return what is asked for beyond config/config.yaml."""
+        """Return the merged settings that the call adds to config/config.yaml."""
         return {**self.in_files, **_experiment(run_id), **self.options}
 
     def for_run(self, run_id: str | None) -> dict[str, Any]:
-        """Return all layers, the run's experiment among them."""
+        """Return the merged settings of all layers, including the run's experiment."""
         return {**self.base, **self.named(run_id)}
 
     def disagreements(self, run_id: str | None) -> list[str]:
-        """Return one phrase for each key that the run's experiment and a file give other values."""
-        own = _experiment(run_id)
-        keys = [key for key in own if key in self.in_files and key not in self.options]
-        found = settings.disagreements(self.base | self.options, self.in_files, own, keys)
+        """Return one phrase for each key whose values differ between the experiment and a file."""
+        experiment = _experiment(run_id)
+        keys = [key for key in experiment if key in self.in_files and key not in self.options]
+        differing = settings.disagreements(
+            self.base | self.options, self.in_files, experiment, keys
+        )
         return [
             f"{key} is {theirs!r} in {EXPERIMENTS}/{run_id}.yaml, {ours!r} in {self._file(key)}"
-            for key, ours, theirs in found
+            for key, ours, theirs in differing
         ]
 
     def _file(self, key: str) -> str:
-        """Return the last file that names a key."""
+        """Return the last file that sets a key."""
         return next(file for file in reversed(self.files) if key in read_settings(file))
 
 

@@ -25,15 +25,15 @@ class ModelSpec:
     Attributes
     ----------
     name
-        Unique in the run: folder in ``models/``, column of results.
+        Unique name in the run: folder in ``models/`` and column of results.
     engine, model
         Library and its class.
     params
-        Arguments given by the user for that class.
+        Arguments of the class that the user sets.
     exogenous
-        Whether the exogenous columns the class supports are used.
+        Whether the model uses the exogenous columns that its class supports.
     transform
-        Transformation of the target before the model sees it: ``log``, or nothing.
+        Transformation of the target before training: ``log`` or None.
     """
 
     name: str
@@ -57,25 +57,25 @@ class ModelSpec:
 
     @property
     def info(self) -> catalog.ModelInfo:
-        """Return what the catalog knows about the class."""
+        """Catalog entry of the class."""
         return catalog.info(self.engine, self.model)
 
 
 def specs(settings: Mapping[str, Any]) -> list[ModelSpec]:
-    """Return models and baselines of resolved settings, baselines (fast ones) first."""
+    """Return the models and baselines of resolved settings, baselines first as they are fast."""
     return [ModelSpec(**item) for item in [*settings["baselines"], *settings["models"]]]
 
 
 def spec(settings: Mapping[str, Any], name: str) -> ModelSpec:
-    """Return the model of that name."""
-    found = {item.name: item for item in specs(settings)}
-    if name not in found:
-        raise UserError(f"the run has no model '{name}'{suggest(name, found)}")
-    return found[name]
+    """Return the model with the given name."""
+    by_name = {item.name: item for item in specs(settings)}
+    if name not in by_name:
+        raise UserError(f"the run has no model '{name}'{suggest(name, by_name)}")
+    return by_name[name]
 
 
 def exogenous_columns(spec: ModelSpec, settings: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the columns a model uses: keys hist_exog, futr_exog and stat_exog."""
+    """Return the columns that a model uses, by hist_exog, futr_exog and stat_exog."""
     info = spec.info
     supported = {
         "hist_exog": info.hist_exog,
@@ -98,14 +98,14 @@ def expand(
     items
         Names, or mappings with some of name, engine, model, params, exogenous, transform.
     key
-        Where they stand, for messages.
+        ``models`` or ``baselines``, for messages.
     settings
-        Gives exogenous and the exogenous columns.
+        Settings with exogenous and the exogenous columns.
 
     Returns
     -------
     tuple
-        Mappings with all five keys, and what is wrong, one sentence each.
+        Mappings with all keys, and one sentence for each problem.
     """
     expanded: list[dict[str, Any]] = []
     wrong: list[str] = []
@@ -121,7 +121,7 @@ def expand(
 
 
 def brief(items: Sequence[Any] | None) -> list[Any]:
-    """Return items in their shortest form: a name where nothing else was said."""
+    """Return items in their shortest form: a name where nothing else is set."""
     short: list[Any] = []
     for item in items or []:
         if not isinstance(item, Mapping):
@@ -149,7 +149,7 @@ def duplicates(items: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _spec(item: Any) -> ModelSpec:
-    """Check one item; its exogenous is still open."""
+    """Check one item; :func:`_variants` decides on exogenous columns."""
     if isinstance(item, str):
         item = {"name": item}
     if not isinstance(item, Mapping):
@@ -160,7 +160,7 @@ def _spec(item: Any) -> ModelSpec:
     name = item.get("name", item.get("model"))
     model = item.get("model", name)
     if not isinstance(name, str) or not isinstance(model, str):
-        raise UserError(f"name and model must be texts, found {schema.show(dict(item))}")
+        raise UserError(f"name and model must be strings, found {schema.show(dict(item))}")
     engine, given = item.get("engine"), item.get("params")
     if engine is not None and engine not in ENGINES:
         raise UserError(f"engine is {schema.show(engine)}; it must be one of {', '.join(ENGINES)}")
@@ -180,21 +180,21 @@ def _spec(item: Any) -> ModelSpec:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that no model can have: it becomes a folder and a column."""
+    """Refuse a name that cannot be a folder and a column."""
     if not NAME.fullmatch(name) or re.search(r"-(lo|hi)-", name):
         raise UserError(
             f"name {schema.show(name)} is not allowed: letters, digits, '_' and '-', at most 100,"
             " the first a letter or digit, without '-lo-' and '-hi-'"
         )
     if name.lower() in RESERVED:
-        raise UserError(f"name '{name}' is taken by Forerun's own results, choose another")
+        raise UserError(f"name '{name}' is reserved for Forerun's own results; choose another")
 
 
 def _check_validation(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
     patience = spec.params.get("early_stop_patience_steps")
     if patience and patience > 0 and not settings["val_size"]:
         raise UserError(
-            f"params of {spec.name}: early_stop_patience_steps needs validation data, set val_size"
+            f"params of {spec.name}: early_stop_patience_steps needs validation data; set val_size"
         )
 
 

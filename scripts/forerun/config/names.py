@@ -1,7 +1,7 @@
 """Names of the combined forecasts and of the reference model, and their former names.
 
-Runs of earlier versions name the forecasts of the best model of each series ``best``. Their
-files keep that name, which their seals cover; whatever reads them calls it ``per_series``.
+Earlier versions called the forecasts of the best model of each series ``best``. Files of their
+runs keep that name, which their seals cover; readers translate it to ``per_series``.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ TIDY = "all"
 REFERENCE = "SeasonalNaive"
 #: Former names of combined forecasts.
 FORMER = {"best": PER_SERIES}
-#: File names in predictions/ and column names of results that a model must not take.
+#: File names in predictions/ and column names of results that a model must not have.
 RESERVED = frozenset(
     {*COMBINED, *FORMER, TIDY, "unique_id", "ds", "y", "cutoff", "metric", "model", "chosen"}
 )
 
 
 def current(name: str, among: Collection[str] = ()) -> str:
-    """Return today's name of a model, column or interval that an earlier version wrote.
+    """Return the current name of a model, column or interval that an earlier version wrote.
 
     Parameters
     ----------
-    among : names beside it: if a user's model has the current name, nothing is renamed
+    among : other names of the table; the name is kept if one of them is the current name
     """
     stem, dash, rest = name.partition("-")
     new = FORMER.get(stem)
@@ -38,11 +38,11 @@ def current(name: str, among: Collection[str] = ()) -> str:
 
 
 def current_columns(columns: Collection[str]) -> dict[str, str]:
-    """Return the columns of a table that are called otherwise today, each with its new name."""
+    """Return the columns of a table that have former names, each with its current name."""
     new = {name: current(name, columns) for name in columns}
     return {name: renamed for name, renamed in new.items() if name != renamed}
 
 
 def spellings(name: str) -> list[str]:
-    """Return the names under which a run's files may hold a model, today's first."""
+    """Return the names that a model may have in a run's files, the current one first."""
     return [name, *(former for former, new in FORMER.items() if new == name)]

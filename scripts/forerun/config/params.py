@@ -1,4 +1,4 @@
-"""Checking the arguments of a model against its class, before anything is imported or trained."""
+"""Validation of a model's arguments, before anything is imported or trained."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _REFUSED = {
     "lr_scheduler": _NO_TEXT,
     "trend_forecaster": _NO_TEXT,
 } | dict.fromkeys(_BY_FORERUN_NAMES, _BY_FORERUN)
-# Arguments that mean the same as the configuration's key, and are bound like it.
+# Arguments with the meaning and the bounds of the configuration key of the same name.
 _SHARED = {"input_size", "max_steps", "batch_size", "windows_batch_size", "learning_rate"}
 _SHARED |= {"scaler_type", "num_samples", "accelerator", "precision"}
-# Arguments an engine fills in when they are not given.
+# Arguments that an engine sets when they are not given.
 _PROVIDED = {"h", "input_size", "n_series", "season_length", "test_size"}
 
 
@@ -49,9 +49,9 @@ def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     info
-        The class. Arguments of pytorch_lightning's Trainer are taken by neural models as well.
+        The class; neural models also accept the arguments of pytorch_lightning's Trainer.
     params
-        Arguments that the user gives.
+        Arguments given by the user.
     """
     arguments = dict(info.arguments)
     if info.base:  # an automatic model: arguments of the model it tunes can be fixed
@@ -77,7 +77,7 @@ def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
 
 
 def reserved(params: Mapping[str, Any]) -> str | None:
-    """Return the first argument that no configuration can hold, whatever the model."""
+    """Return the first argument that cannot be given for any model."""
     return next((str(name) for name in params if name in _REFUSED), None)
 
 
@@ -112,5 +112,5 @@ def _check_value(name: str, value: Any, argument: Argument) -> list[str]:
 def _check_devices(value: Any) -> list[str]:
     if value == 1 and not isinstance(value, bool):
         return []
-    advice = "one fit uses one device: leave it out (fits run side by side, see gpu_jobs)"
+    advice = "one fit uses one device: leave it out (fits run in parallel, see gpu_jobs)"
     return [f"devices is {schema.show(value)}, {advice}"]

@@ -1,4 +1,4 @@
-"""The configuration: read, completed with defaults, checked, compared and written."""
+"""Settings: resolving (defaults and validation), comparing and writing them."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ _OWN_COLUMNS = {"unique_id", "ds", "y", "cutoff"}
 
 
 def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str, Any]:
-    """Fill in defaults, check everything, and write models out in full.
+    """Fill in defaults, validate, and expand models to full mappings.
 
-    Resolving twice changes nothing: ``resolve(resolve(x)) == resolve(x)``.
+    Idempotent: ``resolve(resolve(x)) == resolve(x)``.
 
     Parameters
     ----------
     asked
-        Keys of ``workflow/schemas/config.schema.yaml`` in any number and order. Lists may be
-        comma-separated strings, as given on a command line.
+        Any keys of ``workflow/schemas/config.schema.yaml``. Lists may be comma-separated strings,
+        as given on a command line.
     where
         Origin of `asked`, for messages.
 
     Returns
     -------
     dict
-        Every key, in the schema's order. Items of ``models`` and ``baselines`` have the keys
+        All keys, in the schema's order. Items of ``models`` and ``baselines`` have the keys
         name, engine, model, params and exogenous.
 
     Raises
     ------
     UserError
-        One line per problem: key, value and allowed values.
+        One line for each problem: key, value and allowed values.
     """
     if not isinstance(asked, Mapping):
         raise UserError(f"{where}: is a {type(asked).__name__}, not a mapping of keys and values")
@@ -75,14 +75,14 @@ def _expand_models(settings: dict[str, Any], given: Mapping[str, Any], where: st
         settings[key], more = models.expand(settings[key], key, settings)
         wrong += more
     _refuse(wrong, where)
-    if "baselines" not in given:  # a default gives way to a model the user names
+    if "baselines" not in given:  # a model of the user replaces a default baseline
         taken = {item["name"].lower() for item in settings["models"]}
         settings["baselines"] = [
             item for item in settings["baselines"] if item["name"].lower() not in taken
         ]
     together = [*settings["models"], *settings["baselines"]]
     if not together:
-        _refuse(["models and baselines are both empty, name at least one model"], where)
+        _refuse(["models and baselines are both empty; name at least one model"], where)
     _refuse(models.duplicates(together) or schema.problems(settings, _MODEL_KEYS), where)
 
 
@@ -98,11 +98,11 @@ def _inconsistencies(settings: dict[str, Any]) -> list[str]:
         wrong.append(f"val_size is {kept}; it must be 0 or at least {least}")
     if settings["early_stop_patience_steps"] and not kept:
         wrong.append(
-            f"early_stop_patience_steps needs validation data, set val_size to at least {least}"
+            f"early_stop_patience_steps needs validation data; set val_size to at least {least}"
         )
     if shares := [level for level in settings["levels"] if level < 1]:
         write = ", ".join(f"{100 * level:g}" for level in shares)
-        wrong.append(f"levels has {shares[0]:g}, levels are in percent: write {write}")
+        wrong.append(f"levels has {shares[0]:g}, but levels are in percent: write {write}")
     if settings["sort_metric"] not in settings["metrics"]:
         wrong.append(
             f"sort_metric is '{settings['sort_metric']}'; it must be one of metrics"
@@ -112,22 +112,22 @@ def _inconsistencies(settings: dict[str, Any]) -> list[str]:
 
 
 def _columns(settings: Mapping[str, Any]) -> list[str]:
-    """Return one sentence for each column that is given two roles."""
+    """Return one sentence for each column that has two roles."""
     roles: dict[str, str] = {}
     wrong = []
     for key in _ROLES:
         value = settings[key] or []
         for column in value if isinstance(value, list) else [value]:
             if isinstance(value, list) and column in _OWN_COLUMNS - set(roles):
-                wrong.append(f"column '{column}' of {key} has a name that Forerun needs, rename it")
+                wrong.append(f"'{column}' in {key} is a reserved column name; rename the column")
             if column in roles:
-                wrong.append(f"column '{column}' stands in both {roles[column]} and {key}")
+                wrong.append(f"column '{column}' is in both {roles[column]} and {key}")
             roles.setdefault(column, key)
     return wrong
 
 
 def dump(settings: Mapping[str, Any]) -> str:
-    """Return resolved settings as YAML text, keys in the schema's order; it loads back equal."""
+    """Return resolved settings as YAML, keys in the schema's order; loading gives them back."""
     return to_yaml({key: settings[key] for key in schema.properties() if key in settings})
 
 
@@ -137,31 +137,30 @@ def differences(
     same_data: Callable[[Any, Any], bool] | None = None,
     where: str = "configuration",
 ) -> list[tuple[str, Any, Any]]:
-    """Compare what is asked for an existing run with its frozen configuration.
+    """Compare requested settings with the frozen configuration of an existing run.
 
     Parameters
     ----------
     frozen
         The run's own resolved configuration.
     asked
-        What the user names; keys that are left out do not contradict.
+        Settings given by the user; omitted keys do not contradict.
     same_data
-        Decides whether two values of data_file, static_file or futr_file mean the same file;
-        equality if left out.
+        Compares two values of data_file, static_file or futr_file; equality by default.
     where
         Origin of `asked`, for messages.
 
     Returns
     -------
     list of tuple
-        (key, frozen value, asked value) for each key that contradicts, in the schema's order;
+        (key, frozen value, requested value) for each key that differs, in the schema's order;
         models and baselines in their shortest form.
     """
     named = [key for key in asked if key not in _TOLERATED]
     context = {key: value for key, value in frozen.items() if key not in _MODEL_KEYS}
     try:
         resolved = resolve({**context, **asked}, where)
-    except UserError:  # asked and frozen do not go together: compare as they are
+    except UserError:  # both together are invalid: compare the requested settings alone
         resolved = resolve(asked, where)
     from_data, operational = schema.marked("x-from-data"), schema.marked("x-operational")
     found = []
@@ -184,12 +183,12 @@ def differences(
 def disagreements(
     base: Mapping[str, Any], ours: Mapping[str, Any], theirs: Mapping[str, Any], keys: Iterable[str]
 ) -> list[tuple[str, Any, Any]]:
-    """Compare two files that are laid over the same configuration.
+    """Compare two sets of settings, each merged with `base`.
 
     Returns
     -------
     list of tuple
-        (key, value in `ours`, value in `theirs`) for each of `keys` on which they differ.
+        (key, value in `ours`, value in `theirs`) for each of `keys` that differs.
     """
     keys = list(keys)
     if not keys:
@@ -203,13 +202,13 @@ def disagreements(
 
 
 def same_value(key: str, one: Any, other: Any) -> bool:
-    """Return whether two values of a key mean the same, whatever way they were given."""
+    """Return whether two values of a key are equal once coerced to the key's type."""
     rule = schema.properties().get(key)
     return one == other if rule is None else _same(key, coerce(one, rule), coerce(other, rule))
 
 
 def _same(key: str, old: Any, new: Any) -> bool:
-    if key in (*_MODEL_KEYS, "metrics"):  # the order means nothing
+    if key in (*_MODEL_KEYS, "metrics"):  # order does not matter
         old, new = (sorted(value or [], key=str) for value in (old, new))
     return old == new and isinstance(old, bool) == isinstance(new, bool)
 

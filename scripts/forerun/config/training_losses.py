@@ -1,4 +1,4 @@
-"""Training losses of networks: each combination is checked before training."""
+"""Training losses of networks, and validation of their combinations before training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from forerun.base.errors import suggest
 from forerun.config import catalog, schema
 
-#: Distributions of DistributionLoss, and the arguments that only they take.
+#: Distributions of DistributionLoss, each with its additional arguments.
 DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "Normal": (),
     "StudentT": (),
@@ -18,13 +18,13 @@ DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
     "Tweedie": ("rho",),
     "ISQF": ("num_pieces",),
 }
-#: Losses that give a whole distribution, whose mean is the point forecast.
+#: Losses that predict a distribution; its mean is the point forecast.
 DISTRIBUTION_LOSSES = ("DistributionLoss", "PMM", "GMM", "NBMM")
-#: Losses that give quantiles only: their median is the point forecast.
+#: Losses that predict quantiles only; the median is the point forecast.
 QUANTILE_LOSSES = ("MQLoss", "HuberMQLoss")
 #: Losses whose quantile is an input of the network.
 IMPLICIT_LOSSES = ("IQLoss", "HuberIQLoss")
-#: Networks that give one number for each step.
+#: Networks that predict a single value for each step.
 POINT_ONLY = ("DeepNPTS",)
 
 _WHOLE = ("n_components", "num_samples", "num_pieces", "seasonality", "cos_embedding_dim")
@@ -36,7 +36,7 @@ _LEVEL_IN_PERCENT = "levels are in percent, between 1 and 100"
 
 
 def losses() -> Mapping[str, catalog.Arguments]:
-    """Return the losses that a network can be trained with, each with its arguments."""
+    """Return the training losses of networks, each with its arguments."""
     return catalog.offer("neuralforecast").losses
 
 
@@ -46,25 +46,25 @@ def name_of(value: Any) -> str:
 
 
 def distribution_of(value: Any) -> str:
-    """Return the distribution of a DistributionLoss; of another loss its name."""
+    """Return the distribution of a DistributionLoss, or the name of another loss."""
     if isinstance(value, Mapping) and name_of(value) == "DistributionLoss":
         return str(value.get("distribution"))
     return name_of(value)
 
 
 def check(key: str, value: Any) -> list[str]:
-    """Return one sentence for each thing that is wrong with ``loss`` or ``valid_loss`` itself."""
-    known = losses()
+    """Return one sentence for each problem of ``loss`` or ``valid_loss`` alone."""
+    available = losses()
     given = dict(value) if isinstance(value, Mapping) else {"name": value}
     loss = given.pop("name", None)
-    if not isinstance(loss, str) or loss not in known:
-        hint = _hint(loss, known) if isinstance(loss, str) else ""
-        return [f"{key} is {schema.show(value)}; it must be one of {', '.join(known)}{hint}"]
+    if not isinstance(loss, str) or loss not in available:
+        hint = _hint(loss, available) if isinstance(loss, str) else ""
+        return [f"{key} is {schema.show(value)}; it must be one of {', '.join(available)}{hint}"]
     own, wrong = _arguments(loss, given)
     taken = [name for name in own if name != "horizon_weight"]
     for name in given:
         if name == "horizon_weight":
-            wrong.append("'horizon_weight' takes an array, which a configuration cannot hold")
+            wrong.append("'horizon_weight' is an array, which a configuration cannot contain")
         elif name not in taken:
             wrong.append(f"has no argument {schema.show(name)}{suggest(name, taken)}")
         else:
@@ -80,14 +80,14 @@ def check(key: str, value: Any) -> list[str]:
     return [f"{key} {loss} {sentence}" for sentence in wrong]
 
 
-def _hint(loss: str, known: Iterable[str]) -> str:
+def _hint(loss: str, available: Iterable[str]) -> str:
     if loss in DISTRIBUTIONS:
         return f"; write {{name: DistributionLoss, distribution: {loss}}}"
-    return suggest(loss, known)
+    return suggest(loss, available)
 
 
 def _arguments(loss: str, given: Mapping[str, Any]) -> tuple[dict[str, bool], list[str]]:
-    """Return the arguments that a loss takes, each with whether it is needed; and what is wrong."""
+    """Return the arguments of a loss, each with whether it is required, and the problems."""
     own = {name: one.required for name, one in losses()[loss].items()}
     if loss != "DistributionLoss" or "distribution" not in given:
         return own, []
@@ -169,7 +169,7 @@ def _check_unique(name: str, values: list[Any]) -> list[str]:
 
 
 def _check_median(loss: str, quantiles: Any) -> list[str]:
-    """The point forecast of a loss that gives quantiles only is their median."""
+    """Require the median: it is the point forecast of a loss that predicts quantiles only."""
     if loss not in QUANTILE_LOSSES or not isinstance(quantiles, list) or not quantiles:
         return []
     if _check_quantiles("quantiles", quantiles) or 0.5 in quantiles:
@@ -179,9 +179,9 @@ def _check_median(loss: str, quantiles: Any) -> list[str]:
 
 
 def check_pair(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
-    """Return one sentence for each way in which a model's losses do not go together.
+    """Return one sentence for each incompatibility between a model's losses.
 
-    Each of them has passed :func:`check`.
+    Each loss has passed :func:`check`.
     """
     loss, valid = params.get("loss"), params.get("valid_loss")
     own, other = name_of(loss), name_of(valid)
@@ -189,24 +189,24 @@ def check_pair(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
     if (info.base or info.name) in POINT_ONLY:
         for key, name in (("loss", own), ("valid_loss", other)):
             if name in several:
-                return [f"{info.name} has a point loss only (such as MAE), its {key} is {name}"]
+                return [f"{info.name} supports point losses only (such as MAE); {key} is {name}"]
     if valid is None:
         return []
     leave = "leave valid_loss out"
     if own in IMPLICIT_LOSSES or other in IMPLICIT_LOSSES:
         return [] if own == other else [f"valid_loss must be {own} when loss is; {leave}"]
     if other in DISTRIBUTION_LOSSES:
-        same = f"valid_loss {other} goes with the same loss only; {leave}"
+        same = f"valid_loss {other} requires the same loss; {leave}"
         return [] if loss == valid else [same]
     if other not in QUANTILE_LOSSES:
-        alone = f"valid_loss {other} does not go with the loss {own}; {leave}"
+        alone = f"valid_loss {other} cannot be combined with the loss {own}; {leave}"
         return [alone] if own in QUANTILE_LOSSES else []
     if own not in several or _grid(loss) != _grid(valid):
-        return [f"valid_loss {other} does not go with another loss or other quantiles; {leave}"]
+        return [f"valid_loss {other} requires a loss with the same quantiles; {leave}"]
     return []
 
 
 def _grid(loss: Any) -> Any:
-    """Return what decides how many numbers a loss gives for each step."""
+    """Return the arguments that determine the number of outputs of a loss for each step."""
     given = loss if isinstance(loss, Mapping) else {}
     return given.get("quantiles"), given.get("level")

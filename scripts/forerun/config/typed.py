@@ -1,7 +1,7 @@
-"""Settings as typed: a run id, a path or a column name is a string, whatever it looks like.
+"""Settings as typed: run ids, paths and column names are strings, even if they look otherwise.
 
 ``run_id: 2024_11`` is not the number 202411, ``target_col: no`` is not false, and
-``--set target_col='#Passengers'`` is no comment. Which keys are text is said by the schema.
+``--set target_col='#Passengers'`` is not a comment. The schema defines which keys are strings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from forerun.base.yaml_files import load_yaml
 from forerun.config import schema
 
 _TEXT = "tag:yaml.org,2002:str"
-#: Tags that YAML gives to plain scalars by what they look like; null is meant as it is written.
+#: Tags that YAML infers for plain scalars; null stays null.
 _GUESSED = {f"tag:yaml.org,2002:{kind}" for kind in ("bool", "int", "float", "value", "merge")}
 _TAGGED = "!!str "
 _WORDS = {"true": True, "false": False, "null": None, "none": None, "": None}
@@ -27,24 +27,27 @@ _MODEL_TEXTS = ("name", "engine", "model", "transform")
 
 
 def is_text(key: str) -> bool:
-    """Return whether the values of a key are text (or null, or a number: ``freq``)."""
+    """Return whether the values of a key are strings (or null, or a number: ``freq``)."""
     return "string" in schema.types(schema.properties().get(key, {}))
 
 
 def is_list_of_text(key: str) -> bool:
-    """Return whether a key holds a list of names: columns or models."""
+    """Return whether the value of a key is a list of columns or models."""
     rule = schema.properties().get(key, {})
     named = rule.get("items", {}).get("$ref", "").rpartition("/")[2]
     return "array" in schema.types(rule) and named in ("column", "model")
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
-    """Read a configuration file of a user; see :func:`forerun.base.yaml_files.load_yaml`."""
+    """Read a configuration file written by a user.
+
+    See :func:`forerun.base.yaml_files.load_yaml`.
+    """
     return load_yaml(path, _keep_text)
 
 
 def _keep_text(document: yaml.Node) -> None:
-    """Make the plain scalars of text keys strings, before YAML makes something else of them."""
+    """Tag the plain scalars of string keys as strings, before YAML infers another type."""
     if not isinstance(document, yaml.MappingNode):
         return
     for key_node, node in document.value:
@@ -74,17 +77,17 @@ def _as_text(node: yaml.Node, keep_integers: bool = False) -> None:
 
 
 def assignment(pair: str, quoted: bool = False) -> tuple[str, Any]:
-    """Read ``key=value``: text for text keys, otherwise as Snakemake reads it.
+    """Parse ``key=value``: a string for string keys, otherwise as Snakemake parses it.
 
     Parameters
     ----------
     quoted
-        Whether quotes around the value are taken off, as Snakemake's ``--config`` does.
+        Whether to strip quotes around the value, as Snakemake's ``--config`` does.
 
     Raises
     ------
     UserError
-        It has another form, or the value is nested.
+        The pair is malformed, or its value is nested.
     """
     key, sign, text = pair.partition("=")
     if not sign or not re.fullmatch(r"[A-Za-z_]\w*", key):
@@ -119,7 +122,7 @@ def _value(key: str, text: str) -> Any:
     except yaml.YAMLError:
         return text
     if isinstance(value, dict) or (isinstance(value, list) and any(map(_nested, value))):
-        raise UserError(f"{key}: nested values belong in a file, give it with --config FILE")
+        raise UserError(f"{key}: nested values belong in a file; pass it with --config FILE")
     return value
 
 
@@ -128,14 +131,14 @@ def _nested(value: Any) -> bool:
 
 
 def options(parsed: Mapping[str, Any], pairs: Iterable[str]) -> dict[str, Any]:
-    """Return Snakemake's ``--config`` with text as it was typed.
+    """Return the settings of Snakemake's ``--config`` with strings as typed.
 
     Parameters
     ----------
     parsed
-        What Snakemake made of it.
+        The settings as parsed by Snakemake.
     pairs
-        The arguments themselves, ``key=value``.
+        The arguments, ``key=value``.
     """
     found = dict(parsed)
     for pair in pairs:
@@ -144,5 +147,5 @@ def options(parsed: Mapping[str, Any], pairs: Iterable[str]) -> dict[str, Any]:
             try:
                 found[key] = assignment(pair, quoted=True)[1]
             except UserError:
-                continue  # nested: models with their arguments, which Snakemake has read
+                continue  # nested, such as models with arguments: keep what Snakemake parsed
     return found

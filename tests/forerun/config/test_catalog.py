@@ -63,10 +63,10 @@ def without(monkeypatch, *packages):
 @pytest.mark.parametrize(
     ("model", "packages", "reason"),
     [
-        ("AutoETS", ["statsforecast"], "needs the package statsforecast, install it: pip install"),
-        ("LightGBM", ["lightgbm"], "needs the package lightgbm, install it: pip install lightgbm"),
+        ("AutoETS", ["statsforecast"], "needs the package statsforecast; install it with: pip"),
+        ("LightGBM", ["lightgbm"], "needs the package lightgbm; install it with: pip install"),
         ("Ridge", ["mlforecast", "scikit-learn"], "needs the packages mlforecast and scikit-learn"),
-        ("AutoxLSTM", ["xlstm"], "needs the package xlstm, install it: pip install xlstm"),
+        ("AutoxLSTM", ["xlstm"], "needs the package xlstm; install it with: pip install xlstm"),
     ],
 )
 def test_a_library_that_is_not_installed(monkeypatch, model, packages, reason):
@@ -86,7 +86,7 @@ def test_another_version_than_the_catalog_s_is_said_where_it_matters(monkeypatch
     assert catalog.outdated("statsforecast") == ""
     assert params.check(info, {"color": 1}) == ["Holt has no argument 'color'"]
     monkeypatch.setattr(engines, "version", lambda name: newer.get(name) or installed(name))
-    note = r"made from statsforecast [\d.]+ \(99.0 is installed\); make it again with: python -m "
+    note = r"generated for statsforecast [\d.]+ \(99.0 is installed\); regenerate it with: python "
     with pytest.raises(UserError, match=rf"no model 'Prophecy'; the catalog of models was {note}"):
         catalog.find("Prophecy")
     assert re.search(note, params.check(info, {"color": 1})[0])

@@ -208,7 +208,7 @@ BAD = [
     ({"metrics": ["mae"], "sort_metric": "mse"}, ["sort_metric is 'mse'", "metrics (mae)"]),
     ({"levels": [0]}, ["levels[0] is 0", "between 0 and 100"]),
     ({"levels": [100]}, ["levels[0] is 100"]),
-    ({"levels": "0.8,0.95"}, ["levels has 0.8, levels are in percent: write 80, 95"]),
+    ({"levels": "0.8,0.95"}, ["levels has 0.8, but levels are in percent: write 80, 95"]),
     ({"levels": [80, 80.0]}, ["levels contains duplicates"]),
     ({"levels": "a,80"}, ["levels[1] is 'a'"]),
     ({"on_gaps": "ignore"}, ["on_gaps is 'ignore'", "error, fill"]),

@@ -126,15 +126,15 @@ MQ = {"name": "MQLoss", "quantiles": [0.1, 0.5, 0.9]}
         ("GMM", "GMM", ""),
         ("GMM", "MAE", ""),
         (distribution("Normal"), "MQLoss", ""),
-        ("MQLoss", "MAE", "valid_loss MAE does not go with the loss MQLoss"),
-        ("MAE", "MQLoss", "valid_loss MQLoss does not go with another loss or other quantiles"),
-        (None, "MQLoss", "valid_loss MQLoss does not go with another loss"),
+        ("MQLoss", "MAE", "valid_loss MAE cannot be combined with the loss MQLoss"),
+        ("MAE", "MQLoss", "valid_loss MQLoss requires a loss with the same quantiles"),
+        (None, "MQLoss", "valid_loss MQLoss requires a loss with the same quantiles"),
         (MQ, "MQLoss", "or other quantiles; leave valid_loss out"),
         (distribution("Normal"), MQ, "or other quantiles; leave valid_loss out"),
         ("IQLoss", "MAE", "valid_loss must be IQLoss when loss is; leave valid_loss out"),
         ("IQLoss", "HuberIQLoss", "valid_loss must be IQLoss"),
-        ("MAE", "GMM", "valid_loss GMM goes with the same loss only"),
-        ("GMM", "PMM", "valid_loss PMM goes with the same loss only"),
+        ("MAE", "GMM", "valid_loss GMM requires the same loss"),
+        ("GMM", "PMM", "valid_loss PMM requires the same loss"),
     ],
 )
 def test_pairs(loss: Any, valid: Any, words: str) -> None:
@@ -148,7 +148,7 @@ def test_pairs(loss: Any, valid: Any, words: str) -> None:
 @pytest.mark.parametrize("loss", ["MQLoss", "GMM", distribution("Normal")])
 def test_a_network_of_points(loss: Any) -> None:
     with pytest.raises(
-        UserError, match=r"DeepNPTS has a point loss only .such as MAE., its loss is"
+        UserError, match=r"DeepNPTS supports point losses only .such as MAE.; loss is"
     ):
         resolved(loss, model="DeepNPTS")
     resolved("MAE", model="DeepNPTS")

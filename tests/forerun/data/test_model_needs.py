@@ -91,7 +91,7 @@ def test_a_missing_package_is_named_with_its_command(monkeypatch: pytest.MonkeyP
         engines, "version", lambda name: None if name == "scikit-learn" else installed(name)
     )
     for model in ("MFLES", "AutoMFLES"):
-        with pytest.raises(UserError, match="it needs the package scikit-learn, install it: pip"):
+        with pytest.raises(UserError, match="it needs the package scikit-learn; install it with"):
             checked([1, 2], model=model)
 
 
