@@ -55,7 +55,7 @@ TABLES: dict[str, tuple[bytes, str]] = {
     "column twice": (table([f"{r},1" for r in ROWS], "unique_id,ds,y,y"), "two columns named 'y'"),
     "infinite": (table([*ROWS[:-1], "a,2024-01-30,inf"]), "infinite"),
     "too large": (table([*ROWS[:-1], "a,2024-01-30,1e400"]), "infinite"),
-    "complex number": (table([*ROWS[:-1], "a,2024-01-30,1+2j"]), "is no number"),
+    "complex number": (table([*ROWS[:-1], "a,2024-01-30,1+2j"]), "is not a number"),
     "no values": (table([f"a,{day}," for day in DAYS]), "no target value at all"),
     "rows without name": (table([f",{day},1" for day in DAYS]), "30 rows without a name"),
     "ragged": (table([*ROWS, "a,2024-01-31,1,2,3"]), "line 32 has 5 fields"),

@@ -1,4 +1,4 @@
-"""Tables of time series: reading, checking, filling, and splitting for the engines."""
+"""Tables of time series: reading, checking, filling and splitting."""
 
 from forerun.data.grid import season_length
 from forerun.data.lengths import required_length

@@ -1,4 +1,4 @@
-"""Integers as times: a counter, dates written without separators, or Unix time."""
+"""Integers as times: counters, dates without separators, and Unix time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from forerun.data.parsing import Bools, Ints, Times
 from forerun.data.problems import show
 
-#: Number of digits -> pandas' format, how people call it, months that one names.
+#: Number of digits -> format for pandas, common name, length in months (0 for days and shorter).
 DATES = {
     6: ("%Y%m", "YYYYMM", 1),
     8: ("%Y%m%d", "YYYYMMDD", 0),
@@ -18,11 +18,11 @@ DATES = {
     12: ("%Y%m%d%H%M", "YYYYMMDDHHMM", 0),
     14: ("%Y%m%d%H%M%S", "YYYYMMDDHHMMSS", 0),
 }
-#: Steps of Unix time in a second.
+#: Units of Unix time per second.
 UNIX = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
 FIRST, LAST = 631_152_000, 4_102_444_800  # 1990 and 2100 in Unix time
 MOST = 0.9
-"""Share of the numbers that must be dates; the others are reported as unreadable."""
+"""Minimum share of numbers that must be dates; the others are reported as unreadable."""
 
 
 def is_number(freq: str | int | None) -> bool:
@@ -31,38 +31,39 @@ def is_number(freq: str | int | None) -> bool:
 
 
 def read(value: Ints, bad: Bools, freq: str | int | None) -> Times:
-    """Read whole numbers as what they look like; a configured frequency decides.
+    """Parse integers as dates, Unix time or a counter, whichever they look like.
 
-    A dated `freq` asks for dates, a number for numbers.
+    A configured frequency decides: a date offset means dates, a number means a counter.
     """
     plain = Times(value, bad, False)
     good = pd.Series(value[~bad])
     if good.empty or is_number(freq):
         return plain
     distinct = good.drop_duplicates()
-    found = _dates(distinct) or _unix(distinct)
-    if found is None and freq is not None:
-        found = _years(distinct)
-    if found is None:
+    reading = _dates(distinct) or _unix(distinct)
+    if reading is None and freq is not None:
+        reading = _years(distinct)
+    if reading is None:
         parts = _parts_of_years(distinct)
         plain.trouble = parts if parts or freq is None else _hint(distinct, freq)
         return plain
-    dates, said, months = found
+    dates, name, months = reading
     lookup = pd.Series(dates.to_numpy(), index=distinct.to_numpy())
     stamps = np.zeros(len(value), dtype=np.int64)
     read = lookup.reindex(good.to_numpy()).to_numpy().astype("datetime64[ns]")
     wrong = bad.copy()
     wrong[~bad] = np.isnat(read)
     stamps[~wrong] = read[~np.isnat(read)].astype(np.int64)
-    note = f"whole-number times were read as {said} (freq: 1 would keep them as numbers)"
-    return Times(stamps, wrong, True, [note], utc="Unix" in said, months=months)
+    note = f"whole-number times were read as {name} (freq: 1 would keep them as numbers)"
+    return Times(stamps, wrong, True, [note], utc="Unix" in name, months=months)
 
 
-Found = tuple[pd.Series, str, int]
+#: Dates, their name for messages, and the months of a period.
+Reading = tuple[pd.Series, str, int]
 
 
-def _dates(distinct: pd.Series) -> Found | None:
-    """Read 202401, 20240131 and longer ones."""
+def _dates(distinct: pd.Series) -> Reading | None:
+    """Parse dates such as 202401 or 20240131."""
     digits = {len(str(number)) for number in (distinct.min(), distinct.max())}
     form, name, months = DATES.get(digits.pop(), ("", "", 0)) if len(digits) == 1 else ("", "", 0)
     if not form or distinct.min() < 0:
@@ -74,7 +75,7 @@ def _dates(distinct: pd.Series) -> Found | None:
     return (dates, f"dates ({name})", months) if dates.notna().mean() >= MOST else None
 
 
-def _unix(distinct: pd.Series) -> Found | None:
+def _unix(distinct: pd.Series) -> Reading | None:
     for name, steps in UNIX.items():
         if distinct.min() >= FIRST * steps and distinct.max() < LAST * steps:
             stamps = (distinct * (10**9 // steps)).to_numpy().view("datetime64[ns]")
@@ -82,15 +83,15 @@ def _unix(distinct: pd.Series) -> Found | None:
     return None
 
 
-def _years(distinct: pd.Series) -> Found | None:
-    """Read 2001: only where dates are asked for, since years are good whole numbers as well."""
+def _years(distinct: pd.Series) -> Reading | None:
+    """Parse years such as 2001; for a configured date offset only, as they may be a counter."""
     if distinct.min() < 1678 or distinct.max() > 2261:
         return None
     return pd.to_datetime(distinct.astype(str), format="%Y", errors="coerce"), "years", 12
 
 
 def _parts_of_years(distinct: pd.Series) -> str:
-    """Say that 202052, 202101 are weeks, 20014, 20021 quarters: they jump only between years."""
+    """Return a hint if numbers look like weeks (202052, 202101) or quarters (20014, 20021)."""
     numbers = np.sort(distinct.to_numpy())
     before = numbers[:-1][np.diff(numbers) > 1]
     after = numbers[1:][np.diff(numbers) > 1]

@@ -1,4 +1,4 @@
-"""From a user's table to a sorted panel: columns, names, times, numbers, duplicates, frequency."""
+"""Checks of a user's table on the way to a sorted panel: columns, names, times, numbers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ RESERVED = ("unique_id", "ds", "y", "cutoff", "available_mask", "sample_weight",
 
 @dataclass(frozen=True)
 class Roles:
-    """Which column of the user's table is what.
+    """Roles of the columns of a user's table.
 
     Attributes
     ----------
     single : bool
-        The table is one series (``id_col: null``); `id` is a column that `tidy` adds.
+        Whether the table is a single series (``id_col: null``); `tidy` then adds the column `id`.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Roles:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Roles:
-        """Take the roles from the resolved configuration."""
+        """Return the roles from the resolved configuration."""
         hist, futr, stat = (
             tuple(str(name) for name in settings.get(key) or ())
             for key in ("hist_exog", "futr_exog", "stat_exog")
@@ -63,7 +63,7 @@ class Roles:
 
 
 def tidy(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
-    """Return the table with text as column names and nothing useful left in its index."""
+    """Return the table with strings as column names and a default index."""
     if roles.id in frame.index.names and roles.id not in frame.columns:
         frame = frame.reset_index()
     frame = frame.copy(deep=False)
@@ -81,7 +81,7 @@ def check_columns(
     futr: pd.DataFrame | None,
     problems: Problems,
 ) -> None:
-    """Note columns that are missing, that are there twice, or that are asked to be two things."""
+    """Report columns that are missing, duplicated or have two roles."""
     asked = {roles.id: "id_col", roles.time: "time_col", roles.target: "target_col"}
     if len(asked) < 3:
         problems.add("id_col, time_col and target_col must name three different columns")
@@ -92,7 +92,7 @@ def check_columns(
     ):
         for name in names:
             if name in asked:
-                problems.add(f"column {show(name)} is asked for twice: {asked[name]} and {key}")
+                problems.add(f"column {show(name)} is in both {asked[name]} and {key}")
             elif name in RESERVED:
                 problems.add(f"{key} cannot have the name {show(name)}; rename that column")
             asked[name] = key
@@ -111,7 +111,7 @@ def check_columns(
 def _check_table(
     frame: pd.DataFrame, asked: Mapping[str, str], where: str, problems: Problems
 ) -> None:
-    # A file of which only some columns were read remembers the names of all.
+    # `attrs` has the names of all columns of the file, including those that were not read.
     names = frame.attrs.get("columns") or list(frame.columns)
     twice = set(frame.columns[frame.columns.duplicated()])
     missing = {key for name, key in asked.items() if name not in frame.columns}
@@ -120,7 +120,7 @@ def _check_table(
             hint = suggest(name, names) or f" (there are {', '.join(map(show, names[:8]))})"
             problems.add(f"column {show(name)} ({key}) is missing{where}{hint}")
         elif name in twice:
-            problems.add(f"column {show(name)} ({key}) is there twice{where}")
+            problems.add(f"column {show(name)} ({key}) is duplicated{where}")
     time_col = next((name for name, key in asked.items() if key == "time_col"), "")
     if not where and (hint := layouts.hint(frame, names, missing, time_col)):
         problems.add(hint)
@@ -135,16 +135,16 @@ def to_panel(
     problems: Problems,
     where: str = "",
 ) -> Panel:
-    """Parse a table; unusable rows are noted and left out.
+    """Convert a table to a panel; unusable rows are reported and dropped.
 
     Parameters
     ----------
     times : Times
-        Its parsed time column.
+        The parsed time column.
     columns : mapping
-        Name in the panel -> column of the table, for everything that must be a number.
+        Name in the panel -> column of the table, for all numeric columns.
     writings : mapping
-        Column of the table -> how its numbers are written, where they are text.
+        Column of the table -> number format, for columns of strings.
     where : str
         Added to column names in messages.
     """
@@ -168,29 +168,29 @@ def to_panel(
 
 
 def _check_times(column: pd.Series, times: Times, problems: Problems, where: str) -> None:
-    """Note times that are none."""
-    said = f"column {show(column.name)}{where}"
+    """Report times that cannot be parsed."""
+    name = f"column {show(column.name)}{where}"
     if times.trouble:
-        problems.add(f"{said}: {times.trouble}")
+        problems.add(f"{name}: {times.trouble}")
     if times.bad.any():
         row = int(np.argmax(times.bad))
         number = count(int(times.bad.sum()), "value")
         mixed = not times.bad.all() and readable(column.iloc[row])
         how = MIXED if mixed else FORMS
         problems.add(
-            f"{said}: {number} of {len(column)} cannot be read as a time, "
+            f"{name}: {number} of {len(column)} cannot be read as a time, "
             f"e.g. {show(column.iloc[row])} in data row {row + 1} ({how})"
         )
 
 
 def check_numbers(column: pd.Series, wrong: Bools, problems: Problems, where: str) -> None:
-    """Note values that are no numbers."""
+    """Report values that are not numbers."""
     if wrong.any():
         row = int(np.argmax(wrong))
         value = str(column.iloc[row])
         comma = re.fullmatch(r"\s*[+-]?[\d.]*,\d+\s*", value)
         hint = " (write numbers with a decimal point)" if comma else ""
-        number = count(int(wrong.sum()), "value is no number", "values are no numbers")
+        number = count(int(wrong.sum()), "value is not a number", "values are not numbers")
         problems.add(
             f"column {show(column.name)}{where}: {number}, e.g. {show(value)} "
             f"in data row {row + 1}{hint}"
@@ -198,24 +198,24 @@ def check_numbers(column: pd.Series, wrong: Bools, problems: Problems, where: st
 
 
 def check_infinite(panel: Panel, names: Mapping[str, str], problems: Problems) -> None:
-    """Note infinite values; they are treated as missing from then on."""
+    """Report infinite values and set them to NaN."""
     for name, values in panel.columns.items():
-        endless = np.isinf(values)
-        if endless.any():
-            row = int(np.argmax(endless))
-            number = count(int(endless.sum()), "value is", "values are")
+        infinite = np.isinf(values)
+        if infinite.any():
+            row = int(np.argmax(infinite))
+            number = count(int(infinite.sum()), "value is", "values are")
             problems.add(
-                f"column {show(names[name])}: {number} infinite ({panel.name(panel.code[endless])} "
-                f"at {panel.said(row)})"
+                f"column {show(names[name])}: {number} infinite "
+                f"({panel.name(panel.code[infinite])} at {panel.time_text(row)})"
             )
-            values[endless] = np.nan
-            panel.damaged[panel.code[endless]] = True
+            values[infinite] = np.nan
+            panel.damaged[panel.code[infinite]] = True
 
 
 def without_duplicates(panel: Panel, problems: Problems, single: bool = False) -> Panel:
-    """Note times that a series has twice; the first row stays.
+    """Report duplicate times of a series and keep the first row.
 
-    `single` says that there is no column that names series.
+    `single` means that the table has no column with the names of series.
     """
     again = np.zeros(len(panel), dtype=bool)
     again[1:] = (panel.code[1:] == panel.code[:-1]) & (panel.time[1:] == panel.time[:-1])
@@ -228,6 +228,6 @@ def without_duplicates(panel: Panel, problems: Problems, single: bool = False) -
         why = "; id_col is null: name the column of the series if there are several"
     problems.add(
         f"{number} a time of the same series ({panel.name(panel.code[again])} at "
-        f"{panel.said(row)}){why}"
+        f"{panel.time_text(row)}){why}"
     )
     return panel.take(~again)

@@ -1,4 +1,4 @@
-"""Checksums of the rows that a fit sees and of the history that a model is scored on."""
+"""Checksums of the rows that a fit uses and of the history that models are scored on."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def rows(data: str | Path | pd.DataFrame, columns: list[str], left_out: int = 0) -> dict[str, str]:
-    """What identifies the rows that a fit sees: a sha256 for each column that it uses.
+    """Return the sha256 of each column that a fit uses, over the rows with a target.
 
-    They are computed from the data each time: what is noted beside them may be wrong.
+    Always computed from the data: a recorded checksum may be wrong.
 
     Parameters
     ----------
-    data : the run's ``data.parquet``, or its content; rows without a target only serve forecasts
-    left_out : steps at the end of each series that the fit does not see
+    data : the run's ``data.parquet`` or its content
+    left_out : steps at the end of each series that the fit does not use
     """
     import pandas as pd
 
@@ -42,7 +42,7 @@ def _read(data: str | Path, columns: list[str]) -> pd.DataFrame:
 
 
 def columns_sha256(frame: pd.DataFrame) -> dict[str, str]:
-    """Identify each column by its values and their order: what a model sees decides what it is."""
+    """Return the sha256 of the values of each column, in their order."""
     from pandas.util import hash_pandas_object
 
     return {
@@ -55,6 +55,6 @@ def columns_sha256(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def history_sha256(data: str | Path) -> str:
-    """Identify the series and values of a run's ``data.parquet``: what its models are scored on."""
-    found = rows(data, ["unique_id", "ds", "y"])
-    return hashlib.sha256("".join(found.values()).encode()).hexdigest()
+    """Return the sha256 of series, times and targets in a run's ``data.parquet``."""
+    sums = rows(data, ["unique_id", "ds", "y"])
+    return hashlib.sha256("".join(sums.values()).encode()).hexdigest()

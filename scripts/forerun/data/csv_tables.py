@@ -1,4 +1,4 @@
-"""Reading CSV in its dialects: separators, encodings, decimal marks."""
+"""Reading CSV files with any separator, encoding and decimal mark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from forerun.data.numbers import MISSING_WORDS, Evidence
 from forerun.data.problems import count, show
 
 BLOCK_BYTES = 1 << 24
-#: The decimal mark that a separator lets expect: where a comma is one, semicolons separate.
+#: Separator -> the likely decimal mark: files with decimal commas use semicolons.
 PRIORS = {",": ".", ";": ","}
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd"}
 MISSING = ("", "#N/A", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "-nan", "-NaN")
@@ -33,17 +33,17 @@ def read_csv(
     Parameters
     ----------
     wanted : set of str, optional
-        The columns to read; all if None.
+        Columns to read; all if None.
     text : tuple of str
-        Columns that stay text whatever they hold.
+        Columns to keep as strings.
 
     Returns
     -------
     table : pyarrow.Table
-        Columns of numbers whose decimal mark is open are text.
+        Numeric columns with an ambiguous decimal mark are strings.
     about : dict
-        ``columns``, ``notes``, ``separator``, ``prior`` and ``decimals`` as
-        :func:`forerun.data.numbers.writings` asks for.
+        ``columns``, ``notes``, ``separator``, ``prior`` and ``decimals``; see
+        :func:`forerun.data.numbers.writings`.
     """
     compression = next((c for magic, c in COMPRESSIONS.items() if start.startswith(magic)), None)
     dialect = sniff(path, compression, wanted)
@@ -60,10 +60,10 @@ def read_csv(
             if "invalid UTF8" not in str(error):
                 raise _explain(path, dialect, error) from error
     if table is None:
-        raise UserError(f"{show(path, 200)} is no text in a known encoding (use UTF-8)")
+        raise UserError(f"{show(path, 200)} is not text in a known encoding (use UTF-8)")
     notes = []
     if dialect.encoding not in ("utf-8", "utf-8-sig"):
-        notes.append(f"the file was read as {dialect.encoding}, it is not UTF-8")
+        notes.append(f"the file is not UTF-8 and was read as {dialect.encoding}")
     if dialect.separator != ",":
         named = {"\t": "tabs"}.get(dialect.separator, f"'{dialect.separator}'")
         notes.append(f"columns are separated by {named}")
@@ -79,7 +79,7 @@ def read_csv(
 def _convert(
     path: Path, dialect: Dialect, wanted: set[str] | None
 ) -> tuple[pa.Table, dict[str, str]]:
-    """Read the file; return the table and the decimal marks of its columns that are certain."""
+    """Read the file; return the table and the unambiguous decimal marks of its columns."""
     chosen = [n for n in dict.fromkeys(dialect.header) if wanted is None or n.strip() in wanted]
     if not chosen:
         return pa.table({}), {}
@@ -94,7 +94,7 @@ def _convert(
                 decimals[name] = dialect.decimal
             else:
                 doubtful.append(name)
-    if doubtful:  # as text they tell more: 1.020 is another writing of 1.02
+    if doubtful:  # strings are more informative: 1.020 and 1.02 are the same float
         texts = _arrow(path, dialect, doubtful, dict.fromkeys(doubtful, TEXT))
         prior = PRIORS.get(dialect.separator)
         for name in doubtful:
@@ -115,7 +115,7 @@ def _convert(
 
 
 def _read(path: Path, dialect: Dialect, chosen: list[str]) -> pa.Table:
-    """Read some columns; one whose kind changes on the way is read as text."""
+    """Read some columns; a column whose type changes within the file is read as strings."""
     types = dict(dialect.types)
     while True:
         try:
@@ -125,7 +125,7 @@ def _read(path: Path, dialect: Dialect, chosen: list[str]) -> pa.Table:
             name = dialect.header[int(found[1])] if found else None
             if name is None or name in types:
                 raise
-            # One column after the other would be slow in a file with thousands of them.
+            # Retrying for each column would be slow in a file with thousands of them.
             late = [name] if len(types) < len(dialect.types) + 8 else chosen
             types.update({n: TEXT for n in late if n not in types})
 
@@ -135,7 +135,7 @@ def _with(table: pa.Table, name: str, column: pa.ChunkedArray) -> pa.Table:
 
 
 def _certain(column: pa.ChunkedArray) -> bool:
-    """Return whether some number has too many or too few digits to be one of grouped thousands."""
+    """Return whether the digits of some number rule out that the mark groups thousands."""
     size = np.abs(column.to_numpy())
     size = size[np.isfinite(size) & (size != np.floor(size))]
     finer = np.abs(size * 1000 - (size * 1000).round()) > 1e-6
@@ -168,9 +168,9 @@ def _arrow(
 
 
 def _numbers(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str | None]:
-    """Return a column of text as numbers, with their mark, if it holds nothing else.
+    """Convert a column of strings to numbers; return it with its decimal mark.
 
-    A column in which the mark is open, or which holds other text as well, stays text.
+    A column with an ambiguous mark or other strings is returned unchanged, with None.
     """
     column = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     column = column.unify_dictionaries()
@@ -196,7 +196,7 @@ def _numbers(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, str | None]:
 
 
 def _explain(path: Path, dialect: Dialect, error: pa.ArrowInvalid) -> UserError:
-    """Describe in a user's words what the CSV reader stumbled over."""
+    """Describe an error of the CSV reader for users."""
     try:  # only a single thread counts the lines
         _arrow(path, dialect, list(dialect.header[:1]), {}, threads=False)
     except pa.ArrowInvalid as again:

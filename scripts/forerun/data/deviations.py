@@ -1,4 +1,4 @@
-"""Irregular time steps: which one, where, and the likely cause."""
+"""Diagnosis of irregular time steps: their place and likely cause."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ SECOND = 10**9
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-#: Clocks that a jitter lies beside: pandas' name and length.
+#: Frequencies that jittering times are compared with: pandas' name and length.
 _CLOCKS = {"D": DAY, "h": HOUR, "30min": 30 * MINUTE, "15min": 15 * MINUTE, "10min": 10 * MINUTE,
            "5min": 5 * MINUTE, "min": MINUTE, "s": SECOND}  # fmt: skip
 _TOLERANCE = 0.05
-"""Share of a step that clocks may be wrong by, to be called jitter."""
+"""Maximum deviation that counts as jitter, as a share of a step."""
 _SUMMER = (HOUR, HOUR // 2)
 
 
 def usual(values: Ints) -> int:
-    """Return the most frequent value, the smallest of several."""
+    """Return the most frequent value; of several, the smallest."""
     if (values == values[0]).all():
         return int(values[0])
     counts = pd.Series(values).value_counts()
@@ -32,18 +32,18 @@ def usual(values: Ints) -> int:
 
 def duration(span: int) -> str:
     """Return a span of time in words: ``1 day``, ``23 hours``, ``1 hour 2 seconds``."""
-    said = []
+    parts = []
     for name, length in (("day", DAY), ("hour", HOUR), ("minute", MINUTE), ("second", SECOND)):
         number, span = divmod(span, length)
         if number:
-            said.append(count(number, name))
-    if span or not said:
-        said.append(f"{span / SECOND:g} seconds")
-    return " ".join(said)
+            parts.append(count(number, name))
+    if span or not parts:
+        parts.append(f"{span / SECOND:g} seconds")
+    return " ".join(parts)
 
 
 def jitter(panel: Panel) -> str:
-    """Return a complaint if the times lie a little beside even steps, or an empty string."""
+    """Return a message if times deviate slightly from even steps, or an empty string."""
     same = panel.code[1:] == panel.code[:-1]
     for name, length in _CLOCKS.items():
         rounded = (panel.time + length // 2) // length * length
@@ -56,41 +56,41 @@ def jitter(panel: Panel) -> str:
         beside = off > 0
         even = pd.Series(off).groupby(panel.code).nunique().max() <= 1
         if even or (off % _SUMMER[-1] == 0).all():
-            return ""  # shifted, but evenly; or by summer time
+            return ""  # a constant shift, or daylight saving time
         row = int(np.argmax(beside))
         return (
-            f"{int(beside.sum())} of {len(panel)} time stamps lie up to {duration(int(off.max()))} "
-            f"beside even steps of {duration(usual(steps))} ({panel.name(panel.code[beside])} at "
-            f"{panel.said(row)}), likely the jitter of a clock; round them: "
+            f"{int(beside.sum())} of {len(panel)} time stamps are up to {duration(int(off.max()))} "
+            f"off even steps of {duration(usual(steps))} ({panel.name(panel.code[beside])} at "
+            f"{panel.time_text(row)}), likely clock jitter; round them: "
             f"table[time] = table[time].dt.round('{name}')"
         )
     return ""
 
 
 def clock_change(times: Ints, dated: bool, what: str) -> str:
-    """Return a remark if all of some times are in the hours at which clocks change.
+    """Return a hint if all given times are at hours at which clocks change.
 
     Parameters
     ----------
     times : array of int64
-        The times that are twice, or missing.
+        Duplicate or missing times.
     what : str
-        What clocks do then.
+        What clocks do with the hour, such as "skip".
     """
     stamps = pd.DatetimeIndex(times.astype("datetime64[ns]")) if dated else pd.DatetimeIndex([])
     sundays = (stamps.weekday == 6) & (stamps.hour < 4) & stamps.month.isin([3, 4, 9, 10, 11])
     if not len(stamps) or not sundays.all() or (stamps == stamps.normalize()).all():
         return ""
-    return f"; likely the hour that clocks {what}: write times in UTC, or with their offset"
+    return f"; likely the hour that clocks {what}: write times in UTC or with their offset"
 
 
 def explain(panel: Panel, row: int, sound: Bools) -> str:
-    """Say which step leads to a time beside the grid, and what is likely behind it.
+    """Describe the step to a time that is off the grid, and its likely cause.
 
     Parameters
     ----------
     row : int
-        The first row that does not fit.
+        First row that is off the grid.
     sound : array of bool
         Rows of series without unreadable values.
     """
@@ -103,8 +103,9 @@ def explain(panel: Panel, row: int, sound: Bools) -> str:
     step, common = int(panel.time[row] - panel.time[row - 1]), usual(steps)
     if panel.firsts()[row] or step == common:
         return _cause(panel, sound, steps, common)
-    said = f"; the step from {panel.said(row - 1)} to it takes {duration(step)}, most take "
-    return said + duration(common) + _cause(panel, sound, steps, common)
+    before = panel.time_text(row - 1)
+    text = f"; the step from {before} to it takes {duration(step)}, most take {duration(common)}"
+    return text + _cause(panel, sound, steps, common)
 
 
 def _cause(panel: Panel, sound: Bools, steps: Ints, common: int) -> str:
@@ -114,17 +115,17 @@ def _cause(panel: Panel, sound: Bools, steps: Ints, common: int) -> str:
     if zones.clocks(stamps) > 1 and common >= 2 * HOUR and _shifted(panel, sound):
         zone = zones.suggestion(stamps) or "tz, e.g. tz: Europe/Berlin"
         return (
-            ": likely summer time, the hours at which days begin are kept in UTC; name the zone "
-            f"of these days with {zone}"
+            ": likely days of a zone with daylight saving time, written in UTC; set the zone "
+            f"with {zone}"
         )
     days = stamps.dt.day
     if 13 * DAY <= common <= 18 * DAY and days.nunique() <= 2 + 3:
         return (
-            ": likely two times a month; freq SMS has the 1st and the 15th, SME the 15th and the "
+            ": likely twice a month; freq SMS means the 1st and the 15th, SME the 15th and the "
             "last day of each month"
         )
     if len(odd) > 0.02 * len(steps) and odd.max() <= _TOLERANCE * common:
-        return ": likely the jitter of a clock; round the times"
+        return ": likely clock jitter; round the times"
     return ""
 
 
@@ -137,7 +138,7 @@ def _shifted(panel: Panel, sound: Bools) -> bool:
 
 
 def _around(clock: Ints) -> int:
-    """Return how far times of day lie apart, the short way around midnight; -1 for over two."""
+    """Return the distance of two times of day around midnight; a day if there are more than two."""
     different = np.unique(clock)
     if len(different) == 1:
         return 0

@@ -1,4 +1,4 @@
-"""The dialect of a CSV file, detected at its start: separator, encoding, header, decimal marks."""
+"""Detection of a CSV file's dialect: separator, encoding, header, decimal marks."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ SEPARATORS = ",;\t|"
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written.
+    """Format of a CSV file.
 
     Attributes
     ----------
     header : tuple of str
-        Column names as they stand in the file.
+        Column names as in the file.
     decimals : dict
-        Column -> its decimal mark, where the beginning of the file leaves no doubt.
+        Column -> decimal mark, if unambiguous at the beginning of the file.
     """
 
     encoding: str
@@ -44,7 +44,7 @@ class Dialect:
 
 
 def sniff(path: Path, compression: str | None, wanted: set[str] | None) -> Dialect:
-    """Look at the first megabyte of a CSV file."""
+    """Detect the dialect from the first megabyte of a CSV file."""
     with pa.input_stream(str(path), compression=compression) as stream:
         sample = bytes(stream.read(SAMPLE_BYTES))
     whole = len(sample) < SAMPLE_BYTES
@@ -78,14 +78,14 @@ def sniff(path: Path, compression: str | None, wanted: set[str] | None) -> Diale
 
 
 def _separator(lines: list[str]) -> str:
-    """Return the separator that cuts the header into most parts, and the lines into as many."""
+    """Return the separator that gives the most columns in the header, and as many in most lines."""
 
     def quality(separator: str) -> tuple[bool, bool, int]:
         widths = [len(row) for row in csv.reader(lines, delimiter=separator)]
         alike = sum(width == widths[0] for width in widths)
         usual, times = Counter(widths).most_common(1)[0]
         whole = widths[0] > 1 and 2 * alike > len(widths)
-        # Lines before the header are cut into another number of parts than the table.
+        # Lines before the header have another number of fields than the table.
         mostly = usual > 1 and 2 * times > len(widths)
         return (whole, mostly, widths[0] if whole or not mostly else usual)
 
@@ -95,7 +95,7 @@ def _separator(lines: list[str]) -> str:
 def _refuse_preamble(
     path: Path, lines: list[tuple[int, str]], separator: str, wanted: set[str] | None
 ) -> None:
-    """Refuse a file in which a title or comments stand before the names of the columns."""
+    """Refuse a file with a title or comments before its header."""
     reader = csv.reader((line for _, line in lines), delimiter=separator)
     rows = [(lines[reader.line_num - 1][0], row) for row in reader]
     widths = Counter(len(row) for _, row in rows)
@@ -103,7 +103,7 @@ def _refuse_preamble(
     filled = [{cell.strip() for cell in row} - {""} for _, row in rows]
     asked = [len(cells & (wanted or set())) for cells in filled]
     place = next((place for place, found in enumerate(asked) if found > 1), 0)
-    if asked[0] or not place:  # else a title, cut into as many cells as the table
+    if asked[0] or not place:  # otherwise a title with as many fields as the table
         if usual < 2 or len(rows[0][1]) == usual or 2 * times <= len(rows) - len(widths):
             return
         place = next(place for place, (_, row) in enumerate(rows) if len(row) == usual)
@@ -111,16 +111,15 @@ def _refuse_preamble(
     if asked[place] or not any(re.search(r"\d", cell) for cell in filled[place]):
         options = "" if separator == "," else f", sep={separator!r}"
         raise UserError(
-            f"{show(path, 200)}: the names of the columns are in line {number + 1}, what is before "
-            "them is no part of the table: leave it out, "
-            f"pd.read_csv({str(path)!r}{options}, skiprows={number}){SAVE}"
+            f"{show(path, 200)}: the column names are in line {number + 1}; remove the lines "
+            f"before it: pd.read_csv({str(path)!r}{options}, skiprows={number}){SAVE}"
         )
 
 
 def _decimals(
     header: tuple[str, ...], rows: list[list[str]], wanted: set[str] | None
 ) -> dict[str, str]:
-    """Return the decimal mark of each wanted column in which it is certain."""
+    """Return the decimal mark of each wanted column in which it is unambiguous."""
     found = {}
     for place, name in enumerate(header):
         if wanted is not None and name.strip() not in wanted:

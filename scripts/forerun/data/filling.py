@@ -1,4 +1,4 @@
-"""Missing values: gaps, missing targets and exogenous values, and known future values."""
+"""Missing values: gaps, missing targets and exogenous values, known future values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from forerun.data.parsing import Bools, Floats, Ints
 from forerun.data.problems import Problems, count, show, show_time
 
 ROW_LIMIT = 10_000
-"""Rows that may always be filled in; beyond them at most ten times as many as there are."""
+"""Number of rows that may always be added; more only up to ten times the existing rows."""
 
 
 def past_rows(panel: Panel) -> Bools:
@@ -27,7 +27,7 @@ def past_rows(panel: Panel) -> Bools:
 def check_missing(
     panel: Panel, position: Ints, grid: Grid, has_futr: bool, problems: Problems
 ) -> None:
-    """Note gaps and missing targets (``on_gaps: error``)."""
+    """Report gaps and missing targets (``on_gaps: error``)."""
     reported = panel.damaged[panel.code]
     past = past_rows(panel) if has_futr else np.ones(len(panel), dtype=bool)
     missing = np.isnan(panel.y) & past & ~reported
@@ -35,7 +35,7 @@ def check_missing(
         row = int(np.argmax(missing))
         number = count(int(missing.sum()), "target value is", "target values are")
         problems.add(
-            f"{number} missing ({panel.name(panel.code[missing])} at {panel.said(row)}); "
+            f"{number} missing ({panel.name(panel.code[missing])} at {panel.time_text(row)}); "
             "on_gaps: fill carries values forward"
         )
     jumps = np.zeros(len(panel), dtype=np.int64)
@@ -57,11 +57,11 @@ def check_missing(
 def fill(
     panel: Panel, grid: Grid, has_futr: bool, problems: Problems, notes: list[str]
 ) -> tuple[Panel, Ints]:
-    """Close gaps and carry values forward (``on_gaps: fill``).
+    """Fill gaps and carry values forward (``on_gaps: fill``).
 
-    Rows before the first target value of a series are dropped, and so are those after the last one
-    unless they can carry known future values. In between every value is the one before it: a fill
-    from both sides would tell a window what comes after its cutoff.
+    Rows before the first target value of a series are dropped, and so are rows after the last one
+    unless they may have known future values. Values are carried forward only: interpolation would
+    leak values after a cutoff into its window.
     """
     observed = ~np.isnan(panel.y)
     row = np.arange(len(panel))
@@ -90,7 +90,7 @@ def fill(
 def _close_gaps(
     panel: Panel, position: Ints, grid: Grid, problems: Problems, notes: list[str]
 ) -> tuple[Panel, Ints]:
-    """Insert a row of missing values for each step that the past of a series lacks."""
+    """Insert a row of missing values for each missing step before the end of a series."""
     past = past_rows(panel)
     jumps = np.zeros(len(panel), dtype=np.int64)
     jumps[1:] = np.diff(position) - 1
@@ -103,7 +103,7 @@ def _close_gaps(
         problems.add(f"filling the gaps would add {new} rows to {len(panel)} ({where})")
         return panel, position
     notes.append(f"{count(new, 'missing time step')} filled ({where})")
-    # Positions are whole numbers whatever the frequency, so one call serves all of them.
+    # Positions are integers for any frequency, so one call is enough.
     hit = np.zeros(len(panel.labels), dtype=bool)
     hit[panel.code[jumps > 0]] = True
     rows = np.flatnonzero(hit[panel.code] & past)
@@ -117,13 +117,13 @@ def _close_gaps(
     added = Panel(
         panel.labels, code, grid.times(panel, anchor, place), panel.dated, columns, panel.damaged
     )
-    whole = panel.extend(added)
-    order = np.lexsort((whole.time, whole.code))
-    return whole.take(order), np.concatenate([position, place])[order]
+    extended = panel.extend(added)
+    order = np.lexsort((extended.time, extended.code))
+    return extended.take(order), np.concatenate([position, place])[order]
 
 
 def _carry_forward(panel: Panel, values: Floats, past: Bools) -> int:
-    """Fill missing values from the row before, in place; return how many."""
+    """Fill missing values from the row before, in place; return their number."""
     row = np.where(np.isnan(values), -1, np.arange(len(values)))
     source = np.maximum.accumulate(row)
     fillable = np.isnan(values) & past & (source >= panel.starts())
@@ -132,7 +132,7 @@ def _carry_forward(panel: Panel, values: Floats, past: Bools) -> int:
 
 
 def check_exogenous(panel: Panel, names: Sequence[str], problems: Problems) -> None:
-    """Note exogenous values that are missing where there is a target."""
+    """Report exogenous values that are missing in rows with a target."""
     past = past_rows(panel) & ~panel.damaged[panel.code]
     for name in names:
         missing = np.isnan(panel.columns[name]) & past
@@ -141,7 +141,7 @@ def check_exogenous(panel: Panel, names: Sequence[str], problems: Problems) -> N
             number = count(int(missing.sum()), "value is", "values are")
             problems.add(
                 f"column {show(name)}: {number} missing "
-                f"({panel.name(panel.code[missing])} at {panel.said(row)})"
+                f"({panel.name(panel.code[missing])} at {panel.time_text(row)})"
             )
 
 
@@ -153,9 +153,9 @@ def known_future(
     horizon: int,
     notes: list[str],
 ) -> Panel:
-    """Keep the rows of the `horizon` steps after each series and note what is missing in them.
+    """Keep the rows of the `horizon` steps after each series and note missing values.
 
-    Whether that is a mistake depends on the models: :mod:`forerun.data.forecastable` decides.
+    Whether they are an error depends on the models: see :mod:`forerun.data.forecastable`.
     """
     past = past_rows(panel)
     last = panel.last_rows(past)

@@ -1,4 +1,4 @@
-"""Which models of a run can forecast beyond its data, and which lack future values for that."""
+"""Check whether the models of a run have the future values that they need to forecast."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-#: What lets a user do without the models that cannot forecast.
+#: Advice on new data: forecast without the models that need future values.
 SKIP = "--skip-missing (in Python: skip_missing=True) forecasts without these models"
-#: Where future values come from when a run is created.
-IN_A_RUN = "give them as later rows of data_file (without a target) or in futr_file"
+#: Advice on a new run: where to provide future values.
+IN_A_RUN = "provide them as later rows of data_file (without a target) or in futr_file"
 
 
 def need_future(settings: Mapping[str, Any]) -> list[str]:
@@ -28,11 +28,11 @@ def need_future(settings: Mapping[str, Any]) -> list[str]:
 
 
 def find_missing(settings: Mapping[str, Any], frame: pd.DataFrame) -> MissingFuture | None:
-    """Return the future values that a table lacks and that a model needs; None if none.
+    """Return the future values that models need and a table lacks; None if there are none.
 
     Parameters
     ----------
-    frame : the checked table of a run: rows without ``y`` hold future values
+    frame : the checked table of a run; rows without ``y`` have future values
     """
     if not need_future(settings):
         return None
@@ -60,11 +60,11 @@ def without_forecasts(settings: Mapping[str, Any], data: str | Path) -> dict[str
 
 
 def check(settings: Mapping[str, Any], frame: pd.DataFrame, how: str = "error") -> list[str]:
-    """Refuse data on which a model could not forecast; with ``skip`` return a note instead.
+    """Refuse data that lack future values, or return a note with ``skip``.
 
     Parameters
     ----------
-    settings : of the run, with its frequency
+    settings : settings of the run, with its frequency
     frame : the checked table
     how : ``error`` or ``skip``, the run's ``on_missing_future``
     """
@@ -91,7 +91,7 @@ def refuse_missing(
     future: pd.DataFrame | None,
     models: Collection[str],
 ) -> None:
-    """Refuse new data on which some of `models` cannot forecast, before any of them is loaded."""
+    """Refuse new data that lack future values for some of `models`, before loading any of them."""
     names = [name for name in need_future(settings) if name in models]
     if not names:
         return
@@ -99,13 +99,13 @@ def refuse_missing(
     missing = missing_future(history, future, columns, steps, settings["freq"])
     if missing:
         raise UserError(
-            f"future values are missing: {listed(names)} {_need(names)} {missing}; give them as "
+            f"future values are missing: {listed(names)} {_need(names)} {missing}; provide them as "
             "later rows of the data (without a target) or in a separate table (--futr-file); "
             f"{SKIP}"
         )
 
 
 def refuse_left_out(refused: Sequence[str]) -> None:
-    """Refuse forecasts of new data without those of some models."""
+    """Refuse to forecast new data if some models were skipped."""
     if refused:
         raise UserError(f"{'; '.join(dict.fromkeys(refused))}; {SKIP}")

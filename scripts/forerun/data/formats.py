@@ -1,4 +1,4 @@
-"""Unsupported file formats: how they are recognized, and the pandas code that converts them."""
+"""Recognition of unsupported file formats, with the pandas code that converts them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from forerun.data.problems import show
 
 SAVE = ".to_csv('table.csv', index=False)"
 FEATHER = (b"ARROW1", b"FEA1")
-#: First bytes -> what such a file is, and how pandas reads it ({} stands for its path).
+#: First bytes -> description of the format, and how pandas reads it ({} is the path).
 _KINDS = {
     b"\xd0\xcf\x11\xe0": ("an Excel file", "pd.read_excel({})"),
     b"\xfd7zXZ\x00": ("compressed with xz", "pd.read_csv({}, compression='xz')"),
@@ -25,12 +25,12 @@ _KINDS = {
 
 
 def refuse_others(path: Path, start: bytes) -> None:
-    """Refuse a file that is neither CSV nor Parquet nor Feather, and say how to convert it.
+    """Refuse files other than CSV, Parquet and Feather with code that converts them.
 
     Parameters
     ----------
     start : bytes
-        The beginning of the file.
+        Beginning of the file.
     """
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if start.startswith(b"PK\x03\x04"):
@@ -61,4 +61,4 @@ def _in_zip(path: Path) -> tuple[str, str]:
         return "an OpenDocument file", "pd.read_excel({}, engine='odf')"
     if len(names) == 1:
         return "a zip archive", "pd.read_csv({}, compression='zip')"
-    return f"a zip archive of {len(names)} files; unpack it, give one of them", ""
+    return f"a zip archive of {len(names)} files; unpack it and use one of them", ""

@@ -1,4 +1,4 @@
-"""The frequency of a panel: configured or inferred, and rows that do not follow it."""
+"""The frequency of a panel, configured or inferred, and rows that do not fit it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from forerun.data.problems import Problems, count, show
 def choose_grid(
     panel: Panel, freq: str | int | None, problems: Problems, notes: list[str]
 ) -> Grid | None:
-    """Take the configured frequency, or find it in the data and say so."""
+    """Return the grid of the configured frequency, or of one inferred from the data."""
     if freq is None:
         found, trouble = infer_freq(panel)
         if not trouble:
@@ -33,7 +33,7 @@ def choose_grid(
 
 
 def on_grid(panel: Panel, grid: Grid, inferred: bool, problems: Problems) -> tuple[Panel, Ints]:
-    """Note times beside the grid and series of another frequency.
+    """Report times off the grid and series with another frequency.
 
     Returns the rows on the grid with their positions in their series.
     """
@@ -47,7 +47,7 @@ def on_grid(panel: Panel, grid: Grid, inferred: bool, problems: Problems) -> tup
         why = deviations.explain(panel, row, ~panel.damaged[panel.code])
         problems.add(
             f"{number} not fit freq {show(grid.freq)} ({panel.name(panel.code[beside])} "
-            f"at {panel.said(row)}){why}"
+            f"at {panel.time_text(row)}){why}"
         )
     if fits.all():
         return panel, position
@@ -59,7 +59,7 @@ def on_grid(panel: Panel, grid: Grid, inferred: bool, problems: Problems) -> tup
 def _check_one_frequency(
     panel: Panel, grid: Grid, position: Ints, fits: Bools, problems: Problems
 ) -> None:
-    """Note series whose usual step is not the common one."""
+    """Report series whose usual step differs from the frequency."""
     same = panel.code[1:] == panel.code[:-1]
     code = panel.code[1:][same]
     usual = (np.diff(position)[same] == 1) & fits[1:][same] & fits[:-1][same]
@@ -75,8 +75,8 @@ def _check_one_frequency(
             "step": position[rows + 1] - position[rows],
         }
     )
-    # Months differ in days, and hours in a daily grid all take no step: one of both is constant.
-    # What has the common step most of the time has no other frequency, only a shift in it.
+    # Months differ in length, and hours on a daily grid are zero steps: check spans and steps.
+    # A series that usually has the common step is only shifted and has no other frequency.
     other = []
     for kind, (low, high) in (("span", grid.spans()), ("step", (1, 1))):
         shares = table.groupby("code")[kind].value_counts(normalize=True)
@@ -87,8 +87,8 @@ def _check_one_frequency(
         row = table.index[table["code"] == codes[0]][0]
         panel.damaged[codes] = True
         span = int(table["span"].iloc[row])
-        said = deviations.duration(span) if panel.dated else str(span)
+        length = deviations.duration(span) if panel.dated else str(span)
         problems.add(
-            f"two frequencies: most steps are {show(grid.freq)}, but steps of {said} "
+            f"two frequencies: most steps are {show(grid.freq)}, but steps of {length} "
             f"in {panel.name(codes)} (use one frequency in a run, or set freq)"
         )

@@ -1,4 +1,4 @@
-"""Future values of exogenous columns: which are missing after the end of which series."""
+"""Missing future values of exogenous columns."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import pandas as pd
 from forerun.data.grid import add_steps
 from forerun.data.problems import name_series, show_time
 
-#: Most names in a message.
+#: Maximum number of names in a message.
 MOST_NAMES = 8
 
 
 @dataclass(frozen=True)
 class MissingFuture:
-    """Which future values are missing.
+    """Missing future values.
 
     Attributes
     ----------
-    columns : the columns that have no complete future
-    steps : how many steps after its end each series needs
-    series : names of the series without all of them
+    columns : columns with missing values
+    steps : number of steps needed after the end of each series
+    series : names of the series with missing values
     of : number of all series
-    first : the first missing time of the first such series
-    present : how many of the steps the first such series has
-    any_given : whether a series has any of the steps
+    first : first missing time of the first such series
+    present : number of steps that the first such series has
+    any_given : whether any series has any of the steps
     """
 
     columns: tuple[str, ...]
@@ -52,7 +52,7 @@ class MissingFuture:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return names with commas, the first of many."""
+    """Return names separated by commas; of many, the first."""
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
@@ -64,14 +64,14 @@ def missing_future(
     steps: int,
     freq: str | int,
 ) -> MissingFuture | None:
-    """Return what is missing of `columns` in the `steps` after each series' end; None if nothing.
+    """Return the missing values of `columns` in the `steps` after each series; None if complete.
 
     Parameters
     ----------
     history : DataFrame
-        ``unique_id`` and ``ds`` up to each series' end, sorted.
+        ``unique_id`` and ``ds`` up to the end of each series, sorted.
     future : DataFrame or None
-        ``unique_id``, ``ds`` and `columns` after each series' end, sorted.
+        ``unique_id``, ``ds`` and `columns` after the end of each series, sorted.
     freq : str or int
         The frequency of the run.
     """

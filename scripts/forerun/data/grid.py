@@ -1,4 +1,4 @@
-"""Frequencies: found in the data, checked, and turned into whole-number positions."""
+"""Frequencies: inferred from the data, checked, and converted to integer positions."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 KNOWN = ("s", "min", "h", "D", "B", "W", "MS", "ME", "QS", "QE", "YS", "YE")
 MOST = 0.9
-"""Share of the time stamps that must agree on a frequency; the others are reported."""
+"""Minimum share of time stamps that must fit a frequency; the others are reported."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The times that a frequency allows.
+    """The times of a frequency.
 
     Attributes
     ----------
     freq : str or int
-        pandas' name of the frequency, or the step between whole-number times.
+        pandas' name of the frequency, or the step between integer times.
     step : int
-        Steps of the underlying index from one time of a series to its next.
+        Steps of the underlying index between consecutive times of a series.
     kind : {"even", "business", "calendar"}
-        Times a fixed span apart; business days; months, weeks and the like, listed in `marks`.
+        Fixed steps; business days; or months, weeks and the like, listed in `marks`.
     marks : array of int64
         For a calendar: all its times over the span of the data.
     clock : int
-        Nanoseconds since midnight that all time stamps share (business days).
+        Common time of day of business days, in nanoseconds since midnight.
     """
 
     freq: str | int
@@ -50,7 +50,7 @@ class Grid:
     clock: int = 0
 
     def index(self, time: Ints) -> tuple[Ints, Bools]:
-        """Return each time's whole-number index, and whether it lies on the grid."""
+        """Return the integer index of each time, and whether it is on the grid."""
         if self.kind == "even":
             return time, np.ones(len(time), dtype=bool)
         if self.kind == "business":
@@ -63,7 +63,7 @@ class Grid:
         return place.astype(np.int64), fits
 
     def time(self, index: Ints) -> Ints:
-        """Return the times of some indices that lie on the grid, within the data's span."""
+        """Return the times of indices on the grid, within the span of the data."""
         if self.kind == "even":
             return index
         if self.kind == "business":
@@ -72,50 +72,50 @@ class Grid:
         return self.marks[index]
 
     def spans(self) -> tuple[int, int]:
-        """Return the shortest and the longest time of a step, give or take an hour."""
+        """Return the shortest and the longest duration of a step, with an hour of tolerance."""
         if self.kind == "even":
             return self.step, self.step
         marks = np.diff(self.marks) if len(self.marks) > 1 else np.array([DAY])
         return int(marks.min()) * self.step - HOUR, int(marks.max()) * self.step + HOUR
 
     def positions(self, panel: Panel) -> tuple[Ints, Bools]:
-        """Return for each row of a sorted panel its steps from the first row of its series.
+        """Return the steps of each row from the first row of its series, for a sorted panel.
 
-        The second array says which rows lie on the grid.
+        The second array marks the rows on the grid.
         """
         index, fits = self.index(panel.time)
         behind, rest = np.divmod(index - index[panel.starts()], self.step)
         return behind, fits & (rest == 0)
 
     def times(self, panel: Panel, row: Ints, position: Ints) -> Ints:
-        """Return the times at some positions in the series of these rows."""
+        """Return the times at given positions of the series of given rows."""
         index, _ = self.index(panel.time)
         return self.time(index[panel.starts()[row]] + position * self.step)
 
 
 def check_freq(freq: str | int, dated: bool) -> tuple[str | int, str]:
-    """Return a configured frequency (a number as such), and what is wrong with it (or "").
+    """Return a configured frequency (numbers as integers), and what is wrong with it (or "").
 
-    It keeps its spelling, ``M`` too: a run that is asked for again must find what was asked.
+    Spellings such as ``M`` are kept, so that the same command matches the frozen configuration.
     """
     if isinstance(freq, str) and re.fullmatch(r"\s*\d{1,12}\s*", freq):
         freq = int(freq)
     if isinstance(freq, int):
         if dated:
             return freq, f"times are time stamps, but freq is the number {freq} (use e.g. 'MS')"
-        return freq, "" if freq > 0 else f"freq must be at least 1, it is {freq}"
+        return freq, "" if freq > 0 else f"freq is {freq}; it must be at least 1"
     if not dated:
         return freq, f"times are whole numbers, but freq is {show(freq)} (use a number, e.g. 1)"
     offset = offset_of(freq)
     if offset is None:
-        return freq, f"freq {show(freq)} is no frequency that pandas knows{suggest(freq, KNOWN)}"
+        return freq, f"freq {show(freq)} is not a pandas frequency{suggest(freq, KNOWN)}"
     if offset.n < 1 or isinstance(offset, pd.offsets.BusinessHour):
         return freq, f"freq {show(freq)} cannot be used here"
     return freq, ""
 
 
 def offset_of(freq: str) -> pd.offsets.BaseOffset | None:
-    """Return pandas' offset of a frequency, or None."""
+    """Return the pandas offset of a frequency, or None."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -126,7 +126,7 @@ def offset_of(freq: str) -> pd.offsets.BaseOffset | None:
 
 
 def make_grid(freq: str | int, time: Ints) -> Grid:
-    """Return the grid of a valid frequency over the span of some times."""
+    """Return the grid of a valid frequency over the span of the given times."""
     none = np.zeros(0, dtype=np.int64)
     if isinstance(freq, int):
         return Grid(freq, freq, "even", none)
@@ -146,12 +146,12 @@ def make_grid(freq: str | int, time: Ints) -> Grid:
 
 
 def infer_freq(panel: Panel) -> tuple[str | int | None, str]:
-    """Find the frequency that most steps of all series have.
+    """Infer the frequency from the steps of all series.
 
     Returns
     -------
     freq : str, int or None
-        pandas' name, or a number for whole-number times; None where there is none.
+        pandas' name, or a number for integer times; None if there is none.
     trouble : str
         Why there is none.
     """
@@ -174,8 +174,8 @@ def infer_freq(panel: Panel) -> tuple[str | int | None, str]:
         if (steps == step).mean() < MOST:
             return None, (
                 "no frequency fits the time stamps, e.g. "
-                f"{panel.said(0)}, {panel.said(min(1, len(panel) - 1))} (monthly, quarterly and "
-                "yearly data must be stamped with the first or the last day of the month)"
+                f"{panel.time_text(0)}, {panel.time_text(min(1, len(panel) - 1))} (monthly, "
+                "quarterly and yearly data must have the first or the last day of the month)"
             )
     if step == DAY and _weekdays_only(panel, steps):
         return "B", ""
@@ -204,8 +204,8 @@ def _half_months(panel: Panel) -> str | None:
 
 
 def _months(panel: Panel) -> str | None:
-    """Return a frequency of whole months if the time stamps are first or last days."""
-    place, distinct = pd.factorize(panel.time)  # all series share a few hundred months
+    """Return a frequency of months if the time stamps are the first or last days of months."""
+    place, distinct = pd.factorize(panel.time)  # there are only a few hundred different months
     stamps = distinct.astype("datetime64[ns]")
     month = stamps.astype("datetime64[M]").astype(np.int64)
     spans = np.diff(month[place])[panel.code[1:] == panel.code[:-1]]
@@ -221,7 +221,7 @@ def _months(panel: Panel) -> str | None:
 
 
 def _month_ends(day: npt.NDArray[np.datetime64]) -> dict[str, Bools]:
-    """Return which days are first or last (business) days of their months."""
+    """Return masks of the days that are first or last (business) days of their month."""
     first = day.astype("datetime64[M]").astype("datetime64[D]")
     last = (first.astype("datetime64[M]") + 1).astype("datetime64[D]") - 1
     return {
@@ -233,7 +233,7 @@ def _month_ends(day: npt.NDArray[np.datetime64]) -> dict[str, Bools]:
 
 
 def _anchored(base: str, number: int, anchor: int) -> str:
-    """Return e.g. ``QS-OCT`` for every third month from January on, as pandas names it."""
+    """Return pandas' name of every third or twelfth month, such as ``QS-OCT``."""
     letter = "Q" if number == 3 else "Y"
     business = "B" if base.startswith("B") else ""
     month = anchor if number == 12 else anchor + 9
@@ -241,7 +241,7 @@ def _anchored(base: str, number: int, anchor: int) -> str:
 
 
 def add_steps(time: int, steps: int, freq: str | int) -> int:
-    """Return the time some steps after a time on the grid."""
+    """Return the time `steps` steps after a time on the grid."""
     if isinstance(freq, int):
         return time + steps * freq
     offset = offset_of(freq)
@@ -254,7 +254,7 @@ def add_steps(time: int, steps: int, freq: str | int) -> int:
 
 
 def season_length(freq: str | int) -> int:
-    """Return the usual number of steps in a season of a frequency, 1 where there is none.
+    """Return the usual season length of a frequency, or 1 if there is none.
 
     ========================  =====
     hours                     24 (a day; 12 for ``2h`` ...)

@@ -1,4 +1,4 @@
-"""Tables laid out in another way than one row per series and time: how to bring them into it."""
+"""Hints for tables in another layout than one row per series and time."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _PARTS = ("year", "month", "day", "hour", "minute", "second")
 
 
 def hint(frame: pd.DataFrame, names: Sequence[str], missing: set[str], time_col: str) -> str:
-    """Return how a table without some of its columns may be meant, or an empty string.
+    """Return how to convert a table that lacks columns, or an empty string.
 
     Parameters
     ----------
     names : sequence of str
-        All its columns, also those that were not read.
+        All columns of the table, including those that were not read.
     missing : set of str
-        ``id_col``, ``time_col``, ``target_col``: what is not there.
+        The missing ones of ``id_col``, ``time_col`` and ``target_col``.
     """
     table = _table(frame)
     if len(names) == 1 and len(names[0].split()) > 1:
@@ -46,12 +46,12 @@ def hint(frame: pd.DataFrame, names: Sequence[str], missing: set[str], time_col:
     if len(missing) == 3 and len(names) <= 8 and data_like and 2 * len(data_like) >= len(names) - 1:
         columns = str([f"name_{number}" for number in range(1, len(names) + 1)])
         return (
-            "the first line looks like data, not like names of columns: give the file some, "
+            "the first line looks like data, not like column names; add them: "
             f"{_table(frame, f'header=None, names={columns}')}{SAVE}"
         )
     parts = {name.lower(): name for name in names}
     if "time_col" in missing and {"year", "month"} <= parts.keys():
-        return f"put the parts of the date together: {_date(table, parts)}{SAVE}"
+        return f"combine the parts of the date: {_date(table, parts)}{SAVE}"
     if {"id_col", "target_col"} <= missing and len(names) > 2:
         key = time_col if time_col in names else _time_like(names)
         table += "" if key == time_col else f".rename(columns={{{key!r}: {time_col!r}}})"
@@ -61,12 +61,12 @@ def hint(frame: pd.DataFrame, names: Sequence[str], missing: set[str], time_col:
             "if each series has a column, make the table long: "
             f"{table}.melt({time_col!r}, var_name='unique_id', value_name='y'){SAVE}"
         )
-    one = "a table of one series needs no such column: id_col: null"
+    one = "for a table with a single series set id_col: null"
     return one if missing == {"id_col"} else ""
 
 
 def _time_like(names: Sequence[str]) -> str:
-    """Return the column that is called like a time, else the first."""
+    """Return the first column whose name suggests a time, otherwise the first column."""
     return next((name for name in names if _TIME_NAME.search(name)), names[0])
 
 

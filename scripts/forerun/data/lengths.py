@@ -1,4 +1,4 @@
-"""How long a series must be, and what is chosen from the lengths."""
+"""Required lengths of series, and defaults that depend on the lengths."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from forerun.data.parsing import Ints
 from forerun.data.problems import Problems, name_series
 
 LEAST = 2
-"""Values that a padded series must have before the part that is held out."""
+"""Minimum number of values of a padded series before the held-out steps."""
 
 
 def required_length(settings: Mapping[str, Any], input_size: int, training: bool = True) -> int:
-    """Return the length that a series needs, so that one whole window is left for training.
+    """Return the required length of a series, which leaves one full window for training.
 
-    ``input_size + horizon + val_size`` before the part that cross-validation holds out; to forecast
-    with a model that is trained already, `input_size`.
+    ``input_size + horizon + val_size`` before the steps that cross-validation holds out; for
+    prediction with a trained model, `input_size`.
     """
     if not training:
         return input_size
@@ -29,14 +29,14 @@ def required_length(settings: Mapping[str, Any], input_size: int, training: bool
 
 
 def whole_season(season: int, lengths: Ints, test: int) -> int:
-    """Return the season, or 1 if more than a tenth of the series have no whole one to learn from.
+    """Return `season`, or 1 if more than a tenth of the series are shorter than a season.
 
     Parameters
     ----------
     lengths : array of int
         Number of values of each series.
     test : int
-        Steps held out at the end of each.
+        Number of held-out steps at the end of each series.
     """
     usable = np.mean(lengths - test > season) if len(lengths) else 1.0
     return season if usable >= 0.9 else 1
@@ -45,11 +45,10 @@ def whole_season(season: int, lengths: Ints, test: int) -> int:
 def default_input_size(
     horizon: int, season: int, lengths: Ints, settings: Mapping[str, Any]
 ) -> int:
-    """Return the input size for users who gave none.
+    """Return the default input size.
 
-    Twice the horizon or four seasons if that is longer, at most four horizons; less (but at least
-    the horizon) where more than one of ten series would be too short. Four years of months, four
-    days of hours: docs/accuracy.md compares.
+    Twice the horizon or four seasons, whichever is longer, but at most four horizons; less, down to
+    the horizon, if more than a tenth of the series would be too short (see docs/accuracy.md).
     """
     size = min(max(2 * horizon, 4 * season), 4 * horizon)
     if len(lengths):
@@ -67,14 +66,14 @@ def check_lengths(
     problems: Problems,
     notes: list[str],
 ) -> tuple[Panel, bool]:
-    """Note, drop or accept short series (``on_short``).
+    """Report, drop or accept short series (``on_short``).
 
     Returns
     -------
     panel : Panel
-        Without the dropped series.
+        The panel without dropped series.
     padded : bool
-        Whether a series that is kept is shorter than `required_length`.
+        Whether a remaining series is shorter than `required_length`.
     """
     need = required_length(settings, input_size, training)
     least = held_out(dict(settings)) + LEAST if training else 1
@@ -86,20 +85,20 @@ def check_lengths(
         return panel, False
     limit = least if how == "pad" else need
     wrong = np.flatnonzero(short & (lengths < limit))
-    said = f"{_shortest(panel, lengths, wrong if len(wrong) else np.flatnonzero(short))}"
+    examples = _shortest(panel, lengths, wrong if len(wrong) else np.flatnonzero(short))
     reason = f"{limit} values are needed"
     if how != "pad":
         reason += f" ({_parts(settings, input_size, training)})"
     if how == "pad" and not len(wrong):
-        notes.append(f"shorter than {need} values, padded at the start: {said}")
+        notes.append(f"shorter than {need} values, padded at the start: {examples}")
         return panel, True
     if how == "drop" and len(wrong) < present.sum():
-        notes.append(f"dropped as too short, {reason}: {said}")
+        notes.append(f"dropped as too short, {reason}: {examples}")
         keep = np.ones(len(lengths), dtype=bool)
         keep[wrong] = False
         return panel.take(keep[panel.code]), False
     advice = "" if how != "error" else "; on_short: drop or pad accepts them"
-    problems.add(f"too short, {reason}: {said}{advice}")
+    problems.add(f"too short, {reason}: {examples}{advice}")
     return panel, how == "pad"
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: Distributions of a target that cannot be negative, and of one that is 0 or 1.
 NOT_NEGATIVE = ("Poisson", "NegativeBinomial", "Tweedie", "PMM", "NBMM")
 ZERO_OR_ONE = ("Bernoulli",)
-#: Models of StatsForecast that take the season apart.
+#: Models of StatsForecast that decompose seasons.
 NEED_SEASON = ("MSTL",)
 
 
@@ -24,13 +24,13 @@ def check(settings: Mapping[str, Any], frame: pd.DataFrame) -> None:
 
     Parameters
     ----------
-    settings : of the run, with what was found in its data
-    frame : ``unique_id``, ``ds``, ``y``; rows without ``y`` count for nothing
+    settings : settings of the run, completed from its data
+    frame : ``unique_id``, ``ds``, ``y``; rows without ``y`` are ignored
 
     Raises
     ------
     UserError
-        Names the model, what it needs, the first value that does not fit and what to write instead.
+        Names the model, its requirement, the first offending value and an alternative.
     """
     for spec in specs(settings):
         if spec.is_network:
@@ -64,7 +64,7 @@ def _check_distribution(spec: ModelSpec, frame: pd.DataFrame) -> None:
 
 
 def _check_season_of_loss(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
-    """MASE scales by differences over a season inside the input."""
+    """Check that the season by which a loss (MASE) scales is shorter than the input."""
     for key in ("loss", "valid_loss"):
         loss = spec.params.get(key)
         season = loss.get("seasonality") if isinstance(loss, Mapping) else None
@@ -77,10 +77,10 @@ def _check_season_of_loss(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
 
 
 def _check_season(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
-    """Models that take a season apart cannot do so where there is none."""
+    """Check that a model that decomposes seasons has one."""
     season = spec.params.get("season_length", settings["season_length"])
     if season in (1, [1]):
         raise UserError(
-            f"{spec.name} needs a season, season_length is 1; give season_length in its params, or "
-            "leave the model out"
+            f"{spec.name} needs a season, but season_length is 1; set season_length in its params, "
+            "or leave the model out"
         )

@@ -1,4 +1,4 @@
-"""Notations of times in text: quarters, months, weeks, and years of two digits."""
+"""Notations of times as strings: quarters, months, weeks, and two-digit years."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ _DAY_FORMS = (
 )  # fmt: skip
 _CLOCKS = ("", " %H:%M", " %H:%M:%S")
 LONGEST_GAP = 10
-"""Years of a gap in two-digit years beyond which the century of one side is open."""
+"""Longest gap in two-digit years, in years; beyond it the century is ambiguous."""
 FORMS = (
     "write days as 2001-01-31, months as 2001-01, quarters as 2001Q1, weeks as 2001-W01, hours as "
     "2001-01-31 13:00 or, with a zone, 2001-01-31T13:00+01:00"
 )
 
-MIXED = "the other times are written in another way: write all in one"
+MIXED = "the other times have another format: use one format for all"
 
 
 @dataclass(frozen=True)
 class Notation:
-    """A way to name periods.
+    """A notation of periods.
 
     Attributes
     ----------
     name : str
-        What people call the periods.
+        Name of the periods, for messages.
     patterns : tuple of str
-        With the groups ``year``, ``number`` and, for weeks, ``day``.
+        Regular expressions with the groups ``year``, ``number`` and, for weeks, ``day``.
     months, days : int
         Length of a period.
     """
@@ -57,7 +57,7 @@ class Notation:
     days: int = 0
 
     def start(self, match: re.Match[str], century: Callable[[int], int]) -> date | None:
-        """Return the first day of a period; None where there is no such period."""
+        """Return the first day of a period; None if the period does not exist."""
         parts = match.groupdict()
         year, number = int(parts["year"]), int(parts["number"])
         if len(parts["year"]) == 2:
@@ -89,17 +89,17 @@ PERIODS = (
 
 @dataclass(frozen=True)
 class Reading:
-    """Texts as times.
+    """Strings parsed as times.
 
     Attributes
     ----------
     times : pandas.Series of datetime64
-        NaT for texts that are not in the notation.
+        NaT for strings that do not match the notation.
     notes : tuple of str
     trouble : str
-        Why this is not certain, or an empty string.
+        Why the result is ambiguous, or an empty string.
     months, days : int
-        Length of the periods that are named; 0 where moments are.
+        Length of the periods; 0 for points in time.
     """
 
     times: pd.Series
@@ -110,7 +110,7 @@ class Reading:
 
 
 def periods(texts: pd.Series, blank: pd.Series, observed: Bools) -> Reading | None:
-    """Read quarters, months and weeks where more than half of the texts are such."""
+    """Parse quarters, months or weeks if more than half of the strings match one notation."""
     least = (~blank).sum() / 2
     for notation in PERIODS:
         pattern = "|".join(f"(?:{one})" for one in notation.patterns)
@@ -121,13 +121,13 @@ def periods(texts: pd.Series, blank: pd.Series, observed: Bools) -> Reading | No
         century, notes, trouble = _century(np.array(two), observed)
         starts = [m and notation.start(m, century) for m in matches]
         times = pd.to_datetime(pd.Series(starts, dtype=object), errors="coerce")
-        said = f"times were read as {notation.name}"
-        return Reading(times, (said, *notes), trouble, notation.months, notation.days)
+        note = f"times were read as {notation.name}"
+        return Reading(times, (note, *notes), trouble, notation.months, notation.days)
     return None
 
 
 def local(texts: pd.Series, observed: Bools) -> Reading | None:
-    """Read times in another notation, provided that there is only one way to read them."""
+    """Parse times in a local format, if only one interpretation is possible."""
     readings: dict[str, Reading] = {}
     for form in _forms(texts[texts.str.contains(r"\d")].head(200)):
         times = pd.to_datetime(texts, format=form, errors="coerce")
@@ -144,7 +144,7 @@ def local(texts: pd.Series, observed: Bools) -> Reading | None:
         if apart.any() and not trouble:
             trouble = _ambiguous(texts[apart].iloc[0], chosen.times[apart], other.times[apart])
     months = 0 if "%d" in form else 1
-    notes = (f"times were read as {_said(form)}", *chosen.notes)
+    notes = (f"times were read as {_in_words(form)}", *chosen.notes)
     return Reading(chosen.times, notes, trouble, months)
 
 
@@ -154,11 +154,11 @@ def _ambiguous(text: str, first: pd.Series, second: pd.Series) -> str:
     return f"{text!r} may be {one:{form}} or {other:{form}}; write times as YYYY-MM-DD"
 
 
-def _said(form: str) -> str:
-    """Write a format as people do: ``day.month.year`` says more than ``%d.%m.%Y``."""
+def _in_words(form: str) -> str:
+    """Return ``day.month.year (%d.%m.%Y)`` for a format."""
     words = {"%d": "day", "%m": "month", "%Y": "year", "%y": "year", "%b": "month", "%B": "month"}
-    said = re.sub(r"%[dmYybB]", lambda m: words[m[0]], form.split(" %H")[0])
-    return f"{said} ({form})"
+    text = re.sub(r"%[dmYybB]", lambda m: words[m[0]], form.split(" %H")[0])
+    return f"{text} ({form})"
 
 
 def _match(patterns: tuple[str, ...], text: str) -> re.Match[str] | None:
@@ -167,19 +167,19 @@ def _match(patterns: tuple[str, ...], text: str) -> re.Match[str] | None:
 
 
 def _ungrouped(pattern: str) -> str:
-    """Names of groups must not appear twice in one pattern."""
+    """Return the pattern without group names, which must be unique in a pattern."""
     return re.sub(r"\?P<\w+>", "?:", pattern)
 
 
 def _forms(texts: pd.Series) -> list[str]:
-    """Return the notations that some of these texts are in."""
+    """Return the formats that match some of the strings."""
     forms: dict[str, None] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pandas warns where the day comes first; both are tried
         for text in texts:
             for day_first in (False, True):
                 form = guess_datetime_format(text, dayfirst=day_first)
-                # Names of zones (CET) mean different things; pandas would leave them out silently.
+                # Names of zones (CET) are ambiguous, and pandas would ignore them.
                 if form and not re.search(r"%[zZ]|[A-Z]{2}", form):
                     forms[form] = None
     more = [*_MONTH_FORMS, *(day + clock for day in _DAY_FORMS for clock in _CLOCKS)]
@@ -187,7 +187,7 @@ def _forms(texts: pd.Series) -> list[str]:
 
 
 def _with_century(form: str, times: pd.Series, observed: Bools) -> Reading:
-    """Put years of two digits into the right century."""
+    """Complete two-digit years with their century."""
     if "%y" not in form:
         return Reading(times)
     present = times.notna().to_numpy()
@@ -200,17 +200,17 @@ def _with_century(form: str, times: pd.Series, observed: Bools) -> Reading:
 
 
 def _century(two: np.ndarray, observed: Bools) -> tuple[Callable[[int], int], tuple[str, ...], str]:
-    """Return how two-digit years are completed: without a break, and not in the future.
+    """Return a function that completes two-digit years, without gaps and not in the future.
 
-    The years of a column follow each other, so the longest gap of the circle 00..99 is where the
-    column begins and ends. It ends in the last century in which nothing was observed in the future.
+    The years of a column are consecutive, so the longest gap on the circle 00..99 separates its end
+    from its beginning. It ends in the latest century with no observed value in the future.
 
     Parameters
     ----------
     two : array of int
-        The two digits of each distinct text, -1 where there are none.
+        The two digits of each distinct string, or -1.
     observed : array of bool
-        Whether there are values of the target at that time.
+        Whether the target has a value at that time.
     """
     years = np.unique(two[two >= 0])
     if not len(years):
@@ -228,9 +228,9 @@ def _century(two: np.ndarray, observed: Bools) -> tuple[Callable[[int], int], tu
         return start + (year - first) % 100
 
     end = century(int(years[widest]))
-    said = f"{start} to {end}" if end > start else str(start)
+    years_text = f"{start} to {end}" if end > start else str(start)
     others = np.delete(gaps, widest)
     trouble = ""
     if len(others) and (others.max() > LONGEST_GAP or gaps[widest] <= 1):
-        trouble = "years of two digits leave the century open; write years with four digits"
-    return century, (f"years of two digits were read as {said}",), trouble
+        trouble = "the century of two-digit years is ambiguous; write years with four digits"
+    return century, (f"two-digit years were read as {years_text}",), trouble

@@ -1,4 +1,4 @@
-"""Numbers as written in files: decimal marks and thousands separators, column by column."""
+"""Numbers as strings: decimal marks and thousands separators, detected for each column."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 MARKS = {".": "point", ",": "comma"}
 OTHER = {".": ",", ",": "."}
 SETTINGS = {"point": ".", "comma": ","}
-"""Values of the key ``decimal`` -> the mark."""
+"""Values of the key ``decimal`` -> decimal mark."""
 MISSING_WORDS = frozenset({"", "nan", "na", "n/a", "#n/a", "null", "none", "<na>", "nat", "-nan"})
 #: Blanks and apostrophes between groups of three digits can only be thousands separators.
 _GROUPED = re.compile("[+-]?\\d{1,3}([ \u00a0\u202f'\u2019]\\d{3})+([.,]\\d*)?")
@@ -27,33 +27,33 @@ _BETWEEN = re.compile("[ \u00a0\u202f'\u2019]")
 
 
 def _single(mark: str) -> str:
-    """A number with one mark and no other: 1.5, .5, 5. and 1.5e3."""
+    """Return a pattern for numbers with one mark: 1.5, .5, 5. and 1.5e3."""
     return rf"^[+-]?(\d*\{mark}\d+|\d+\{mark})([eE][+-]?\d+)?$"
 
 
 def _doubtful(mark: str) -> str:
-    """One to three digits, a mark and three digits: 1.012 and 1012 are both possible."""
+    """Return a pattern for one to three digits, a mark and three digits: 1.012 or 1012."""
     return rf"^[+-]?[1-9]\d{{0,2}}\{mark}\d{{3}}$"
 
 
 def _decided(mark: str, other: str) -> str:
-    """A number in which `other` groups thousands, so that `mark` can only be the decimal mark."""
+    """Return a pattern for numbers in which `other` clearly groups thousands."""
     return rf"^[+-]?[1-9]\d{{0,2}}((\{other}\d{{3}})+\{mark}\d*|(\{other}\d{{3}}){{2,}})$"
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the different texts of one column tell about how its numbers are written.
+    """Evidence for the number format of a column, from its distinct strings.
 
     Attributes
     ----------
     certain : frozenset of str
-        Marks that at least one text needs as its decimal mark.
+        Marks that are the decimal mark of at least one string.
     doubtful : mapping
         Mark -> a string such as ``1.012`` in which it may be a decimal mark or group thousands.
     grouped : frozenset of str
-        Doubtful marks that group thousands if any does: beside ``987`` no writer of decimals
-        leaves the zero of ``1.020``, and no whole number of four digits lacks the mark.
+        Doubtful marks that look like thousands separators: strings such as ``1.020`` keep a
+        trailing zero beside ``987``, and no integer of four digits lacks the mark.
     """
 
     certain: frozenset[str]
@@ -62,7 +62,7 @@ class Evidence:
 
     @classmethod
     def of(cls, texts: Iterable[str] | pa.Array) -> Evidence:
-        """Look at the different texts of a column."""
+        """Collect the evidence from the distinct strings of a column."""
         words = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.string())
         words = pc.utf8_trim_whitespace(words)
         certain, doubtful, grouped = set(), {}, set()
@@ -83,33 +83,33 @@ class Evidence:
         return cls(frozenset(certain), doubtful, frozenset(grouped))
 
     def alone(self) -> str | None:
-        """Return the decimal mark if this column by itself leaves no doubt."""
+        """Return the decimal mark if this column alone is unambiguous."""
         clear = len(self.certain) == 1 and not self.doubtful.keys() - self.certain
         return next(iter(self.certain)) if clear else None
 
 
 @dataclass(frozen=True)
 class Writing:
-    """How the numbers of one column are written: ``Writing(",")`` for 1.012,5."""
+    """Number format of a column: ``Writing(",")`` for 1.012,5."""
 
     decimal: str
 
     @property
     def pattern(self) -> str:
-        """What such numbers look like, as a regular expression."""
+        """Regular expression that matches numbers of this format."""
         group, mark = re.escape(OTHER[self.decimal]), re.escape(self.decimal)
         whole = rf"\d+|\d{{1,3}}({group}\d{{3}})+"
         return rf"[+-]?({whole})?({mark}\d*)?([eE][+-]?\d+)?"
 
     def plain(self, text: str) -> str | None:
-        """Return a number as Python reads it; None if it is not written this way."""
+        """Return a number in Python's notation; None if it does not match the format."""
         if not re.fullmatch(self.pattern, text):
             return None
         return text.replace(OTHER[self.decimal], "").replace(self.decimal, ".")
 
 
 def many_numbers(texts: list[str], writing: Writing | None) -> Floats | None:
-    """Return many texts as numbers at once; None where one of them is something else."""
+    """Convert strings to numbers at once; None if any string is not a number."""
     words = pc.utf8_trim_whitespace(pa.array(texts, pa.string()))
     missing = pc.is_in(pc.utf8_lower(words), pa.array(sorted(MISSING_WORDS)))
     words = pc.if_else(missing, pa.scalar(None, pa.string()), words)
@@ -126,7 +126,7 @@ def many_numbers(texts: list[str], writing: Writing | None) -> Floats | None:
 
 
 def surely(cells: set[str]) -> str | None:
-    """Return the decimal mark of a few different texts, None where it is open."""
+    """Return the decimal mark of a few distinct strings; None if it is ambiguous."""
     marked = [cell for cell in cells if "," in cell or "." in cell]
     for mark, other in OTHER.items():
         if marked and not any(other in cell for cell in marked):
@@ -139,12 +139,12 @@ def _clear(mark: str, text: str) -> bool:
 
 
 def without_blanks(text: str) -> str:
-    """Return ``1 012,5`` and ``1'012.5`` without what groups their thousands."""
+    """Return numbers such as ``1 012,5`` and ``1'012.5`` without thousands separators."""
     return _BETWEEN.sub("", text) if _GROUPED.fullmatch(text) else text
 
 
 def texts_of(column: pd.Series) -> list[str] | None:
-    """Return the different texts of a column; None where it holds no text."""
+    """Return the distinct strings of a column; None if it has none."""
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         values = np.asarray(dtype.categories, dtype=object)
@@ -167,23 +167,23 @@ def writings(
     notes: list[str],
     where: str = "",
 ) -> dict[str, Writing]:
-    """Decide how the numbers of a table are written, and say what was decided.
+    """Determine the number format of the columns of a table.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        ``attrs["decimals"]`` holds the marks of columns that are numbers already and
-        ``attrs["prior"]`` the mark that the kind of file lets expect: a point where commas separate
-        columns, a comma where semicolons do, None for tabs; a point if there is no such entry.
+        ``attrs["decimals"]`` has the marks of columns that are already numeric, and
+        ``attrs["prior"]`` the likely mark of the file: a point if commas separate columns, a comma
+        if semicolons do, None for tabs; a point by default.
     columns : iterable of str
-        Those that must be numbers.
+        Columns that must be numeric.
     decimal : {"point", "comma"}, optional
-        The mark that decides where the table itself leaves it open.
+        Decimal mark to use if the table is ambiguous.
 
     Returns
     -------
     dict
-        Column -> how it is written, for columns of text with a mark.
+        Column -> number format, for columns of strings with a mark.
     """
     given = SETTINGS.get(decimal or "")
     before: dict[str, str] = frame.attrs.get("decimals", {})
@@ -213,22 +213,22 @@ def writings(
         elif evidence.doubtful and not evidence.certain:
             problems.add(_both_readings(name, evidence, where, grouped))
     if commas:
-        said = ", ".join(show(name) for name in commas[:5]) + (", ..." if len(commas) > 5 else "")
-        notes.append(f"numbers were read with a decimal comma{where} ({said})")
+        names = ", ".join(show(name) for name in commas[:5]) + (", ..." if len(commas) > 5 else "")
+        notes.append(f"numbers were read with a decimal comma{where} ({names})")
     return chosen
 
 
 def _choose(
     evidence: Evidence, expected: str | None, prior: str | None, given: bool
 ) -> tuple[str | None, bool]:
-    """Return the decimal mark of a column, None where there is none or where it is open.
+    """Return the decimal mark of a column; None if there is none or it is ambiguous.
 
-    The second value says that numbers look grouped although the rest of the table speaks against.
+    The second value is True if numbers look grouped, contrary to the rest of the table.
     """
     if len(evidence.certain) == 1:
         return next(iter(evidence.certain)), False
     if evidence.certain or len(evidence.doubtful) != 1:
-        # Both marks: contradictory numbers are reported as such, by the point.
+        # Contradictory numbers are reported later; with both marks doubtful the table decides.
         return (expected if len(evidence.doubtful) > 1 and not evidence.certain else None), False
     mark = next(iter(evidence.doubtful))
     looks_grouped = mark in evidence.grouped
@@ -242,7 +242,7 @@ def _choose(
 
 
 def _both_readings(name: str, evidence: Evidence, where: str, grouped: bool) -> str:
-    """Describe the two numbers that a string may be."""
+    """Describe the two interpretations of an ambiguous number."""
     mark, text = next(iter(evidence.doubtful.items()))
     whole, fraction = text.replace(mark, ""), text.replace(mark, ".")
     why = ""
@@ -250,6 +250,6 @@ def _both_readings(name: str, evidence: Evidence, where: str, grouped: bool) -> 
         why = " (beside whole numbers, and zeros at its end were kept)"
     return (
         f"column {show(name)}{where}: {show(text)} may be {whole} ({MARKS[mark]}s group thousands) "
-        f"or {fraction} (a decimal {MARKS[mark]}){why}; say which with "
+        f"or {fraction} (a decimal {MARKS[mark]}){why}; set "
         f"decimal: {MARKS[OTHER[mark]]} or decimal: {MARKS[mark]}"
     )

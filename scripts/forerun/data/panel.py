@@ -1,4 +1,4 @@
-"""Many series in flat arrays: the form in which data is checked and filled."""
+"""Panels: many series in flat arrays, for checking and filling."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Panel:
     Attributes
     ----------
     labels : array of str
-        Names of the series, sorted. A series may have lost all its rows.
+        Names of the series, sorted; a series may have no rows left.
     code : array of int64
-        For each row the place of its series in `labels`.
+        Position of each row's series in `labels`.
     time : array of int64
-        Nanoseconds since 1970 (UTC) where `dated`, otherwise whole numbers.
+        Nanoseconds since 1970 (UTC) if `dated`, otherwise integers.
     dated : bool
         Whether times are time stamps.
     columns : dict of str to array of float64
-        ``y`` and the exogenous variables; NaN where there is no value.
+        ``y`` and the exogenous variables; NaN for missing values.
     damaged : array of bool
-        Series of which an unusable row was left out: what is missing in them is known already.
+        Series with dropped unusable rows; their missing values are not reported again.
     """
 
     labels: Labels
@@ -48,12 +48,12 @@ class Panel:
         return self.columns["y"]
 
     def take(self, rows: npt.NDArray[np.generic]) -> Panel:
-        """Return the panel of the rows chosen by a mask or by places."""
+        """Return the panel with the rows selected by a mask or by positions."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, code=self.code[rows], time=self.time[rows], columns=columns)
 
     def extend(self, other: Panel) -> Panel:
-        """Return this panel with the rows of another one of the same series behind its own."""
+        """Return this panel with the rows of another panel of the same series appended."""
         empty = np.full(len(other), np.nan)
         columns = {
             name: np.concatenate([values, other.columns.get(name, empty)])
@@ -65,39 +65,39 @@ class Panel:
         )
 
     def firsts(self) -> Bools:
-        """Return which rows are the first of their series."""
+        """Return a mask of the first rows of all series."""
         return np.append(True, self.code[1:] != self.code[:-1])[: len(self)]
 
     def starts(self) -> Ints:
-        """Return for each row the place of the first row of its series."""
+        """Return for each row the position of the first row of its series."""
         first = self.firsts()
         return np.flatnonzero(first)[np.cumsum(first) - 1]
 
     def last_rows(self, chosen: Bools) -> Ints:
-        """Return for each of `labels` the place of its last chosen row, -1 where there is none."""
+        """Return the position of the last chosen row of each series, or -1."""
         last = np.full(len(self.labels), -1, dtype=np.int64)
         rows = np.flatnonzero(chosen)
         last[self.code[rows]] = rows  # of several rows the last one stays
         return last
 
     def first_rows(self, chosen: Bools) -> Ints:
-        """Return for each of `labels` the place of its first chosen row, -1 where there is none."""
+        """Return the position of the first chosen row of each series, or -1."""
         first = np.full(len(self.labels), -1, dtype=np.int64)
         rows = np.flatnonzero(chosen)[::-1]
         first[self.code[rows]] = rows
         return first
 
     def name(self, codes: npt.NDArray[np.integer]) -> str:
-        """Return ``series 'a'`` or ``3 series, e.g. 'a'`` for some codes (repeated or not)."""
+        """Return ``series 'a'`` or ``3 series, e.g. 'a'`` for codes, which may be repeated."""
         return name_series(list(self.labels[pd.unique(codes)]))
 
-    def said(self, row: int) -> str:
-        """Return the time of a row as people write it."""
+    def time_text(self, row: int) -> str:
+        """Return the time of a row for messages."""
         return show_time(int(self.time[row]), self.dated)
 
 
 def in_order(panel: Panel) -> Panel:
-    """Return the panel sorted by series and time; rows of one time keep their order."""
+    """Return the panel sorted by series and time (stable)."""
     code, time = panel.code, panel.time
     later = (code[1:] > code[:-1]) | ((code[1:] == code[:-1]) & (time[1:] >= time[:-1]))
     return panel if later.all() else panel.take(np.lexsort((time, code)))

@@ -1,4 +1,4 @@
-"""Columns as users write them -> arrays: names of series and numbers, and how times come out."""
+"""Parsing of users' columns to arrays: names of series, numbers; the type of parsed times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.object_]
 MANY = 10_000
-"""Different texts from which on they are read all at once."""
+"""Number of distinct strings above which they are converted at once."""
 
 
 @dataclass
@@ -26,20 +26,20 @@ class Times:
     Attributes
     ----------
     value : array of int64
-        Nanoseconds since 1970 where `dated`, otherwise the integers themselves; 0 where `bad`.
+        Nanoseconds since 1970 if `dated`, otherwise integers; 0 where `bad`.
     bad : array of bool
-        Rows that hold no time.
+        Rows without a valid time.
     dated : bool
-        Whether these are time stamps; integers otherwise.
+        Whether the times are time stamps rather than integers.
     notes : list of str
-        What was decided on the way.
+        How the column was interpreted.
     trouble : str
         What is wrong with the column as a whole, or an empty string.
     utc : bool
-        Whether they are in UTC by definition (Unix time).
+        Whether the times are in UTC by definition (Unix time).
     months, days : int
-        Length of the periods that the texts name, e.g. 3 months for 2001Q1: their times are the
-        first moments of these. Both 0 where texts name moments or days.
+        Length of the periods that the strings denote, such as 3 months for 2001Q1; times are the
+        starts of the periods. Both are 0 for points in time and days.
     """
 
     value: Ints
@@ -53,9 +53,9 @@ class Times:
 
 
 def parse_ids(column: pd.Series) -> tuple[Ints, Labels]:
-    """Return for each row the place of its name among the sorted names; -1 where it is missing.
+    """Return for each row the position of its name among the sorted names, or -1.
 
-    Numbers become text without ``.0``.
+    Numbers become strings without ``.0``.
     """
     codes, raw = factorize(column)
     names = [_name(value) for value in raw]
@@ -68,15 +68,15 @@ def parse_ids(column: pd.Series) -> tuple[Ints, Labels]:
 
 
 def parse_numbers(column: pd.Series, writing: Writing | None = None) -> tuple[Floats, Bools]:
-    """Return a column as float64 (NaN where missing) and the rows that hold something else.
+    """Return a column as float64 (NaN for missing values) and a mask of invalid values.
 
-    The arrays are the caller's: changing them changes no table.
+    The arrays are copies that the caller may change.
     """
     dtype = column.dtype
     if kinds.is_complex_dtype(dtype) or kinds.is_datetime64_any_dtype(dtype):
         return np.full(len(column), np.nan), np.ones(len(column), dtype=bool)
     if kinds.is_numeric_dtype(dtype):
-        # A copy: what Arrow has read cannot be written to, and a user's table must not be.
+        # A copy: arrays from Arrow are read-only, and a user's table must not change.
         values = column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
         return values, np.zeros(len(column), dtype=bool)
     codes, raw = factorize(column)
@@ -91,7 +91,7 @@ def parse_numbers(column: pd.Series, writing: Writing | None = None) -> tuple[Fl
 
 
 def factorize(column: pd.Series) -> tuple[Ints, list[Any]]:
-    """Return codes (-1 where missing) and the distinct values, whatever they are."""
+    """Return codes (-1 for missing values) and the distinct values of any type."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         codes = np.asarray(column.cat.codes)
         return codes.astype(np.int64), list(column.cat.categories)
@@ -111,12 +111,12 @@ def _name(value: Any) -> str:
 
 
 def _number(value: Any, writing: Writing | None) -> tuple[float, bool]:
-    """Return one value as (number, False), a missing one as (NaN, False), else (NaN, True)."""
+    """Return (number, False), (NaN, False) for a missing value, or (NaN, True) if invalid."""
     if isinstance(value, str):
         text = value.strip()
         if text.lower() in MISSING_WORDS:
             return np.nan, False
-        if "_" in text:  # Python reads 1_000 as a number, no other process does
+        if "_" in text:  # 1_000 is a number in Python only
             return np.nan, True
         value = text = without_blanks(text)
         if writing is not None and ("," in text or "." in text):

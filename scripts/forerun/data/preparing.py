@@ -1,4 +1,4 @@
-"""From a user's tables to the frozen long format of a run."""
+"""Preparation of users' tables: from any supported layout to the frozen long format of a run."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class Prepared:
     frame : pandas.DataFrame
         ``unique_id`` (str), ``ds`` (datetime64[ns] or int64), ``y`` (float64), then ``hist_exog``,
         ``futr_exog`` and ``stat_exog`` (float64), sorted by series and time, without gaps. Rows
-        without ``y`` come after a series' last value; they hold known future values.
+        without ``y`` follow the last value of a series and have known future values.
     freq : str or int
-        pandas' name of the frequency, or the step of whole-number times.
+        pandas' name of the frequency, or the step of integer times.
     season_length, input_size : int
-        As configured, otherwise chosen from the frequency.
+        As configured, otherwise derived from frequency and lengths.
     notes : list of str
-        What was inferred, converted, filled or left out, for people.
+        What was inferred, converted, filled or dropped, for users.
     padded : bool
-        Whether a series is shorter than training asks for (``on_short: pad``), so that engines
-        must pad it at its start.
+        Whether a series is shorter than required for training (``on_short: pad``), so that
+        engines must pad it.
     future : bool
-        Whether future values of ``futr_exog`` are given, for some series at least.
+        Whether future values of ``futr_exog`` are given for some series.
     """
 
     frame: pd.DataFrame
@@ -77,11 +77,12 @@ def load_new(
     futr_file: str | Path | None = None,
     frozen_static: StaticOf | None = None,
 ) -> Prepared:
-    """Read and prepare tables that the models of a run are to forecast, as `load` does.
+    """Read and prepare new tables for the models of a run, as `load` does.
 
     Parameters
     ----------
-    frozen_static : without `static_file` gives static features that a table of these columns lacks
+    frozen_static : function of the table's columns that returns the run's static features among
+        the missing ones; used without `static_file`
     """
     return _load(settings, data_file, static_file, futr_file, False, frozen_static)
 
@@ -113,26 +114,26 @@ def prepare(
     futr: pd.DataFrame | None = None,
     training: bool = True,
 ) -> Prepared:
-    """Check a user's table and bring it into the long format of a run.
+    """Check a user's table and convert it to the long format of a run.
 
     Parameters
     ----------
     df : pandas.DataFrame
-        One row per series and time, columns named as configured. It is not changed.
+        One row per series and time, columns named as configured; not modified.
     settings : mapping
         The resolved configuration.
     static : pandas.DataFrame, optional
-        One row per series with the columns of ``stat_exog``; without it they are taken from `df`.
+        One row per series with the columns of ``stat_exog``; by default they are taken from `df`.
     futr : pandas.DataFrame, optional
         Future values of ``futr_exog``: columns ``id_col``, ``time_col`` and ``futr_exog``.
     training : bool
-        Whether models are to be trained and cross-validated on the series. To forecast with trained
-        ones, series of `input_size` are long enough.
+        Whether models will be trained and cross-validated on the series; for prediction alone,
+        `input_size` values are enough.
 
     Raises
     ------
     UserError
-        With everything that is wrong, in one line.
+        One line with all problems.
     """
     problems, notes = Problems(), _notes(df)
     notes += [f"static_file: {note}" for note in _notes(static)]
@@ -183,7 +184,7 @@ def _parse(
     problems: Problems,
     notes: list[str],
 ) -> Panel:
-    """Return a sorted panel without unusable or repeated rows; stop if no row is left."""
+    """Return a sorted panel without unusable or duplicate rows; raise an error if it is empty."""
     own = [name for name in roles.stat if static is None or name not in static.columns]
     columns = {"y": roles.target} | {n: n for n in (*roles.hist, *roles.futr, *own)}
     decimal = settings.get("decimal")
@@ -200,7 +201,7 @@ def _parse(
     notes.extend(times.notes)
     panel = checking.to_panel(df, roles, times, columns, written, problems)
     if times.trouble:
-        problems.check()  # whatever else is found is found in times that are a guess
+        problems.check()  # further checks would depend on guessed times
     checking.check_infinite(panel, columns, problems)
     panel = checking.without_duplicates(panel, problems, roles.single)
     if futr is not None and len(panel):
@@ -218,9 +219,9 @@ def _parse(
 
 
 def _append(panel: Panel, more: Panel, problems: Problems, notes: list[str]) -> Panel:
-    """Put rows of futr_file behind the series; they replace rows of the data without a target."""
+    """Append rows of futr_file to the series; they replace rows of the data without a target."""
     if len(more) and more.dated != panel.dated:
-        problems.add("futr_file has another kind of time than the data (time stamps or numbers)")
+        problems.add("futr_file and the data have different types of times (time stamps, numbers)")
         return panel
     place = {name: code for code, name in enumerate(panel.labels)}
     codes = np.array([place.get(name, -1) for name in more.labels], dtype=np.int64)
@@ -255,11 +256,11 @@ def _complete(
     blank = panel.first_rows(~np.isnan(panel.y)) < 0
     blank &= (np.bincount(panel.code, minlength=len(blank)) > 0) & ~panel.damaged
     if blank.any():
-        said = f"no target value at all in {panel.name(np.flatnonzero(blank))}"
+        problem = f"no target value at all in {panel.name(np.flatnonzero(blank))}"
         if settings.get("on_short") == "drop" and not blank.all():
-            notes.append(f"dropped: {said}")
+            notes.append(f"dropped: {problem}")
         else:
-            problems.add(said)
+            problems.add(problem)
     panel.damaged[blank] = True
     if settings.get("on_gaps") == "fill":
         panel, position = filling.fill(panel, grid, has_futr, problems, notes)
@@ -281,7 +282,7 @@ def _measure(
     problems: Problems,
     notes: list[str],
 ) -> dict[str, Any]:
-    """Decide on season and input size, and what happens to short series."""
+    """Determine season length and input size, and handle short series."""
     lengths = np.bincount(panel.code[~np.isnan(panel.y)], minlength=len(panel.labels))
     present = lengths[lengths > 0]
     usual: int = settings.get("season_length") or season_length(grid.freq)

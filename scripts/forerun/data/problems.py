@@ -1,4 +1,4 @@
-"""Problems of the data, collected and reported in one line."""
+"""Problems of the data, collected and reported together in one line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ MAX_LENGTH = 4000
 
 
 class Problems:
-    """Collects problems, so that a user sees all of them at once.
+    """Collects problems to report them together.
 
     Parameters
     ----------
     where : str
-        What is being checked; the beginning of the message.
+        Subject of the check; starts the message.
     """
 
     def __init__(self, where: str = "the data") -> None:
@@ -30,30 +30,30 @@ class Problems:
         return bool(self.texts)
 
     def add(self, text: str) -> None:
-        """Note one problem: what, how often, an example, what to do."""
+        """Add a problem: what, how often, an example, what to do."""
         self.texts.append(text)
 
     def check(self) -> None:
-        """Raise `UserError` with everything noted so far, if there is anything."""
+        """Raise `UserError` with all problems so far, if there are any."""
         if not self.texts:
             return
-        said = "; ".join(self.texts[:MAX_PROBLEMS])
+        message = "; ".join(self.texts[:MAX_PROBLEMS])
         more = len(self.texts) - MAX_PROBLEMS
         ending = f"; and {more} more problems" if more > 0 else ""
-        if len(said) > MAX_LENGTH:
-            said, ending = said[:MAX_LENGTH], " ... (shortened)"
-        # Names may hold line breaks of any kind: split() without arguments knows them all.
-        raise UserError(" ".join(f"{self.where}: {said}{ending}".split()))
+        if len(message) > MAX_LENGTH:
+            message, ending = message[:MAX_LENGTH], " ... (shortened)"
+        # Names may contain line breaks of any kind, which split() without arguments removes.
+        raise UserError(" ".join(f"{self.where}: {message}{ending}".split()))
 
 
 def show(value: Any, limit: int = 60) -> str:
-    """Return a value in quotes, on one line, at most about `limit` characters long."""
+    """Return a value in quotes, on one line, shortened to about `limit` characters."""
     text = repr(str(value))
     return text if len(text) <= limit else f"{text[:limit]}...'"
 
 
 def show_time(value: int, dated: bool) -> str:
-    """Return a time (nanoseconds since 1970, or an integer) as people write it."""
+    """Return a time (nanoseconds since 1970, or an integer) for messages."""
     return str(pd.Timestamp(value)).removesuffix(" 00:00:00") if dated else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Reading users' tables: CSV in its dialects, Parquet and Feather."""
+"""Reading users' tables: CSV, Parquet and Feather."""
 
 from __future__ import annotations
 
@@ -25,34 +25,33 @@ def read_table(
     time_col: str | None = "ds",
     columns: Iterable[str] | None = None,
 ) -> pd.DataFrame:
-    """Read a CSV, Parquet or Feather file; what kind it is, its content says, not its name.
+    """Read a CSV, Parquet or Feather file; the format is detected from the content.
 
     CSV may be UTF-8 (with or without BOM), UTF-16 with BOM or Windows-1252, separated by ``,``
-    ``;`` tab or ``|``, with a decimal point or (where the separator is not a comma) a decimal
-    comma, plain or compressed with gzip, bzip2 or zstandard.
+    ``;`` tab or ``|``, with a decimal point or (unless the separator is a comma) a decimal comma,
+    plain or compressed with gzip, bzip2 or zstandard.
 
     Parameters
     ----------
     path : str or Path
-        The file.
+        Path of the file.
     id_col, time_col : str, optional
-        Columns that are kept as text in a CSV file, so that ``007`` stays ``007`` and ``NA`` is a
-        name. They come back as categories.
+        Columns of a CSV file to keep as strings, so that ``007`` stays ``007`` and ``NA`` is a
+        name. They are returned as categories.
     columns : iterable of str, optional
-        The columns wanted; others are not loaded. Those that do not exist are left to `prepare`.
+        Columns to load; `prepare` reports missing ones.
 
     Returns
     -------
     pandas.DataFrame
-        One row per line. ``attrs["columns"]`` holds all column names of the file,
-        ``attrs["notes"]`` what was unusual about it; more of it is for
-        :func:`forerun.data.numbers.writings`. A column of numbers in a CSV file that can be read in
-        two ways is text.
+        One row per line. ``attrs["columns"]`` has all column names of the file,
+        ``attrs["notes"]`` notes on its format; other entries are for
+        :func:`forerun.data.numbers.writings`. Ambiguous numbers of a CSV file are strings.
 
     Raises
     ------
     UserError
-        The file is missing, not a file, empty, damaged or of another kind.
+        The file is missing, not a regular file, empty, damaged or in another format.
     """
     path = Path(path)
     start = _first_bytes(path)
@@ -65,7 +64,7 @@ def read_table(
         else:
             table, about = read_csv(path, start, wanted, (id_col, time_col))
     except UnicodeError as error:
-        raise UserError(f"{show(path, 200)} is no text in a known encoding (use UTF-8)") from error
+        raise UserError(f"{show(path, 200)} is not text in a known encoding (use UTF-8)") from error
     except (pa.ArrowException, OSError, EOFError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{show(path, 200)} cannot be read as CSV or Parquet: {reason}") from error
@@ -78,7 +77,7 @@ def read_table(
 
 
 def _first_bytes(path: Path) -> bytes:
-    """Return the beginning of a file after making sure that it is one, with something in it."""
+    """Return the first bytes of a file; refuse what is not a regular file with content."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):

@@ -1,4 +1,4 @@
-"""Taking the frozen table of a run apart."""
+"""Splitting of a run's frozen table into history, future values and static features."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from forerun.data.checking import Roles
 def split(
     frame: pd.DataFrame, settings: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
-    """Take the frozen table apart for the engines.
+    """Split the frozen table for the engines.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        What `prepare` made, or ``data.parquet`` read again.
+        A frame from `prepare`, or the content of ``data.parquet``.
     settings : mapping
         The run's configuration.
 
     Returns
     -------
     history : pandas.DataFrame
-        ``unique_id``, ``ds``, ``y``, ``hist_exog`` and ``futr_exog``: the rows with a target.
+        ``unique_id``, ``ds``, ``y``, ``hist_exog`` and ``futr_exog`` of the rows with a target.
     futr_df : pandas.DataFrame or None
-        ``unique_id``, ``ds`` and ``futr_exog`` for the steps to forecast (and a gap before
-        them); None where no future values are known.
+        ``unique_id``, ``ds`` and ``futr_exog`` of the steps to forecast (and the gap before them);
+        None without known future values.
     static_df : pandas.DataFrame or None
         ``unique_id`` and ``stat_exog``, one row per series; None without static features.
     """
     roles = Roles.of(settings)
     observed = frame["y"].notna().to_numpy()
     columns = ["unique_id", "ds", "y", *roles.hist, *roles.futr]
-    # Where all rows have a target, as most often, the table is not copied again and again.
+    # Usually all rows have a target, and a copy of the table can be avoided.
     history = (
         frame[columns] if observed.all() else frame.loc[observed, columns].reset_index(drop=True)
     )
@@ -55,7 +55,7 @@ def split(
 
 
 def summary(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return what there is to say about a frozen table, ready for JSON.
+    """Return a summary of a frozen table, ready for JSON.
 
     Returns
     -------

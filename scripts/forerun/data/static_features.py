@@ -1,4 +1,4 @@
-"""Static features: one number per series, from their own file or from the data's columns."""
+"""Static features: one number per series, from a separate file or from columns of the data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from forerun.data.parsing import Floats, parse_ids, parse_numbers
 from forerun.data.problems import Problems, name_series, show
 
 Features = dict[str, Floats]
-"""Feature -> one value for each of the panel's labels, NaN where there is none."""
+"""Feature -> one value for each label of the panel, or NaN."""
 
 
 def take(
@@ -40,7 +40,7 @@ def take(
 
 
 def check(features: Features, panel: Panel, problems: Problems) -> None:
-    """Note series of the panel that lack a feature."""
+    """Report series of the panel that lack a feature."""
     present = np.unique(panel.code)
     for name, values in features.items():
         lacking = present[np.isnan(values[present]) & ~panel.damaged[present]]
@@ -56,7 +56,7 @@ def _constant(panel: Panel, name: str, values: Floats, problems: Problems) -> Fl
     if differs.any():
         problems.add(
             f"static feature {show(name)} changes within {panel.name(panel.code[differs])} "
-            f"at {panel.said(int(np.argmax(differs)))}"
+            f"at {panel.time_text(int(np.argmax(differs)))}"
         )
     return feature
 
@@ -78,14 +78,14 @@ def _from_file(
         row = int(np.argmax(code < 0)) + 1
         problems.add(f"static_file has rows without {show(roles.id)}, first data row {row}")
     features: Features = {}
-    # A run's frozen table has no path, and may well have other series than new data.
+    # Features frozen with a run have no path, and may cover other series than new data.
     strange = sorted(set(labels) - set(panel.labels)) if "path" in static.attrs else []
     if strange and len(strange) == len(labels):
         problems.add(f"static_file has other series than the data ({name_series(strange)})")
         return {name: np.zeros(len(panel.labels)) for name in roles.stat if name in static.columns}
     if strange:
         notes.append(f"static_file: {name_series(strange)} not in the data, ignored")
-    row_of = np.full(len(labels) + 1, -1, dtype=np.int64)  # the last place: no such series
+    row_of = np.full(len(labels) + 1, -1, dtype=np.int64)  # the last entry: no such series
     row_of[code[code >= 0]] = np.flatnonzero(code >= 0)
     place = {name: number for number, name in enumerate(labels)}
     rows = row_of[[place.get(name, -1) for name in panel.labels]]
@@ -93,10 +93,10 @@ def _from_file(
         values, wrong = parse_numbers(static[name], written.get(name))
         hint = " in static_file (encode categories as numbers, e.g. one 0/1 column for each)"
         check_numbers(static[name], wrong, problems, hint)
-        endless = np.isinf(values)
-        if endless.any():
-            said = name_series(list(static[roles.id][endless].astype(str)))
-            problems.add(f"static feature {show(name)} is infinite for {said}")
-        values[wrong | endless] = 0.0  # said already
+        infinite = np.isinf(values)
+        if infinite.any():
+            series = name_series(list(static[roles.id][infinite].astype(str)))
+            problems.add(f"static feature {show(name)} is infinite for {series}")
+        values[wrong | infinite] = 0.0  # reported already
         features[name] = np.append(values, np.nan)[rows]  # -1: no such row
     return features

@@ -1,4 +1,4 @@
-"""Columns of times as users write them -> time stamps or whole numbers."""
+"""Parsing of users' time columns to time stamps or integers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _ZONE_END = r"\s*(Z|[+-]\d{2}(:?\d{2})?)$"
 
 @dataclass(frozen=True)
 class Asked:
-    """What a user said about the times of a table.
+    """The user's settings for the times of a table.
 
     Attributes
     ----------
     freq : str, int or None
-        The configured frequency: a dated one asks for dates, a number for whole numbers.
+        The configured frequency: a date offset means dates, a number means integers.
     tz : str or None
-        The time zone whose days are meant.
+        The time zone of days.
     """
 
     freq: str | int | None = None
@@ -43,7 +43,7 @@ def parse_times(column: pd.Series, asked: Asked, observed: Bools | None = None) 
     Parameters
     ----------
     observed : array of bool, optional
-        The rows that have a value of the target; their times cannot lie in the future.
+        Rows with a target value; their times cannot be in the future.
     """
     return _to_freq(_parse(column, asked, observed), asked.freq)
 
@@ -51,7 +51,7 @@ def parse_times(column: pd.Series, asked: Asked, observed: Bools | None = None) 
 def parse_both(
     first: pd.Series, second: pd.Series, asked: Asked, observed: Bools
 ) -> tuple[Times, Times]:
-    """Parse two time columns, as one where possible, so that both are read alike."""
+    """Parse two time columns together if possible, so that both are interpreted alike."""
     if (
         isinstance(first.dtype, pd.CategoricalDtype)
         and first.dtype.categories.dtype == getattr(second.dtype, "categories", pd.Index([])).dtype
@@ -70,7 +70,7 @@ def parse_both(
 
 
 def readable(value: Any) -> bool:
-    """Return whether a value could be read as a date or a period if all were written like it."""
+    """Return whether a value alone can be parsed as a date or a period."""
     if not isinstance(value, str):
         return False
     one = parse_times(pd.Series([value], dtype=object), Asked())
@@ -88,7 +88,7 @@ def _parse(column: pd.Series, asked: Asked, observed: Bools | None) -> Times:
     codes, raw = factorize(column)
     seen = np.ones(len(column), dtype=bool) if observed is None else observed
     occurring = np.zeros(len(raw) + 1, dtype=bool)
-    occurring[codes[seen]] = True  # the last place: missing times
+    occurring[codes[seen]] = True  # the last entry: missing times
     parsed = _parse_values(raw, asked, occurring[:-1])
     value, bad = np.append(parsed.value, 0), np.append(parsed.bad, True)
     return replace(parsed, value=value[codes], bad=bad[codes])
@@ -121,7 +121,7 @@ def _whole_numbers(column: pd.Series, asked: Asked) -> Times:
 
 
 def _numbers(value: Ints, bad: Bools, asked: Asked) -> Times:
-    """Whole numbers; Unix time is in UTC by definition."""
+    """Parse integers; Unix time is in UTC by definition."""
     times = calendar_numbers.read(value, bad, asked.freq)
     if not times.dated or asked.tz is None:
         return times
@@ -136,7 +136,7 @@ def _numbers(value: Ints, bad: Bools, asked: Asked) -> Times:
 
 
 def _parse_values(raw: list[Any], asked: Asked, observed: Bools) -> Times:
-    """Parse distinct values: text, dates, numbers, or a mixture of them."""
+    """Parse distinct values: strings, dates, numbers or a mixture."""
     empty = Times(np.zeros(len(raw), dtype=np.int64), np.ones(len(raw), dtype=bool), True)
     if not raw:
         return empty
@@ -160,8 +160,8 @@ def _parse_values(raw: list[Any], asked: Asked, observed: Bools) -> Times:
         return empty
     stamps, notes = zones.settle_bare(reading.times, asked.tz)
     value, bad = _to_ints(stamps)
-    said = [*reading.notes, *notes]
-    return Times(value, bad, True, said, reading.trouble, months=reading.months, days=reading.days)
+    notes = [*reading.notes, *notes]
+    return Times(value, bad, True, notes, reading.trouble, months=reading.months, days=reading.days)
 
 
 def _iso() -> dict[str, Any]:
@@ -169,7 +169,7 @@ def _iso() -> dict[str, Any]:
 
 
 def _iso_texts(texts: pd.Series, iso: pd.Series, tz: str | None) -> Times:
-    """Times in ISO 8601, with a zone in all of them or in none."""
+    """Parse times in ISO 8601; all or none of them must have a zone."""
     zone = texts.str.extract(CLOCK_ZONE)[0]
     zoned = zone.notna() & iso.notna()
     utc = iso.dt.tz_localize(None)
@@ -194,7 +194,7 @@ def _to_ints(stamps: pd.Series) -> tuple[Ints, Bools]:
 
 
 def _to_freq(times: Times, freq: str | int | None) -> Times:
-    """Date periods as the configured frequency dates them: 2001Q1 by its last day for ``QE``."""
+    """Move periods to the dates of the configured frequency: 2001Q1 to its last day for ``QE``."""
     offset = offset_of(freq) if isinstance(freq, str) else None
     if offset is None or not (times.months or times.days) or isinstance(offset, pd.offsets.Tick):
         return times

@@ -1,4 +1,4 @@
-"""Time zones: which clock a table's times are kept in."""
+"""Time zones of a table's times."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 
 from forerun.base.errors import suggest
 
-#: Zones that are tried to explain times of which some lie an hour beside the others.
+#: Zones to suggest if some times are shifted by an hour.
 COMMON = (
     "Europe/Berlin", "Europe/London", "Europe/Helsinki", "America/New_York", "America/Chicago",
     "America/Denver", "America/Los_Angeles", "America/Halifax", "America/Sao_Paulo",
@@ -25,44 +25,44 @@ def check(tz: str | None) -> str:
         zoneinfo.ZoneInfo(tz)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         hint = suggest(tz, sorted(zoneinfo.available_timezones()))
-        return f"tz '{tz}' is no time zone, write a name such as Europe/Berlin or UTC{hint}"
+        return f"tz '{tz}' is not a time zone; use a name such as Europe/Berlin or UTC{hint}"
     return ""
 
 
 def local(utc: pd.Series, tz: str) -> pd.Series:
-    """Return times in UTC (without a zone) as the clocks of a zone show them."""
+    """Convert times in UTC (without a zone) to the wall time of a zone."""
     return utc.dt.tz_localize("UTC").dt.tz_convert(tz).dt.tz_localize(None)
 
 
 def clocks(times: pd.Series) -> int:
-    """Return how many times of day there are: one for days, 24 for hours."""
+    """Return the number of distinct times of day: 1 for days, 24 for hours."""
     return int((times.dropna() - times.dropna().dt.normalize()).nunique())
 
 
 def settle(
     utc: pd.Series, wall: pd.Series, tz: str | None, written: str
 ) -> tuple[pd.Series, list[str], str]:
-    """Choose the clock for times that have a zone.
+    """Convert times that have a zone.
 
-    Days stay the days that they are where they were counted: at midnight, or at any hour that is
-    the same in all seasons. Everything shorter is kept in UTC, which has no hour twice.
+    Days keep their local date: times at midnight, or at the same hour all year. Shorter steps are
+    converted to UTC, which has no duplicate hours.
 
     Parameters
     ----------
     utc, wall : pandas.Series of datetime64
-        The times in UTC, and as they are written.
+        The times in UTC, and as written.
     tz : str or None
-        The zone that the user asked for.
+        The zone that the user configured.
     written : str
-        The zone that they are written in, for messages.
+        The zone in which the times are written, for messages.
 
     Returns
     -------
     times : pandas.Series
-        Without a zone.
+        Times without a zone.
     notes : list of str
     trouble : str
-        Why they cannot be read, or an empty string.
+        Why the times cannot be converted, or an empty string.
     """
     if _whole_days(wall):
         return wall, [f"times are whole days {written}: the days were kept, the zone dropped"], ""
@@ -78,7 +78,7 @@ def settle(
 
 
 def settle_bare(times: pd.Series, tz: str | None) -> tuple[pd.Series, list[str]]:
-    """Choose the clock for times without a zone: unchanged, unless `tz` corrects them."""
+    """Return times without a zone unchanged, unless converting them from UTC to `tz` helps."""
     if tz is None or not times.notna().any():
         return times, []
     moved = local(times, tz)
@@ -88,7 +88,7 @@ def settle_bare(times: pd.Series, tz: str | None) -> tuple[pd.Series, list[str]]
 
 
 def suggestion(utc: pd.Series) -> str:
-    """Return ``, e.g. tz: Europe/Berlin``: a common zone in which these times share one clock."""
+    """Return a setting such as ``tz: Europe/Berlin`` that makes times of day equal, or ""."""
     return next((f"tz: {tz}" for tz in COMMON if clocks(local(utc, tz)) < clocks(utc)), "")
 
 
@@ -97,7 +97,7 @@ def _convert(utc: pd.Series, tz: str) -> tuple[pd.Series, list[str], str]:
     offset = moved - utc
     if _varies(offset) and clocks(moved) >= clocks(utc):
         if better := suggestion(utc):
-            trouble = f"tz: {tz} is not where these days begin at the same hour; {better} is"
+            trouble = f"tz: {tz}: these days start at different hours there; use {better}"
             return moved, [], trouble
         first = utc[offset != offset.dropna().iloc[0]].min()
         return (

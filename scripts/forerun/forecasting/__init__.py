@@ -1,1 +1,1 @@
-"""Training and forecasting with the models of a run, and the engines."""
+"""Training and forecasting with the models of a run, and engines."""

@@ -1,4 +1,4 @@
-"""Choosing the models and combinations of a run that forecast."""
+"""Selection of the models and combinations of a run to forecast with."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import is_sealed
 
-#: The environment variable that lets the workflow use damaged models: ``predict --no-verify``.
+#: Environment variable that makes the workflow use damaged models (``predict --no-verify``).
 UNVERIFIED = "FORERUN_UNVERIFIED"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Whose forecasts are wanted.
+    """Models and combinations to forecast with.
 
     Attributes
     ----------
-    names : models and combinations, in the order of the leaderboard
-    models : the folder of each model that has to forecast for these
+    names : requested models and combinations, in the order of the leaderboard
+    models : folder of each model whose forecasts these require
     """
 
     names: list[str]
@@ -36,12 +36,12 @@ class Choice:
 
 
 def choose(folder: Path, settings: Mapping[str, Any], asked: Sequence[str] | None = None) -> Choice:
-    """Return the models and combinations to forecast with: those asked for, or else all.
+    """Return the models and combinations to forecast with: those in `asked`, or all by default.
 
     Raises
     ------
     UserError
-        One that was asked for is not in the run, failed, or is not trained yet; or none is.
+        A requested model is not in the run, failed or is not trained yet; or none is trained.
     """
     models = [spec.name for spec in specs(settings)]
     if asked is None:
@@ -57,7 +57,7 @@ def choose(folder: Path, settings: Mapping[str, Any], asked: Sequence[str] | Non
     if single == asked:
         return Choice(asked, usable_models(folder, settings, asked))
     if not _is_scored(folder):
-        raise UserError(f"run '{folder.name}' has no scores yet, and no {asked[-1]} without them")
+        raise UserError(f"run '{folder.name}' has no scores yet, which {asked[-1]} requires")
     usable_models(folder, settings, single)  # refuses those that cannot forecast
     return Choice(asked, usable_models(folder, settings))
 
@@ -84,7 +84,7 @@ def usable_models(
     Raises
     ------
     UserError
-        A model that was asked for failed or is not trained yet; or none is.
+        A requested model failed or is not trained yet; or none is trained.
     """
     paths = RunPaths(folder)
     names = [spec.name for spec in specs(settings)]
@@ -103,9 +103,9 @@ def usable_models(
 
 
 def refuse_damaged(folder: Path, models: Iterable[str], with_scores: bool = True) -> None:
-    """Compare a sealed run's models, data and configuration with the seal before they are used.
+    """Refuse a sealed run if its models, data or configuration do not match the seal.
 
-    Combining needs the scores as well (`with_scores`).
+    Combinations use the scores as well (`with_scores`).
     """
     if not is_sealed(folder):
         return
@@ -114,12 +114,12 @@ def refuse_damaged(folder: Path, models: Iterable[str], with_scores: bool = True
     for what, prefix in [("", name) for name in frozen] + [
         (name, f"models/{name}/") for name in models
     ]:
-        found = seal.verify(folder, prefix)
-        wrong = [f"{kind} {file}" for kind, files in found.items() for file in files]
+        differing = seal.verify(folder, prefix)
+        wrong = [f"{kind} {file}" for kind, files in differing.items() for file in files]
         if wrong:
             subject = f"model '{what}' of run '{folder.name}'" if what else f"run '{folder.name}'"
             more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
             raise UserError(
-                f"{subject} is damaged ({'; '.join(wrong[:3])}{more}): not used to forecast; "
-                "'forerun verify' lists everything, --no-verify insists"
+                f"{subject} is damaged ({'; '.join(wrong[:3])}{more}) and not used to forecast; "
+                "'forerun verify' lists everything, --no-verify skips this check"
             )

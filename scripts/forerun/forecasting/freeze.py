@@ -1,4 +1,4 @@
-"""Create a run: freeze its data, its provenance and, last, its resolved configuration."""
+"""Creation of a run: its data, its provenance and, last, its resolved configuration are frozen."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from forerun.data import Prepared, checksums, forecastable, load, model_needs, s
 from forerun.forecasting import scaling, transforms
 from forerun.runs import session
 
-#: Packages whose version can change a result: those of the workflow, and all that decide a fit.
+#: Packages whose version can change a result: the workflow's and all that affect a fit.
 PACKAGES = tuple(
     dict.fromkeys(
         ["forerun", "snakemake", *(name for e in engines.ENGINES.values() for name in e.packages)]
@@ -38,14 +38,14 @@ def freeze(
 
     Parameters
     ----------
-    settings : the resolved settings of the run
-    data_file : the table that was asked for, CSV or Parquet
-    to : the three target paths: ``data``, ``provenance``, ``config``
+    settings : resolved settings of the run
+    data_file : table to freeze, CSV or Parquet
+    to : target paths ``data``, ``provenance`` and ``config``
 
     Raises
     ------
     UserError
-        If the data cannot be used. Nothing is written then.
+        If the data cannot be used; nothing is written.
     """
     tables = {"data_file": data_file}
     tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings.get(key)}
@@ -83,7 +83,7 @@ def freeze(
 
 
 def read_data(settings: dict[str, Any]) -> Prepared:
-    """Read and check the data of a new run, and whether its models can train and forecast on it."""
+    """Read the data of a new run; check that its models can train and forecast on it."""
     prepared = load(settings)
     transforms.check(prepared.frame, models.specs(settings))
     complete = settled(settings, prepared)
@@ -96,7 +96,7 @@ def read_data(settings: dict[str, Any]) -> Prepared:
 
 
 def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
-    """Return the settings with what was left to the data filled in."""
+    """Return the settings completed with values derived from the data."""
     return settings | {
         "freq": prepared.freq,
         "season_length": prepared.season_length,
@@ -113,7 +113,7 @@ def versions() -> dict[str, str]:
 def git_state() -> dict[str, Any] | None:
     """Return the commit of this Forerun and whether files differ from it; None if unknown."""
     if IS_INSTALLED:
-        return _installed_commit()  # the environment may lie in some other repository
+        return _installed_commit()  # the environment may be inside another repository
     try:
         commit = _git("rev-parse", "HEAD")
         return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "-uno"))}
@@ -122,7 +122,7 @@ def git_state() -> dict[str, Any] | None:
 
 
 def _installed_commit() -> dict[str, Any] | None:
-    """Return the commit that pip or uv noted on installing from a git address (PEP 610)."""
+    """Return the commit that pip or uv recorded when installing from a git address (PEP 610)."""
     try:
         origin = metadata.distribution("forerun").read_text("direct_url.json")
         return {"commit": json.loads(origin or "{}")["vcs_info"]["commit_id"], "dirty": False}
@@ -131,7 +131,7 @@ def _installed_commit() -> dict[str, Any] | None:
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(
+    finished = subprocess.run(
         ["git", "-C", str(PROJECT), *arguments], capture_output=True, text=True, check=True
     )
-    return done.stdout.strip()
+    return finished.stdout.strip()

@@ -30,12 +30,12 @@ Frames = dict[str, "pd.DataFrame"]
 
 
 def run_forecasts(folder: Path, settings: dict[str, Any], choice: Choice) -> Frames:
-    """Return the forecasts for the run's own data: those saved, or else new ones."""
+    """Return the forecasts for the run's own data: saved ones if intact, otherwise new ones."""
     from forerun.runs.tables import read_predictions
 
     files = {name: RunPaths(folder).existing_predictions(name) for name in choice.names}
-    whole = is_sealed(folder) and all(path.is_file() for path in files.values())
-    if whole and seal.is_intact(folder, "predictions"):
+    complete = is_sealed(folder) and all(path.is_file() for path in files.values())
+    if complete and seal.is_intact(folder, "predictions"):
         return {name: read_predictions(path) for name, path in files.items()}
     from forerun.forecasting.predict import forecast_all
     from forerun.forecasting.training import read_run_data
@@ -47,7 +47,7 @@ def run_forecasts(folder: Path, settings: dict[str, Any], choice: Choice) -> Fra
 def frozen_static(
     folder: Path, settings: Mapping[str, Any], columns: Iterable[str]
 ) -> pd.DataFrame | None:
-    """Return the run's static features that new data with these columns lack; None if none."""
+    """Return the run's static features that are not among `columns`; None if there are none."""
 
     given = {str(name) for name in columns}
     names = [name for name in settings.get("stat_exog") or [] if name not in given]
@@ -66,11 +66,11 @@ def new_data(
     futr: str | None = None,
     notes: list[str] | None = None,
 ) -> Data:
-    """Read and check new observations; they need the columns and the frequency of the run.
+    """Read and check new observations, which need the columns and the frequency of the run.
 
-    A series has to be as long as what a model looks at, not as long as for training. Static
-    features that are not given are those frozen with the run. `notes` receives how the files were
-    read.
+    Each series must cover the input of the models; it may be shorter than for training. Static
+    features default to those frozen with the run. Notes on how the files were read are appended to
+    `notes`.
     """
     from forerun.data import load_new, split
     from forerun.forecasting.engines.base import Data
@@ -86,19 +86,19 @@ def new_data(
 
 
 def pick_series(metrics: Path, seed: int | None = None) -> tuple[str, float, str]:
-    """Pick a series of ``metrics.csv``: that with the lowest mean MAE over the models, or any one.
+    """Pick a series of ``metrics.csv``: the one with the lowest MAE, or a random one given `seed`.
 
     Returns
     -------
     tuple
-        The series, its error (mean over the models), and the metric's name: ``mae``, or the first
-        one of the run if it has no MAE.
+        The series, its error (mean over the models), and the metric: ``mae``, or the first metric
+        of the run if it has no MAE.
     """
     from forerun.runs.tables import read_metrics
 
     table = read_metrics(metrics)
     if len(table) == 0:
-        raise UserError(f"{metrics}: has no rows, a series cannot be picked; give --unique-id")
+        raise UserError(f"{metrics}: has no rows to pick a series from; give --unique-id")
     names = list(dict.fromkeys(table["metric"]))
     metric = "mae" if "mae" in names else names[0]
     rows = table[table["metric"] == metric].set_index("unique_id").drop(columns="metric")
@@ -108,7 +108,7 @@ def pick_series(metrics: Path, seed: int | None = None) -> tuple[str, float, str
         chosen = random.Random(seed).choice(sorted(errors.index))
         return str(chosen), float(errors[chosen]), metric
     if errors.notna().sum() == 0:
-        raise UserError(f"{metrics}: no model has a finite {metric}, give --unique-id")
+        raise UserError(f"{metrics}: no model has a finite {metric}; give --unique-id")
     return str(errors.idxmin()), float(errors.min()), metric
 
 
@@ -125,7 +125,7 @@ def only_series(frames: Frames, unique_ids: Sequence[str]) -> Frames:
 
 
 def free_name(folder: Path, wished: str) -> str:
-    """Return a name in ``inference/`` that is free: `wished`, or that with a number."""
+    """Return an unused name in ``inference/``: `wished`, numbered if necessary."""
     name, number = wished, 1
     while os.path.lexists(folder / "inference" / name):
         number += 1
@@ -134,7 +134,7 @@ def free_name(folder: Path, wished: str) -> str:
 
 
 def refuse_taken(folder: Path, name: str) -> None:
-    """Refuse a name in ``inference/`` that the user has chosen and that is not free."""
+    """Refuse a name given by the user that exists in ``inference/``."""
     if os.path.lexists(folder / "inference" / name):
         raise UserError(
             f"--name: inference/{name} exists, and nothing is overwritten; choose another name"
@@ -149,13 +149,13 @@ def save(
     settings: Mapping[str, Any],
     **notes: Any,
 ) -> Path:
-    """Write forecasts and ``record.json`` as ``inference/<name>/``, completely or not at all.
+    """Write forecasts and ``record.json`` to ``inference/<name>/``, completely or not at all.
 
-    If another call takes that name first, the folder gets a number.
+    If the name is taken meanwhile, a number is appended.
 
     Parameters
     ----------
-    settings : of the run: the user's names of the columns, for the tidy table
+    settings : settings of the run, with the user's column names for the tidy table
     """
     while True:
         free = free_name(folder, name)
@@ -174,7 +174,7 @@ def _saved(
     from forerun.forecasting.tidy import write_tidy
 
     what = f"inference/{name}"
-    # The unversioned structure is no run: nothing is verified there.
+    # Folders of the unversioned structure are not runs and are not verified.
     place = recorded_folder(folder, what) if is_frozen(folder) else new_folder(folder / what)
     with place as temporary:
         for model, frame in frames.items():

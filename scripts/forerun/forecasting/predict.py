@@ -1,4 +1,4 @@
-"""Forecasts of the models of a run, and of their combinations, after the end of each series."""
+"""Forecasts of a run's models and their combinations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from forerun.runs.run_data import read_history
 from forerun.runs.state import failed_models
 from forerun.runs.tables import read_cv_results, read_metrics
 
-#: What models of a shard that could not forecast lack, in its folder.
+#: File in a shard's folder: why models could not forecast.
 REFUSED = "refused.json"
 
 
@@ -48,27 +48,27 @@ def write(
     folder: str,
     shards: Sequence[str] = (),
 ) -> None:
-    """Write ``<model>.csv`` into `folder` for each model that the leaderboard says is well.
+    """Write ``<model>.csv`` into `folder` for each model that did not fail.
 
     ``per_series.csv`` and ``ensemble.csv`` combine them. Models of a sealed run are verified first.
 
     Parameters
     ----------
-    shards : folders that :func:`write_shard` wrote, in order; what they hold is not forecast again
+    shards : folders that :func:`write_shard` wrote, in order; their forecasts are reused
     """
     place = Path(folder)
     with recorded_folder(place.parent, place.name) as temporary:
         settings, folders = _usable(config, models, leaderboard)
         run = Path(config).parent
-        done = shards and not any(spec.info.multivariate for spec in specs(settings))
-        table = Data(read_history(data)) if done else read_run_data(data, settings)
+        reused = shards and not any(spec.info.multivariate for spec in specs(settings))
+        table = Data(read_history(data)) if reused else read_run_data(data, settings)
         refused = [line for shard in shards for line in read_json(Path(shard) / REFUSED) or []]
         frames: dict[str, pd.DataFrame] = {}
         for model, frame in _of_shards(settings, table, folders, shards, refused):
-            whole = _complete(frame, model, run, table, settings)
-            write_csv(temporary / f"{model}.csv", whole)
-            frames[model] = points(whole, model, frames)
-        if not frames and not refused:  # a back-test only has no forecasts
+            complete = _complete(frame, model, run, table, settings)
+            write_csv(temporary / f"{model}.csv", complete)
+            frames[model] = points(complete, model, frames)
+        if not frames and not refused:  # models that lack future values are only back-tested
             raise UserError("all models failed; there is nothing to forecast with (see status/)")
         for name, frame in combinations(settings, table, run, frames):
             write_csv(temporary / f"{name}.csv", frame)
@@ -84,14 +84,14 @@ def _in_order(folder: Path, models: list[str]) -> list[str]:
 def write_shard(
     config: str, data: str, models: list[str], leaderboard: str, folder: str, shard: str, size: int
 ) -> None:
-    """Write ``<model>.parquet`` into `folder`: what each model itself forecasts for some series.
+    """Write ``<model>.parquet`` into `folder`: each model's forecasts for the series of a shard.
 
-    Left out are models that forecast all series at once (:func:`write` lets them), and those that
-    need future values nobody gave; ``refused.json`` says what these lack.
+    Models that forecast all series jointly are left to :func:`write`. Models that lack future
+    values are listed with the reason in ``refused.json``.
 
     Parameters
     ----------
-    shard, size : which series; see :func:`forerun.forecasting.shards.read_shard`
+    shard, size : see :func:`forerun.forecasting.shards.read_shard`
     """
     with new_folder(folder) as temporary:
         settings, folders = _usable(config, models, leaderboard, with_scores=False)
@@ -106,8 +106,8 @@ def write_shard(
 def _usable(
     config: str, models: list[str], leaderboard: str, with_scores: bool = True
 ) -> tuple[dict[str, Any], dict[str, Path]]:
-    """Return the run's settings and the folder of each model that is well and undamaged."""
-    failed = failed_models(leaderboard)  # in its back-test, perhaps: then it has a folder
+    """Return the run's settings and the folder of each model that did not fail; verify these."""
+    failed = failed_models(leaderboard)  # failed in cross-validation, a model still has a folder
     folders = {Path(m).name: Path(m) for m in models if Path(m).name not in failed}
     if not os.environ.get(UNVERIFIED):
         refuse_damaged(Path(config).parent, folders, with_scores)
@@ -124,9 +124,9 @@ def forecasts(
 
     Parameters
     ----------
-    models : the folder of each model to use, inside its run; those whose folder is empty (failed)
-        are left out, and so are, if others remain, those that need future values nobody gave
-    refused : gets what the models lack that are left out
+    models : folder of each model, inside its run; failed models (empty folders) are skipped, and
+        so are models that lack future values, unless none remains
+    refused : receives one message for each model that lacks future values
     """
     refused = [] if refused is None else refused
     number = 0
@@ -149,8 +149,8 @@ def forecast_all(
 
     Parameters
     ----------
-    notes : gets what has to be said about the combinations
-    skip_missing : leave out models that cannot forecast, instead of refusing the data
+    notes : receives notes on the combinations
+    skip_missing : skip models that cannot forecast, instead of refusing the data
     """
     frames: dict[str, pd.DataFrame] = {}
     points_of: dict[str, pd.DataFrame] = {}
@@ -165,30 +165,30 @@ def forecast_all(
     wanted = [name for name in COMBINED if name in choice.names]
     if wanted and choice.models:
         run = next(iter(choice.models.values())).parent.parent
-        made = dict(combinations(settings, data, run, points_of))
-        frames |= {name: made[name] for name in wanted if name in made}
+        combined = dict(combinations(settings, data, run, points_of))
+        frames |= {name: combined[name] for name in wanted if name in combined}
         notes += _notes(data, run, wanted, [m for m in choice.models if m not in points_of])
     return {name: frames[name] for name in choice.names if name in frames}
 
 
 def _notes(data: Data, run: Path, combined: list[str], missing: list[str]) -> list[str]:
-    """Say for which series and without which models the combinations are made differently."""
+    """Return notes on series and models for which the combinations differ from the run's."""
     notes = []
     seen = set(read_metrics(RunPaths(run).metrics)["unique_id"])
     new = [str(name) for name in data.history["unique_id"].unique() if str(name) not in seen]
     if new:
         listed = ", ".join(f"'{name}'" for name in new[:5]) + (", ..." if len(new) > 5 else "")
         notes.append(
-            f"{plural(len(new), 'series')} that run '{run.name}' never saw ({listed}): "
-            f"{' and '.join(combined)} take the model and the weights that are best overall"
+            f"{plural(len(new), 'series')} not in run '{run.name}' ({listed}): "
+            f"{' and '.join(combined)} use the model and the weights that are best overall"
         )
     if missing:
-        notes.append(f"{' and '.join(combined)} are made without {', '.join(missing)}")
+        notes.append(f"{' and '.join(combined)} do not include {', '.join(missing)}")
     return notes
 
 
 def _with_trained_series(settings: dict[str, Any], data: Data, models: dict[str, Path]) -> Data:
-    """Note the series of the run, for models that forecast no others and did not note them."""
+    """Add the run's series, for multivariate models that were saved without their names."""
     together = [models[s.name] for s in specs(settings) if s.info.multivariate and s.name in models]
     frozen = [RunPaths(folder.parent.parent).data for folder in together]
     if data.own or not frozen or not frozen[0].is_file():
@@ -203,7 +203,7 @@ def _own_forecasts(
     models: dict[str, Path],
     refused: list[str],
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield what the models `wanted` forecast themselves; `refused` gets what some of them lack."""
+    """Yield the own forecasts of models; `refused` receives one message for each that cannot."""
     for spec in wanted:
         folder = models.get(spec.name)
         if folder is None or not has_model(folder):
@@ -231,7 +231,7 @@ def _of_shards(
     shards: Sequence[str],
     refused: list[str],
 ) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield what each model itself forecasts, from the shards where it is there."""
+    """Yield the own forecasts of each model, from the shards if they have them."""
     for spec in specs(settings):
         if not shards or spec.info.multivariate:
             yield from _own_forecasts([spec], settings, data, models, refused)
@@ -244,7 +244,7 @@ def _of_shards(
 def _complete(
     frame: pd.DataFrame, name: str, run: Path, data: Data, settings: dict[str, Any]
 ) -> pd.DataFrame:
-    """Add the intervals that the model does not give itself, from its back-tests in `run`."""
+    """Add the intervals that the model does not provide, from its cross-validation in `run`."""
     path = RunPaths(run).existing_cv_results(name)
     wanted = bool(settings.get("levels")) and path.is_file()
     results = sorted_results(read_cv_results(path)) if wanted else None
@@ -258,31 +258,31 @@ def combinations(
 
     Parameters
     ----------
-    run : its ``metrics.csv`` and ``ensemble.json`` say which models are taken
+    run : folder of the run; ``metrics.csv`` and ``ensemble.json`` determine the models
     frames : the models' forecasts: ``unique_id``, ``ds``, ``<model>``, with the same rows
     """
     paths = RunPaths(run)
     record = read_ensemble(paths.folder)
     if not frames or not record or not paths.metrics.is_file():
         return
-    scored = record.get("models") or list(frames)  # what is scored is what forecasts
+    scored = record.get("models") or list(frames)  # the same models as in the scores
     frames = {model: frame for model, frame in frames.items() if model in scored}
     if not frames:
         return
     metrics = read_metrics(paths.metrics)
     chosen, overall = chosen_models(metrics, record, list(frames), settings)
-    made = {
+    combined = {
         PER_SERIES: per_series_forecasts(frames, chosen, overall),
         ENSEMBLE: ensemble_forecasts(frames, record, metrics, settings),
     }
     for name in COMBINED:
-        frame = _complete(made[name], name, run, data, settings)
+        frame = _complete(combined[name], name, run, data, settings)
         last = [column for column in ("chosen",) if column in frame.columns]
         yield name, frame[[c for c in frame.columns if c not in last] + last]
 
 
 def points(frame: pd.DataFrame, model: str, frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return ``unique_id``, ``ds``, ``<model>`` for :func:`combinations`; keys are held once."""
+    """Return ``unique_id``, ``ds``, ``<model>`` for :func:`combinations`; keys share memory."""
     keys = ["unique_id", "ds"]
     first = next(iter(frames.values()), frame)[keys]
     if len(first) == len(frame) and first["unique_id"].equals(frame["unique_id"]):

@@ -1,4 +1,4 @@
-"""Reproduce a run from its configuration and data in another folder, and compare the results."""
+"""Reproduction of a run from its configuration and data, and comparison of the results."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-#: Columns that are compared as text.
-_TEXTS = ("unique_id", "metric", "ds", "cutoff", "chosen")
+#: Columns that are compared as strings.
+_STRINGS = ("unique_id", "metric", "ds", "cutoff", "chosen")
 
 
 @dataclass
 class Reproduction:
-    """A run and what came out when it was made again.
+    """Differences between a run and its reproduction.
 
     Attributes
     ----------
-    configuration : keys whose value would be another one today: (key, then, now)
-    table : what became of the table the run was made of: same, changed or gone
-    data : whether ``data.parquet`` is the one that was frozen
+    configuration : keys that resolve to another value today: (key, then, now)
+    table : state of the run's source table: same, changed or gone
+    data : whether ``data.parquet`` is unchanged since it was frozen
     versions : packages that differ: name -> (then, now)
     scores : model -> metric -> (mean over the series then, now)
     differences : file -> largest absolute difference of a number; inf where rows or columns differ
@@ -51,22 +51,22 @@ class Reproduction:
 
     @property
     def largest(self) -> float:
-        """The largest difference between two numbers of any table."""
+        """Largest absolute difference in any table."""
         return max(self.differences.values(), default=0.0)
 
     @property
     def identical(self) -> bool:
-        """Whether data, metrics, back-tests and forecasts came out the same to the last digit."""
+        """Whether data, metrics, cross-validation results and forecasts are exactly equal."""
         return self.data and not self.differences
 
 
 def prepare(folder: Path, scratch: Path) -> Path:
-    """Put a run's configuration and data into ``<scratch>/runs/<run_id>/``; return that folder.
+    """Copy a run's configuration and data to ``<scratch>/runs/<run_id>/``; return that folder.
 
     Raises
     ------
     UserError
-        The run was never finished, or its configuration or data are damaged.
+        The run is unfinished, or its configuration or data are damaged.
     """
     refuse_if_damaged(folder)
     if not RunPaths(folder).metrics.is_file():
@@ -76,36 +76,36 @@ def prepare(folder: Path, scratch: Path) -> Path:
     again.mkdir(parents=True)
     for name in FROZEN:
         shutil.copyfile(folder / name, again / name)
-    noted = read_mapping(again / "provenance.json")
-    write_json(again / "provenance.json", noted | {"versions": versions()})
+    provenance = read_mapping(again / "provenance.json")
+    write_json(again / "provenance.json", provenance | {"versions": versions()})
     return again
 
 
 def compare(folder: Path, again: Path) -> Reproduction:
-    """Compare a run with the one that was made from its configuration and data."""
-    noted = read_provenance(folder)
+    """Compare a run with its reproduction in the folder `again`."""
+    provenance = read_provenance(folder)
     settings = read_frozen(RunPaths(folder).config)
-    found = Reproduction(configuration=_configuration(settings))
-    data = noted.get("data", {})
-    found.data = sha256(RunPaths(folder).data) == data.get("frozen_sha256")
-    found.table = _table(settings["data_file"], data.get("sha256"))
-    found.versions = _versions(noted.get("versions", {})) | _commit(noted.get("git"))
-    found.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics)
+    result = Reproduction(configuration=_configuration(settings))
+    data = provenance.get("data", {})
+    result.data = sha256(RunPaths(folder).data) == data.get("frozen_sha256")
+    result.table = _table(settings["data_file"], data.get("sha256"))
+    result.versions = _versions(provenance.get("versions", {})) | _commit(provenance.get("git"))
+    result.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics)
     then, now = _tables(folder), _tables(again)
     for name in sorted(then.keys() | now.keys()):
         difference = largest_difference(then.get(name), now.get(name))
         if difference is not None:
-            found.differences[name] = difference
-    found.models = [
+            result.differences[name] = difference
+    result.models = [
         path.name
         for path in sorted((folder / "models").iterdir())
         if _hashes(path) != _hashes(again / "models" / path.name)
     ]
-    return found
+    return result
 
 
 def _configuration(settings: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Return what today's defaults and rules would make of the frozen settings."""
+    """Return the frozen settings that resolve to another value today."""
     try:
         today = resolve(settings)
     except UserError as error:
@@ -115,14 +115,14 @@ def _configuration(settings: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _table(file: str | None, known: str | None) -> str:
+def _table(file: str | None, recorded: str | None) -> str:
     if file is None or not Path(file).is_file():
         return "gone"
-    return "same" if sha256(file) == known else "changed"
+    return "same" if sha256(file) == recorded else "changed"
 
 
 def _versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """Return the packages that differ; what a run of an earlier version did not record is left."""
+    """Return the recorded packages whose version differs today."""
     today = versions()
     pairs = {name: (version, today.get(name, "none")) for name, version in then.items()}
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
@@ -137,7 +137,7 @@ def _commit(then: Mapping[str, Any] | None) -> dict[str, tuple[str, str]]:
 
 
 def _tables(folder: Path) -> dict[str, Path]:
-    """Return the tables of a run by their paths in it, as they are called today."""
+    """Return the tables of a run by relative path, under their current names."""
     results = [folder / "metrics.csv", *folder.glob("cv_results_*.csv")]
     found = {path.name: path for path in results if path.is_file()}
     found |= {f"predictions/{path.name}": path for path in (folder / "predictions").glob("*.csv")}
@@ -145,7 +145,7 @@ def _tables(folder: Path) -> dict[str, Path]:
         for pattern in ("cv_results_{}.csv", "predictions/{}.csv"):
             if path := found.pop(pattern.format(former), None):
                 found.setdefault(pattern.format(name), path)
-    found.pop(f"predictions/{names.TIDY}.csv", None)  # made of the others
+    found.pop(f"predictions/{names.TIDY}.csv", None)  # combines the others
     return found
 
 
@@ -157,7 +157,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 def largest_difference(then: Path | None, now: Path | None) -> float | None:
     """Return the largest absolute difference of a number in two tables; None if they are equal.
 
-    Infinite where a table is missing, or rows, columns or texts differ.
+    Infinite if a table is missing, or rows, columns or strings differ.
     """
     import numpy as np
 
@@ -167,10 +167,10 @@ def largest_difference(then: Path | None, now: Path | None) -> float | None:
         return float("inf")
     if then.read_bytes() == now.read_bytes():
         return None
-    first, second = (read_frame(path, _TEXTS) for path in (then, now))
+    first, second = (read_frame(path, _STRINGS) for path in (then, now))
     if set(first.columns) != set(second.columns) or len(first) != len(second):
         return float("inf")
-    second = second[list(first.columns)]  # earlier versions had another order
+    second = second[list(first.columns)]  # earlier versions used another order
     numbers = first.select_dtypes("number").columns.intersection(
         second.select_dtypes("number").columns
     )

@@ -1,10 +1,10 @@
-"""Scaling of the inputs of networks and regressors, in 64 bits, before the engine.
+"""Scaling of the inputs of networks and regressors, in 64 bits, before they reach the engine.
 
-Engines scale the target, and temporal columns inside each window, if at all; static columns never.
-Exogenous columns get a mean of 0 and a standard deviation of 1. Networks compute in 32 bits, so the
-target of series whose changes are small beside their level is centered: the level is taken away and
-added again to the forecasts. ``scaling.json`` beside a model keeps both; a model without that file
-is used as it is.
+Engines scale the target and temporal columns within each window, if at all, and never static
+columns. Here exogenous columns are standardized (mean 0, standard deviation 1). Networks compute in
+32 bits, so a target that changes little relative to its level is centered: the level is subtracted
+and added to the forecasts again. ``scaling.json`` in a model's folder holds both; a model without
+it is not scaled.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 FILE = "scaling.json"
-#: Largest step between two 32-bit numbers, as a share of a series' usual change, that is accepted.
+#: Largest accepted spacing of 32-bit numbers, relative to the usual change of a series.
 COARSEST = 0.01
-#: Losses and distributions that need the target's own level: positive values, relative errors.
+#: Losses and distributions that need the level of the target: positive values, relative errors.
 OF_LEVEL = {
     *("MAPE", "SMAPE", "relMSE", "Accuracy", "sCRPS", "PMM", "NBMM", "Tweedie"),
     *("Poisson", "NegativeBinomial", "Bernoulli", "ISQF"),
@@ -41,12 +41,12 @@ OF_LEVEL = {
 
 @dataclass(frozen=True)
 class Scaling:
-    """How a model's data are scaled.
+    """Scaling of a model's data.
 
     Attributes
     ----------
     columns : exogenous column -> (shift, scale)
-    centered : whether the level of each series is taken off its target
+    centered : whether the level of each series is subtracted from its target
     """
 
     columns: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -56,14 +56,14 @@ class Scaling:
     def of(
         cls, spec: ModelSpec, settings: Mapping[str, Any], data: Data, seen: pd.DataFrame
     ) -> Scaling:
-        """Find the scaling of a model from what it is fitted to.
+        """Derive the scaling of a model from its training data.
 
         Parameters
         ----------
-        data : gives the static columns
-        seen : the history before the first window that is forecast
+        data : data with the static columns
+        seen : history before the first window to forecast
         """
-        if ENGINES[spec.engine].local:  # neither the scale of columns nor 32 bits matter to it
+        if ENGINES[spec.engine].local:  # neither the scale of columns nor 32 bits affect it
             return cls()
         used = exogenous_columns(spec, settings)
         categories = set(spec.params.get("cat_exog_list") or ())
@@ -76,7 +76,7 @@ class Scaling:
 
     @classmethod
     def read(cls, folder: Path) -> Scaling:
-        """Read the scaling of a saved model; nothing is scaled where it has none."""
+        """Read the scaling of a saved model; without a file nothing is scaled."""
         path = folder / FILE
         if not path.is_file():
             return cls()
@@ -100,7 +100,7 @@ class Scaling:
             write_json(folder / FILE, {"columns": columns, "centered": self.centered})
 
     def forward(self, data: Data, seen: pd.DataFrame) -> Data:
-        """Return what the model is to see; `seen` as in :meth:`of`."""
+        """Return the scaled data; `seen` as in :meth:`of`."""
         history = self._scaled(data.history)
         if self.centered:
             levels = history["unique_id"].map(_levels(seen)).to_numpy(dtype=float)
@@ -110,11 +110,11 @@ class Scaling:
         return replace(data, history=history, future=future, static=static)
 
     def back(self, frame: pd.DataFrame, data: Data, seen: pd.DataFrame) -> pd.DataFrame:
-        """Return forecasts, and the target beside them, on the target's own level.
+        """Return forecasts, and the target in column ``y``, with the level added again.
 
         Parameters
         ----------
-        data : the data before :meth:`forward`
+        data : data before :meth:`forward`
         """
         if not self.centered or not len(frame):
             return frame
@@ -139,24 +139,24 @@ class Scaling:
 
 
 def actual(frame: pd.DataFrame, history: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the target at the rows of `frame`, to its last digit."""
+    """Return the exact target at the rows of `frame`."""
     target = history.set_index(["unique_id", "ds"])["y"]
     rows = pd.MultiIndex.from_frame(frame[["unique_id", "ds"]])
     return np.asarray(target.reindex(rows), dtype=float)
 
 
 def notes(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> list[str]:
-    """Return what has to be said about a target that 32 bits cannot hold to its digits."""
+    """Return notes on a target whose changes 32-bit numbers cannot resolve."""
     networks = [spec for spec in specs if spec.is_network]
     if not networks or not loses_digits(history):
         return []
     largest = float(history["y"].abs().max())
-    head = f"target values up to {text.number(largest)} with small changes lose digits in 32 bits"
+    head = f"target values up to {text.number(largest)} change too little for 32-bit numbers"
     centered = [spec.name for spec in networks if not _needs_level(spec)]
     uncentered = [spec.name for spec in networks if _needs_level(spec)]
     found = []
     if centered:
-        found.append(f"{head}: {listed(centered)} see each series without its level")
+        found.append(f"{head}: {listed(centered)} train on each series without its level")
     if uncentered:
         found.append(
             f"{head}: the loss of {listed(uncentered)} needs the level, so their forecasts are "
@@ -166,7 +166,7 @@ def notes(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> list[str]:
 
 
 def loses_digits(history: pd.DataFrame) -> bool:
-    """Return whether the usual change of a series is small beside the step of 32-bit numbers."""
+    """Return whether some series usually changes too little for 32-bit numbers to resolve."""
     values = history["y"].to_numpy(dtype=float)
     ids = history["unique_id"]
     changes = np.abs(np.diff(values, prepend=np.nan))

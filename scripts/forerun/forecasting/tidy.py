@@ -1,8 +1,8 @@
-"""All forecasts of a folder as one tidy table with the user's column names.
+"""All forecasts of a folder in one tidy table with the user's column names.
 
-``all.parquet`` and ``all.csv`` have a row per model, series and step, and the columns: the run's
+``all.parquet`` and ``all.csv`` have one row for each model, series and step. Columns: the run's
 ``id_col`` and ``time_col``, ``model``, and the forecast between its intervals: ``lo-95``,
-``lo-80``, ``point``, ``hi-80``, ``hi-95``. A model without an interval has no value there.
+``lo-80``, ``point``, ``hi-80``, ``hi-95``. Missing intervals are empty.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ MODEL, POINT = "model", "point"
 
 
 def write_tidy(folder: Path, models: Sequence[str], settings: Mapping[str, Any]) -> None:
-    """Write ``all.parquet`` and ``all.csv`` of the ``<model>.csv`` files in a folder.
+    """Write ``all.parquet`` and ``all.csv`` from the ``<model>.csv`` files in a folder.
 
-    One model is in memory at a time.
+    Only one model is in memory at a time.
     """
     if not models or TIDY in models:  # a run of an earlier version may have a model of that name
         return
@@ -40,7 +40,7 @@ def write_tidy(folder: Path, models: Sequence[str], settings: Mapping[str, Any])
         text_path.open("wb") as text,
     ):
         writer: parquet.ParquetWriter | None = None
-        # Combined ones first; else whatever order a configuration names them in.
+        # Combinations first; the order does not depend on the configuration.
         for model in sorted(models, key=lambda name: (name not in COMBINED, name)):
             frame = tidy(read_predictions(folder / f"{model}.csv"), model, levels, settings)
             table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -67,7 +67,7 @@ def tidy(
     Parameters
     ----------
     frame : ``unique_id``, ``ds``, ``<model>``, intervals
-    levels : those of all models, ascending
+    levels : levels of all models, ascending
     """
     given = {
         str(settings.get("id_col") or "unique_id"): frame["unique_id"],
@@ -75,9 +75,9 @@ def tidy(
     }
     low = {f"lo-{level:g}": columns(model, level)[0] for level in reversed(levels)}
     high = {f"hi-{level:g}": columns(model, level)[1] for level in levels}
-    made: dict[str, Any] = {MODEL: model}
+    added: dict[str, Any] = {MODEL: model}
     for name, column in {**low, POINT: model, **high}.items():
-        made[name] = frame[column] if column in frame else float("nan")
+        added[name] = frame[column] if column in frame else float("nan")
     # A user's column may be called "model" as well.
-    renamed = {name if name not in given else f"forecast_{name}": v for name, v in made.items()}
+    renamed = {name if name not in given else f"forecast_{name}": v for name, v in added.items()}
     return pd.DataFrame(given | renamed)

@@ -1,7 +1,6 @@
-"""The two kinds of fit: the final one, and one for a fold of cross-validation.
+"""Training of the two kinds of fit: the final fit of a model, and the fit of a fold.
 
-Both run in a child process (:mod:`forerun.jobs.isolate`) and leave their product whole or not at
-all.
+Both run in a child process and write their product completely or not at all.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def without_last(history: pd.DataFrame, steps: int) -> pd.DataFrame:
 
 
 def without_gap(frame: pd.DataFrame, settings: dict[str, Any], by: list[str]) -> pd.DataFrame:
-    """Drop the first ``gap`` forecast steps of each group: they were only bridged."""
+    """Drop the first ``gap`` forecast steps of each group."""
     if not settings.get("gap"):
         return frame
     step = frame.groupby(by, observed=True).cumcount()
@@ -51,19 +50,19 @@ def without_gap(frame: pd.DataFrame, settings: dict[str, Any], by: list[str]) ->
 
 
 def train(run: str, model: str, fold: int | None, progress: Progress) -> None:
-    """Make a fit of the run in the folder `run`: the task of a child process."""
+    """Train a fit of the run in the folder `run`; the task of a child process."""
     fit = Fit(RunPaths(Path(run)), model, fold)
     (train_model if fold is None else cross_validate)(fit, progress)
 
 
 def _keep(data: Data, fit: Fit) -> None:
-    """Write the tables that an engine wants kept beside the outcome."""
+    """Write the tables that an engine keeps beside the outcome."""
     for name, table in data.kept.items():
         write_csv(fit.kept_path(name), table)
 
 
 def train_model(fit: Fit, progress: Progress) -> None:
-    """Fit a model to all data of the run and save it."""
+    """Train a model on all data of the run and save it."""
     settings = read_frozen(fit.run.config)
     spec = find_spec(settings, fit.model)
     engine = get_engine(spec.engine)
@@ -75,15 +74,14 @@ def train_model(fit: Fit, progress: Progress) -> None:
     with new_folder(fit.product_path) as temporary:
         engine.save(fitted, temporary)
         scaling.write(temporary)
-        if spec.transform:  # a model that is looked at without its run tells what it forecasts
+        if spec.transform:  # for readers of the model without its run
             write_json(temporary / "transform.json", {"target": spec.transform})
 
 
 def cross_validate(fit: Fit, progress: Progress) -> None:
-    """Fit a model before the windows of its fold, forecast them, write the results.
+    """Train a model before the windows of its fold, forecast them, write the results.
 
-    The data end with the fold's last window: nothing later is seen, by the scaler or by any other
-    part of the model.
+    Data after the fold's last window are cut off, so neither scaler nor model can see them.
     """
     settings = read_frozen(fit.run.config)
     spec = find_spec(settings, fit.model)

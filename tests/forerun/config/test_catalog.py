@@ -87,7 +87,7 @@ def test_another_version_than_the_catalog_s_is_said_where_it_matters(monkeypatch
     assert params.check(info, {"color": 1}) == ["Holt has no argument 'color'"]
     monkeypatch.setattr(engines, "version", lambda name: newer.get(name) or installed(name))
     note = r"generated for statsforecast [\d.]+ \(99.0 is installed\); regenerate it with: python "
-    with pytest.raises(UserError, match=rf"no model 'Prophecy'; the catalog of models was {note}"):
+    with pytest.raises(UserError, match=rf"no model 'Prophecy'; the model catalog was {note}"):
         catalog.find("Prophecy")
     assert re.search(note, params.check(info, {"color": 1})[0])
     assert catalog.outdated("neuralforecast") == ""

@@ -101,15 +101,15 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
     "column twice": (
         lambda: good().rename(columns={"x": "y"}),
         {},
-        "'y' (target_col) is there twice",
+        "'y' (target_col) is duplicated",
     ),
     "one column, two roles": (good, {"target_col": "ds"}, "three different columns"),
     "target as exogenous": (
         good,
         {"hist_exog": ["y"]},
-        "asked for twice: target_col and hist_exog",
+        "is in both target_col and hist_exog",
     ),
-    "exogenous twice": (good, HIST | FUTR, "'x' is asked for twice: hist_exog and futr_exog"),
+    "exogenous twice": (good, HIST | FUTR, "'x' is in both hist_exog and futr_exog"),
     "reserved name": (
         lambda: good().rename(columns={"unique_id": "id", "x": "cutoff"}),
         {"id_col": "id", "hist_exog": ["cutoff"]},
@@ -143,15 +143,15 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
     ),
     "fractions as times": (numbered(1, 2, 3.5, 4, 5, 6, 7), {}, "e.g. '3.5' in data row 3"),
     "truth as times": (lambda: good().assign(ds=True), {}, "cannot be read as a time"),
-    "target is text": (put("y", 2, "many"), {}, "1 value is no number, e.g. 'many' in data row 3"),
+    "target is text": (put("y", 2, "many"), {}, "1 value is not a number, e.g. 'many' in data row 3"),
     "decimal comma and point": (
         put("y", [2, 3], ["1,5", "1.5"]),
         {},
         "'1,5' in data row 3 (write numbers with a decimal",
     ),
     "thousands": (put("y", 2, "1_000"), {}, "'1_000'"),
-    "target are dates": (lambda: good().assign(y=pd.Timestamp(0)), {}, "16 values are no numbers"),
-    "target are lists": (lambda: good().assign(y=[[1]] * 16), {}, "16 values are no numbers"),
+    "target are dates": (lambda: good().assign(y=pd.Timestamp(0)), {}, "16 values are not numbers"),
+    "target are lists": (lambda: good().assign(y=[[1]] * 16), {}, "16 values are not numbers"),
     "target missing": (
         put("y", [2, 3], NAN),
         {},
@@ -170,7 +170,7 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
         {"on_short": "drop"},
         "no target value at all in 2",
     ),
-    "exogenous is text": (put("x", 2, "wet"), HIST, "'x': 1 value is no number, e.g. 'wet'"),
+    "exogenous is text": (put("x", 2, "wet"), HIST, "'x': 1 value is not a number, e.g. 'wet'"),
     "exogenous missing value": (put("x", 2, NAN), HIST, "'x': 1 value is missing (series 'a' at"),
     "exogenous missing, fill": (
         put("x", 0, NAN),
@@ -223,7 +223,7 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
         {},
         "must be stamped with the first or the last day",
     ),
-    "unknown frequency": (good, {"freq": "daily"}, "freq 'daily' is no frequency"),
+    "unknown frequency": (good, {"freq": "daily"}, "freq 'daily' is not a pandas frequency"),
     "number as frequency": (good, {"freq": 1}, "times are time stamps, but freq is the number 1"),
     "frequency for numbers": (
         numbered(*range(8)),
@@ -249,7 +249,7 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
         STAT,
         "static feature 'size' changes within series 'a' at 2020-01-04",
     ),
-    "feature is text": (put("size", slice(0, 7), "big"), STAT, "'size': 8 values are no numbers"),
+    "feature is text": (put("size", slice(0, 7), "big"), STAT, "'size': 8 values are not numbers"),
     "feature missing": (put("size", slice(8, 15), NAN), STAT, "'size' is missing for series 'b'"),
     "line breaks in names": (
         lambda: good().rename(columns={"y": "y\n\u2028z"}),
@@ -338,7 +338,7 @@ BAD_EXTRAS: dict[str, tuple[dict[str, Any], Frame | None, Frame | None, str]] = 
         "'x' (futr_exog) is missing in futr_file",
     ),
     "future of another kind": (FUTR, None, future(ds=[9, 10, 9, 10]), "another kind of time"),
-    "future is text": (FUTR, None, future(x="wet"), "'x' in futr_file: 4 values are no numbers"),
+    "future is text": (FUTR, None, future(x="wet"), "'x' in futr_file: 4 values are not numbers"),
     "future without time": (
         FUTR,
         None,

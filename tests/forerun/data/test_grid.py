@@ -147,7 +147,7 @@ def test_season_length(freq: str | int, season: int) -> None:
         ("0D", True, "0D", "cannot be used"),
         ("bh", True, "bh", "cannot be used"),
         ("Dd", True, "Dd", "did you mean 'D'"),
-        ("", True, "", "no frequency"),
+        ("", True, "", "not a pandas frequency"),
     ],
 )
 def test_check_freq(freq: str | int, dated: bool, spelling: str | int, trouble: str) -> None:

@@ -202,7 +202,7 @@ def test_many_different_texts_are_read_as_few(tmp_path: Path, decimal: str) -> N
     prepared = load(settings(data_file=path, decimal=parts[decimal]))
     assert prepared.frame["y"].tolist() == whole
     path.write_text(path.read_text().removesuffix("987\n") + "many\n")
-    with pytest.raises(UserError, match=r"1 value is no number, e\.g\. 'many'"):
+    with pytest.raises(UserError, match=r"1 value is not a number, e\.g\. 'many'"):
         load(settings(data_file=path, decimal=parts[decimal]))
 
 
@@ -494,7 +494,7 @@ def test_zones_by_name() -> None:
 
 
 def test_a_zone_that_does_not_exist() -> None:
-    with pytest.raises(UserError, match=r"tz 'Europe/Berln' is no time zone.*'Europe/Berlin'"):
+    with pytest.raises(UserError, match=r"tz 'Europe/Berln' is not a time zone.*'Europe/Berlin'"):
         dated(BERLIN, tz="Europe/Berln")
 
 

@@ -101,7 +101,7 @@ def test_losses_that_need_the_level_are_named(loss: Any) -> None:
     asked = [spec(loss=loss), ModelSpec("NBEATS", "neuralforecast", "NBEATS")]
     assert not Scaling.of(asked[0], SETTINGS, data, data.history).centered
     first, second = scaling.notes(data.history, asked)
-    assert first.endswith("NBEATS see each series without its level")
+    assert first.endswith("NBEATS train on each series without its level")
     assert "the loss of NHITS needs the level" in second
     assert not scaling.notes(example().history, asked)
     assert not scaling.notes(data.history, [spec("AutoARIMA", "statsforecast")])

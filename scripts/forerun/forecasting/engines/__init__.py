@@ -1,1 +1,1 @@
-"""Adapters of forecasting libraries to one interface: :mod:`forerun.forecasting.engines.base`."""
+"""Adapters from forecasting libraries to one interface, :mod:`forerun.forecasting.engines.base`."""

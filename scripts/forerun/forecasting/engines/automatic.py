@@ -1,4 +1,4 @@
-"""NeuralForecast's automatic models: networks whose arguments are chosen by optuna's trials."""
+"""NeuralForecast's automatic models: networks whose hyperparameters optuna tunes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-#: Arguments that the run decides; a user fixes more of them as the model's own params.
+#: Arguments that the run sets; users fix others in the model's params.
 FIXED = (
     "input_size", "max_steps", "random_seed", "alias", "n_series", "start_padding_enabled",
     "early_stop_patience_steps", "val_check_steps", "hist_exog_list", "futr_exog_list",
@@ -26,12 +26,12 @@ _OF_SEARCH = ("refit_with_val", "num_samples", "verbose")
 
 
 def build(spec: ModelSpec, settings: dict[str, Any], arguments: dict[str, Any]) -> Any:
-    """Make an automatic model.
+    """Build an automatic model.
 
     Parameters
     ----------
-    arguments : what the network itself would be called with. Of these :data:`FIXED` and the
-        user's own params are kept; all others are searched for as the class does by default.
+    arguments : arguments of the network itself. :data:`FIXED` and the user's params are kept; the
+        others are tuned over the default search space of the class.
     """
     cls = getattr(auto_classes, spec.model)
     accepted = inspect.signature(cls.__init__).parameters
@@ -65,7 +65,7 @@ _EMPTY = ("loss", "valid_loss", "n_series")
 
 
 def trials(study: optuna.Study) -> pd.DataFrame:
-    """Return one row per trial: ``trial``, ``loss``, ``seconds``, ``state``, arguments."""
+    """Return one row for each trial: ``trial``, ``loss``, ``seconds``, ``state``, arguments."""
     rows = []
     for trial in study.trials:
         seconds = trial.duration.total_seconds() if trial.duration else None

@@ -1,8 +1,8 @@
-"""The interface of engines, the adapters of forecasting libraries.
+"""The interface of engines, the adapters to forecasting libraries.
 
-An engine is a module with the functions of :class:`Engine`. It gets plain frames (``unique_id``,
-``ds``, ``y`` and exogenous columns), the resolved settings of the run and one
-:class:`~forerun.config.models.ModelSpec`; it knows nothing of runs, folders' layout or Snakemake.
+An engine is a module with the functions of :class:`Engine`. It receives plain frames
+(``unique_id``, ``ds``, ``y`` and exogenous columns), the resolved settings of the run and a
+:class:`~forerun.config.models.ModelSpec`; it does not depend on runs or Snakemake.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from forerun.config.catalog import Offer
     from forerun.config.models import ModelSpec
 
-#: ``progress(step, max_steps, loss)`` is called as often as the engine likes.
+#: ``progress(step, max_steps, loss)``; an engine may call it at any time.
 Progress = Callable[[int, int, float | None], None]
 
 
 class ForecastError(Exception):
-    """A model did not give usable forecasts; the message says what a user can do about it."""
+    """A model produced no usable forecasts; the message suggests what to do."""
 
 
 @dataclass
 class Data:
-    """What a model may see.
+    """Data for a model.
 
     Attributes
     ----------
@@ -45,11 +45,11 @@ class Data:
     static : DataFrame or None
         ``unique_id`` and the columns of ``stat_exog``, one row per series.
     own : bool
-        Whether these are the rows that the run's models were fitted to.
+        Whether these are the training data of the run's models.
     trained_on : list of str or None
-        The series that the run's models were fitted to; None where that is not known.
+        Series that the run's models were trained on; None if unknown.
     kept : dict
-        Tables that an engine wants kept beside its result: ``trials`` of an automatic model.
+        Additional tables that an engine returns, such as ``trials`` of an automatic model.
     """
 
     history: pd.DataFrame
@@ -61,13 +61,13 @@ class Data:
 
 
 class Engine(Protocol):
-    """What an engine module offers; :mod:`forerun.config.engines` registers it."""
+    """Functions of an engine module; :mod:`forerun.config.engines` registers it."""
 
     def offer(self) -> Offer:
-        """Describe what the library offers, for the catalog (make_catalog.py)."""
+        """Describe the models and losses of the library for the catalog (make_catalog.py)."""
 
     def fit(self, spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Any:
-        """Return the model fitted to all of `data`."""
+        """Return the model trained on all of `data`."""
 
     def cross_validate(
         self,
@@ -77,20 +77,20 @@ class Engine(Protocol):
         windows: int,
         progress: Progress,
     ) -> pd.DataFrame:
-        """Fit once before the first of `windows` windows at the end of `data`; forecast each.
+        """Train once before the last `windows` windows of `data`, then forecast each of them.
 
         Returns ``unique_id``, ``ds``, ``cutoff``, ``y``, ``<model>`` and intervals
-        ``<model>-lo-<level>``, ``<model>-hi-<level>`` where the model gives them.
+        ``<model>-lo-<level>``, ``<model>-hi-<level>`` if the model provides them.
         """
 
     def predict(self, fitted: Any, settings: dict[str, Any], data: Data) -> pd.DataFrame:
-        """Forecast after each series' end: ``unique_id``, ``ds``, ``<model>``, intervals."""
+        """Forecast after the end of each series: ``unique_id``, ``ds``, ``<model>``, intervals."""
 
     def save(self, fitted: Any, folder: Path) -> None:
-        """Write the fitted model into an existing empty folder, in formats that carry no code."""
+        """Write the fitted model to an existing empty folder, in formats that contain no code."""
 
     def load(self, spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Any:
-        """Read what :meth:`save` wrote."""
+        """Load a model that :meth:`save` wrote."""
 
 
 def get_engine(name: str) -> Engine:
@@ -99,10 +99,10 @@ def get_engine(name: str) -> Engine:
 
 
 def tidy_columns(frame: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Give forecast columns one form: ``m``, ``m-lo-90``, ``m-hi-90``; drop all others.
+    """Normalize forecast columns to ``m``, ``m-lo-90``, ``m-hi-90``; drop all others.
 
-    The point forecast is the median where there is one, or else the only quantile. Distribution
-    parameters (``m-loc``...) are left out.
+    The point forecast is the median if there is one, otherwise the only quantile. Parameters of
+    distributions (``m-loc``...) are dropped.
     """
     keys = [c for c in ("unique_id", "ds", "cutoff", "y") if c in frame.columns]
     point = f"{model}-median" if f"{model}-median" in frame.columns else model
@@ -123,18 +123,18 @@ def future_values(
     Raises
     ------
     UserError
-        If they are needed and not there; names the columns and the first series without them.
+        If values are missing; names the columns and the first series without them.
     """
     if not columns:
         return None
     from forerun.config.windows import reach
+    from forerun.data.forecastable import IN_A_RUN
     from forerun.data.future import missing_future
 
     steps = reach(settings)
     missing = missing_future(data.history, data.future, columns, steps, settings["freq"])
     if missing or data.future is None:
-        where = "give them as later rows of data_file (without a target) or in futr_file"
-        raise UserError(f"{model} needs {missing}; {where}")
+        raise UserError(f"{model} needs {missing}; {IN_A_RUN}")
     values = data.future[["unique_id", "ds", *columns]]
     return values.groupby("unique_id", observed=True, sort=False).head(steps)
 

@@ -1,4 +1,4 @@
-"""Describing the classes of a library that is imported, for the catalog."""
+"""Descriptions of a library's classes for the catalog, by introspection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from forerun.config.catalog import Argument, Arguments
 
 
 def arguments(cls: type) -> Arguments:
-    """Return the arguments of ``__init__``, its own or inherited, without self."""
+    """Return the arguments of ``__init__`` without self."""
     parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
     return {
         one.name: Argument(_annotation(one), _plain(one.default), one.default is one.empty)
@@ -27,7 +27,7 @@ def _annotation(parameter: inspect.Parameter) -> str:
 
 
 def _plain(default: Any) -> Any:
-    """Return a default that JSON can hold; None for any other."""
+    """Return a default value if JSON can represent it, otherwise None."""
     if isinstance(default, (bool, int, float, str, list, dict)):
         try:
             return json.loads(json.dumps(default, allow_nan=False))
@@ -37,7 +37,7 @@ def _plain(default: Any) -> Any:
 
 
 def summary(cls: type) -> str:
-    """Return the first sentence of a docstring that says more than the name; empty if none does."""
+    """Return the first informative sentence of a class's docstring; empty if there is none."""
     for owner in (cls, cls.__dict__.get("__init__")):
         for paragraph in inspect.cleandoc(getattr(owner, "__doc__", None) or "").split("\n\n"):
             text = " ".join(paragraph.split())

@@ -1,14 +1,14 @@
-"""mlforecast: regressors on lagged values, one for all series.
+"""mlforecast: global regressors on lagged values.
 
 Optional: ``pip install forerun[ml]``.
 
-The forecast of a step is an input of the next one. Besides the regressor's own arguments a model
-takes ``lags`` (numbers of steps, by default those of a season or of the input, whichever is
-shorter), ``differences`` (of the target, by default 1; an empty list for none) and
-``date_features`` (names of pandas' properties of a time stamp: month, dayofweek, hour...).
+Forecasts are recursive: each step is an input of the next. Besides the arguments of its regressor a
+model accepts ``lags`` (numbers of steps; by default up to one season or the input size, whichever
+is shorter), ``differences`` (of the target; by default 1, an empty list for none) and
+``date_features`` (attributes of pandas' DatetimeIndex: month, dayofweek, hour...).
 
-What is saved carries no code: LightGBM's own text, the coefficients of a linear model as JSON, the
-trees of a forest as arrays.
+Saved models contain no code: LightGBM's text format, coefficients of linear models as JSON, trees
+of forests as arrays.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ CLASSES = {
     "Ridge": ("sklearn.linear_model", "Ridge"),
     "RandomForest": ("sklearn.ensemble", "RandomForestRegressor"),
 }
-#: The package that each module belongs to.
+#: Package of each module.
 PACKAGES = {"lightgbm": "lightgbm", "sklearn": "scikit-learn"}
-#: What a model takes besides the arguments of its regressor.
+#: Arguments of a model besides those of its regressor.
 FEATURES = ("lags", "differences", "date_features")
-#: Most lags that are taken when none are given.
+#: Maximum number of lags by default.
 MOST_LAGS = 48
 
 
@@ -82,14 +82,14 @@ def _describe(name: str, module: str, class_name: str) -> ModelInfo:
 
 @dataclass
 class Fitted:
-    """A trained regressor (anything with ``predict``) and what it was asked for."""
+    """A trained regressor (any object with ``predict``) and its specification."""
 
     spec: ModelSpec
     regressor: Any
 
 
 class Linear:
-    """A linear model as its numbers."""
+    """A linear model from its coefficients."""
 
     def __init__(self, coefficients: Any, intercept: float):
         self.coefficients, self.intercept = np.asarray(coefficients, dtype=float), intercept
@@ -106,7 +106,7 @@ class Forest:
 
     @classmethod
     def of(cls, trees: list[Any]) -> Forest:
-        """Lay scikit-learn's trees end to end."""
+        """Concatenate the arrays of scikit-learn's trees."""
         starts = np.cumsum([0, *(tree.node_count for tree in trees)])
         moved = list(zip(trees, starts, strict=False))
         children = {
@@ -172,7 +172,7 @@ def _build(spec: ModelSpec, settings: dict[str, Any], regressor: Any) -> MLForec
 def _table(
     spec: ModelSpec, settings: dict[str, Any], data: Data
 ) -> tuple[pd.DataFrame, list[str], list[str]]:
-    """Return the history with the columns in use, and the names of the static and future ones."""
+    """Return the history with the model's columns, and the names of static and future columns."""
     used = exogenous_columns(spec, settings)
     static, future = used["stat_exog"], used["futr_exog"]
     table = data.history[["unique_id", "ds", "y", *future]]
@@ -233,7 +233,7 @@ def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFram
 
 
 def save(fitted: Fitted, folder: Path) -> None:
-    """Write the specification as JSON and the regressor in a format that carries no code."""
+    """Write the specification as JSON and the regressor in a format that contains no code."""
     text = json.dumps(asdict(fitted.spec), indent=2, sort_keys=True)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
     regressor, model = fitted.regressor, fitted.spec.model
@@ -252,7 +252,7 @@ def save(fitted: Fitted, folder: Path) -> None:
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
-    """Read what :func:`save` wrote."""
+    """Load a model that :func:`save` wrote."""
     if spec.model == "LightGBM":
         from lightgbm import Booster
 

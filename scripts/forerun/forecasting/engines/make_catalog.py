@@ -1,6 +1,6 @@
-"""Write config/catalog.json from the installed libraries, all of which it imports.
+"""Generate config/catalog.json from the installed libraries.
 
-Run it with ``python -m forerun.forecasting.engines.make_catalog``; ``make lock`` does.
+Run by ``make lock``, or with ``python -m forerun.forecasting.engines.make_catalog``.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from forerun.forecasting.engines.base import get_engine
 
 
 def described() -> dict[str, Any]:
-    """Return what the file is to hold: what each engine offers."""
+    """Return the content of the file: an entry for each engine."""
     return {name: get_engine(name).offer().as_dict() for name in ENGINES}
 
 
 def text(found: dict[str, Any]) -> str:
-    """Return the JSON with one line for each model and loss, so that changes can be read."""
+    """Return JSON with one line for each model and loss, for readable diffs."""
     engines = []
     for name, offer in found.items():
         parts = []
@@ -35,7 +35,7 @@ def text(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Write the file."""
+    """Write the catalog."""
     found = described()
     write_text(FILE, text(found))
     count = [f"{len(offer['models'])} models of {name}" for name, offer in found.items()]

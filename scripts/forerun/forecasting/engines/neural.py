@@ -1,4 +1,4 @@
-"""NeuralForecast: every model class it exports."""
+"""NeuralForecast: all model classes it exports."""
 
 from __future__ import annotations
 
@@ -51,26 +51,26 @@ SHARED = (
     "early_stop_patience_steps",
 )
 
-#: What a linear model learns with when nothing is said: its own 0.0001 is far from the end after a
-#: thousand steps (docs/accuracy.md).
+#: Default learning rates of linear models: with the library's 0.0001 they have not converged after
+#: 1,000 steps (docs/accuracy.md).
 LEARNING_RATES = {"DLinear": 0.005, "NLinear": 0.005}
-#: The series of a multivariate model: where they are saved, and the attribute of a loaded one.
+#: File with the series of a multivariate model, and the attribute of a loaded model.
 SERIES_FILE, SERIES = "series.json", "trained_series"
-#: Series that are forecast at once by models that treat each on its own: bounds the memory.
+#: Number of series that a univariate model forecasts at once, which bounds memory.
 GROUP = 20_000
 
 
 class _Report(lightning.Callback):
-    """Tells the step and the loss while the model trains; stops at once when the loss is NaN.
+    """Reports step and loss during training; raises an error when the loss is not finite.
 
-    An automatic model trains `rounds` times, one after the other.
+    An automatic model trains `rounds` times in sequence.
     """
 
     def __init__(self, progress: Progress, rounds: int = 1):
         self.progress, self.rounds, self.round = progress, rounds, 0
 
     def __deepcopy__(self, memo: Any) -> _Report:
-        return self  # automatic models copy what each trial is built with
+        return self  # automatic models copy the arguments of each trial
 
     def on_train_start(self, trainer, module) -> None:  # type: ignore[no-untyped-def]
         self.round = min(self.round + 1, self.rounds)
@@ -89,7 +89,7 @@ class _Report(lightning.Callback):
 def _loss(value: Any, settings: dict[str, Any]) -> Any:
     """Build a loss from ``MAE`` or ``{name: MQLoss, level: [80, 95]}``.
 
-    A loss that takes levels and was given none gets those of the run.
+    The levels of a loss default to those of the run.
     """
     if not isinstance(value, str | dict):
         return value
@@ -106,7 +106,7 @@ def _loss(value: Any, settings: dict[str, Any]) -> Any:
 
 
 def _arguments(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[str, Any]:
-    """Gather what the model's class is called with: the run's settings, then its own params."""
+    """Return the arguments of the model's class: the run's settings, then the model's params."""
     accepted = inspect.signature(_class(spec).__init__).parameters
     arguments: dict[str, Any] = {
         name: settings[name]
@@ -127,7 +127,7 @@ def _arguments(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[st
     arguments |= spec.params
     arguments |= _validation_interval(arguments, accepted)
     if "loss" in arguments:
-        arguments.setdefault("valid_loss", None)  # the same loss, not the class's default
+        arguments.setdefault("valid_loss", None)  # the training loss, not the class's default
     for name in ("loss", "valid_loss"):
         if name in arguments:
             arguments[name] = _loss(arguments[name], settings)
@@ -137,7 +137,7 @@ def _arguments(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[st
 def _validation_interval(
     arguments: dict[str, Any], parameters: Mapping[str, inspect.Parameter]
 ) -> dict[str, int]:
-    """Validate at the last step of a training that is shorter than the interval of the class."""
+    """Validate at the last step if training is shorter than the class's validation interval."""
     steps, interval = (
         arguments.get(name, parameters[name].default) for name in ("max_steps", "val_check_steps")
     )
@@ -145,14 +145,14 @@ def _validation_interval(
 
 
 def _class(spec: ModelSpec) -> Any:
-    """The class of the network; of an automatic model that which it tunes."""
+    """Return the class of the network; for an automatic model, the class that it tunes."""
     return getattr(model_classes, spec.info.base or spec.model)
 
 
 def _build(
     spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress
 ) -> NeuralForecast:
-    """Make the untrained model; nothing it does writes anywhere but to a scratch folder."""
+    """Build the untrained model, which writes to a scratch folder only."""
     _set_precision(settings)
     rounds = 1 + settings["num_samples"] if spec.info.auto else 1
     trainer = {
@@ -175,12 +175,12 @@ def _build(
 
 
 def _set_precision(settings: dict[str, Any]) -> None:
-    """Say how exact matrix products are, for this process; runs of old do not know the key."""
+    """Set the precision of matrix products in this process; older runs do not have the key."""
     torch.set_float32_matmul_precision(settings.get("matmul_precision", "highest"))
 
 
 def _narrow(used: dict[str, list[str]], data: Data) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Keep the columns that the model uses: ``hist_exog``, ``futr_exog``, ``stat_exog``."""
+    """Return history and static features with only the columns that the model uses."""
     static = None
     if used["stat_exog"] and data.static is not None:
         static = data.static[["unique_id", *used["stat_exog"]]]
@@ -207,7 +207,7 @@ def fit(
 
 
 def _keep_tuned(nf: NeuralForecast, data: Data) -> None:
-    """Put the network that an automatic model has chosen in its place; keep the trials."""
+    """Replace an automatic model by the network it selected; keep the trials."""
     model = nf.models[0]
     if getattr(model, "results", None) is not None:
         data.kept["trials"] = automatic.trials(model.results)
@@ -264,11 +264,11 @@ def predict(fitted: NeuralForecast, settings: dict[str, Any], data: Data) -> pd.
 
 
 def _check_series(name: str, trained: list[str] | None, data: Data) -> None:
-    """Refuse other series than those that a multivariate model was trained on.
+    """Refuse series other than those that a multivariate model was trained on.
 
     Parameters
     ----------
-    trained : names saved with the model, or else those of its run; None where neither is known
+    trained : names saved with the model, otherwise those of its run; None if neither is known
     """
     if data.own:
         return
@@ -278,9 +278,10 @@ def _check_series(name: str, trained: list[str] | None, data: Data) -> None:
     missing, other = sorted({*trained} - {*given}), sorted({*given} - {*trained})
     if missing or other:
         parts = [("without", missing), ("with others:", other)]
-        said = ", ".join(f"{word} {_some(names)}" for word, names in parts if names)
+        difference = ", ".join(f"{word} {_some(names)}" for word, names in parts if names)
         raise UserError(
-            f"{name} forecasts its {len(trained)} series together, and cannot forecast them {said}"
+            f"{name} forecasts its {len(trained)} series together and cannot forecast "
+            f"them {difference}"
         )
 
 
@@ -290,7 +291,7 @@ def _some(names: list[str]) -> str:
 
 
 def _groups(ids: pd.Series, size: int) -> Iterator[Any]:
-    """Yield the names of at most `size` series at a time; None where that is all of them."""
+    """Yield the names of at most `size` series at a time; None if one group has them all."""
     names = ids.unique()
     if len(names) <= size:
         yield None
@@ -300,7 +301,7 @@ def _groups(ids: pd.Series, size: int) -> Iterator[Any]:
 
 
 def save(fitted: NeuralForecast, folder: Path) -> None:
-    """Write safetensors and JSON, without the data set (see ``NeuralForecast.save``)."""
+    """Write safetensors and JSON without the data set (see ``NeuralForecast.save``)."""
     for model in fitted.models:
         _detach_losses(model)
     fitted.save(str(folder), save_dataset=False, overwrite=True)
@@ -314,10 +315,10 @@ def save(fitted: NeuralForecast, folder: Path) -> None:
 
 
 def _detach_losses(model: Any) -> None:
-    """Cut what losses remember of the last training step off its graph, which cannot be copied.
+    """Detach tensors that losses keep from the last training step: graphs cannot be copied.
 
-    Losses of distributions keep the mean they computed; only a validation or a forecast, which
-    compute without a graph, would replace it.
+    Distribution losses keep the mean they computed; only validation and prediction, which compute
+    without a graph, would replace it.
     """
     kept = [model, *model.modules(), *dict(model.hparams).values()]
     for holder in kept:
@@ -327,9 +328,9 @@ def _detach_losses(model: Any) -> None:
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForecast:
-    """Read a saved model; files that could carry code are refused by NeuralForecast itself."""
+    """Load a saved model; NeuralForecast refuses files that could contain code."""
     _set_precision(settings)
-    with warnings.catch_warnings():  # the scratch folder of the training is of no use now
+    with warnings.catch_warnings():  # the scratch folder of the training no longer matters
         warnings.filterwarnings("ignore", message="Ignoring runtime settings")
         nf = NeuralForecast.load(str(folder))
     file = folder / "inference.json"
@@ -337,11 +338,11 @@ def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForec
     names = folder / SERIES_FILE
     setattr(nf, SERIES, json.loads(names.read_text(encoding="utf-8")) if names.is_file() else None)
     for model in nf.models:
-        if str(model) in sizes:  # DeepAR adds one to it, each time it is loaded
+        if str(model) in sizes:  # DeepAR increments it each time it is loaded
             model.inference_input_size = sizes[str(model)]
         model.trainer_kwargs |= {"logger": False, "enable_progress_bar": False}
         model.trainer_kwargs |= {"enable_checkpointing": False, "enable_model_summary": False}
-        # A model that was trained on a GPU forecasts where there is none as well.
+        # A model trained on a GPU can forecast without one.
         accelerator = "cpu" if settings["accelerator"] == "cpu" else "auto"
         model.trainer_kwargs |= {"accelerator": accelerator, "devices": 1}
     return nf

@@ -1,4 +1,4 @@
-"""What NeuralForecast offers, for the catalog."""
+"""Models and losses of NeuralForecast, for the catalog."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _UNSUPPORTED = {
     "AutoHINT": _NEEDS_HIERARCHY,
     "TimeLLM": "needs a language model from the network, and neuralforecast cannot save it",
 }
-#: Models that need a package which NeuralForecast does not bring along.
+#: Models that need a package that is not a dependency of NeuralForecast.
 _NEEDS = {"xLSTM": ("xlstm",)}
 _NOT_MODELS = {"RayOptions", "OptunaOptions"}
 _NOT_TRAINABLE = {"BasePointLoss", "QuantileLayer", "relMSE", "Accuracy", "sCRPS"}
 
 
 def offer() -> Offer:
-    """Describe every model, also the automatic ones, and every loss."""
+    """Describe all models, including automatic ones, and all losses."""
     found = [_model(name) for name in model_classes.__all__]
     found += [_automatic(name) for name in auto_classes.__all__ if name not in _NOT_MODELS]
     trainable = [name for name in losses.__all__ if name not in _NOT_TRAINABLE]
@@ -48,7 +48,7 @@ def offer() -> Offer:
 
 
 def _model(name: str, tuned_by: type | None = None) -> ModelInfo:
-    """Describe a model, or an automatic one: its abilities are those of the model it tunes."""
+    """Describe a model, or the automatic model `tuned_by`, which has the same capabilities."""
     cls = getattr(model_classes, name)
     auto = tuned_by is not None
     own = tuned_by.__name__ if tuned_by else name

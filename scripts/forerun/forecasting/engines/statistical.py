@@ -1,4 +1,4 @@
-"""StatsForecast: models that are fitted to each series separately, and refitted at each cutoff."""
+"""StatsForecast: local models, fitted to each series separately and again at each cutoff."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ _UNSUPPORTED = {
     "SklearnModel": "needs a fitted object; use LightGBM, Ridge, LinearRegression or RandomForest",
     "NaNModel": "forecasts nothing but missing values",
 }
-#: Models that need a package which StatsForecast does not bring along.
+#: Models that need a package that is not a dependency of StatsForecast.
 _NEEDS = {"MFLES": ("scikit-learn",), "AutoMFLES": ("scikit-learn",)}
-#: Series that are tried one by one when a model fails for all of them together.
+#: Number of series to try separately when a model fails for all of them together.
 TRIED = 3
 
 
 @dataclass
 class Fitted:
-    """A local model is its specification; its forecasts for the data it was fitted to are kept.
+    """The specification of a local model and its forecasts for the training data.
 
     Attributes
     ----------
-    series : DataFrame by ``unique_id``: the ``sha256`` of each series' times and values
+    series : DataFrame by ``unique_id``: the ``sha256`` of the times and values of each series
     """
 
     spec: ModelSpec
@@ -79,7 +79,7 @@ def _describe(name: str) -> ModelInfo:
 
 
 def gives_levels(model: str) -> bool:
-    """Return whether a class provides prediction intervals; some raise when asked for them."""
+    """Return whether a class provides prediction intervals; some raise an error instead."""
     source = inspect.getsource(getattr(model_classes, model).forecast)
     return not re.search(r"(must pass|instantiate the class with) `prediction_intervals`", source)
 
@@ -94,7 +94,7 @@ def _build(spec: ModelSpec, settings: dict[str, Any], fallback: bool) -> StatsFo
     }
     arguments = {name: value for name, value in given.items() if name in accepted} | spec.params
     built = model(**arguments)
-    built.alias = spec.name  # some classes make up another one
+    built.alias = spec.name  # some classes ignore the argument
     return StatsForecast(
         models=[built],
         freq=settings["freq"],
@@ -109,9 +109,9 @@ def _working(
     history: pd.DataFrame,
     work: Callable[[StatsForecast, pd.DataFrame], pd.DataFrame],
 ) -> pd.DataFrame:
-    """Do the work; where it fails for some series only, the naive forecast stands in for them.
+    """Call `work`; if it fails for some series only, use the naive forecast for these.
 
-    A model that fails for each of the first series is a failed model, not a naive one.
+    If each of the first series fails, so does the model.
     """
     try:
         return work(_build(spec, settings, fallback=False), history)
@@ -124,7 +124,7 @@ def _working(
                 break
         else:
             raise error
-        print(f"{spec.name}: {error}; series that fail get the naive forecast", file=sys.stderr)
+        print(f"{spec.name}: {error}; using the naive forecast for such series", file=sys.stderr)
         return work(_build(spec, settings, fallback=True), history)
 
 
@@ -163,7 +163,7 @@ def _forecast(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataF
 def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Fitted:
     """See :meth:`forerun.forecasting.engines.base.Engine.fit`.
 
-    A model with exogenous variables forecasts when it is asked to: only then are they known.
+    A model with exogenous variables forecasts in :func:`predict`, when their values are known.
     """
     progress(0, 1, None)
     if _columns(spec, settings):
@@ -192,7 +192,7 @@ def cross_validate(
 
 
 def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFrame:
-    """See :meth:`Engine.predict`; other data than the run's is fitted anew."""
+    """See :meth:`Engine.predict`; the model is refitted to data other than the run's."""
     kept = fitted.forecasts
     if len(kept) and _are_the_same(fitted, data):  # all series, or a shard
         return kept[kept["unique_id"].isin(data.history["unique_id"])].reset_index(drop=True)
@@ -200,8 +200,8 @@ def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFram
 
 
 def _are_the_same(fitted: Fitted, data: Data) -> bool:
-    """Return whether each series of `data` has the values that the model was fitted to."""
-    if "sha256" not in fitted.series:  # saved by version 0.1, which noted no hashes
+    """Return whether each series of `data` equals the training data of the model."""
+    if "sha256" not in fitted.series:  # saved by version 0.1, which recorded no hashes
         ids = pd.Index(data.history["unique_id"].unique())
         return data.own and bool(ids.isin(fitted.series.index).all())
     given = _series(data)["sha256"]
@@ -210,7 +210,7 @@ def _are_the_same(fitted: Fitted, data: Data) -> bool:
 
 
 def save(fitted: Fitted, folder: Path) -> None:
-    """Write the specification as JSON, forecasts and the series they belong to as Parquet."""
+    """Write the specification as JSON, forecasts and hashes of the series as Parquet."""
     text = json.dumps(asdict(fitted.spec), indent=2, sort_keys=True)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
     fitted.forecasts.to_parquet(folder / "forecasts.parquet", index=False)
@@ -218,6 +218,6 @@ def save(fitted: Fitted, folder: Path) -> None:
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
-    """Read what :func:`save` wrote."""
+    """Load a model that :func:`save` wrote."""
     series = pd.read_parquet(folder / "series.parquet").set_index("unique_id")
     return Fitted(spec, pd.read_parquet(folder / "forecasts.parquet"), series)
