@@ -146,11 +146,11 @@ def test_a_constant_series_is_no_mistake(home: Path) -> None:
 # -- Configuration --------------------------------------------------------------------------------
 
 CONFIGURATIONS: dict[str, tuple[str, str]] = {
-    "list": ("- horizon: 3\n", "holds a list, not a mapping"),
+    "list": ("- horizon: 3\n", "contains a list, not a mapping"),
     "text": ("just words\n", "not a mapping"),
     "number": ("42\n", "not a mapping"),
-    "key twice": ("horizon: 3\nhorizon: 4\n", "written twice"),
-    "key twice inside": ("models: [{name: A, model: NHITS, name: B}]\n", "written twice"),
+    "key twice": ("horizon: 3\nhorizon: 4\n", "is duplicated"),
+    "key twice inside": ("models: [{name: A, model: NHITS, name: B}]\n", "is duplicated"),
     "python tag": ("horizon: !!python/object/apply:os.system ['touch pwned']\n", "is not allowed"),
     "python name": ("data_file: !!python/name:os.system\n", "is not allowed"),
     "other tag": ("horizon: !env HOME\n", "is not allowed"),
@@ -491,12 +491,12 @@ def test_contradictions_are_refused_wherever_they_stand(trained_run: Path, tmp_p
     file.write_text("max_steps: 6\n")
     done = snakemake(home, "runs/trained/metrics.csv", "--config", "horizon=5", configfile=file)
     assert done.returncode == 2
-    assert "horizon is 4, asked for 5" in done.stderr
-    assert "max_steps is 5, asked for 6" in done.stderr
+    assert "horizon is 4, requested 5" in done.stderr
+    assert "max_steps is 5, requested 6" in done.stderr
     (home / "config" / "experiments" / "trained.yaml").write_text("input_size: 9\n")
     done = snakemake(home, "runs/trained/metrics.csv", configfile=None)
     assert done.returncode == 2
-    assert "input_size is 8, asked for 9" in done.stderr
+    assert "input_size is 8, requested 9" in done.stderr
     assert contents(home / "runs") == before
 
 

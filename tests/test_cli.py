@@ -92,7 +92,7 @@ WRONG = {
     "unknown command": (["trian"], "No such command"),
     "unknown option": (["train", "--horizn", "3"], "No such option"),
     "stray word": (["train", "NHITS"], "unexpected extra argument"),
-    "run id with slash": (["train", "--run-id", "a/b"], "run id 'a/b' is not possible"),
+    "run id with slash": (["train", "--run-id", "a/b"], "run id 'a/b' is invalid"),
     "run id with dots": (["train", "--run-id", "../x"], "not possible"),
     "run id with space": (["train", "--run-id", "a b"], "not possible"),
     "absolute run id": (["train", "--run-id", "/tmp/x"], "not possible"),
@@ -110,7 +110,7 @@ WRONG = {
     "no key": (["train", "--set", "horizon"], "not of the form key=value"),
     "output folder a file": (["train", "-o", "empty.csv"], "is a file, not a folder"),
     "no such directory": (["list-runs", "--directory", "nope"], "is not a folder"),
-    "contradiction": (["train", "-r", "exp1", "--max-steps", "5000"], "max_steps is 50, asked for"),
+    "contradiction": (["train", "-r", "exp1", "--max-steps", "5000"], "max_steps is 50, requested"),
     "passing on": (["list-runs", "--", "-n"], "nothing may follow '--' here"),
     "storage": (["train", "--", "--default-storage-provider", "s3"], "use snakemake itself"),
     "storage of a profile": (

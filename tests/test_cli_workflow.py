@@ -90,7 +90,7 @@ def test_contradictions_are_refused_whatever_way_they_come(home: Path) -> None:
     for more in (["--horizon", "5"], ["--set", "horizon=5"], ["--", "--config", "horizon=5"]):
         done = forerun(home, "train", "--run-id", "small", *more)
         assert done.returncode == 2
-        assert "horizon is 3, asked for 5; choose another run id" in done.stderr
+        assert "horizon is 3, requested 5; choose another run id" in done.stderr
     assert contents(home / "runs") == before
 
 

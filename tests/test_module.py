@@ -110,7 +110,7 @@ def test_from_a_folder(tmp_path: Path) -> None:
     (tmp_path / "other.yaml").write_text(config)
     refused = call(tmp_path)
     assert refused.returncode == 2, refused.stderr[-3000:]
-    assert "horizon is 4, asked for 5" in refused.stderr
+    assert "horizon is 4, requested 5" in refused.stderr
 
 
 def as_on_github(tmp_path: Path) -> dict[str, str]:

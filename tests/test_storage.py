@@ -119,7 +119,7 @@ def test_a_run_in_storage(server: str, tmp_path: Path) -> None:
     assert "Nothing to be done" in again.stdout + again.stderr
     refused = call(third, server, "runs/exp1/predictions", config=("horizon=7",))
     assert refused.returncode == 2
-    assert "asked for 7" in refused.stderr
+    assert "requested 7" in refused.stderr
     assert stored(server) == after
 
     # Forecasts are made again from the sealed run, by a machine that has nothing of it, in shards.

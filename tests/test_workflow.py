@@ -116,7 +116,7 @@ def test_snakemake_takes_text_as_typed_and_says_what_gives_way(tmp_path: Path, t
     assert "runs/202411" not in done.stdout + done.stderr
     assert (
         "forerun: note: run '2024_11': max_steps is 11 in config/experiments/2024_11.yaml, 5 in "
-        f"{TEST_CONFIG}; the former is taken"
+        f"{TEST_CONFIG}; the former is used"
     ) in done.stderr
     assert "horizon is" not in done.stderr
 

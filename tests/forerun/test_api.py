@@ -63,7 +63,7 @@ def test_history_ends_with_the_last_observation(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(folder: Path) -> None:
-    with pytest.raises(UserError, match=r"'.*exp2' is no run: it does not exist \(did you mean"):
+    with pytest.raises(UserError, match=r"'.*exp2' is not a run: it does not exist \(did you mean"):
         open_run(folder.parent / "exp2")
     with pytest.raises(UserError, match=r"has no config\.yaml"):
         open_run(folder.parent)

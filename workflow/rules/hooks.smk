@@ -96,7 +96,7 @@ def end_with_failures():
     ending = ask(Ending.of, get_runs(), BEGAN)
     complain(*ending.lines)
     for run_id in ending.refused:
-        state.remove_if_never_begun(get_run(run_id).folder)
+        state.remove_if_never_started(get_run(run_id).folder)
     if ending.code:
         raise SystemExit(ending.code)
 

@@ -1,1 +1,1 @@
-"""Files, text, numbers and errors: used by all packages, independent of runs."""
+"""Files, strings, locks and errors: utilities that do not depend on runs."""

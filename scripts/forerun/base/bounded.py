@@ -28,7 +28,7 @@ class Damaged(UserError):
 
 
 def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]:
-    """Open a regular file for reading; never wait for a pipe or read a device.
+    """Open a regular file for reading; pipes and devices are refused.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]
     Raises
     ------
     Damaged
-        It is missing, not a regular file, a link to somewhere else, or too large.
+        The file is missing, not regular, a link out of its folder, or too large.
     """
     try:
         if not follow and os.path.islink(path) and not _stays(path):
@@ -63,7 +63,7 @@ def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]
 
 
 def _stays(link: str | Path) -> bool:
-    """Return whether a link leads to something in its own folder."""
+    """Return whether the target of a link is in the same folder or below."""
     return Path(os.path.realpath(link)).is_relative_to(os.path.realpath(Path(link).parent))
 
 
@@ -92,12 +92,12 @@ def read_text(path: str | Path, most: int = SMALL) -> str:
 
 
 def parse_json(text: str) -> Any:
-    """Parse JSON; numbers that are not finite, and whole numbers without end, become ``None``.
+    """Parse JSON; non-finite numbers and overlong integers become ``None``.
 
     Raises
     ------
     ValueError
-        It is no JSON, nested too deeply, or holds half of a surrogate pair.
+        The string is not JSON, nested too deeply, or contains half of a surrogate pair.
     """
     try:
         value = json.loads(
@@ -138,13 +138,13 @@ Shape = Mapping[str, Any]
 
 
 def shaped(value: Any, shape: Shape) -> dict[str, Any]:
-    """Return what of a mapping has the right type; the rest is as if it were missing.
+    """Return the items of a mapping that have the right type; drop the others.
 
     Parameters
     ----------
     shape
-        For each key a type (``float`` takes whole numbers as well), a list of one type for lists of
-        that, or a mapping: the shape of a mapping; with the only key ``"*"``, that of all values.
+        A type for each key (``float`` accepts integers as well). A list of one type stands for a
+        list of such values, a mapping for a nested shape; the single key ``"*"`` means any key.
     """
     if not isinstance(value, Mapping):
         return {}

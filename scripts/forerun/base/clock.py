@@ -1,8 +1,8 @@
-"""The time as it is written into files."""
+"""The current time as written to files."""
 
 from datetime import UTC, datetime
 
 
 def now() -> str:
-    """The time, UTC, as text."""
+    """Return the current time (UTC) in ISO format."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,12 +1,11 @@
-"""Large tables as CSV text: what pandas' ``to_csv`` writes, in a fraction of its time.
+"""Fast CSV writer for large tables with the same output as pandas' ``to_csv``.
 
-pandas turns each number into an object and writes row by row; here Arrow makes the text of whole
-columns and joins them. The text is the same, to the byte (a test compares both), so that it does
-not matter which of the two wrote a file.
+pandas converts each number to an object and writes row by row; here Arrow formats and joins whole
+columns. A test compares both outputs byte by byte.
 
-``pyarrow.csv`` is faster (docs/performance.md), but its text differs: whole numbers lose their
-point, so that other readers take a column of them for integers; every name is in quotes; and times
-have nine digits of a second, unless they are dates.
+``pyarrow.csv`` is faster (docs/performance.md), but its output differs: floats without a fraction
+lose their point, so that readers infer integers; all strings are quoted; and times have nine
+decimals.
 """
 
 from __future__ import annotations
@@ -22,26 +21,26 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-#: Rows whose text is in memory at once.
+#: Number of rows that are formatted at once.
 ROWS = 100_000
-#: Between these sizes neither Python nor Arrow writes numbers with an exponent.
+#: Between these bounds neither Python nor Arrow writes numbers with an exponent.
 SMALL, LARGE = 1e-4, 1e9
 
 
 def can_write(frame: pd.DataFrame) -> bool:
-    """Return whether all columns are of kinds that are written here: numbers, times, text."""
+    """Return whether all columns have supported types: numbers, times, strings."""
     unique = frame.columns.is_unique and len(frame.columns) > 1
-    return unique and all(_is_known(frame[name]) for name in frame.columns)
+    return unique and all(_is_supported(frame[name]) for name in frame.columns)
 
 
-def _is_known(column: pd.Series) -> bool:
+def _is_supported(column: pd.Series) -> bool:
     if column.dtype == object:
         return pd.api.types.infer_dtype(column, skipna=True) in ("string", "empty")
     return str(column.dtype) in ("float64", "int64", "datetime64[ns]")
 
 
 def write(file: IO[bytes], frame: pd.DataFrame, header: bool = True) -> None:
-    """Write a frame that :func:`can_write` allows, without its index."""
+    """Write a frame that :func:`can_write` accepts, without its index."""
     if header:
         file.write((",".join(_quoted(frame.columns)) + "\n").encode())
     repeated = _repeated(frame)
@@ -58,26 +57,26 @@ def write(file: IO[bytes], frame: pd.DataFrame, header: bool = True) -> None:
 
 
 def _repeated(frame: pd.DataFrame) -> dict[str, tuple[npt.NDArray[Any], pa.Array]]:
-    """Return, for all columns but those of floats, each row's place in the texts of the column."""
+    """Return codes and distinct strings of all columns except floats."""
     found = {}
     for name in frame.columns:
         if frame[name].dtype == float:
             continue
         codes, uniques = pd.factorize(frame[name])
         texts = _times(uniques) if frame[name].dtype.kind == "M" else _quoted(uniques)
-        places = np.where(codes < 0, len(texts), codes)  # a missing value is an empty text
+        places = np.where(codes < 0, len(texts), codes)  # a missing value is an empty string
         found[name] = places, pa.array([*texts, ""], pa.string())
     return found
 
 
 def _times(times: Any) -> list[str]:
-    """Return times as text; pandas leaves out the time of day if it is midnight everywhere."""
+    """Return times as strings; pandas omits the time of day if all are at midnight."""
     text = pd.Series(times).to_csv(index=False, header=False, lineterminator="\n")
     return text.splitlines()
 
 
 def _quoted(values: Iterable[Any]) -> list[str]:
-    """Return each value as text, in quotes where CSV needs them."""
+    """Return each value as a string, quoted if CSV requires it."""
     buffer, texts = io.StringIO(), []
     writer = csv.writer(buffer, lineterminator="\n")
     for value in values:
@@ -89,7 +88,7 @@ def _quoted(values: Iterable[Any]) -> list[str]:
 
 
 def _numbers(values: npt.NDArray[np.float64]) -> pa.Array:
-    """Return the shortest texts that give the same numbers again, as Python's ``repr`` does."""
+    """Return the shortest strings that parse to the same numbers, as Python's ``repr`` does."""
     texts = pc.cast(pa.array(values), pa.string())
     size = np.abs(values)
     whole = (values == np.trunc(values)) & (size < LARGE)
@@ -104,7 +103,7 @@ def _numbers(values: npt.NDArray[np.float64]) -> pa.Array:
 
 
 def _lines(columns: list[pa.Array]) -> memoryview:
-    """Return the rows of some columns of text as CSV, encoded."""
+    """Join columns of strings to encoded CSV rows."""
     joined = pc.binary_join_element_wise(*columns, ",")
     ended = pc.binary_join_element_wise(joined, "", "\n")
     _, offsets, data = ended.buffers()

@@ -1,4 +1,4 @@
-"""Errors of users, each reported in one clear line."""
+"""User errors, reported in one clear line."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _NO_SPACE = "no space left"
 class UserError(Exception):
     """A mistake in configuration, data or arguments.
 
-    ``str(error)`` is one line that says what is wrong, where, and what to do. Scripts and the
-    command line print it without a traceback and end with exit code 2.
+    ``str(error)`` is one line that says what is wrong, where, and what to do. Scripts and commands
+    print it without a traceback and exit with code 2.
     """
 
 
 def suggest(word: str, names: Iterable[str]) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the nearest known word, or an empty string."""
-    found = nearest(word, names, 1)
-    return f" (did you mean '{found[0]}'?)" if found else ""
+    """Return ``" (did you mean 'x'?)"`` with the most similar name, or an empty string."""
+    similar = nearest(word, names, 1)
+    return f" (did you mean '{similar[0]}'?)" if similar else ""
 
 
 def nearest(word: str, names: Iterable[str], most: int = 3, cutoff: float = 0.6) -> list[str]:
-    """Return the known words that are most like a word, the nearest first.
+    """Return the names most similar to a word, the most similar first.
 
-    Case, separators and leading zeros make no difference: ``shop_1`` finds ``shop_01`` before
-    ``shop_21``. Among words that are equally alike, near numbers come first.
+    Case, separators and leading zeros are ignored: ``shop_1`` finds ``shop_01`` before
+    ``shop_21``. Ties are broken by the distance of the numbers in the names.
     """
     wanted = _plain(word)
     matcher = difflib.SequenceMatcher(b=wanted)
@@ -49,13 +49,13 @@ def nearest(word: str, names: Iterable[str], most: int = 3, cutoff: float = 0.6)
 
 
 def _plain(word: object) -> str:
-    """Write a word so that spellings of the same name become equal."""
+    """Normalize a word so that spellings of the same name are equal."""
     text = re.sub(r"[\s_.-]+", "_", str(word).lower()).strip("_")
     return re.sub(r"(?<!\d)0+(?=\d)", "", re.sub(r"(?<=[a-z])(?=\d)", "_", text))
 
 
 def _distance(one: str, other: str) -> float:
-    """Return how far the numbers of two words lie apart."""
+    """Return the distance between the numbers in two words."""
     first, second = (re.findall(r"\d{1,15}", word) for word in (one, other))
     if len(first) != len(second):
         return float("inf")
@@ -63,7 +63,7 @@ def _distance(one: str, other: str) -> float:
 
 
 def is_full(error: BaseException | str | None) -> bool:
-    """Return whether an error, or its message, says that a disk is full."""
+    """Return whether an error or its message reports a full disk."""
     if isinstance(error, OSError) and error.errno in FULL:
         return True
     text = str(error or "")
@@ -72,17 +72,17 @@ def is_full(error: BaseException | str | None) -> bool:
 
 
 def no_space(place: object = None) -> str:
-    """Say that there is no space left in a folder, and what to do."""
-    where = f"in '{place}'" if place else "on the disk that is written to"
+    """Return the message for a full disk."""
+    where = f"in '{place}'" if place else "on the disk"
     return f"{_NO_SPACE} {where}; free some space and rerun the command"
 
 
 def system_error(error: OSError, place: object = None) -> str:
-    """Describe in one line what the system refused.
+    """Describe a system error in one line.
 
     Parameters
     ----------
-    place : the folder written to, for errors that name no file
+    place : folder that was written to, for errors without a file name
     """
     if is_full(error):
         return no_space(place or (Path(str(error.filename)).parent if error.filename else None))
@@ -92,9 +92,9 @@ def system_error(error: OSError, place: object = None) -> str:
 
 
 def check_path(key: str, path: object) -> None:
-    """Refuse a path in which Snakemake would fill in something: ``{name}``, ``<name>``."""
+    """Refuse a path with Snakemake placeholders: ``{name}``, ``<name>``."""
     if re.search(r"[{}]|<\w+>", str(path)):
         raise UserError(
-            f"{key}: '{path}' has braces or <...> in it, which Snakemake takes for placeholders; "
+            f"{key}: '{path}' contains braces or <...>, which are placeholders in Snakemake; "
             "choose a path without them"
         )

@@ -1,8 +1,8 @@
-"""Files and folders that are written completely or not at all.
+"""Atomic writing of files.
 
-Everything is written under a temporary name beside its target, flushed to the disk, and renamed:
-a reader sees the old content or the new one, and a process that is killed leaves nothing half done.
-Files may be replaced, folders never are: see :mod:`forerun.base.publishing`.
+Everything is written under a temporary name beside its target, flushed to the disk and renamed, so
+readers see either the old or the new content, even if a process is killed. Files may be replaced,
+folders never are: see :mod:`forerun.base.publishing`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TEMPORARY", "new_file", "new_folder", "publish"]
 
-#: Maximum size of a file whose sum is taken: any that a disk holds.
+#: Maximum size of a file to hash: no practical limit.
 LARGEST = 2**62
 
 
@@ -44,14 +44,14 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def place(temporary: Path, path: str | Path) -> None:
-    """Give a finished file its name at once, in the place of one that has it."""
+    """Rename a finished temporary file, replacing an existing one atomically."""
     flush(temporary)
     os.replace(temporary, path)
 
 
 @dataclass
 class NewPath:
-    """A file that is being written under a temporary name, and what it is called in the end."""
+    """A file that is being written: its temporary and its final path."""
 
     temporary: Path
     path: Path
@@ -61,24 +61,25 @@ class NewPath:
 def new_path(path: str | Path) -> Iterator[NewPath]:
     """Yield a temporary path to write to; on success it becomes `path`, or a numbered name.
 
-    Nothing is replaced: where ``comparison.html`` exists it becomes ``comparison_2.html``.
+    Existing files are not replaced: if ``comparison.html`` exists, the file becomes
+    ``comparison_2.html``.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    made = NewPath(temporary_name(path), path)
+    new = NewPath(temporary_name(path), path)
     try:
-        yield made
-        flush(made.temporary)
+        yield new
+        flush(new.temporary)
         number = 1
         while True:
             try:
-                publish(made.temporary, made.path)
+                publish(new.temporary, new.path)
                 break
             except FileExistsError:
                 number += 1
-                made.path = path.with_name(f"{path.stem}_{number}{path.suffix}")
+                new.path = path.with_name(f"{path.stem}_{number}{path.suffix}")
     finally:
-        made.temporary.unlink(missing_ok=True)
+        new.temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -98,9 +99,9 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file of a run; ``None`` if it is missing, damaged or no regular file.
+    """Read a JSON file of a run; ``None`` if it is missing, damaged or not a regular file.
 
-    It is bounded in size and depth: see :mod:`forerun.base.bounded`.
+    Size and depth are bounded, see :mod:`forerun.base.bounded`.
     """
     try:
         return parse_json(read_text(path))
@@ -109,11 +110,11 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_mapping(path: str | Path, shape: Shape | None = None) -> dict[str, Any]:
-    """Read a JSON file that holds a mapping; empty if it is missing or damaged.
+    """Read a JSON file with a mapping; empty if it is missing or damaged.
 
     Parameters
     ----------
-    shape : the types of its values; others are left out (see :func:`forerun.base.bounded.shaped`)
+    shape : expected types; other values are dropped (see :func:`forerun.base.bounded.shaped`)
     """
     value = read_json(path)
     if not isinstance(value, dict):
@@ -122,7 +123,7 @@ def read_mapping(path: str | Path, shape: Shape | None = None) -> dict[str, Any]
 
 
 def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
-    """Write a frame as CSV without its index, numbers to the last digit."""
+    """Write a frame as CSV without its index, numbers in full precision."""
     from forerun.base import csv_text
 
     with replacing(path) as temporary:
@@ -140,16 +141,16 @@ def write_parquet(path: str | Path, frame: pd.DataFrame) -> None:
 
 
 def put_in_order(path: str | Path) -> None:
-    """Write the header of a safetensors file with its keys sorted: the same model, the same bytes.
+    """Sort the keys in the header of a safetensors file, so that equal models are equal files.
 
-    The library that writes it takes its keys in an order that differs from process to process.
+    The order of keys that the library writes differs between processes.
     """
     content = Path(path).read_bytes()
     end = 8 + int.from_bytes(content[:8], "little")
     header = json.dumps(
         json.loads(content[8:end]), sort_keys=True, separators=(",", ":"), ensure_ascii=False
     ).encode()
-    header += b" " * (-len(header) % 8)  # the tensors stay aligned
+    header += b" " * (-len(header) % 8)  # keeps tensors aligned
     with replacing(path) as temporary:
         temporary.write_bytes(len(header).to_bytes(8, "little") + header + content[end:])
 

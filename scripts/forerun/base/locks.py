@@ -1,10 +1,9 @@
-"""Who uses what: locks on open files and folders, and records of the processes that hold them.
+"""Locks on files and folders, and records of the processes that hold them.
 
-The operating system releases a lock when the last process that has the file open ends, however it
-ends. Descriptors are locked (``filelock.lock_descriptor``) rather than paths (``FileLock``): that
-one cannot lock a folder, and its release would also release the lock for the processes that
-inherited it. Where nothing can be locked, as on some network file systems, nobody is refused, and
-records have to do.
+The operating system releases a lock when the last process that has the file open ends, for any
+reason. Descriptors are locked (``filelock.lock_descriptor``) rather than paths (``FileLock``),
+which cannot lock folders and would release the lock for child processes that inherited it. If a
+file system does not support locks, as some network file systems, only the records protect.
 """
 
 from __future__ import annotations
@@ -19,19 +18,19 @@ from typing import IO, Any
 from forerun.base.bounded import parse_json, read_bytes
 from forerun.base.errors import UserError
 
-#: The most bytes of a record that are read.
+#: Maximum size of a record in bytes.
 _LARGEST = 4096
 
 
 class InUse(Exception):
-    """Another process holds a file; `record` says which, as far as it can be read."""
+    """A file is locked by another process; `record` identifies it if readable."""
 
     def __init__(self, record: dict[str, Any]):
         self.record = record
 
 
 def own_record() -> dict[str, Any]:
-    """Return what identifies this process: ``host``, ``pid`` and ``create_time``."""
+    """Return the record of this process: ``host``, ``pid`` and ``create_time``."""
     import psutil
 
     created = psutil.Process().create_time()
@@ -39,14 +38,14 @@ def own_record() -> dict[str, Any]:
 
 
 def is_alive(record: Mapping[str, Any]) -> bool | None:
-    """Return whether the process of a record lives; None on another machine: it cannot be asked."""
+    """Return whether the process of a record is alive; None if it is on another machine."""
     if record.get("host") != socket.gethostname():
         return None
     import psutil
 
     try:
         process = psutil.Process(record["pid"])
-        # A dead process's number may have been given to another one.
+        # The process id of a dead process may have been reused.
         same = abs(process.create_time() - record["create_time"]) < 2
         return bool(same and process.status() != psutil.STATUS_ZOMBIE)
     except (psutil.Error, KeyError, TypeError, ValueError, OverflowError):
@@ -54,7 +53,7 @@ def is_alive(record: Mapping[str, Any]) -> bool | None:
 
 
 def lock(descriptor: int) -> bool | None:
-    """Lock an open file or folder; False if another process has it, None if that is impossible."""
+    """Lock an open file or folder; False if another process has it, None if unsupported."""
     from filelock import lock_descriptor  # some 50 ms: only when needed
 
     try:
@@ -72,14 +71,14 @@ def is_at(descriptor: int, path: Path) -> bool:
 
 
 def hold(path: Path) -> IO[str]:
-    """Lock the file `path`, made if missing, with this process's record; return it open.
+    """Lock the file `path`, created if missing, and write this process's record to it.
 
-    It is held until it is closed here and in the processes that have inherited it.
+    The lock is held until the file is closed here and in all processes that inherited it.
 
     Raises
     ------
     InUse
-        Another process holds it.
+        Another process holds the lock.
     """
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +101,7 @@ def hold(path: Path) -> IO[str]:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read who holds a file; empty if that is missing or damaged."""
+    """Read the record of the process that holds a file; empty if missing or damaged."""
     try:
         record = parse_json(read_bytes(path, _LARGEST).decode())
     except (UserError, ValueError):

@@ -1,4 +1,4 @@
-"""Ending this process with the one that started it."""
+"""Ending a process together with its parent."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ import time
 
 
 def end_with_parent(number: int = signal.SIGTERM, parent: int | None = None) -> None:
-    """Have this process receive a signal when its parent ends, however that ends.
+    """Send this process a signal when its parent ends for any reason.
 
-    On Linux the kernel sends it, elsewhere a thread that watches.
+    On Linux the kernel sends it, elsewhere a watching thread.
 
     Parameters
     ----------
-    parent : process id of the parent, where the parent itself could tell it: it may have ended
-        before this is called
+    parent : process id of the parent, if known: it may have ended before this is called
     """
     parent = os.getppid() if parent is None else parent
     if sys.platform == "linux":

@@ -1,8 +1,8 @@
-"""Publishing finished files and folders under their names, never replacing an existing one.
+"""Publishing finished files and folders under their final names without replacing anything.
 
 Temporary names start with ``.tmp-``. A temporary folder is locked by the process that fills or
-removes it, and the machine releases the lock when that process ends, however it ends: a temporary
-folder that can be locked was left behind by a killed process and may be swept.
+removes it, and the lock is released when that process ends for any reason: a temporary folder that
+can be locked was left by a killed process and may be swept.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from typing import Any
 from forerun.base.locks import is_at, lock
 
 TEMPORARY = ".tmp-"
-#: Seconds after which a leftover is swept where nothing can be locked.
+#: Seconds after which a leftover is swept if locks are not supported.
 STALE = 24 * 3600
 
-#: Temporary names as written here and by earlier versions. The staging folder of a migration
-#: (``.tmp-legacy_...``) is not among them: it holds the user's only copy.
+#: Temporary names of this and earlier versions. The staging folder of a migration
+#: (``.tmp-legacy_...``) is excluded: it has the user's only copy.
 _LEFT = re.compile(r"\.tmp-(?:[0-9a-f]{12}-|deleted-\d+-|\d+-\d+$)")
-#: What the system answers where it cannot rename without replacing.
+#: System errors if renaming without replacing is not supported.
 _UNSUPPORTED = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EPERM)
-#: What it answers where hard links are not possible.
+#: System errors if hard links are not supported.
 _NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
 
 
@@ -60,7 +60,7 @@ def publish(source: str | Path, target: str | Path) -> None:
     Raises
     ------
     FileExistsError
-        There is something of that name, even if it appeared at the same moment: it is not touched.
+        The target exists, even if it was created at the same moment; it is not changed.
     """
     if os.path.lexists(target):
         raise _exists(target)
@@ -74,7 +74,7 @@ def _exists(target: str | Path) -> FileExistsError:
 
 @cache
 def _exclusive_rename() -> Any:
-    """Return the system's function ``(source, target) -> status``; None where it has none."""
+    """Return the system's function ``(source, target) -> status``, or None."""
     library = ctypes.CDLL(None, use_errno=True)
     path = ctypes.c_char_p
     with suppress(AttributeError):
@@ -90,7 +90,7 @@ def _exclusive_rename() -> Any:
 
 
 def _rename_exclusively(source: str | Path, target: str | Path) -> bool:
-    """Let the system rename without replacing; False where it cannot."""
+    """Rename without replacing by a system call; return False if it is not supported."""
     rename = _exclusive_rename()
     if rename is None:
         return False
@@ -105,7 +105,7 @@ def _rename_exclusively(source: str | Path, target: str | Path) -> bool:
 
 
 def _publish_portably(source: Path, target: Path) -> None:
-    """Take the name first, which only one process can, then rename onto what was taken."""
+    """Create the target first, which only one process can, then rename onto it."""
     if stat.S_ISDIR(os.lstat(source).st_mode):
         os.mkdir(target)  # raises FileExistsError
         try:
@@ -161,14 +161,14 @@ def new_file(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder(place: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder inside `place` for as long as the block lasts."""
+    """Yield a temporary folder inside `place` for the duration of the block."""
     with _temporary(Path(place) / "new", _make_folder) as temporary:
         yield temporary
 
 
 @contextmanager
 def _new(path: Path, make: Callable[[Path], int]) -> Iterator[Path]:
-    """Give something temporary that gets the name `path` when the block succeeds."""
+    """Yield a temporary file or folder that becomes `path` if the block succeeds."""
     if os.path.lexists(path):
         raise _exists(path)
     with _temporary(path, make) as temporary:
@@ -180,7 +180,7 @@ def _new(path: Path, make: Callable[[Path], int]) -> Iterator[Path]:
 
 @contextmanager
 def _temporary(path: Path, make: Callable[[Path], int]) -> Iterator[Path]:
-    """Give something temporary beside `path`, locked; it is removed at the end."""
+    """Yield a locked temporary file or folder beside `path`; it is removed at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, held = _locked(path, make)
     try:
@@ -199,7 +199,7 @@ def _remove(path: Path) -> None:
 
 
 def _locked(path: Path, make: Callable[[Path], int]) -> tuple[Path, int]:
-    """Make something temporary and lock it; again if a sweep came between the two."""
+    """Create and lock a temporary file or folder; retry if a sweep removed it in between."""
     while True:
         temporary = temporary_name(path)
         with suppress(FileNotFoundError):
@@ -222,7 +222,7 @@ def _make_file(path: Path) -> int:
 
 
 def discard(folder: str | Path) -> None:
-    """Remove a folder at once: it is renamed first, and what a kill leaves is swept later."""
+    """Remove a folder atomically: it is renamed first; leftovers of a kill are swept later."""
     folder = Path(folder)
     gone = temporary_name(folder)
     held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -235,9 +235,10 @@ def discard(folder: str | Path) -> None:
 
 
 def sweep(place: str | Path, only: str = "") -> None:
-    """Remove what killed processes left in a folder under temporary names.
+    """Remove temporary files and folders that killed processes left in a folder.
 
-    Whatever a living process is writing stays. With `only`, just what would have become that name.
+    Files that a living process is writing are kept. With `only`, remove just leftovers with that
+    final name.
     """
     try:
         names = os.listdir(place)
@@ -256,7 +257,7 @@ def _sweep_one(path: Path, at_once: bool) -> None:
     held = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         locked = lock(held)
-        # Files that are replaced (files.replacing) are written without a lock, in no time.
+        # Files that are replaced (files.replacing) are written without a lock, but quickly.
         certain = locked and (at_once or stat.S_ISDIR(state.st_mode))
         old = time.time() - state.st_mtime > (60 if locked else STALE)
         if locked is False or not (certain or old):

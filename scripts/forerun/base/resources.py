@@ -1,6 +1,6 @@
 """Paths of the files that Forerun ships beside its library: workflow, profiles, configuration.
 
-In a clone they are at the top of the repository; a wheel carries them in ``forerun/project/``.
+In a clone they are at the top of the repository; a wheel has them in ``forerun/project/``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 _PACKAGE = Path(__file__).parents[1]
 #: Folder that this library is imported from: ``scripts/`` of a clone, or ``site-packages/``.
 LIBRARY = _PACKAGE.parent
-#: False in a clone (an editable installation), True where a wheel was installed.
+#: False in a clone (an editable installation), True for an installed wheel.
 IS_INSTALLED = (_PACKAGE / "project").is_dir()
 
 #: Folder with the files below.
 PROJECT = _PACKAGE / "project" if IS_INSTALLED else LIBRARY.parent
-#: What the commands run.
+#: Snakefile that the commands run.
 SNAKEFILE = PROJECT / "Snakefile"
-#: What the Snakefile of another folder includes.
+#: Snakefile that other workflows include.
 WORKFLOW = PROJECT / "workflow" / "Snakefile"
 SCHEMA = PROJECT / "workflow" / "schemas" / "config.schema.yaml"
 CONFIG = PROJECT / "config" / "config.yaml"
@@ -31,9 +31,9 @@ DATA = PROJECT / "data" / "us_employment_monthly.csv"
 def python_path() -> str:
     """Return the PYTHONPATH with which a new interpreter imports this library.
 
-    In a clone the library comes first, whatever else is installed. An installed one is found
-    without help, except by an interpreter of another environment (a job in a conda environment).
-    There it comes last, as here, so that the packages of that environment win.
+    In a clone the library comes first. An installed library needs no PYTHONPATH, except for an
+    interpreter of another environment (a job in a conda environment); there it comes last, so that
+    packages of that environment take precedence.
     """
     inherited = os.environ.get("PYTHONPATH", "")
     if not IS_INSTALLED:

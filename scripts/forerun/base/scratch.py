@@ -1,6 +1,6 @@
-"""Temporary folders outside the runs: each is locked while a process uses it.
+"""Temporary folders outside the runs, locked while a process uses them.
 
-What a kill of everything leaves is removed by the next call that needs such a folder.
+Folders left by killed processes are removed by the next call that creates one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from forerun.base.locks import is_at, lock
 
-#: The environment variable that tells the machine's folder for temporary files to processes whose
-#: own one is a folder of this call.
+#: Environment variable with the machine's folder for temporary files, for processes whose TMPDIR is
+#: a folder of this call.
 VARIABLE = "FORERUN_TMPDIR"
 _NAME = re.compile(r"forerun-(?:call|again)-[A-Za-z0-9_]{8}")
 
@@ -30,19 +30,19 @@ def machine_folder() -> str:
 
 @dataclass(frozen=True)
 class Scratch:
-    """A folder and the descriptor of its lock: processes that inherit it keep the folder."""
+    """A folder and the descriptor of its lock; the folder is in use while a process has it open."""
 
     path: Path
     lock: int
 
     def remove(self) -> None:
-        """Remove the folder and let it go."""
+        """Remove the folder and release its lock."""
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self.lock)
 
 
 def make(kind: str = "call") -> Scratch:
-    """Make a private folder; remove what killed processes have left of theirs."""
+    """Create a private folder; remove those of killed processes."""
     sweep()
     while True:
         path = Path(tempfile.mkdtemp(prefix=f"forerun-{kind}-"))
@@ -56,15 +56,15 @@ def make(kind: str = "call") -> Scratch:
 @contextmanager
 def folder(kind: str = "call") -> Iterator[Scratch]:
     """Yield a private folder for the duration of the block."""
-    made = make(kind)
+    new = make(kind)
     try:
-        yield made
+        yield new
     finally:
-        made.remove()
+        new.remove()
 
 
 def sweep() -> None:
-    """Remove this user's folders that no process holds any more."""
+    """Remove this user's folders that no process uses any more."""
     place = Path(tempfile.gettempdir())
     with suppress(OSError):
         for name in os.listdir(place):

@@ -1,4 +1,4 @@
-"""Reading a compressed stream from a stranger: bounded in total and in each step."""
+"""Reading untrusted compressed streams with bounds on total size and on each read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-#: Most bytes that are read at once (an entry's name comes in one), and after the last entry.
+#: Maximum bytes of one read (the name of an entry is one), and after the last entry.
 _STEP, _AFTER = 16 * 1024**2, 1024**2
-#: Bytes of headers and padding that a stream may have besides what it holds.
+#: Maximum bytes of headers and padding.
 _OVERHEAD = 2 * 1024**3
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
@@ -25,9 +25,9 @@ class Bounded:
         self.file, self.limit = file, limit + _OVERHEAD
 
     def read(self, size: int = -1) -> bytes:
-        """Read `size` bytes; a hostile header asks for too many."""
+        """Read `size` bytes; a malicious header may request too many."""
         if not 0 <= size <= _STEP:
-            raise tarfile.ReadError("an entry has too long a header")
+            raise tarfile.ReadError("the header of an entry is too long")
         self._check(self.tell() + size)
         return self.file.read(size)
 
@@ -40,25 +40,25 @@ class Bounded:
         return self.file.tell()
 
     def drain(self) -> None:
-        """Read to the end after the last entry, which verifies the checksum of the stream."""
+        """Read to the end of the stream, which verifies its checksum."""
         rest = 0
         while chunk := self.file.read(65536):
             rest += len(chunk)
             if rest > _AFTER:
-                raise tarfile.ReadError("there is more behind its last entry")
+                raise tarfile.ReadError("there are data after the last entry")
 
     def _check(self, place: int) -> None:
         if place > self.limit:
-            raise tarfile.ReadError("it is larger than its entries say")
+            raise tarfile.ReadError("it is larger than the sizes of its entries")
 
 
 @contextmanager
 def opened(path: Path, limit: int) -> Iterator[Bounded]:
-    """Open a file that is compressed with gzip, bzip2, xz or not at all.
+    """Open a file, uncompressed or compressed with gzip, bzip2 or xz.
 
     Parameters
     ----------
-    limit : bytes that may come out of it, headers left out
+    limit : maximum bytes of decompressed content, without headers
     """
     with path.open("rb") as raw:
         begin = raw.read(6)

@@ -1,4 +1,4 @@
-"""Printing to a terminal: output cannot move the cursor or reverse the direction of text."""
+"""Printing to a terminal with control characters escaped."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from forerun.base.text import visible
 
 
 def write(*lines: object, file: IO[str] | None = None, before: str = "") -> None:
-    """Print lines at once, with control characters written out and `before` in front of each.
+    """Print lines with control characters escaped and the prefix `before`, and flush.
 
     Parameters
     ----------
-    file : standard output if not given
+    file : standard output by default
     """
     stream = sys.stdout if file is None else file
     encoding = getattr(stream, "encoding", None) or "utf-8"

@@ -1,4 +1,4 @@
-"""Numbers, times and names as people read them: alike in pictures, on pages, on the terminal."""
+"""Formatting of numbers, times and names, the same in plots, reports and on the terminal."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 import yaml
 
 MINUS, MISSING = "\u2212", "\u2013"
-#: Metrics as they are written in text; those of the levels keep their names.
+#: Display names of metrics; metrics of levels keep their names.
 METRICS = {
     "mae": "MAE", "mse": "MSE", "rmse": "RMSE", "mape": "MAPE", "smape": "sMAPE", "mase": "MASE",
     "rmsse": "RMSSE", "scaled_crps": "CRPS",
 }  # fmt: skip
-#: Errors that are shares of the values. Files hold the share, as utilsforecast gives it (sMAPE from
-#: 0 to 1); people read percent (sMAPE from 0 to 100 %).
+#: Relative errors: shares in files, as in utilsforecast (sMAPE from 0 to 1), displayed as percent
+#: (sMAPE from 0 to 100 %).
 PERCENT = ("mape", "smape")
-#: Characters that control a terminal or the layout instead of being shown: controls, ends of
-#: lines, marks that turn the direction of writing, halves of surrogate pairs.
+#: Characters that control a terminal or the layout: control characters, line ends, marks of the
+#: writing direction, halves of surrogate pairs.
 _CONTROL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]+"
 )
@@ -31,7 +31,7 @@ def clean(text: object) -> str:
 
 
 def visible(text: object) -> str:
-    """Return text in one line with control characters written out, such as ``\\x1b``."""
+    """Return text in one line with control characters escaped, such as ``\\x1b``."""
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))
 
 
@@ -42,7 +42,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def metric(name: str) -> str:
-    """Return a metric as it is written in text."""
+    """Return the display name of a metric."""
     return METRICS.get(name, name)
 
 
@@ -56,9 +56,9 @@ def real(value: Any) -> float | None:
 
 
 def number(value: Any, digits: int = 4) -> str:
-    """Return a number with `digits` significant digits, all whole ones; ``–`` for none.
+    """Return a number with `digits` significant digits, or all integer digits; ``–`` for none.
 
-    Only what no column has room for is written with an exponent.
+    Only very large and very small numbers have an exponent.
     """
     found = real(value)
     if found is None:
@@ -71,7 +71,7 @@ def number(value: Any, digits: int = 4) -> str:
 
 
 def brief(value: Any) -> str:
-    """Return a number without zeros at its end, and a plain minus: losses of progress lines."""
+    """Return a number without trailing zeros and with an ASCII minus, for progress lines."""
     shown = number(value).replace(MINUS, "-")
     return shown if "." not in shown or "e" in shown else shown.rstrip("0").rstrip(".")
 
@@ -87,7 +87,7 @@ def percent(value: Any) -> str:
 
 
 def error(metric: str, value: Any) -> str:
-    """Return a mean of a metric in readable form: what is a share as percent."""
+    """Return the mean of a metric for display, relative errors as percent."""
     share = metric in PERCENT or metric == "skill" or metric.startswith("coverage_level")
     return percent(value) if share else number(value)
 
@@ -126,7 +126,7 @@ def moment(value: Any) -> str:
 
 
 def setting(value: Any) -> str:
-    """Return a value of the configuration in one line of YAML."""
+    """Return a configuration value as one line of YAML."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (str, int, float)):
@@ -136,7 +136,7 @@ def setting(value: Any) -> str:
 
 
 def time_text(time: object) -> str:
-    """Return a time stamp as ISO text, without the time of day if it is midnight."""
+    """Return a time stamp in ISO format, without the time of day if it is midnight."""
     import numpy as np
     import pandas as pd
 

@@ -1,7 +1,7 @@
-"""Reading and writing YAML files: plain values only, nothing guessed, nothing executed.
+"""Reading and writing YAML files with plain values only; nothing is executed.
 
-Where YAML 1.1 surprises, its successor is followed: ``010`` is ten and not eight, ``1:30`` and
-``2024-11-01`` are text and neither a number in base 60 nor a date.
+In some cases YAML 1.2 is followed rather than 1.1: ``010`` is ten, not eight; ``1:30`` and
+``2024-11-01`` are strings, not a number in base 60 and a date.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import yaml
 from forerun.base.bounded import open_regular
 from forerun.base.errors import UserError
 
-LARGEST_FILE = 1_000_000  # bytes; a configuration is small, a table given by mistake is not
-#: Most values once all aliases are written out, and their deepest nesting.
+LARGEST_FILE = 1_000_000  # bytes; larger than any configuration, smaller than most tables
+#: Maximum number of values with aliases expanded, and maximum nesting depth.
 MOST_VALUES, DEEPEST = 100_000, 40
-# The parser in C is eight times faster, but many brackets in a row exhaust its stack.
+# The C parser is eight times faster, but deep nesting overflows its stack.
 _LARGEST_FOR_C = 5_000
 
 
 class _UniqueKeys:
-    """Refuses a key written twice; to be mixed into a safe loader."""
+    """Mixin for safe loaders that refuses duplicate keys."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> Any:
         written = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
@@ -33,7 +33,7 @@ class _UniqueKeys:
             key = self.construct_object(key_node, deep=True)  # type: ignore[attr-defined]
             if isinstance(key, Hashable) and key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' is written twice", key_node.start_mark
+                    None, None, f"the key '{key}' is duplicated", key_node.start_mark
                 )
             if isinstance(key, Hashable):
                 seen.add(key)
@@ -81,18 +81,18 @@ def _loader(content: bytes) -> Any:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Safe dumper that writes every value out instead of referring to an earlier one."""
+    """Safe dumper that writes no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
 def _size(node: yaml.Node, sizes: dict[int, int], depth: int) -> int:
-    """Return how many values a node stands for, aliases written out; refuse too many."""
+    """Return the number of values of a node with aliases expanded; refuse too many."""
     if id(node) in sizes:
         size = sizes[id(node)]
         if not size:
-            raise ValueError("an alias refers to what it is part of")
+            raise ValueError("an alias refers to a node that contains it")
         return size
     if depth > DEEPEST:
         raise RecursionError
@@ -110,7 +110,7 @@ def _size(node: yaml.Node, sizes: dict[int, int], depth: int) -> int:
 
 
 def _texts(value: Any) -> str:
-    """Return all text in a value, one after the other."""
+    """Return all strings in a value, concatenated."""
     if isinstance(value, dict):
         return "".join(_texts(part) for pair in value.items() for part in pair)
     if isinstance(value, (list, tuple, set)):
@@ -121,21 +121,21 @@ def _texts(value: Any) -> str:
 def load_yaml(
     path: str | Path, prepare: Callable[[yaml.Node], None] | None = None, follow: bool = True
 ) -> dict[str, Any]:
-    """Read a YAML mapping without executing or guessing anything.
+    """Read a YAML mapping.
 
     Parameters
     ----------
     path
-        File in UTF-8. An empty one is an empty mapping.
+        File in UTF-8; an empty file is an empty mapping.
     prepare
-        Called with the parsed document before values are made of it: may change the tags of nodes.
+        Called with the parsed document before values are constructed; it may change tags of nodes.
     follow
-        Whether a link may lead out of the file's folder; those of runs may not.
+        Whether a link may lead out of the file's folder; False for files of runs.
 
     Raises
     ------
     UserError
-        The file cannot be read, is no mapping, names a key twice or uses tags of a language.
+        The file cannot be read, is not a mapping, has duplicate keys or language-specific tags.
     """
     path = Path(path)
     with open_regular(path, LARGEST_FILE, follow) as file:
@@ -157,7 +157,7 @@ def load_yaml(
         return {}
     if not isinstance(value, dict):
         raise UserError(
-            f"{path}: holds a {type(value).__name__}, not a mapping of key: value lines"
+            f"{path}: contains a {type(value).__name__}, not a mapping of key: value lines"
         )
     return value
 
@@ -168,7 +168,7 @@ def _construct(content: bytes, prepare: Callable[[yaml.Node], None] | None) -> A
         node = loader.get_single_node()
         if node is None:
             return None
-        _size(node, {}, 0)  # aliases that multiply beyond all bounds are not followed
+        _size(node, {}, 0)  # refuses aliases that expand beyond all bounds
         if prepare is not None:
             prepare(node)
         return loader.construct_document(node)
@@ -180,7 +180,7 @@ def _constructing(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or ""
     if "could not determine a constructor" in problem:
         tag = problem.rpartition(" ")[2].strip("'")
-        return f"the tag {tag} is not allowed, only plain values are"
+        return f"the tag {tag} is not allowed; use plain values only"
     return problem
 
 
@@ -190,7 +190,7 @@ def _line(error: yaml.MarkedYAMLError) -> str:
 
 
 def to_yaml(value: Mapping[str, Any]) -> str:
-    """Return a mapping as YAML text, keys in their order."""
+    """Return a mapping as YAML, keys in their order."""
     return yaml.dump(
         dict(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100, indent=2
     )

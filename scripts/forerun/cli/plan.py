@@ -69,7 +69,7 @@ class _Run:
 
     folder: Path
     settings: dict[str, Any]
-    data: Path | pd.DataFrame
+    data: pd.DataFrame | None
     size: float
     earlier: list[fit_history.Cost]
 
@@ -78,7 +78,7 @@ class _Run:
         before = fit.outcome()
         if fit.is_completed():
             return _Step("nothing", before)
-        if source := self.stored(spec, fit.fold):
+        if source := self.stored(fit):
             return _Step("reuse", before, source=source)
         seconds = fit_history.seconds(
             self.earlier,
@@ -87,15 +87,13 @@ class _Run:
             0 if fit.fold is None else len(windows.folds(self.settings)[fit.fold]),
             fit_history.steps(spec, self.settings),
         )
-        return _Step("retry" if fit.failures() else "train", before, seconds)
+        return _Step("retry" if fit.needs_retry() else "train", before, seconds)
 
-    def stored(self, spec: ModelSpec, fold: int | None) -> str:
-        """Return the run that has fitted the same, as the store knows it; empty if none has."""
+    def stored(self, fit: Fit) -> str:
+        """Return the run whose equal fit can be reused; empty if there is none."""
         if not self.settings["reuse"]:
             return ""
-        what = fingerprint.ingredients(
-            self.settings, spec, self.data, fold, threads=self.settings["threads"]
-        )
+        what = fingerprint.ingredients(fit, self.settings, self.settings["threads"], self.data)
         entry = model_cache.entry(model_cache.of_run(self.folder), fingerprint.key(what))
         return str(entry.info["run_id"]) if entry and not entry.damaged() else ""
 
@@ -118,8 +116,7 @@ def rows(folder: Path, settings: dict[str, Any], prepared: Prepared | None = Non
 
 
 def _existing(folder: Path, settings: dict[str, Any]) -> _Run:
-    data = RunPaths(folder).data
-    return _Run(folder, settings, data, fit_history.size(folder), fit_history.costs(folder.parent))
+    return _Run(folder, settings, None, fit_history.size(folder), fit_history.costs(folder.parent))
 
 
 def _new(folder: Path, settings: dict[str, Any], prepared: Prepared) -> _Run:

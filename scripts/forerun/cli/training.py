@@ -76,7 +76,7 @@ def _tidied(folder: Path) -> Iterator[None]:
     finally:
         started = state.is_frozen(folder) or (folder / "logs" / "freeze_run.log").exists()
         if folder.is_dir() and not started:
-            state.remove_if_never_begun(folder)
+            state.remove_if_never_started(folder)
 
 
 def _settings(asked: Asked, work: Workspace) -> tuple[dict[str, Any], Prepared | None]:

@@ -1,1 +1,1 @@
-"""What a job of the workflow does and in which process: fits, forecasts, leases, GPUs, cache."""
+"""Jobs of the workflow: fits and forecasts in child processes, leases, GPUs, the model cache."""

@@ -1,8 +1,8 @@
 """Snakemake's benchmark files, corrected for processes that Snakemake cannot see.
 
 Snakemake measures a job and its descendants. A child forked by the server
-(:mod:`forerun.jobs.server_process`) is none, so its figures are added afterwards: the larger of
-both values, so that a second correction changes nothing.
+(:mod:`forerun.jobs.server_process`) is not one of them, so its figures are added afterwards. The
+maximum of both values is used, so that a second correction changes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from forerun.base.files import write_text
 from forerun.base.text import real
 from forerun.runs.tables import read_rows
 
-#: Column of the file, and the fields of /proc/<pid>/smaps_rollup that it is the sum of.
+#: Column of the file -> fields of /proc/<pid>/smaps_rollup to add up.
 _MEMORY = {
     "max_rss": ("Rss",),
     "max_pss": ("Pss",),
@@ -26,9 +26,9 @@ _MEMORY = {
 
 
 def of_log(log: str | Path) -> str:
-    """Path of the benchmark file of a job, from its log: both mirror the rules."""
-    before, found, after = str(log).rpartition("logs/")
-    return f"{before}benchmarks/{after.removesuffix('.log')}.tsv" if found else ""
+    """Return the path of a job's benchmark file from the path of its log."""
+    before, separator, after = str(log).rpartition("logs/")
+    return f"{before}benchmarks/{after.removesuffix('.log')}.tsv" if separator else ""
 
 
 def read_benchmark(path: str | Path) -> dict[str, float]:
@@ -44,7 +44,7 @@ def read_benchmark(path: str | Path) -> dict[str, float]:
 
 
 def sample(pid: int, usage: dict[str, float]) -> None:
-    """Raise the figures in `usage` to what process `pid` uses now (MB; Linux only)."""
+    """Update the maxima in `usage` with the current usage of process `pid` (MB; Linux only)."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
         fields = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in lines}
@@ -64,9 +64,9 @@ def sample(pid: int, usage: dict[str, float]) -> None:
 
 
 def correct(path: str, since: float, usage: dict[str, float]) -> bool:
-    """Put `usage` into the benchmark file once it is written (after the time `since`).
+    """Merge `usage` into a benchmark file if it was written after the time `since`.
 
-    Returns whether that is done.
+    Returns whether the file was corrected.
     """
     try:
         if os.stat(path).st_mtime < since:
@@ -75,7 +75,7 @@ def correct(path: str, since: float, usage: dict[str, float]) -> bool:
     except (OSError, UserError):
         return False
     if not rows:
-        return False  # Snakemake is just writing it
+        return False  # Snakemake is writing it
     row = rows[-1]
     for name, value in usage.items():
         row[name] = f"{max(value, _number(row.get(name))):.2f}"
@@ -89,7 +89,7 @@ def correct(path: str, since: float, usage: dict[str, float]) -> bool:
     try:
         write_text(path, text.getvalue())
     except OSError:
-        return False  # sealing has just swept what it took for half-written
+        return False  # sealing has swept the temporary file
     return True
 
 

@@ -1,6 +1,6 @@
-"""The two kinds of child process, behind one interface.
+"""Child processes of two kinds with one interface.
 
-:class:`Fresh` starts an interpreter, which then needs some ten seconds to import the forecasting
+:class:`Fresh` starts an interpreter, which needs about ten seconds to import the forecasting
 libraries. :class:`Forked` asks the server (:mod:`forerun.jobs.server`), which has imported them
 once for all jobs of a call, to fork.
 """
@@ -22,15 +22,18 @@ from forerun.jobs import server, worker
 
 
 class Gone(Exception):
-    """The server has ended or refuses: run the task in a fresh process."""
+    """The server has ended or is not available; the task needs a fresh process."""
 
 
 @dataclass
 class Ended:
-    """How a child ended: its wait status, peak memory in MB and CPU seconds.
+    """End of a child process.
 
-    `usage` are figures under the names of Snakemake's benchmark files, where Snakemake cannot see
-    the child itself.
+    Attributes
+    ----------
+    status : wait status
+    peak_mb, cpu_seconds : peak memory and CPU time
+    usage : figures for the benchmark file, if Snakemake cannot see the child
     """
 
     status: int
@@ -40,20 +43,20 @@ class Ended:
 
 
 class Child(Protocol):
-    """A process that works on one task."""
+    """A process that runs one task."""
 
     def poll(self) -> Ended | None:
-        """Return how the child ended; None while it lives. May raise :class:`Gone`."""
+        """Return the end of the child; None while it runs. May raise :class:`Gone`."""
 
     def started(self) -> bool:
-        """Tell whether the task has started: a child may wait for the server."""
+        """Return whether the task has started; a child may wait for the server."""
 
     def kill(self) -> None:
-        """End the child at once; :meth:`poll` tells when it has ended."""
+        """Kill the child; :meth:`poll` returns its end later."""
 
 
 class Fresh:
-    """A new interpreter. It ends with the process that started it."""
+    """A new interpreter, which ends with its parent."""
 
     def __init__(self, task: dict[str, Any], environment: dict[str, str], out: int, result: int):
         self.process = subprocess.Popen(
@@ -65,7 +68,7 @@ class Fresh:
             pass_fds=[result],
         )
         assert self.process.stdin
-        with suppress(BrokenPipeError):  # it has ended already: its wait status says how
+        with suppress(BrokenPipeError):  # it has already ended; poll() returns the status
             self.process.stdin.write(json.dumps(task | {"result": result}).encode())
             self.process.stdin.close()
 
@@ -87,7 +90,7 @@ class Fresh:
 
 
 class Forked:
-    """A child of the server. It is ended when the connection of this process closes."""
+    """A child of the server; it is killed when the connection of this process closes."""
 
     def __init__(self, task: dict[str, Any], environment: dict[str, str], out: int, result: int):
         request = task | {"environment": environment, "cwd": os.getcwd(), "umask": _umask()}
@@ -124,11 +127,11 @@ class Forked:
 
 
 def start(task: dict[str, Any], environment: dict[str, str], out: int, result: int) -> Child:
-    """Start a child for `task`: forked if a server answers, else fresh.
+    """Start a child for `task`: forked if a server is available, otherwise fresh.
 
     Parameters
     ----------
-    out, result : descriptors for what the child prints and for its outcome (JSON)
+    out, result : descriptors for the output of the child and for its outcome (JSON)
     """
     if os.environ.get(server.VARIABLE, "off") != "off":
         try:
@@ -139,7 +142,7 @@ def start(task: dict[str, Any], environment: dict[str, str], out: int, result: i
 
 
 def environment(threads: int) -> dict[str, str]:
-    """A child's environment: it imports this library, with threads bound everywhere."""
+    """Return the environment of a child, with the import path and limits on threads."""
     fixed = {"PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1"}
     fixed |= {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
     return dict(os.environ) | worker.bound(threads) | fixed

@@ -1,4 +1,4 @@
-"""Combine the fits of one model: its cross-validation results and its status."""
+"""Collection of the fits of a model: its cross-validation results and its status."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from forerun.runs.run_data import read_history
 def collect(run: RunPaths, model: str) -> ModelStatus:
     """Write ``cv_results_<model>.csv`` and ``status/<model>.json``; return the status.
 
-    The results get the intervals that the model does not give itself; the status gets the mean of
-    each metric, so that models can be ranked before all are done.
+    Intervals that the model does not provide are added to the results. The status includes the mean
+    of each metric, so that models can be ranked before all are completed.
     """
     settings = read_frozen(run.config)
     every = {fit: _outcome(fit) for fit in fits(run, settings, model)}
@@ -37,7 +37,7 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
         frame = sorted_results(pd.concat(tables, ignore_index=True))
         frame = complete_results(frame, model, history, settings)
         scores = means(score(frame, model, history, settings), model)
-    unfinished.sort(key=lambda outcome: outcome.status != "failed")  # rather failed than skipped
+    unfinished.sort(key=lambda outcome: outcome.status != "failed")  # failed before skipped
     worst = unfinished[0] if unfinished else Outcome(status="ok")
     status = ModelStatus(
         model=model,
@@ -60,19 +60,19 @@ def _outcome(fit: Fit) -> Outcome:
     """Read the outcome of a fit; refuse a damaged one."""
     if outcome := fit.outcome():
         return outcome
-    raise Damaged(f"{fit.outcome_path}: is damaged; remove it to have this fit made again")
+    raise Damaged(f"{fit.outcome_path}: is damaged; remove it to run this fit again")
 
 
 def _costs(outcomes: dict[Fit, Outcome]) -> dict[str, Any]:
-    """Seconds and memory from the benchmark files; from the outcomes where one is missing."""
+    """Return time and memory from the benchmark files, or from the outcomes if one is missing."""
     seconds, memory = {}, []
     for fit, outcome in outcomes.items():
-        if outcome.usage:  # Snakemake did not see the process that worked
+        forked = bool(outcome.usage)  # Snakemake did not see the process
+        if forked:
             correct(str(fit.benchmark_path), 0, dict(outcome.usage))
         measured = read_benchmark(fit.benchmark_path)
-        # A job whose child was forked may have waited for that: the child's seconds count.
-        waited = bool(outcome.usage)
-        seconds[fit] = outcome.seconds if waited else measured.get("seconds", outcome.seconds)
+        # A job may have waited for the server to fork: use the seconds of the child.
+        seconds[fit] = outcome.seconds if forked else measured.get("seconds", outcome.seconds)
         memory.append(measured.get("peak_memory_mb", outcome.peak_memory_mb))
     measured_memory = [value for value in memory if value is not None]
     return {

@@ -1,8 +1,8 @@
-"""What determines the product of a fit, as one sha256: the same identity, the same product.
+"""Fingerprint of a fit: the sha256 of everything that determines its product.
 
-Left out is what cannot change it: names of files and columns (the rows themselves count), metrics,
-the other models, how the run is carried out, and, for the final fit, everything about windows. A
-new setting counts until it is listed here: training once too often is the smaller mistake.
+Excluded is what cannot change the product: names of files and columns (the rows are included),
+metrics, other models, operational settings, and, for the final fit, the windows. New settings are
+included unless they are listed here, since training unnecessarily is the lesser error.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun.config import schema, windows
+from forerun.config import models, schema, windows
 from forerun.config.engines import ENGINES, versions
-from forerun.config.models import ModelSpec, exogenous_columns
 from forerun.data.checksums import rows
+from forerun.runs.fit import Fit
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Settings that a fit does not see, or that stand in the identity in another form.
+#: Settings that do not affect a fit, or that the fingerprint includes in another form.
 NOT_SEEN = {
     *("data_file", "static_file", "futr_file", "id_col", "time_col", "target_col", "on_gaps"),
     *("on_missing_future", "tz", "decimal"),
@@ -30,13 +30,13 @@ NOT_SEEN = {
     *("metrics", "sort_metric", "ensemble", "ensemble_size"),
     *("n_windows", "test_size", "step_size", "refit"),
 }
-#: Folders of this library that decide what a fit gives: a change in them makes every fit a new one.
+#: Packages of this library that affect products: a change in them changes all fingerprints.
 DECISIVE = ("data", "forecasting")
 
 
 @cache
 def code() -> str:
-    """Return the sha256 of the modules that prepare data and fit."""
+    """Return the sha256 of the modules that prepare data and train models."""
     library, digest = Path(__file__).parents[1], hashlib.sha256()
     for path in sorted(path for folder in DECISIVE for path in library.glob(f"{folder}/**/*.py")):
         digest.update(str(path.relative_to(library)).encode() + b"\0" + path.read_bytes())
@@ -44,24 +44,27 @@ def code() -> str:
 
 
 def ingredients(
-    settings: dict[str, Any],
-    spec: ModelSpec,
-    data: str | Path | pd.DataFrame,
-    fold: int | None,
-    threads: int,
+    fit: Fit, settings: dict[str, Any], threads: int, data: pd.DataFrame | None = None
 ) -> dict[str, Any]:
-    """Return all that determines a fit: the final one, or that of cross-validation fold `fold`."""
+    """Return everything that determines the product of a fit.
+
+    Parameters
+    ----------
+    data : data of a run that is not frozen yet; by default the run's ``data.parquet``
+    """
+    spec = models.spec(settings, fit.model)
     unseen = NOT_SEEN | schema.marked("x-operational") | ENGINES[spec.engine].not_seen
     unseen |= set() if spec.info.auto else {"num_samples"}
-    exogenous = exogenous_columns(spec, settings)
+    exogenous = models.exogenous_columns(spec, settings)
     columns = ["unique_id", "ds", "y", *(name for names in exogenous.values() for name in names)]
-    left_out, covered = _fold(settings, fold)
+    left_out, covered = _fold(settings, fit.fold)
+    table = fit.run.data if data is None else data
     what: dict[str, Any] = {
-        "stage": "train_model" if fold is None else "cross_validate",
+        "stage": fit.stage,
         "model": spec.as_dict(),
         "exogenous": exogenous,
         "settings": {key: value for key, value in settings.items() if key not in unseen},
-        "rows": rows(data, list(dict.fromkeys(columns)), left_out),
+        "rows": rows(table, list(dict.fromkeys(columns)), left_out),
         "threads": threads,
         "versions": {"python": platform.python_version()} | versions(ENGINES[spec.engine].packages),
         "code": code(),
@@ -70,7 +73,7 @@ def ingredients(
 
 
 def _fold(settings: dict[str, Any], fold: int | None) -> tuple[int, dict[str, int]]:
-    """Return the steps after the windows of a fold, and how many windows it has how far apart."""
+    """Return the steps after the windows of a fold, and the number and spacing of its windows."""
     if fold is None:
         return 0, {}
     folds, step = windows.folds(settings), windows.step_size(settings)
@@ -79,6 +82,6 @@ def _fold(settings: dict[str, Any], fold: int | None) -> tuple[int, dict[str, in
 
 
 def key(ingredients: dict[str, Any]) -> str:
-    """Return the identity: the sha256 of the ingredients."""
+    """Return the fingerprint: the sha256 of the ingredients."""
     text = json.dumps(ingredients, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()

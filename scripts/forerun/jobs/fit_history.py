@@ -1,8 +1,8 @@
-"""What earlier fits cost: the memory and the time that the next one of the same kind will take.
+"""History of earlier fits: estimates of memory and duration for new fits of the same kind.
 
-Learned from the benchmark files of the newest runs in a folder. A fit is compared with fits of the
-same kind: the same class of model with the same arguments and sizes of windows and batches, on data
-of about the same size. Steps of training change the time, not the memory.
+Estimated from the benchmark files of the newest runs in a folder. Fits of the same kind have the
+same model class, arguments and sizes of windows and batches, and data of about the same size. The
+number of training steps affects duration, not memory.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from forerun.jobs.benchmark_files import read_benchmark
 from forerun.runs.fit import fits
 from forerun.runs.paths import RunPaths, run_folders
 
-#: How many runs are looked at, the newest: enough to learn from, and cheap beside thousands.
+#: Number of newest runs to use: enough for estimates, and fast beside thousands of runs.
 NEWEST = 20
-#: Data are of about the same size up to this factor.
+#: Sizes of data are similar up to this factor.
 SIMILAR = 2.0
-#: What is asked for beyond what was needed before: a part of it, and MB. A job that imports the
-#: libraries itself needs more than one that was forked, and on a cluster its Snakemake counts too.
+#: Requested memory: the earlier maximum times a factor, plus MB. A job that imports the libraries
+#: itself needs more than a forked one, and on a cluster its Snakemake counts as well.
 MARGIN, MORE = 1.25, 500
-#: Classes of failures that more memory may help against.
+#: Error classes of fits that may succeed with more memory.
 OF_MEMORY = ("ProcessKilled", "MemoryError", "JobKilled")
-#: Arguments of a model that change neither the memory nor the time of a step.
+#: Arguments of a model that affect neither memory nor the duration of a step.
 _HARMLESS = ("max_steps", "learning_rate", "random_seed", "early_stop_patience_steps")
-#: Settings that decide how large a fit is.
+#: Settings that determine the size of a fit.
 _SIZES = (
     *("horizon", "gap", "input_size", "windows_batch_size", "batch_size", "precision"),
     *("accelerator", "num_samples", "season_length"),
@@ -44,15 +44,15 @@ _SIZES = (
 
 @dataclass(frozen=True)
 class Cost:
-    """What a fit that succeeded took.
+    """Cost of a successful fit.
 
     Attributes
     ----------
     kind : see :func:`kind`
-    windows : how many windows it was cross-validated on; 0 for the final fit
-    steps : of training
-    size : of the run's configuration and data, in MB
-    seconds, memory : what it took; memory in MB, None where nothing was measured
+    windows : number of windows of the fold; 0 for the final fit
+    steps : number of training steps
+    size : size of the run's configuration and data in MB
+    seconds, memory : duration, and peak memory in MB or None if unknown
     """
 
     kind: str
@@ -64,13 +64,13 @@ class Cost:
 
 
 def kind(spec: ModelSpec, settings: dict[str, Any]) -> str:
-    """Return, as text, what fits have in common that need the same memory for the same data."""
+    """Return the kind of a fit as a string: fits of a kind need similar memory for similar data."""
     sizes = [name for name in _SIZES if name not in ENGINES[spec.engine].not_seen]
     columns = exogenous_columns(spec, settings)
     what = {
         "model": [spec.engine, spec.model],
         "params": {name: spec.params[name] for name in spec.params if name not in _HARMLESS},
-        "exogenous": {name: len(found) for name, found in columns.items()},
+        "exogenous": {kind: len(names) for kind, names in columns.items()},
         "settings": {name: settings.get(name) for name in sizes},
     }
     return json.dumps(what, sort_keys=True, default=str)
@@ -82,13 +82,13 @@ def steps(spec: ModelSpec, settings: dict[str, Any]) -> int:
 
 
 def size(folder: str | Path) -> float:
-    """Return the size of a run's configuration and data: what a fit reads, in MB."""
+    """Return the size of a run's configuration and data in MB."""
     paths = RunPaths(Path(folder))
     return (os.path.getsize(paths.config) + os.path.getsize(paths.data)) / 1024**2
 
 
 def costs(runs: str | Path, newest: int = NEWEST) -> list[Cost]:
-    """Return what the fits of the `newest` runs took, without those reused from other runs."""
+    """Return the costs of the fits of the `newest` runs, without reused fits."""
     entries = run_folders(runs)
     latest = heapq.nlargest(newest, entries, key=lambda entry: entry.stat().st_mtime)
     return [cost for entry in latest for cost in _of_run(Path(entry.path))]
@@ -99,22 +99,22 @@ def _of_run(folder: Path) -> Iterator[Cost]:
     try:
         settings, megabytes = read_frozen(paths.config), size(folder)
         for spec in specs(settings):
-            like = kind(spec, settings), steps(spec, settings)
+            like, length = kind(spec, settings), steps(spec, settings)
             for fit in fits(paths, settings, spec.name):
                 outcome = fit.outcome()
                 if outcome is None or not outcome.is_ok or outcome.reused_from:
                     continue
                 covered = 0 if fit.fold is None else len(windows.folds(settings)[fit.fold])
                 memory = read_benchmark(fit.benchmark_path).get("peak_memory_mb")
-                yield Cost(like[0], covered, like[1], megabytes, outcome.seconds, memory)
+                yield Cost(like, covered, length, megabytes, outcome.seconds, memory)
     except (UserError, OSError, LookupError, TypeError, ValueError):
-        return  # not started, of another version, or damaged: nothing more to learn here
+        return  # not started, of another version, or damaged
 
 
 def memory(earlier: Collection[Cost], kind: str, size: float) -> int | None:
-    """Return the MB that a fit of a kind, on data of `size` MB, is to ask for.
+    """Return the MB to request for a fit of a kind on data of `size` MB.
 
-    That is the most that one like it has needed, and a margin; None if there was none.
+    This is the maximum of similar fits plus a margin; None if there are none.
     """
     needed = [cost.memory for cost in earlier if cost.memory and _alike(cost, kind, size)]
     return round(max(needed) * MARGIN + MORE) if needed else None
@@ -123,9 +123,9 @@ def memory(earlier: Collection[Cost], kind: str, size: float) -> int | None:
 def seconds(
     earlier: Collection[Cost], kind: str, size: float, windows: int, steps: int
 ) -> float | None:
-    """Return how long a fit will take; None if there was none like it.
+    """Estimate the seconds of a fit; None without similar fits.
 
-    Of those like it the one with the nearest number of steps counts, in proportion to the steps.
+    The similar fit with the nearest number of steps is scaled to the number of steps.
     """
     alike = [each for each in earlier if each.windows == windows and _alike(each, kind, size)]
     if not alike:

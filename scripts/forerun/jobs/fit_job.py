@@ -1,4 +1,4 @@
-"""The job of one fit: train it in a child process, or reuse an equal one; write its outcome."""
+"""The job of a fit: train it in a child process, or reuse an equal fit, and write the outcome."""
 
 from __future__ import annotations
 
@@ -20,36 +20,34 @@ from forerun.base.publishing import discard, sweep
 from forerun.base.terminal import complain
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
-from forerun.config.models import ModelSpec
 from forerun.config.models import spec as find
-from forerun.jobs import fingerprint, gpus, isolate, lease, model_cache
+from forerun.jobs import child_task, fingerprint, gpus, lease, model_cache
 from forerun.runs import session
 from forerun.runs.fit import Fit
 from forerun.runs.outcome import Failure, Outcome
 
-#: How many times a fit is attempted when its whole job is killed (not only its child) before it
-#: counts as failed: the next try only writes that down.
+#: Number of attempts of a fit whose whole job is killed (not only its child); then it has failed.
 TRIES = 2
-#: Bytes that must be free before a fit starts.
+#: Minimum free space on the disk to start a fit, in bytes.
 ROOM = 1_000_000
-#: The rules' `retries`. More than that, as one job may hold several fits: each needs its own tries.
+#: `retries` of the rules: more than `TRIES`, as one job may run several fits.
 RETRIES = 4
 
 
 @dataclass(frozen=True)
 class Job:
-    """A fit, and how it is carried out.
+    """A fit with its operational settings.
 
     Attributes
     ----------
-    threads : torch, BLAS and numba are held to this number
-    failures : how many times in a row the fit has failed
-    tries : how many times Snakemake has started this job, this time included
-    max_time : seconds that the fit may take
-    time_limit : seconds that the call may take
-    log_file : gets what the fit prints, as its log does
-    reuse : whether an equal fit of another run is taken, and this one stored for others
-    gpu_jobs : how many jobs share a GPU
+    threads : number of threads of torch, BLAS and numba
+    failures : number of consecutive failures of the fit so far
+    tries : number of times Snakemake has started this job, including this one
+    max_time : maximum duration of the fit in seconds
+    time_limit : maximum duration of the call in seconds
+    log_file : additional file for the output of the fit
+    reuse : whether to reuse equal fits of other runs, and to store this one for reuse
+    gpu_jobs : number of jobs that share a GPU
     """
 
     fit: Fit
@@ -68,7 +66,7 @@ class Job:
 
 
 def perform(job: Job) -> Outcome:
-    """Make the fit. Whatever happens, the outcome is written; a failure leaves an empty product."""
+    """Run the fit and write its outcome in any case; a failed fit has an empty product."""
     end_with_parent()
     if session.is_orphaned(job.folder):
         sys.exit("the workflow that started this job has ended")
@@ -87,25 +85,23 @@ def perform(job: Job) -> Outcome:
 
 
 def _performed(job: Job, deaths: int) -> Outcome:
-    """Reuse an equal fit, or train; neither if that has killed its job each time."""
+    """Reuse an equal fit or train, unless the job was killed too often."""
     fit = job.fit
     _clear(fit.product_path)
     settings = read_frozen(fit.run.config)
     spec = find(settings, fit.model)
-    what = _identity(job, settings, spec)
+    what = fingerprint.ingredients(fit, settings, job.threads) if job.reuse else None
     outcome = _killed(job, deaths) if deaths >= TRIES else None
     if not outcome and what:
         outcome = _reused(job, what)
-    if not outcome and job.tries > RETRIES:  # nobody may have counted: no folder is shared
+    if not outcome and job.tries > RETRIES:  # without a shared folder, leases count no deaths
         outcome = _killed(job, RETRIES)
     if not outcome:
         with gpus.slot(job.gpu_jobs * gpus.are_used(settings, spec)) as variables:
             outcome = _trained(job, ENGINES[spec.engine].module, variables)
         if outcome.is_ok and what:
-            store, beside = model_cache.of_run(job.folder), fit.kept_prefix
-            with suppress(OSError):  # no room for the store is no failure of the model
-                run_id, product = fit.run.run_id, fit.product_path
-                model_cache.put(store, what, product, run_id, outcome.seconds, beside)
+            with suppress(OSError):  # a full disk does not fail the model
+                model_cache.put(fit, what, outcome.seconds)
     if not outcome.is_ok:
         if is_full(outcome.reason):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -116,12 +112,12 @@ def _performed(job: Job, deaths: int) -> Outcome:
 
 
 def _trained(job: Job, engine: str, variables: dict[str, str]) -> Outcome:
-    """Train in a child process, if there is time for it."""
+    """Train in a child process, if there is time left."""
     fit, limit = job.fit, _limit(job)
     if limit and limit.seconds <= 0:
         error = Failure("TimeLimit", limit.reason)
         return _never_started(job, limit.status, error, job.failures + 1)
-    return isolate.run(
+    return child_task.run(
         "forerun.forecasting.training:train",
         {"run": str(job.folder), "model": fit.model, "fold": fit.fold},
         fit,
@@ -134,21 +130,14 @@ def _trained(job: Job, engine: str, variables: dict[str, str]) -> Outcome:
     )
 
 
-def _identity(job: Job, settings: dict[str, Any], spec: ModelSpec) -> dict[str, Any] | None:
-    """Return what determines the fit's product; None if it is not to be shared."""
-    if not job.reuse:
-        return None
-    return fingerprint.ingredients(settings, spec, job.fit.run.data, job.fit.fold, job.threads)
-
-
 def _reused(job: Job, what: dict[str, Any]) -> Outcome | None:
-    """Take the product of an equal fit and write the outcome; None if there is none."""
+    """Reuse the product of an equal fit and write the outcome; None if there is none."""
     fit, started, started_at = job.fit, time.time(), now()
     entry = model_cache.find(model_cache.of_run(job.folder), fingerprint.key(what))
     if entry is None:
         return None
     try:
-        model_cache.take(entry, fit.product_path, fit.kept_prefix)
+        model_cache.take(entry, fit)
     except OSError:  # pruned in between
         return None
     source = entry.info["run_id"]
@@ -168,9 +157,9 @@ def _reused(job: Job, what: dict[str, Any]) -> Outcome | None:
 
 
 def _clear(product: Path) -> None:
-    """Remove what an earlier try left when it was killed, whole or half-written.
+    """Remove the product and temporary files of an earlier attempt that was killed.
 
-    The lease is held, and no outcome says that the product is good.
+    The lease is held, and there is no outcome of a completed fit.
     """
     sweep(product.parent, only=product.name)
     if product.is_dir() and not product.is_symlink():
@@ -180,26 +169,26 @@ def _clear(product: Path) -> None:
 
 
 def _killed(job: Job, times: int) -> Outcome:
-    """Write the outcome of a job that was killed each time before it could write one itself."""
+    """Write the outcome of a job that was killed in each attempt."""
     message = (
-        f"the job was killed {times} times before it could report (SIGKILL; most often too little "
-        "memory or a time limit of the cluster): give it more with --set-resources"
+        f"the job was killed {times} times before it could report (SIGKILL; most often because of "
+        "too little memory or a time limit of the cluster): request more with --set-resources"
     )
     return _never_started(job, "failed", Failure("JobKilled", message), job.failures + times)
 
 
-def _limit(job: Job) -> isolate.Limit | None:
-    """Return what ends the fit first: its own ``max_time``, or the ``time_limit`` of the run."""
+def _limit(job: Job) -> child_task.Limit | None:
+    """Return the earlier limit: ``max_time`` of the fit, or ``time_limit`` of the run."""
     limits = []
     if job.max_time:
-        reason = f"it ran longer than max_time: {job.max_time:g} s and was ended"
-        limits.append(isolate.Limit(job.max_time, "failed", reason))
+        reason = f"it ran longer than max_time: {job.max_time:g} s and was stopped"
+        limits.append(child_task.Limit(job.max_time, "failed", reason))
     elapsed = session.seconds_since_start(job.folder)
     if job.time_limit is not None and elapsed is not None:
         left = job.time_limit - elapsed
-        what = "not started" if left <= 0 else f"ended after {left:.0f} s"
+        what = "not started" if left <= 0 else f"stopped after {left:.0f} s"
         reason = f"{what}: the time_limit of {job.time_limit:g} s had passed"
-        limits.append(isolate.Limit(left, "skipped", f"{reason}; rerun the command to resume"))
+        limits.append(child_task.Limit(left, "skipped", f"{reason}; rerun the command to resume"))
     return min(limits, key=lambda limit: limit.seconds, default=None)
 
 
@@ -220,7 +209,7 @@ def _never_started(job: Job, status: str, error: Failure, attempts: int) -> Outc
 
 
 def _placeholder(fit: Fit) -> None:
-    """Make the product of a fit that failed: an empty folder, or a table without rows."""
+    """Create the placeholder product of a failed fit: an empty folder, or a table without rows."""
     if fit.fold is None:
         fit.product_path.mkdir(parents=True, exist_ok=True)
         return

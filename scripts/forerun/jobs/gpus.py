@@ -1,9 +1,9 @@
-"""Assign GPUs to jobs: on one machine no two jobs share a GPU, unless it has several slots.
+"""Assignment of GPUs to jobs: on one machine no two jobs share a GPU, unless it has several slots.
 
 Each GPU has a number of slots (the setting `gpu_jobs`), each a lock on a small file
-(:mod:`forerun.base.locks`). Jobs of all runs and calls of one user take the same locks. In a job of
-a batch system only the GPUs assigned to it count, and the locks belong to that job: its fits may
-run side by side.
+(:mod:`forerun.base.locks`), shared by all runs and calls of a user. Within a job of a batch system
+only its assigned GPUs count, and the locks are specific to that job, whose fits may run in
+parallel.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from forerun.base.terminal import complain
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
 
-#: The environment variable that limits the GPUs a process may use.
+#: Environment variable that limits the GPUs of a process.
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 #: Environment variables with the job id in Slurm, PBS, LSF and SGE.
 BATCH_SYSTEMS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "SGE_JOB_SPOOL_DIR")
@@ -34,10 +34,10 @@ POLL = 0.5
 
 
 def visible() -> list[str]:
-    """Return the GPUs that may be used: their UUIDs, or what CUDA_VISIBLE_DEVICES calls them.
+    """Return the usable GPUs: their UUIDs, or their names in CUDA_VISIBLE_DEVICES.
 
-    Numbers in CUDA_VISIBLE_DEVICES are those of ``nvidia-smi``; a batch system's stay as they are,
-    and without the variable its job was given none.
+    Numbers in CUDA_VISIBLE_DEVICES are those of ``nvidia-smi``; those of a batch system are kept,
+    and without the variable its jobs have no GPU.
     """
     batch = batch_job() is not None
     installed = [] if batch else _installed()
@@ -47,7 +47,7 @@ def visible() -> list[str]:
     chosen = []
     for name in (word.strip() for word in given.split(",")):
         if not name or name.startswith("-"):
-            break  # as CUDA reads it: what is not valid ends the list
+            break  # as in CUDA, an invalid entry ends the list
         if installed and name.isdecimal():
             if int(name) >= len(installed):
                 break
@@ -57,7 +57,7 @@ def visible() -> list[str]:
 
 
 def _installed() -> list[str]:
-    """Ask the driver for the UUIDs of all GPUs; of one that is divided (MIG), of its parts."""
+    """Return the UUIDs of all GPUs from the driver, or of the instances of partitioned GPUs (MIG)."""
     try:
         asked = subprocess.run(
             ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=True
@@ -81,14 +81,14 @@ def batch_job() -> str | None:
 
 
 def are_used(settings: Mapping[str, Any], spec: ModelSpec) -> bool:
-    """Tell whether a model runs on a GPU where there is one: networks do, if they are asked to."""
+    """Return whether a model uses a GPU if there is one: networks, unless configured otherwise."""
     asked = spec.params.get("accelerator", settings["accelerator"])
     return spec.is_network and asked != "cpu"
 
 
 @contextmanager
 def slot(jobs: int = 1) -> Iterator[dict[str, str]]:
-    """Hold one slot of a GPU, the emptiest first; wait while there is none.
+    """Hold a slot of the least used GPU; wait until one is free.
 
     Parameters
     ----------
@@ -97,8 +97,7 @@ def slot(jobs: int = 1) -> Iterator[dict[str, str]]:
     Yields
     ------
     dict
-        Environment variables that bind a process to the GPU; empty where there is nothing to
-        choose.
+        Environment variables that select the GPU; empty if there is none.
     """
     names = visible() if jobs else []
     if not names:
@@ -113,15 +112,15 @@ def slot(jobs: int = 1) -> Iterator[dict[str, str]]:
 
 def _wait(names: list[str], jobs: int) -> tuple[IO[str], str]:
     """Return the locked file of a slot, and the name of its GPU."""
-    folder, spoken = _folder(), False
+    folder, reported = _folder(), False
     while True:
         for number in range(jobs):
             for name in names:
                 lock = re.sub("[^A-Za-z0-9-]", "_", f"{batch_job() or ''}{name}")
                 with suppress(InUse):
                     return hold(folder / f"{lock}.{number}"), name
-        if not spoken:
-            spoken = True
+        if not reported:
+            reported = True
             complain(f"waiting for one of {len(names)} GPUs")
         time.sleep(POLL)
 
@@ -131,5 +130,5 @@ def _folder() -> Path:
     folder = Path(machine_folder()) / f"forerun-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise UserError(f"{folder} belongs to somebody else; remove it, or set TMPDIR")
+        raise UserError(f"{folder} belongs to another user; remove it, or set TMPDIR")
     return folder

@@ -1,14 +1,14 @@
-"""Lease on a fit: a heartbeat file, so that no fit is trained twice at the same time.
+"""Lease on a fit: a heartbeat file that prevents training a fit twice at the same time.
 
 On a cluster, a job outlives the Snakemake that submitted it. If Snakemake is killed on the login
 node and started again, it submits the same fit a second time: the second job finds the lease of
 the first, waits for it to end, and uses its result. A lease that is no longer renewed is dead.
 
-A dead lease also shows that a job was killed while it worked on this fit, and not on another fit
-of the same job. The next lease counts such deaths.
+A dead lease also identifies the fit during which a job was killed, as a job may run several. The
+next lease counts such deaths.
 
-No lock of the operating system, and not ``filelock.SoftFileLease``: locks do not reach across
-machines on every file system, and that class neither counts deaths nor shows its holder.
+Locks of the operating system do not work across machines on all file systems, and
+``filelock.SoftFileLease`` neither counts deaths nor identifies its holder.
 """
 
 from __future__ import annotations
@@ -30,19 +30,21 @@ from forerun.base.bounded import Damaged, read_bytes
 from forerun.base.errors import is_full
 from forerun.base.files import json_text, new_file, publish, write_json
 
-#: Seconds between two renewals, and seconds after which a lease that was not renewed is dead.
-#: Compared are only times of the process that waits: clocks of two machines may differ.
+#: Seconds between two renewals, and seconds without renewal after which a lease is dead. Only times
+#: of the waiting process are compared: clocks of two machines may differ.
 RENEWED, DEAD = 5.0, 30.0
-#: Suffix of a lease that was taken over, and the most bytes of a lease that are read.
+#: Suffix of a dead lease, and maximum size of a lease in bytes.
 _BURIED, _LARGEST = ".dead", 65536
 
 
 @dataclass
 class Lease:
-    """A lease that is held.
+    """A held lease.
 
-    `waited`: whether another process held it before, so that the fit may be completed. `deaths`:
-    how many holders before this one were killed.
+    Attributes
+    ----------
+    waited : whether another process held it before, so that the fit may be completed
+    deaths : number of earlier holders that were killed
     """
 
     waited: bool = False
@@ -53,7 +55,7 @@ class Lease:
 def held(path: str | Path, count: bool = True) -> Iterator[Lease]:
     """Hold the lease `path`; wait while another process holds it.
 
-    Without `count`, holders that were killed earlier are forgotten.
+    Without `count`, deaths of earlier holders are not counted.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,13 +72,13 @@ def held(path: str | Path, count: bool = True) -> Iterator[Lease]:
     thread.start()
     try:
         yield lease
-    except BaseException as error:  # as good as killed: the next need not wait, and counts it
+    except BaseException as error:  # counts as a death, without a wait for the next holder
         _stop(done, thread)
         try:
             if is_full(error):
                 raise
             write_json(path, _record(lease, renewals[0]) | {"dead": True})
-        except OSError:  # a full disk is no death of the holder
+        except OSError:  # a full disk does not count as a death
             _remove(path)
         raise
     _stop(done, thread)
@@ -94,11 +96,11 @@ def _stop(done: threading.Event, thread: threading.Thread) -> None:
 
 
 def _acquire(path: Path, count: bool) -> Lease:
-    """Write the lease once no living process holds it."""
+    """Write the lease as soon as no living process holds it."""
     lease, seen, since = Lease(), None, time.monotonic()
     while True:
         try:
-            with new_file(path) as temporary:  # it appears with its content, or not at all
+            with new_file(path) as temporary:
                 lease.deaths = _deaths(path) if count else 0
                 temporary.write_text(json_text(_record(lease, 0)), encoding="utf-8")
             return lease
@@ -107,7 +109,7 @@ def _acquire(path: Path, count: bool) -> Lease:
         if content != seen:
             seen, since = content, time.monotonic()
         holder = _parsed(content)
-        patience = DEAD if holder else RENEWED  # an empty one was left by a full disk
+        patience = DEAD if holder else RENEWED  # an empty lease was left by a full disk
         if content is not None and (time.monotonic() - since > patience or is_dead(holder)):
             _bury(path, content)
             continue
@@ -116,9 +118,9 @@ def _acquire(path: Path, count: bool) -> Lease:
 
 
 def _bury(path: Path, dead: bytes) -> None:
-    """Move a dead lease out of the way; of all processes that saw it die, one succeeds.
+    """Rename a dead lease; of all processes that saw it die, one succeeds.
 
-    The others find the grave, which stays as long as the next lease.
+    The others find the renamed file, which is kept until the next lease is released.
     """
     grave = path.with_name(f"{path.name}.{hashlib.sha256(dead).hexdigest()[:16]}{_BURIED}")
     try:
@@ -126,10 +128,10 @@ def _bury(path: Path, dead: bytes) -> None:
     except FileNotFoundError:
         return
     except FileExistsError:
-        if _content(path) == dead:  # the same died before: an empty one of an earlier version
+        if _content(path) == dead:  # an equal lease died before: an empty one of an earlier version
             grave.unlink(missing_ok=True)
         return
-    if _content(grave) != dead:  # another process was faster, and this is the new lease
+    if _content(grave) != dead:  # another process was faster: this is its new lease
         with suppress(FileExistsError, FileNotFoundError):
             publish(grave, path)
         return
@@ -143,7 +145,7 @@ def _graves(path: Path) -> list[Path]:
 
 
 def _deaths(path: Path) -> int:
-    """Return how many holders in a row were killed: the last of them knew of the others."""
+    """Return the number of consecutive killed holders; each lease has the number before it."""
     holders = [_parsed(_content(grave)) for grave in _graves(path)]
     before = [holder.get("deaths") if isinstance(holder, dict) else 0 for holder in holders]
     return max((1 + (number if isinstance(number, int) else 0) for number in before), default=0)
@@ -152,7 +154,7 @@ def _deaths(path: Path) -> int:
 def _content(path: Path) -> bytes | None:
     try:
         return read_bytes(path, _LARGEST)
-    except Damaged:  # what is no file is as good as an empty one
+    except Damaged:  # anything but a regular file is treated as an empty lease
         return b"" if os.path.lexists(path) else None
 
 
@@ -168,7 +170,7 @@ def _record(lease: Lease, renewals: int) -> dict[str, Any]:
 
 
 def is_dead(record: Any) -> bool:
-    """Tell whether a lease says that it is dead, or is that of a dead process on this machine."""
+    """Return whether a lease is marked as dead or its process on this machine has ended."""
     if not isinstance(record, dict):
         return False
     return bool(record.get("dead")) or locks.is_alive(record) is False

@@ -1,4 +1,4 @@
-"""What a script prints goes to its rule's log; a user's mistake is one line on the terminal."""
+"""Logging of scripts: output goes to the rule's log, user errors also to the terminal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from forerun.runs import refusals
 
 
 class _Tee(io.TextIOBase):
-    """A text stream that writes to several files; libraries ask it for its encoding."""
+    """A text stream that writes to several files; libraries need its encoding."""
 
     encoding = "utf-8"
 
@@ -28,7 +28,7 @@ class _Tee(io.TextIOBase):
 
     def write(self, text: str) -> int:
         for file in self.files:
-            with suppress(OSError):  # a full disk must not hide the error that is being reported
+            with suppress(OSError):  # a full disk must not hide the reported error
                 file.write(text)
         return len(text)
 
@@ -39,20 +39,20 @@ class _Tee(io.TextIOBase):
                     file.flush()
 
 
-#: System errors that a user can fix: no space, no permission, too many open files.
+#: System errors that users can fix: no space, no permission, too many open files.
 _SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE)
 
 
 @contextmanager
 def recording(log: str, log_file: str | None = None) -> Iterator[None]:
-    """Send standard output and error to `log` (and `log_file`, which is appended to).
+    """Redirect standard output and error to `log` (and append them to `log_file`).
 
-    A :class:`UserError` becomes one line ``forerun: error: ...`` and exit code 2, and so does what
-    the machine refuses (a full disk); both leave a file for the exit code of the call, see
-    :mod:`forerun.runs.refusals`. Any other error leaves its traceback in the log and one line, with
-    the log's path, on the terminal.
+    A :class:`UserError` or a system error that users can fix (a full disk) is printed as one line
+    ``forerun: error: ...``; exit code 2; it is also recorded for the exit code of the call, see
+    :mod:`forerun.runs.refusals`. The traceback of any other error is written to the log, and one
+    line with the log's path to the terminal.
     """
-    end_with_parent()  # it must not write beside the jobs of a call that resumes
+    end_with_parent()  # it must not write at the same time as jobs of a call that resumes
     terminal: Any = sys.stderr
     paths = [(log, "w"), (log_file, "a")] if log_file else [(log, "w")]
     files: list[IO[str]] = []

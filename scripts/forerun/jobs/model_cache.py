@@ -1,10 +1,10 @@
-"""Fits that other runs may reuse: ``<runs>/.store/``, plain folders, no index.
+"""Cache of fits for reuse by other runs: ``<runs>/.store/``, plain folders without an index.
 
-``<runs>/.store/<key>/`` is one product of training, named by what determines it
-(:mod:`forerun.jobs.fingerprint`): ``entry.json`` says what it is, where it comes from and the
-sha256 of each file; ``files/`` holds them. They are hard links to the files of the run that
-trained them (copies where the file system has no links), and read-only. An entry appears whole, by
-a rename; two runs that make the same one at once both keep what they have, and the first stays.
+``<runs>/.store/<key>/`` is the product of a fit, named by its fingerprint
+(:mod:`forerun.jobs.fingerprint`). ``entry.json`` has its description, origin and the sha256 of each
+file in ``files/``. The files are read-only hard links to those of the run that trained the fit
+(copies if the file system does not support links). Entries are published atomically; if two runs
+store the same fit at the same time, the first entry is kept.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from forerun.base.errors import UserError
 from forerun.base.files import new_folder, read_mapping, replacing, sha256, write_json
 from forerun.base.publishing import discard, sweep
 from forerun.jobs import fingerprint
+from forerun.runs.fit import Fit
 from forerun.runs.paths import MODEL, RUN_ID
 
-#: The folder beside the runs; no run can have this name.
+#: Folder of the cache beside the runs; not a valid run id.
 FOLDER = ".store"
 
 
 @dataclass
 class Entry:
-    """One product in the store."""
+    """An entry of the cache."""
 
     folder: Path
     info: dict[str, Any]
@@ -44,34 +45,31 @@ class Entry:
 
     @property
     def size(self) -> int:
-        """Bytes on the disk that no run shares: those of files that have no other name."""
-        found = [path.lstat() for path in self.folder.rglob("*")]
-        files = [state for state in found if stat.S_ISREG(state.st_mode)]
+        """Bytes on the disk that are not shared with runs by hard links."""
+        states = [path.lstat() for path in self.folder.rglob("*")]
+        files = [state for state in states if stat.S_ISREG(state.st_mode)]
         return sum(state.st_size for state in files if state.st_nlink == 1)
 
     @property
     def files(self) -> dict[str, str]:
-        """The files of the product, below the entry, each with its sha256."""
+        """Files of the entry, relative to its folder, each with its sha256."""
         return self.info.get("files", {})
 
     def damaged(self) -> bool:
-        """Tell whether a file is missing, is a link, or is not the one that was stored.
-
-        An entry under another key than that of what it says it was made of is damaged, too.
-        """
+        """Return whether a file is missing, changed or a link, or the key does not match."""
         if not self.info or fingerprint.key(self.info["determined_by"]) != self.key:
             return True
         try:
             return any(
-                not _is_plain(self.folder, name) or sha256(self.folder / name) != known
-                for name, known in self.files.items()
+                not _is_plain(self.folder, name) or sha256(self.folder / name) != recorded
+                for name, recorded in self.files.items()
             )
         except (OSError, UserError):
             return True
 
 
 def _is_plain(folder: Path, name: str) -> bool:
-    """Tell whether a file of an entry is one, and no link on the way to it leads elsewhere."""
+    """Return whether a file of an entry is regular and its path has no links."""
     path = folder / name
     parents = path.relative_to(folder).parents
     linked = any((folder / parent).is_symlink() for parent in parents)
@@ -79,20 +77,20 @@ def _is_plain(folder: Path, name: str) -> bool:
 
 
 def of_run(folder: str | Path) -> Path:
-    """The store that the run `folder` shares with its siblings."""
+    """Return the cache of the run in `folder`, shared with its siblings."""
     return Path(folder).absolute().parent / FOLDER
 
 
 def entries(store: Path) -> Iterator[Entry]:
-    """Yield all entries, sorted by key; a damaged description is an empty one."""
+    """Yield all entries, sorted by key; `info` of a damaged entry may be empty."""
     names = [folder.name for folder in store.glob("*")]
     for name in sorted(name for name in names if re.fullmatch(r"[0-9a-f]{64}", name)):
-        if found := entry(store, name):
-            yield found
+        if stored := entry(store, name):
+            yield stored
 
 
 def entry(store: Path, key: str) -> Entry | None:
-    """Return the entry of that key, whole or damaged; None if there is none."""
+    """Return the entry with a key, damaged or not; None if there is none."""
     folder = store / key
     if not folder.is_dir():
         return None
@@ -100,96 +98,81 @@ def entry(store: Path, key: str) -> Entry | None:
     return Entry(folder, {} if linked else _checked(read_mapping(folder / "entry.json", _ENTRY)))
 
 
-#: What ``entry.json`` holds.
+#: Content of ``entry.json``.
 _ENTRY = {
     "run_id": str, "model": str, "stage": str, "seconds": float, "stored_at": str,
     "files": {"*": str}, "determined_by": dict,
 }  # fmt: skip
-#: Paths that a file of an entry can have.
+#: Valid paths of files in an entry.
 _FILE = re.compile(r"files/(?!.*(?:^|/)\.\.?(?:/|$))[^/\\][^\\]*|kept/[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
 def _checked(info: dict[str, Any]) -> dict[str, Any]:
-    """Return a description whose names could have been written by :func:`put`; else nothing."""
-    whole = info.keys() == _ENTRY.keys() and bool(info["files"])
-    if not whole or not all(map(_FILE.fullmatch, info["files"])):
+    """Return `info` if it is complete and has valid names, otherwise an empty dictionary."""
+    complete = info.keys() == _ENTRY.keys() and bool(info["files"])
+    if not complete or not all(map(_FILE.fullmatch, info["files"])):
         return {}
-    known = re.fullmatch(RUN_ID, info["run_id"]) and re.fullmatch(MODEL, info["model"])
-    return info if known and re.fullmatch(r"[a-z_]{1,40}", info["stage"]) else {}
+    valid = re.fullmatch(RUN_ID, info["run_id"]) and re.fullmatch(MODEL, info["model"])
+    return info if valid and re.fullmatch(r"[a-z_]{1,40}", info["stage"]) else {}
 
 
 def find(store: Path, key: str) -> Entry | None:
-    """Return the entry of that key if it is whole; a damaged one is removed."""
-    found = entry(store, key)
-    if found and found.damaged():
-        remove(found)
+    """Return the intact entry with a key, or None; a damaged entry is removed."""
+    stored = entry(store, key)
+    if stored and stored.damaged():
+        remove(stored)
         return None
-    return found
+    return stored
 
 
-def take(entry: Entry, product: str | Path, beside: str | Path = "") -> None:
-    """Make `product` (a folder; a file if it has a suffix) from an entry, whole or not at all.
-
-    Tables that were kept beside it come as ``<beside>_<name>``.
-    """
+def take(entry: Entry, fit: Fit) -> None:
+    """Link the product and the kept tables of an entry into the run of a fit."""
     names = list(entry.files)
     for name in names:
-        if name.startswith("kept/") and beside:
-            with replacing(f"{beside}_{Path(name).name}") as temporary:
+        if name.startswith("kept/"):
+            with replacing(fit.kept_path(Path(name).stem)) as temporary:
                 _link(entry.folder / name, temporary)
     inside = [name.removeprefix("files/") for name in names if name.startswith("files/")]
     source = entry.folder / "files"
-    if Path(product).suffix:
-        with replacing(product) as temporary:
+    if fit.fold is not None:
+        with replacing(fit.product_path) as temporary:
             _link(source / inside[0], temporary)
         return
-    with new_folder(product) as folder:
+    with new_folder(fit.product_path) as folder:
         for name in inside:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             _link(source / name, folder / name)
 
 
-def put(
-    store: Path,
-    what: dict[str, Any],
-    product: str | Path,
-    run: str,
-    seconds: float,
-    beside: str | Path = "",
-) -> None:
-    """Store a product under the key of its ingredients `what`; do nothing if one is there.
-
-    Tables ``<beside>_<name>.csv`` are stored with it.
-    """
-    folder, product = store / fingerprint.key(what), Path(product)
+def put(fit: Fit, what: dict[str, Any], seconds: float) -> None:
+    """Store the product of a fit with the ingredients `what`, unless there is an equal entry."""
+    folder = of_run(fit.run.folder) / fingerprint.key(what)
     if folder.exists():
         return
-    files = _files(product, Path(beside))
+    files = _files(fit)
     with suppress(FileExistsError), new_folder(folder) as temporary:  # or another run was faster
         for name, path in files.items():
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             _link(path, temporary / name)
-        info = {"run_id": run, "model": what["model"]["name"], "stage": what["stage"]}
+        info: dict[str, Any] = {"run_id": fit.run.run_id, "model": fit.model, "stage": fit.stage}
         info |= {"seconds": seconds, "stored_at": now()}
         info |= {"files": {name: sha256(temporary / name) for name in sorted(files)}}
         write_json(temporary / "entry.json", info | {"determined_by": what})
 
 
-def _files(product: Path, beside: Path) -> dict[str, Path]:
-    """What belongs to a product, under its names in the store."""
-    found = {f"files/{product.name}": product}
-    if product.is_dir():
+def _files(fit: Fit) -> dict[str, Path]:
+    """Return the files of a completed fit by their names in the cache."""
+    product = fit.product_path
+    files = {f"files/{product.name}": product}
+    if fit.fold is None:
         inside = [path for path in product.rglob("*") if path.is_file()]
         inside = [path for path in inside if path.name != ".snakemake_timestamp"]
-        found = {f"files/{path.relative_to(product)}": path for path in inside}
-    if beside.name:
-        kept = beside.parent.glob(f"{beside.name}_*.csv")
-        found |= {f"kept/{path.name.removeprefix(f'{beside.name}_')}": path for path in kept}
-    return found
+        files = {f"files/{path.relative_to(product)}": path for path in inside}
+    return files | {f"kept/{name}.csv": path for name, path in fit.kept_tables().items()}
 
 
 def remove(entry: Entry) -> None:
-    """Remove an entry; runs that use its files keep them."""
+    """Remove an entry; runs keep the files they share with it."""
     with suppress(FileNotFoundError):
         if entry.folder.is_symlink():
             entry.folder.unlink()
@@ -198,9 +181,9 @@ def remove(entry: Entry) -> None:
 
 
 def prune(store: Path, older_than: float = 0, unused: bool = False) -> list[Entry]:
-    """Remove entries stored more than `older_than` seconds ago, and what killed processes left.
+    """Remove entries stored more than `older_than` seconds ago, and temporary files.
 
-    With `unused`, only entries whose files no run has any more.
+    With `unused`, remove only entries whose files no run shares any more.
     """
     before, removed = time.time() - older_than, []
     for entry in list(entries(store)):
@@ -218,9 +201,9 @@ def _used(entry: Entry) -> bool:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Give a file a second name, or copy it; either way nobody writes to it any more."""
+    """Hard-link a file, or copy it, and make it read-only."""
     if not stat.S_ISREG(os.lstat(source).st_mode):
-        raise OSError(f"{source} is no regular file")
+        raise OSError(f"{source} is not a regular file")
     try:
         os.link(source, target)
     except OSError:

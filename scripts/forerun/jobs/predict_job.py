@@ -1,4 +1,4 @@
-"""A job that forecasts with the models of a run: in a child, on a GPU where they use one."""
+"""Jobs that forecast with the models of a run, in a child process and on a GPU if they use one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from forerun.base.parent import end_with_parent
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import specs
-from forerun.jobs import gpus, isolate
+from forerun.jobs import child_task, gpus
 
 
 def perform(
@@ -20,9 +20,9 @@ def perform(
     gpu_jobs: int = 1,
     **arguments: Any,
 ) -> None:
-    """Call a function of :mod:`forerun.forecasting.predict` in a child (:func:`.isolate.call`).
+    """Call a function of :mod:`forerun.forecasting.predict` in a child (:func:`.child_task.call`).
 
-    Where there are `shards` only models that forecast all series at once are left to be loaded.
+    With `shards`, only multivariate models still have to be loaded.
     """
     end_with_parent()
     settings = read_frozen(config)
@@ -30,7 +30,7 @@ def perform(
     models = [spec for spec in specs(settings) if not shards or spec.info.multivariate]
     uses_gpu = any(gpus.are_used(settings, spec) for spec in models)
     with gpus.slot(gpu_jobs * uses_gpu) as variables:
-        isolate.call(
+        child_task.call(
             f"forerun.forecasting.predict:{function}",
             {"config": config, **arguments},
             log=log,

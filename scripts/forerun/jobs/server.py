@@ -1,10 +1,10 @@
-"""One process that has imported the forecasting libraries forks a child for each job of a call.
+"""Server that imports the forecasting libraries once and forks a child for each job of a call.
 
-Importing neuralforecast takes about ten seconds of CPU, and each fit has a process to itself. When
-all jobs run on this machine, :func:`start` starts the server; jobs find its socket in the
-environment (``FORERUN_PRELOAD``) and connect to it (:class:`forerun.jobs.children.Forked`). For
-each it forks a child (:mod:`forerun.jobs.server_process`). Without a server a job starts a fresh
-interpreter: the results are the same. Each process ends with the one that started it.
+Importing neuralforecast takes about ten seconds of CPU time, and each fit runs in a separate
+process. If all jobs run on this machine, :func:`start` starts the server; jobs find its socket in
+the environment (``FORERUN_PRELOAD``) and connect to it (:class:`forerun.jobs.children.Forked`).
+For each job it forks a child (:mod:`forerun.jobs.server_process`). Without a server, jobs start
+fresh interpreters, with the same results. Each process ends with its parent.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from forerun.base import scratch
 from forerun.base.resources import python_path
 from forerun.jobs.worker import bound
 
-#: The environment variable with the path of the server's socket.
+#: Environment variable with the path of the server's socket.
 VARIABLE = "FORERUN_PRELOAD"
 
 
 def identity() -> list[str]:
-    """What client and server must share: the interpreter's environment, this library, the user."""
+    """Return what client and server must have in common: interpreter, library, user."""
     return [sys.prefix, sys.version, str(Path(__file__).resolve()), str(os.getuid())]
 
 
@@ -39,7 +39,7 @@ class Server:
     folder: scratch.Scratch
 
     def stop(self) -> None:
-        """End the server and everything it has forked; remove the folder."""
+        """Stop the server and its children; remove the folder."""
         os.environ.pop(VARIABLE, None)
         self.process.terminate()
         try:
@@ -51,13 +51,13 @@ class Server:
 
 
 def start(engines: Iterable[str], at_once: bool = True) -> Server | None:
-    """Start a server for `engines` and advertise its socket to jobs; None where that is impossible.
+    """Start a server for `engines` and advertise its socket to jobs; None if not possible.
 
-    With `at_once` it imports right away, else when the first job asks: perhaps none does.
-    `FORERUN_PRELOAD=off` in the environment turns it off; one that runs already is enough.
+    With `at_once` it imports immediately, otherwise for the first job. `FORERUN_PRELOAD=off` in the
+    environment turns it off; a running server is used if there is one.
     """
     address = os.environ.get(VARIABLE, "")
-    if sys.platform != "linux":  # elsewhere a fork after these imports is not safe
+    if sys.platform != "linux":  # on other systems forking after these imports is not safe
         return None
     if address == "off" or os.path.exists(address):
         return None
@@ -67,11 +67,11 @@ def start(engines: Iterable[str], at_once: bool = True) -> Server | None:
         try:
             listener.bind(path)
             listener.listen(128)
-        except OSError:  # the path of the folder for temporary files is too long for a socket
+        except OSError:  # the path of the temporary folder is too long for a socket
             folder.remove()
             return None
         arguments = [str(listener.fileno()), str(folder.path), str(at_once), *engines]
-        # Ask the driver instead of opening the device: an open device does not survive a fork.
+        # Query the driver instead of opening the device: an open device does not survive a fork.
         settings = {"PYTHONPATH": python_path(), "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
         process = subprocess.Popen(
             [sys.executable, "-u", "-m", "forerun.jobs.server_process", *arguments],
@@ -80,7 +80,7 @@ def start(engines: Iterable[str], at_once: bool = True) -> Server | None:
             stderr=subprocess.DEVNULL,
             env=dict(os.environ) | bound(1) | settings,
             pass_fds=[listener.fileno(), folder.lock],
-            start_new_session=True,  # the terminal's interrupt is for Snakemake to handle
+            start_new_session=True,  # Snakemake handles interrupts from the terminal
         )
     os.environ[VARIABLE] = path
     return Server(process, folder)
@@ -88,7 +88,7 @@ def start(engines: Iterable[str], at_once: bool = True) -> Server | None:
 
 @contextmanager
 def running(engines: Collection[str], at_once: bool = True) -> Iterator[None]:
-    """Run a server for `engines` while the block lasts; none where there are no engines."""
+    """Run a server for `engines` during the block; none if there are no engines."""
     server = start(engines, at_once) if engines else None
     try:
         yield

@@ -1,8 +1,8 @@
-"""The server: it has imported the forecasting libraries and forks a child for each job that asks.
+"""The server process: imports the forecasting libraries and forks a child for each job.
 
 :mod:`forerun.jobs.server` starts it as ``python -m forerun.jobs.server_process``. For each job it
-forks a keeper, which forks the child that does the work, measures it, ends it when the job closes
-its connection, and reports how it ended.
+forks a keeper, which forks the child that runs the task, measures it, kills it when the job closes
+its connection, and reports its end.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from forerun.config.engines import ENGINES
 from forerun.jobs import benchmark_files, worker
 from forerun.jobs.server import identity
 
-#: Seconds until a child's memory is read for the first time, and between two readings at most.
+#: Seconds until the first measurement of a child's memory, and maximum between two measurements.
 FIRST, LONGEST = 0.5, 10.0
-#: Seconds that Snakemake has for writing the benchmark file of a job that has ended.
+#: Seconds to wait for Snakemake to write the benchmark file of a job that has ended.
 PATIENCE = 60.0
 
 
 def serve(listener: socket.socket, modules: list[str], at_once: bool) -> NoReturn:
-    """Import `modules` and fork for each job; a signal ends it."""
+    """Import `modules` and fork for each job until a signal."""
     waiting: list[tuple[Connection, dict[str, Any]]] = []
     while True:
         for request in [
@@ -48,14 +48,14 @@ def serve(listener: socket.socket, modules: list[str], at_once: bool) -> NoRetur
             importlib.import_module(modules.pop(0))
             if not modules:
                 gc.collect()
-                gc.freeze()  # what is loaded now stays shared with the children
+                gc.freeze()  # keeps loaded objects in memory shared with children
         if wait([listener], 0 if importing else None):
             waiting += _accept(listener)
         _reap()
 
 
 def _accept(listener: socket.socket) -> list[tuple[Connection, dict[str, Any]]]:
-    """Return a new connection with its task; nothing for another environment or a stranger."""
+    """Return a new connection with its task; refuse other environments and users."""
     connection = Connection(listener.accept()[0].detach())
     with suppress(OSError, EOFError, ValueError):
         task = json.loads(connection.recv_bytes()) if connection.poll(5) else {}
@@ -65,7 +65,7 @@ def _accept(listener: socket.socket) -> list[tuple[Connection, dict[str, Any]]]:
     return []
 
 
-#: The keepers that have not ended, by process id.
+#: Process ids of running keepers.
 KEEPERS: set[int] = set()
 
 
@@ -94,7 +94,7 @@ def _reap(options: int = os.WNOHANG) -> None:
 
 
 def _keep(connection: Connection, task: dict[str, Any]) -> None:
-    """Fork the child of a job, watch both, report how the child ended."""
+    """Fork the child of a job, watch both, and report the end of the child."""
     out, result, keeper = recv_handle(connection), recv_handle(connection), os.getpid()
     usage: dict[str, float] = {}
     pid, pause = os.fork(), FIRST
@@ -104,17 +104,17 @@ def _keep(connection: Connection, task: dict[str, Any]) -> None:
         os.close(out)
         os.close(result)
         child = os.pidfd_open(pid)
-        connection.send_bytes(b"{}")  # the work has started
+        connection.send_bytes(b"{}")  # the task has started
         while not wait([connection, child], pause):
             benchmark_files.sample(pid, usage)
             pause = min(2 * pause, LONGEST)
-    finally:  # the child has ended, the job has ended or wants that, or the server has ended
+    finally:  # the child or the job has ended, the job has cancelled it, or the server has ended
         _kill(pid)
     _, status, used = os.wait4(pid, 0)
     peak, cpu = worker.figures(used)
     usage |= {"max_rss": max(peak, usage.get("max_rss", 0)), "cpu_time": cpu}
     ended = {"status": status, "peak_mb": peak, "cpu_seconds": cpu, "usage": usage}
-    with suppress(OSError):  # nobody waits for it any more
+    with suppress(OSError):  # the job no longer waits
         connection.send_bytes(json.dumps(ended).encode())
     connection.close()
     if task.get("benchmark"):
@@ -122,14 +122,14 @@ def _keep(connection: Connection, task: dict[str, Any]) -> None:
 
 
 def _kill(pid: int) -> None:
-    """End a child and what it has started itself: it leads a process group."""
+    """Kill a child and its descendants: it leads a process group."""
     for end in (os.killpg, os.kill):
         with suppress(ProcessLookupError, PermissionError):
             end(pid, signal.SIGKILL)
 
 
 def _correct(path: str, usage: dict[str, float]) -> None:
-    """Put the child's figures into its job's benchmark file as soon as Snakemake has written it."""
+    """Correct the job's benchmark file with the child's figures once Snakemake has written it."""
     ended = time.time()
     try:
         while time.time() < ended + PATIENCE and not benchmark_files.correct(path, ended, usage):
@@ -142,7 +142,7 @@ def _correct(path: str, usage: dict[str, float]) -> None:
 
 
 def _work(task: dict[str, Any], out: int, result: int, keeper: int) -> NoReturn:
-    """Become what the job asked for (its files, environment and folder) and do its task."""
+    """Take over the job's files, environment and folder, and run its task."""
     status = 1
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -159,7 +159,7 @@ def _work(task: dict[str, Any], out: int, result: int, keeper: int) -> NoReturn:
         outcome = worker.perform(task)
         with os.fdopen(3, "w") as pipe:
             json.dump(outcome.as_dict(), pipe)
-        atexit._run_exitfuncs()  # as an interpreter that ends: some libraries end their helpers so
+        atexit._run_exitfuncs()  # some libraries stop helper processes at exit
         status = 0
     finally:
         sys.stdout.flush()
@@ -168,7 +168,7 @@ def _work(task: dict[str, Any], out: int, result: int, keeper: int) -> NoReturn:
 
 
 def _end(number: int, frame: Any) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # a parent with threads is reported once for each
+    signal.signal(number, signal.SIG_IGN)  # sent once for each thread of the parent
     sys.exit()
 
 
@@ -176,7 +176,7 @@ def main() -> None:
     descriptor, folder, at_once, *engines = sys.argv[1:]
     signal.signal(signal.SIGTERM, _end)
     end_with_parent()
-    # The lightest first: a statistical model need not wait for the neural libraries.
+    # Light engines first: statistical models need not wait for neural libraries.
     chosen = sorted((ENGINES[name] for name in engines), key=lambda engine: len(engine.heavy))
     modules = list(dict.fromkeys(name for engine in chosen for name in engine.imports))
     try:

@@ -1,9 +1,9 @@
 """The child process that runs one task: ``python -m forerun.jobs.worker``.
 
 It reads its task (JSON) from standard input: the function to call, its arguments, the progress file
-and the descriptor for the result. What it prints goes to the log. It ends with its parent, so
-nothing keeps training when a job is killed. Children that the server forks
-(:mod:`forerun.jobs.server_process`) do the same without starting an interpreter.
+and the descriptor for the result. Its output goes to the log. It ends with its parent, so that
+training stops when a job is killed. Children of the server (:mod:`forerun.jobs.server_process`)
+do the same without a new interpreter.
 """
 
 from __future__ import annotations
@@ -19,43 +19,42 @@ import traceback
 from typing import Any
 
 from forerun.base.errors import UserError
-from forerun.base.files import write_json
 from forerun.base.parent import end_with_parent
 from forerun.runs.outcome import Failure, Outcome
+from forerun.runs.progress import Progress
 
 
 def bound(threads: int) -> dict[str, str]:
-    """Environment variables that hold numerical libraries to a number of threads."""
+    """Return environment variables that limit the threads of numerical libraries."""
     names = ("OMP", "MKL", "OPENBLAS", "NUMBA", "NUMEXPR", "VECLIB_MAXIMUM")
     return {f"{name}_NUM_THREADS": str(threads) for name in names}
 
 
 def figures(usage: resource.struct_rusage) -> tuple[float, float]:
-    """Peak memory (MB) and CPU seconds of a process that has ended."""
+    """Return the peak memory (MB) and CPU seconds of a process that has ended."""
     scale = 1024 if sys.platform == "linux" else 1024**2
     return round(usage.ru_maxrss / scale, 1), round(usage.ru_utime + usage.ru_stime, 2)
 
 
 class ProgressFile:
-    """Writes step, loss and elapsed seconds to a small file, about once a second."""
+    """Writes the progress of training to a small file, about once a second."""
 
-    def __init__(self, path: str, **fixed: Any):
-        self.path, self.fixed = path, fixed
+    def __init__(self, path: str, **labels: str):
+        self.path, self.labels = path, labels
         self.started = time.time()
         self.written = 0.0
 
     def __call__(self, step: int, max_steps: int, loss: float | None) -> None:
         now = time.time()
         if now - self.written < 1 and step < max_steps:
-            return  # often enough for an eye, rare enough to cost nothing
+            return
         self.written = now
-        state = {"step": step, "max_steps": max_steps, "loss": loss}
-        state |= {"elapsed": round(now - self.started, 1), "updated_at": now}
-        write_json(self.path, self.fixed | state)
+        elapsed = round(now - self.started, 1)
+        Progress(step, max_steps, loss, elapsed).write(self.path, **self.labels)
 
 
 def perform(task: dict[str, Any]) -> Outcome:
-    """Call the task's function; return its outcome, whatever happens."""
+    """Call the function of a task; return the outcome, also after an error."""
     try:
         arguments = dict(task["arguments"])
         if task.get("progress"):
@@ -70,7 +69,7 @@ def perform(task: dict[str, Any]) -> Outcome:
     except UserError as error:
         return Outcome(status="failed", error=Failure("UserError", str(error)))
     except MemoryError as error:
-        message = f"out of memory: {error}; give the job more, or set a smaller windows_batch_size"
+        message = f"out of memory: {error}; request more, or set a smaller windows_batch_size"
         return Outcome(status="failed", error=Failure("MemoryError", message))
     except BaseException as error:
         traceback.print_exc()
@@ -80,7 +79,7 @@ def perform(task: dict[str, Any]) -> Outcome:
 
 
 def bind_threads(threads: int) -> None:
-    """Keep torch, BLAS and numba to the job's threads, whatever they were loaded with."""
+    """Limit torch, BLAS and numba to the job's threads, even if they were loaded with others."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
     if "numba" in sys.modules:

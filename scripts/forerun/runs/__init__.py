@@ -1,1 +1,1 @@
-"""The run folder: its paths, its files, its state; listing, sealing and archiving."""
+"""The run folder: paths, files and state; listing, sealing and archiving runs."""

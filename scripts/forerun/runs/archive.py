@@ -1,4 +1,4 @@
-"""Runs as archives: export, and import that cannot write outside the target folder."""
+"""Export of runs as archives, and safe import."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from forerun.runs.fit import LEASE
 from forerun.runs.paths import RUN_ID, check_run_id
 from forerun.runs.state import is_frozen, is_sealed
 
-#: Bytes that an unpacked run may have, unless ``import --max-size`` says otherwise.
+#: Default maximum size of an unpacked run in bytes (``import --max-size``).
 MAX_SIZE = 20 * 10**9
 
-#: Who works on a run: means nothing in another place.
+#: Files about processes that use the run, which are meaningless elsewhere.
 _LEFT_OUT = {"logs/session.json", "logs/command.lock"}
 _MOST_FILES = 1_000_000
 #: Longest path of an entry, deepest nesting, and the first second after the year 9999.
 _LONGEST, _DEEPEST, _LATEST = 1000, 40, 253402300800
-#: What damaged or hostile streams raise besides OSError without a number.
+#: Errors of damaged or malicious streams, besides OSError without a number.
 _DAMAGES = (
     tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError, OverflowError,
     RecursionError, MemoryError,
 )  # fmt: skip
-#: Errors of the system that an entry's name causes.
+#: System errors caused by the name of an entry.
 _REFUSED = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ, errno.ELOOP)
 
 
@@ -51,10 +51,10 @@ def files_below(folder: Path) -> Iterator[str]:
 
 
 def export_run(folder: Path, target: Path) -> int:
-    """Write a run as one ``tar.gz``, completely or not at all; return the number of files in it.
+    """Write a run to a ``tar.gz``, completely or not at all; return its number of files.
 
-    Links to files of the run are stored as files: the archive stands on its own. Links that point
-    outside the run are refused: what they point at is not the run's to give away.
+    Links to files of the run are stored as files. Links out of the run are refused, as their
+    targets may be private.
     """
     exists = UserError(f"'{target}' exists; choose another name with --output")
     number = 0
@@ -84,14 +84,14 @@ def _inside(folder: Path, name: str) -> Path:
     real = (folder / name).resolve()
     if not real.is_relative_to(folder.resolve()):
         raise UserError(
-            f"'{folder / name}' is a link to '{real}', outside the run; put the file itself in its "
-            "place, or remove the link"
+            f"'{folder / name}' is a link to '{real}' outside the run; replace it by the file, or "
+            "remove it"
         )
     return real
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)  # it was resolved
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)  # the path has been resolved
     with os.fdopen(descriptor, "rb") as file:
         information = tar.gettarinfo(arcname=name, fileobj=file)
         information.type, information.linkname = tarfile.REGTYPE, ""
@@ -102,7 +102,7 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
 
 
 def _empty_folders(folder: Path) -> Iterator[str]:
-    """Yield folders without content: they are how failed models are marked."""
+    """Yield empty folders, which mark failed models."""
     for place, folders, names in os.walk(folder):
         if not folders and not names and place != str(folder):
             yield os.path.relpath(place, folder)
@@ -113,24 +113,24 @@ def import_run(
 ) -> Path:
     """Unpack an exported run into `runs`, completely or not at all; return its folder.
 
-    Who worked on the run when it was exported (session, locks, leases) is left out.
+    Sessions, locks and leases are skipped.
 
     Parameters
     ----------
-    max_size : bytes that the unpacked run may have
+    max_size : maximum size of the unpacked run in bytes
 
     Raises
     ------
     UserError
-        The file is no such archive, has entries that are neither plain files nor folders or lie
-        outside the run's folder, is too large, is damaged, or the run exists already.
+        The file is not such an archive, has entries other than regular files and folders or outside
+        the run's folder, is too large or damaged, or the run exists.
     """
     sweep(runs)
     if not archive.is_file():
         what = "is a folder" if archive.is_dir() else "does not exist"
         if os.path.lexists(archive) and not archive.is_dir():
             what = "is not a file"
-        raise UserError(f"'{archive}' {what}; give a file that 'forerun export' has written")
+        raise UserError(f"'{archive}' {what}; use a file written by 'forerun export'")
     try:
         return _imported(archive, runs, run_id, max_size)
     except OSError as error:
@@ -163,7 +163,7 @@ def _imported(archive: Path, runs: Path, run_id: str | None, max_size: int) -> P
                 for member, path in members:
                     if not _is_left_out(path):
                         _unpack(tar, member, temporary.joinpath(*path.parts[1:]))
-                source.drain()  # the checksum of the stream stands behind everything else
+                source.drain()  # verifies the checksum at the end of the stream
                 _check_run(temporary, archive)
         except FileExistsError as error:
             raise (exists if error.filename == str(target) else error) from None
@@ -171,7 +171,7 @@ def _imported(archive: Path, runs: Path, run_id: str | None, max_size: int) -> P
 
 
 def _is_left_out(path: PurePosixPath) -> bool:
-    """Return whether an entry only says who worked on the run, or was left by a killed process."""
+    """Return whether an entry is about a process that used the run, or is a temporary file."""
     inside = path.relative_to(path.parts[0])
     temporary = any(part.startswith(TEMPORARY) for part in inside.parts)
     return str(inside) in _LEFT_OUT or LEASE in inside.suffixes or temporary
@@ -180,7 +180,7 @@ def _is_left_out(path: PurePosixPath) -> bool:
 def _checked(
     tar: tarfile.TarFile, archive: Path, limit: int, max_size: int
 ) -> list[tuple[tarfile.TarInfo, PurePosixPath]]:
-    """Check every entry before anything is written."""
+    """Check all entries before anything is written."""
     found: list[tuple[tarfile.TarInfo, PurePosixPath]] = []
     files: set[PurePosixPath] = set()
     parents: set[PurePosixPath] = set()
@@ -188,7 +188,7 @@ def _checked(
     for member in tar:
         path = _safe_path(member, archive)
         if path in files or (member.isreg() and path in parents) or files & {*path.parents}:
-            raise UserError(f"'{archive}' is refused: {member.name!r} is in it twice")
+            raise UserError(f"'{archive}' is refused: it contains {member.name!r} twice")
         parents |= {*path.parents} | (set() if member.isreg() else {path})
         files |= {path} if member.isreg() else set()
         total += member.size
@@ -203,12 +203,12 @@ def _checked(
         raise UserError(f"'{archive}' is empty")
     tops = {path.parts[0] for _, path in found}
     if len(tops) != 1 or not re.fullmatch(RUN_ID, next(iter(tops))):
-        raise UserError(f"'{archive}' is refused: it does not hold one folder with a run's name")
+        raise UserError(f"'{archive}' is refused: it is not a single folder named after a run")
     return found
 
 
 def _safe_path(member: tarfile.TarInfo, archive: Path) -> PurePosixPath:
-    """Return the path of an entry inside the archive; refuse an entry that could do harm."""
+    """Return the path of an entry inside the archive; refuse unsafe entries."""
 
     def refused(why: str) -> UserError:
         return UserError(f"'{archive}' is refused: {member.name[:200]!r} {why}")
@@ -216,20 +216,20 @@ def _safe_path(member: tarfile.TarInfo, archive: Path) -> PurePosixPath:
     name = member.name
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts:
-        raise refused("would lie outside the run's folder")
+        raise refused("would be outside the run's folder")
     if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
-        raise refused("has characters that a file name cannot have")
+        raise refused("has characters that are invalid in file names")
     if len(name) > _LONGEST or len(path.parts) > _DEEPEST:
-        raise refused("has too long a path")
+        raise refused("has a path that is too long")
     if not (member.isreg() or member.isdir()):
         raise refused("is a link or a device, not a file")
     if member.issparse() or member.size < 0:
         raise refused("is a sparse file, which 'forerun export' does not write")
     if member.isreg() and len(path.parts) < 2:
-        raise refused("lies outside a run's folder")
+        raise refused("is outside the run's folder")
     if not 0 <= member.mtime < _LATEST:  # nan compares as False
-        raise refused("has an impossible time")
-    tarfile.data_filter(member, "/nowhere")  # whatever else Python's own filter refuses
+        raise refused("has an invalid time")
+    tarfile.data_filter(member, "/nowhere")  # checks of Python's own filter
     return path
 
 
@@ -241,7 +241,7 @@ def _existing(folder: Path) -> Path:
 
 
 def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    """Write one entry; owner and permissions in the archive mean nothing here."""
+    """Write one entry; owner and permissions in the archive are ignored."""
     if member.isdir():
         target.mkdir(parents=True, exist_ok=True)
         return
@@ -251,7 +251,7 @@ def _unpack(tar: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None
 
 def _check_run(folder: Path, archive: Path) -> None:
     if not is_frozen(folder):
-        raise UserError(f"'{archive}' is refused: there is no config.yaml in it")
+        raise UserError(f"'{archive}' is refused: it contains no config.yaml")
     try:
         read_frozen(folder / "config.yaml")
     except UserError as error:

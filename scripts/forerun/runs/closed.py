@@ -1,9 +1,9 @@
-"""What no rule makes again: the frozen files of a run, completed fits, everything under a seal.
+"""Outputs that rules must not make again: frozen files, completed fits, sealed runs.
 
-Snakemake does not run a job whose input is missing: what the job would make is then a source file,
-whatever is touched, edited or forced. So rules that make such files have an input more, a barrier:
-nothing for an open file, and a path that cannot exist for a closed one. It is asked for only those
-runs that a call is about, however many lie beside them.
+If an input of a rule can never exist, Snakemake treats the rule's existing outputs as source files,
+whatever is touched, edited or forced. Rules that make such outputs therefore have an additional
+input, a barrier: empty for open outputs, and a path that cannot exist for closed ones. Barriers
+are computed only for the runs of a call.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from forerun.runs import scores, state
 from forerun.runs.fit import completed_outputs, fits
 from forerun.runs.paths import RunPaths
 
-#: Name of a barrier below a file that exists: nothing can lie below a file.
+#: Name of a barrier below an existing file, where no path can exist.
 BARRIER = "read-only"
 
 
 @dataclass(frozen=True)
 class Closed:
-    """What was complete in a run when a call looked at it first.
+    """The closed outputs of a run at the start of a call.
 
     Attributes
     ----------
     run : the run
     is_frozen, is_sealed : as in :mod:`forerun.runs.state`
-    outputs : what completed fits have made, relative to the run
+    outputs : outputs of completed fits, relative to the run
     """
 
     run: RunPaths
@@ -38,22 +38,22 @@ class Closed:
 
     @classmethod
     def of(cls, run: RunPaths) -> Self:
-        """Look at a run, which need not exist."""
+        """Return the closed outputs of a run, which need not exist."""
         frozen, sealed = state.is_frozen(run.folder), state.is_sealed(run.folder)
         outputs = completed_outputs(run) if frozen and not sealed else []
         return cls(run, frozen, sealed, frozenset(outputs))
 
     def holds(self, part: str) -> bool:
-        """Tell whether a path inside the run is not to be made again."""
+        """Return whether a path inside the run is closed."""
         return self._closing(part) is not None
 
     def barrier(self, part: str) -> str | None:
-        """Return a path inside the run that cannot exist, if `part` is not to be made again."""
+        """Return a path inside the run that cannot exist if `part` is closed, otherwise None."""
         closing = self._closing(part)
         return f"{closing}/{BARRIER}" if closing else None
 
     def _closing(self, part: str) -> str | None:
-        """Return the file because of which a path inside the run is closed."""
+        """Return the file that closes a path inside the run, or None."""
         if self.is_sealed and state.is_frozen_part(part):
             return "SEALED"
         if self.is_frozen and part in state.FROZEN:
@@ -67,15 +67,15 @@ class Closed:
 
 
 def outdated(run: RunPaths, settings: dict[str, Any]) -> list[str]:
-    """Return what of a run that is not sealed is made again if it exists, relative to the run.
+    """Return the outputs of an unsealed run to make again if they exist, relative to the run.
 
-    The age of files cannot tell what a killed call has left behind, their content can: outcomes of
-    failed fits, statuses of models with an unfinished fit, a leaderboard beside which a score is
-    missing (as in a run of an earlier version), and forecasts, which may hide a missing seal.
+    After a killed call the age of files is not enough to decide, so their content is checked:
+    outcomes of fits to retry, statuses of models with an unfinished fit, a leaderboard if another
+    score is missing (as in runs of earlier versions), and forecasts, which may hide a missing seal.
     """
     every = fits(run, settings)
     unfinished = dict.fromkeys(fit.model for fit in every if not fit.is_completed())
-    again = [fit.outcome_path for fit in every if fit.failures()]
+    again = [fit.outcome_path for fit in every if fit.needs_retry()]
     again += [run.status(model) for model in unfinished]
     if not scores.are_complete(run):
         again.append(run.leaderboard)

@@ -1,4 +1,4 @@
-"""How a call on runs ends: what is said of them, and the exit code."""
+"""The end of a call: messages about its runs, and the exit code."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ADVICE = "the same command tries again what failed; accept_failures=true keeps i
 
 @dataclass
 class Ending:
-    """What became of the runs of a call.
+    """Result of a call.
 
     Attributes
     ----------
-    failures : by run, its failed models that nobody has accepted, each with the reason
-    refused : the runs of which a job was refused
+    failures : by run, the failed models that were not accepted, each with the reason
+    refused : runs with a refused job
     """
 
     failures: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -28,18 +28,18 @@ class Ending:
 
     @classmethod
     def of(cls, runs: Iterable[RunPaths], since: float) -> Self:
-        """Look at the runs of a call that began at `since`, in seconds since 1970."""
-        found = cls()
+        """Return the result of a call that started at `since` (seconds since 1970)."""
+        ending = cls()
         for run in runs:
             if failed := failures(run, since):
-                found.failures[run.run_id] = failed
+                ending.failures[run.run_id] = failed
             elif refusals.is_refused(run.folder):
-                found.refused.append(run.run_id)
-        return found
+                ending.refused.append(run.run_id)
+        return ending
 
     @property
     def lines(self) -> list[str]:
-        """What to print of the failures."""
+        """Messages about the failures."""
         lines = [
             f"forerun: run '{run_id}': {model} failed: {reason}"
             for run_id, failed in self.failures.items()
@@ -54,7 +54,7 @@ class Ending:
 
 
 def failures(run: RunPaths, since: float) -> dict[str, str]:
-    """Return the failed models of a run, each with its reason; none of a sealed run."""
+    """Return the failed models of a run, each with the reason; none if it is sealed."""
     if state.is_sealed(run.folder):
         return {}
     failed = unfinished_models(run, since)

@@ -1,6 +1,6 @@
-"""A fit: one model of a run, fitted to all data or, for a back-test, before the windows of a fold.
+"""Fits, the units of work: one model trained on all data, or before the windows of a fold.
 
-It is the unit of work. This module alone knows where its files lie, and whether it needs work.
+Only this module knows the paths of a fit's files, and whether a fit needs work.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any
 from forerun.runs.outcome import UNFINISHED, Outcome
 from forerun.runs.paths import MODEL, RunPaths
 
-#: Rules whose jobs are fits; those of models that take seconds have other priorities.
+#: Rules whose jobs are fits; fast models have separate rules with other priorities.
 RULES = ("train_model", "cross_validate", "train_baseline", "cross_validate_baseline")
-#: Ending of the file that says who is training a fit.
+#: Suffix of the lease on a fit.
 LEASE = ".claim"
 _NAME = re.compile(r"final|fold_(0|[1-9][0-9]{0,5})")
 
 
 @dataclass(frozen=True)
 class Fit:
-    """One fit of a run: the final one of a model, or the one for cross-validation fold `fold`."""
+    """A fit: the final fit of a model, or its fit for cross-validation fold `fold`."""
 
     run: RunPaths
     model: str
@@ -47,23 +47,25 @@ class Fit:
 
     @property
     def outcome_path(self) -> Path:
-        """Where :class:`~forerun.runs.outcome.Outcome` is written, last of all."""
+        """Path of the :class:`~forerun.runs.outcome.Outcome`, which is written last."""
         return self.run.folder / "parts" / self.model / f"{self.name}.json"
 
     @property
     def product_path(self) -> Path:
-        """The fitted model (a folder), or the forecasts of the fold's windows (a table)."""
+        """The trained model (a folder), or the forecasts of the fold's windows (a table)."""
         if self.fold is None:
             return self.run.model(self.model)
         return self.outcome_path.with_suffix(".parquet")
 
     def kept_path(self, table: str) -> Path:
-        """Where a table lies that the engine wants kept: ``parts/<model>/final_trials.csv``."""
-        return self.kept_prefix.with_name(f"{self.name}_{table}.csv")
+        """Path of an additional table of the engine, ``parts/<model>/final_trials.csv``."""
+        return self.outcome_path.with_name(f"{self.name}_{table}.csv")
 
-    @property
-    def kept_prefix(self) -> Path:
-        return self.outcome_path.with_suffix("")
+    def kept_tables(self) -> dict[str, Path]:
+        """Return the existing additional tables by name."""
+        prefix = f"{self.name}_"
+        paths = sorted(self.outcome_path.parent.glob(f"{prefix}*.csv"))
+        return {path.stem.removeprefix(prefix): path for path in paths}
 
     @property
     def log_path(self) -> Path:
@@ -71,17 +73,17 @@ class Fit:
 
     @property
     def benchmark_path(self) -> Path:
-        """What Snakemake measured."""
+        """Benchmark file of Snakemake."""
         return self._mirrored("benchmarks", ".tsv")
 
     @property
     def progress_path(self) -> Path:
-        """Step and loss while it is trained."""
+        """File with step and loss during training."""
         return self._mirrored("logs", ".progress.json")
 
     @property
     def lease_path(self) -> Path:
-        """Who is training it."""
+        """Lease of the process that trains the fit."""
         return self._mirrored("logs", LEASE)
 
     def _mirrored(self, folder: str, ending: str) -> Path:
@@ -89,26 +91,33 @@ class Fit:
         return self.run.folder / folder / self.stage / f"{self.model}{number}{ending}"
 
     def outcome(self) -> Outcome | None:
-        """Read what became of it; None if it has not ended, or if that is damaged."""
+        """Return the outcome; None if the fit has not ended or the file is damaged."""
         return Outcome.read(self.outcome_path)
 
     def has_product(self) -> bool:
-        """Return whether there is a product; the placeholder of a failed fit is not one."""
+        """Return whether the product exists; for a fold, the placeholder of a failed fit counts."""
         return (
             self.product_path.is_file() if self.fold is not None else has_model(self.product_path)
         )
 
     def is_completed(self) -> bool:
-        """Tell whether nothing is left to do: it was successful, and its product exists."""
+        """Return whether the fit succeeded and its product exists."""
         outcome = self.outcome()
         return outcome is not None and outcome.is_ok and self.has_product()
 
+    def needs_retry(self) -> bool:
+        """Return whether the fit has ended without being completed.
+
+        It failed, or its product or a readable outcome no longer exists.
+        """
+        return self.outcome_path.exists() and not self.is_completed()
+
     def failures(self, among: Collection[str] | None = None) -> int:
-        """Return how many times in a row it has failed; 0 if the last failure is not `among`.
+        """Return the number of consecutive failures; 0 if the last error is not `among`.
 
         Parameters
         ----------
-        among : classes of errors; all if not given
+        among : classes of errors; all by default
         """
         outcome = self.outcome()
         if outcome is None or outcome.status not in UNFINISHED:
@@ -118,13 +127,13 @@ class Fit:
 
 
 def fits(run: RunPaths, settings: dict[str, Any], model: str | None = None) -> list[Fit]:
-    """Return all fits of a run, or those of a model: the final one, then its folds.
+    """Return all fits of a run, or those of one model: the final fit, then the folds.
 
     Parameters
     ----------
     settings : the frozen settings of the run
     """
-    from forerun.config import windows  # with the models it is much to import for a look at files
+    from forerun.config import windows  # slow to import with the models
     from forerun.config.models import specs
 
     folds = [None, *range(len(windows.folds(settings)))]
@@ -133,15 +142,15 @@ def fits(run: RunPaths, settings: dict[str, Any], model: str | None = None) -> l
 
 
 def recorded_fits(run: RunPaths) -> Iterator[Fit]:
-    """Yield the fits with an outcome, by name: read from the folder, without the settings."""
+    """Yield the fits with an outcome, sorted by name, from the folder alone."""
     for path in sorted(run.folder.glob("parts/*/*.json")):
-        model, found = path.parent.name, _NAME.fullmatch(path.stem)
-        if found and re.fullmatch(MODEL, model):
-            yield Fit(run, model, int(found[1]) if found[1] else None)
+        model, name = path.parent.name, _NAME.fullmatch(path.stem)
+        if name and re.fullmatch(MODEL, model):
+            yield Fit(run, model, int(name[1]) if name[1] else None)
 
 
 def completed_outputs(run: RunPaths) -> list[str]:
-    """Return the outputs of completed fits, relative to the run; they are never made again.
+    """Return the outputs of completed fits, relative to the run.
 
     For example ``models/NHITS``, ``parts/NHITS/final.json``, ``parts/NHITS/fold_0.parquet``.
     """
@@ -153,11 +162,11 @@ def completed_outputs(run: RunPaths) -> list[str]:
 def unfinished_models(
     run: RunPaths, since: float = 0, statuses: Collection[str] = UNFINISHED
 ) -> dict[str, str]:
-    """Return the models with a fit that has one of the `statuses`, each with the reason.
+    """Return the models with a fit in one of `statuses`, each with the reason.
 
     Parameters
     ----------
-    since : leave out fits that ended before (seconds since 1970)
+    since : ignore fits that ended before this time (seconds since 1970)
     """
     found: dict[str, str] = {}
     for fit in recorded_fits(run):
@@ -169,9 +178,9 @@ def unfinished_models(
 
 
 def has_model(folder: str | Path) -> bool:
-    """Tell whether a model's folder holds one; that of a failed model is empty.
+    """Return whether a folder contains a model; the folder of a failed model is empty.
 
-    Snakemake keeps the time of a folder in a hidden file in it.
+    Hidden files are ignored: Snakemake stores the time of a folder in one.
     """
     try:
         return any(not name.startswith(".") for name in os.listdir(folder))

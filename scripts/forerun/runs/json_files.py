@@ -1,6 +1,6 @@
-"""Typed readers of the JSON files of a run: a value of the wrong type counts as missing.
+"""Typed readers of the JSON files of a run.
 
-A run may be damaged or come from a stranger: no value read here has a type that breaks its reader.
+Runs may be damaged or untrusted: values of the wrong type count as missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PROVENANCE = {
     },
 }  # fmt: skip
 _SESSION = {"pid": int, "create_time": float, "host": str, "user": str, "started_at": str}
-#: How the model of each series is chosen.
+#: Selection of the model of each series.
 _CHOICE = {"overall": str, "per_series": bool}
 _ENSEMBLE = {
     "method": str, "metric": str, "size": int, "windows": int, "note": str, "members": [str],
@@ -33,17 +33,17 @@ _ENSEMBLE = {
 }  # fmt: skip
 _PLOTS = {"plots": [dict]}
 _PLOT = {"name": str, "kind": str, "unique_id": str, "model": str, "role": str, "files": {"*": str}}
-#: Largest number of a process.
+#: Largest process id.
 _LAST_PROCESS = 2**31 - 1
 _MOMENT = re.compile(r"[0-9T :.+Z-]{10,40}")
 
 
 def read_provenance(folder: str | Path) -> dict[str, Any]:
-    """Read a run's ``provenance.json``; the mapping ``data`` is always there."""
-    found = {"data": {}} | read_mapping(Path(folder) / "provenance.json", _PROVENANCE)
-    if not is_moment(found.get("created_at")):
-        found.pop("created_at", None)
-    return found
+    """Read a run's ``provenance.json``; the mapping ``data`` always exists."""
+    provenance = {"data": {}} | read_mapping(Path(folder) / "provenance.json", _PROVENANCE)
+    if not is_moment(provenance.get("created_at")):
+        provenance.pop("created_at", None)
+    return provenance
 
 
 def damage(path: str | Path) -> str:
@@ -55,19 +55,19 @@ def damage(path: str | Path) -> str:
     except UserError as error:
         return str(error).removeprefix(f"{path}: ")
     except ValueError as error:
-        return f"is no JSON ({error})"
+        return f"is not JSON ({error})"
     return ""
 
 
 def is_moment(text: Any) -> bool:
-    """Return whether a value can be a time as Forerun writes it."""
+    """Return whether a value looks like a time written by Forerun."""
     return isinstance(text, str) and _MOMENT.fullmatch(text) is not None
 
 
 def read_session(path: str | Path) -> dict[str, Any]:
-    """Read who works on a run; empty if nobody has said so as Forerun says it."""
-    found = read_mapping(path, _SESSION)
-    return found if 0 < found.get("pid", 0) <= _LAST_PROCESS else {}
+    """Read the record of the process that uses a run; empty if missing or invalid."""
+    record = read_mapping(path, _SESSION)
+    return record if 0 < record.get("pid", 0) <= _LAST_PROCESS else {}
 
 
 def read_ensemble(folder: str | Path) -> dict[str, Any]:
@@ -76,20 +76,19 @@ def read_ensemble(folder: str | Path) -> dict[str, Any]:
 
 
 def sealed_files(folder: str | Path) -> dict[str, str]:
-    """Read the sha256 of each file that a run's seal names, even where it is damaged itself."""
+    """Read the checksums of the files in a run's seal, even if the seal is damaged."""
     return read_mapping(Path(folder) / "SEALED", {"sha256": {"*": str}}).get("sha256", {})
 
 
 def read_plots(folder: str | Path) -> list[dict[str, Any]]:
     """Read the index of a folder of plots; empty if there is none."""
-    found = read_mapping(Path(folder) / "index.json", _PLOTS)
-    return [shaped(plot, _PLOT) for plot in found.get("plots", [])]
+    index = read_mapping(Path(folder) / "index.json", _PLOTS)
+    return [shaped(plot, _PLOT) for plot in index.get("plots", [])]
 
 
 def plot_labels(folder: str | Path, name: str) -> dict[str, str]:
-    """Return what a picture is, of what, and why of that, from the index beside it."""
-    plots = read_plots(folder)
-    found = next((plot for plot in plots if plot.get("name") == name), {})
-    of = found.get("unique_id") or found.get("model") or "all models"
-    kind = (found.get("kind") or name).replace("_", " ")
-    return {"plot": kind, "of": of, "chosen as": found.get("role") or "–"}
+    """Return the labels of a plot from the index in its folder: kind, subject, role."""
+    plot = next((plot for plot in read_plots(folder) if plot.get("name") == name), {})
+    subject = plot.get("unique_id") or plot.get("model") or "all models"
+    kind = (plot.get("kind") or name).replace("_", " ")
+    return {"plot": kind, "of": subject, "chosen as": plot.get("role") or "–"}

@@ -1,4 +1,4 @@
-"""The table of runs, read from their folders: fast enough for ten thousand of them."""
+"""The table of runs, read from their folders; fast enough for 10,000 runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from forerun.runs.json_files import read_provenance
 from forerun.runs.paths import RunPaths, run_folders
 from forerun.runs.tables import read_leaderboard_rows
 
-#: What a run's folder is looked at for, in the order of the table.
+#: Parts of a run in the table, in order.
 PARTS = {
     "config": "config.yaml",
     "models": "models",
@@ -29,14 +29,13 @@ PARTS = {
     "plots": "plots",
     "report": "report.html",
 }
-#: Marks a run that was not trained here but taken over from an old, unversioned folder.
+#: Marks a run that was migrated from an old, unversioned folder.
 IMPORTED = "imported.json"
-#: The page of all runs lies beside them.
+#: The page of all runs, in the folder of runs.
 OVERVIEW = "index.html"
 
-# A configuration as Forerun writes it has its keys at the start of lines and block lists of models
-# below them. Reading that with patterns takes a hundredth of the time of a YAML parser; any other
-# file goes to the parser.
+# A configuration written by Forerun has its keys at the start of lines and models in block lists.
+# Regular expressions read it a hundred times as fast as a YAML parser, which reads any other file.
 _CANONICAL = re.compile(r"(?:[a-z_]+:(?: [^\n]*)?\n|[ -] [^\n]*\n)+")
 _SCALARS = re.compile(r"^(horizon|max_steps|sort_metric): (\w{1,10})$", re.MULTILINE | re.ASCII)
 _LISTS = re.compile(r"^(models|baselines):(?: \[\]|((?:\n[ -] [^\n]*)*))$", re.MULTILINE)
@@ -46,7 +45,7 @@ _CREATED = re.compile(rb'\A\{\s*"created_at": "([0-9T:.+Z-]{10,40})"')
 
 @dataclass
 class Row:
-    """One run of the table.
+    """A row of the table of runs.
 
     Attributes
     ----------
@@ -54,12 +53,12 @@ class Row:
         ``complete``, ``partial``, ``failed``, ``running``, ``interrupted``, ``imported``,
         ``broken`` or ``empty``.
     parts : list of str
-        Which of config, models, metrics, predictions, plots and report are there.
-    best, metric, error : what leads the leaderboard, a model or a combination of models, and its
-        mean error in the run's own metric
+        Existing parts: config, models, metrics, predictions, plots and report.
+    best, metric, error : first model or combination on the leaderboard, with its mean error in
+        the run's own metric
     best_model : the best single model
     duration : float or None
-        Seconds spent fitting, all models together.
+        Training time of all models in seconds.
     problem : what is wrong with a broken run
     """
 
@@ -80,7 +79,7 @@ class Row:
 
     @property
     def status(self) -> str:
-        """State, number of failed models and the parts that exist, in words."""
+        """State, number of failed models and existing parts, in words."""
         words = self.state + (f" ({self.failed} failed)" if self.failed else "")
         if self.problem:
             return f"{words}: {self.problem}"
@@ -88,9 +87,9 @@ class Row:
 
 
 def scan(runs: str | Path) -> tuple[list[Row], list[str]]:
-    """Return a row per run, newest first, and the names of what in `runs` is no run.
+    """Return one row for each run, newest first, and the names in `runs` that are not runs.
 
-    Names that begin with a dot are passed over.
+    Names that begin with a dot are ignored.
     """
     entries = {entry.name: entry.path for entry in run_folders(runs)}
     try:
@@ -104,7 +103,7 @@ def scan(runs: str | Path) -> tuple[list[Row], list[str]]:
 
 
 def read_run(folder: str | Path, run_id: str | None = None) -> Row:
-    """Read one run's folder; whatever is wrong with it is said in the row."""
+    """Read the folder of a run; problems are reported in the row."""
     folder = os.fspath(folder)
     row = Row(run_id or os.path.basename(folder))
     try:
@@ -131,7 +130,7 @@ def read_run(folder: str | Path, run_id: str | None = None) -> Row:
 
 
 def _irregular(folder: str, names: set[str]) -> str | None:
-    """Name a file that is a pipe, a device or a folder; what is in it is read when it is needed."""
+    """Report a file that is a pipe, a device or a folder."""
     for name in ("provenance.json", "SEALED"):
         if name in names and not os.path.isfile(os.path.join(folder, name)):
             return f"{name} cannot be read (it is not a regular file)"
@@ -145,7 +144,7 @@ def _one_line(error: Exception, folder: str) -> str:
 
 
 def _created(folder: str, names: set[str]) -> str | None:
-    """Return when the run was created (UTC), from its provenance or else from the folder."""
+    """Return when the run was created (UTC), from its provenance or its folder's time."""
     if "provenance.json" in names:
         try:
             with open_regular(os.path.join(folder, "provenance.json"), SMALL) as file:
@@ -177,7 +176,7 @@ def _read_config(row: Row, path: str) -> None:
 
 
 def _fast(text: str) -> dict[str, Any] | None:
-    """Return the keys that the table needs from a configuration as Forerun writes it."""
+    """Return the keys for the table from a configuration written by Forerun."""
     found: dict[str, Any] = dict(_SCALARS.findall(text))
     for match in _LISTS.finditer(text):
         items = match[2] or ""
@@ -220,5 +219,5 @@ def _state(row: Row, folder: str, names: set[str]) -> str:
 
 
 def _failed_models(folder: str) -> int:
-    """Count the models of an unfinished run of which a fit has failed."""
+    """Count the models of an unfinished run with a failed fit."""
     return len(unfinished_models(RunPaths(Path(folder)), statuses=("failed",)))

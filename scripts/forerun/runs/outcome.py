@@ -1,7 +1,7 @@
-"""What became of a fit, and of a model: ``parts/<model>/<fit>.json`` and ``status/<model>.json``.
+"""Outcomes of fits and statuses of models: ``parts/<model>/<fit>.json``, ``status/<model>.json``.
 
-These files are read and written here only. A run may be damaged or come from a stranger: reading is
-bounded, and a value of the wrong type is as if it were missing.
+Only this module reads and writes these files. Runs may be damaged or untrusted: reading is bounded,
+and values of the wrong type count as missing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Self
 from forerun.base.bounded import shaped
 from forerun.base.files import read_json, write_json
 
-#: Statuses that a rerun retries: the fit failed, or the run's ``time_limit`` had passed.
+#: Statuses that a rerun retries: the fit failed, or was skipped as ``time_limit`` had passed.
 UNFINISHED = ("failed", "skipped")
 STATUSES = ("ok", *UNFINISHED)
 
@@ -24,26 +24,26 @@ _SHAPE = {
     "reused_from": str, "gpu": str, "usage": {"*": float}, "model": str, "train_seconds": float,
     "cv_seconds": float, "scores": {"*": float}, "error": {"class": str, "message": str},
 }  # fmt: skip
-#: Left out of a file where there is nothing to say.
+#: Keys that are omitted if empty.
 _OPTIONAL = ("cpu_seconds", "gpu", "usage", "scores")
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a fit failed: the class of the error, and its message."""
+    """The class and message of the error of a fit."""
 
     kind: str = ""
     message: str = ""
 
     @property
     def reason(self) -> str:
-        """The message, or what else there is to say."""
+        """The message, or the class if there is none."""
         return self.message or self.kind or "no reason given"
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Record:
-    """What both files hold."""
+    """Common content of both files."""
 
     status: str
     error: Failure | None = None
@@ -56,14 +56,14 @@ class _Record:
 
     @classmethod
     def of(cls, value: Any) -> Self | None:
-        """Return the record that a mapping of JSON describes; None without a valid status."""
-        found = shaped(value, _SHAPE)
-        if found.get("status") not in STATUSES:
+        """Return the record from a JSON value; None without a valid status."""
+        record = shaped(value, _SHAPE)
+        if record.get("status") not in STATUSES:
             return None
-        if (error := found.pop("error", None)) is not None:
-            found["error"] = Failure(error.get("class", ""), error.get("message", ""))
+        if (error := record.pop("error", None)) is not None:
+            record["error"] = Failure(error.get("class", ""), error.get("message", ""))
         names = {each.name for each in fields(cls)}
-        return cls(**{name: item for name, item in found.items() if name in names})
+        return cls(**{name: item for name, item in record.items() if name in names})
 
     @classmethod
     def read(cls, path: str | Path) -> Self | None:
@@ -71,10 +71,10 @@ class _Record:
         return cls.of(read_json(path))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the record as its JSON file holds it."""
+        """Return the content of the JSON file."""
         error = {"class": self.error.kind, "message": self.error.message} if self.error else None
-        found = asdict(self) | {"error": error}
-        return {k: v for k, v in found.items() if k not in _OPTIONAL or v not in (None, {})}
+        record = asdict(self) | {"error": error}
+        return {k: v for k, v in record.items() if k not in _OPTIONAL or v not in (None, {})}
 
     def write(self, path: str | Path) -> None:
         write_json(path, self.as_dict())
@@ -85,24 +85,24 @@ class _Record:
 
     @property
     def reason(self) -> str:
-        """Why it is not ok, in words."""
+        """Why the status is not ok, in words."""
         return (self.error or Failure()).reason
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome(_Record):
-    """What became of a fit.
+    """Outcome of a fit.
 
     Attributes
     ----------
-    status : ``ok``, ``failed``, or ``skipped`` when the run's ``time_limit`` had passed
+    status : ``ok``, ``failed``, or ``skipped`` if the run's ``time_limit`` had passed
     stage : ``train_model`` or ``cross_validate``
-    log : path of its log
-    attempts : how many times it was tried in a row, this time included
-    seconds : how long it took; ``cpu_seconds``: of computing
-    reused_from : the run whose equal fit was taken
-    gpu : the GPU that it was bound to
-    usage : what Snakemake could not measure, as columns of a benchmark file
+    log : path of the log
+    attempts : number of consecutive attempts, including this one
+    seconds, cpu_seconds : elapsed time and CPU time
+    reused_from : run whose equal fit was reused
+    gpu : GPU that was used
+    usage : figures that Snakemake could not measure, as columns of a benchmark file
     """
 
     seconds: float = 0.0
@@ -114,14 +114,14 @@ class Outcome(_Record):
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStatus(_Record):
-    """What became of a model: of its final fit and its back-tests together.
+    """Status of a model, from its final fit and its folds.
 
     Attributes
     ----------
-    stage, error, log : of the fit that failed
-    attempts : the most of any of its fits
-    train_seconds, cv_seconds : of the final fit, and of all back-tests
-    scores : mean of each metric; None where it is not defined
+    stage, error, log : of the failed fit
+    attempts : maximum over its fits
+    train_seconds, cv_seconds : time of the final fit, and of all folds
+    scores : mean of each metric; None if undefined
     """
 
     model: str = ""

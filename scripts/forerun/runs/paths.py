@@ -1,4 +1,4 @@
-"""The paths inside a run folder, and valid run ids."""
+"""Paths inside a run folder, and run ids."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ MODEL = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
 def check_run_id(run_id: str) -> str:
-    """Return `run_id` if it can name a run; refuse it in one line otherwise."""
+    """Return `run_id` if it is valid; otherwise refuse it."""
     if not re.fullmatch(RUN_ID, str(run_id)):
         raise UserError(
-            f"run id '{run_id}' is not possible: use letters, digits, '_', '.' and '-' "
-            "(at most 100, beginning with a letter or digit)"
+            f"run id '{run_id}' is invalid: use letters, digits, '_', '.' and '-' "
+            "(at most 100, starting with a letter or digit)"
         )
     return str(run_id)
 
 
 def runs_folder(output_dir: str | None) -> str:
-    """Return the folder of runs, as rules name it."""
+    """Return the folder of runs as used in rules."""
     if not output_dir:
         return "runs"
     check_path("output_dir", output_dir)
@@ -35,7 +35,7 @@ def runs_folder(output_dir: str | None) -> str:
 
 
 def new_run_id(runs: str | Path, now: datetime | None = None) -> str:
-    """Return ``run_YYYYMMDD_HHMMSS`` (local time); ``_2``, ``_3``... if that exists."""
+    """Return ``run_YYYYMMDD_HHMMSS`` (local time), with ``_2``, ``_3``... if it exists."""
     return free_run_id(runs, (now or datetime.now()).strftime("run_%Y%m%d_%H%M%S"))
 
 
@@ -49,7 +49,7 @@ def free_run_id(runs: str | Path, base: str) -> str:
 
 
 def claim_run_id(runs: str | Path) -> str:
-    """Return a new automatic run id whose folder this call made: no other call gets it."""
+    """Return a new automatic run id and create its folder, so that no other call gets it."""
     while True:
         run_id = new_run_id(runs)
         try:
@@ -61,7 +61,7 @@ def claim_run_id(runs: str | Path) -> str:
 
 @dataclass(frozen=True)
 class RunPaths:
-    """The paths inside one run folder (see ``README.md``, "The run folder")."""
+    """Paths inside a run folder (see ``README.md``, "The run folder")."""
 
     folder: Path
 
@@ -124,11 +124,11 @@ class RunPaths:
         return self.folder / f"cv_results_{name}.csv"
 
     def existing_cv_results(self, name: str) -> Path:
-        """Where the back-tests of a model lie, also in a run of an earlier version."""
+        """Path of the cross-validation results of a model, also in runs of earlier versions."""
         return _existing([self.cv_results(spelling) for spelling in spellings(name)])
 
     def existing_predictions(self, name: str) -> Path:
-        """Where the forecasts of a model lie, also in a run of an earlier version."""
+        """Path of the forecasts of a model, also in runs of earlier versions."""
         return _existing([self.predictions / f"{spelling}.csv" for spelling in spellings(name)])
 
     def status(self, name: str) -> Path:

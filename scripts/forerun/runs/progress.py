@@ -1,32 +1,32 @@
-"""How far the fits of a run have come, from the files in its folder.
+"""Progress of the fits of a run, from the files in its folder.
 
-Jobs keep a small file up to date while they train and write an outcome when they end, so the jobs
-of a cluster are seen as well.
+Jobs, including those on a cluster, update a small file while they train and write an outcome when
+they end.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from forerun.base.errors import UserError
-from forerun.base.files import read_mapping
+from forerun.base.files import read_mapping, write_json
 from forerun.base.text import brief, clean
 from forerun.config.frozen import read_frozen
 from forerun.runs.fit import Fit, fits
 from forerun.runs.paths import RunPaths
 
 WAITING, RUNNING, OK, FAILED, STOPPED = "waiting", "running", "done", "failed", "stopped"
-#: States of fits that a rerun retries; one is stopped when the run's ``time_limit`` has passed.
+#: Status of the outcome -> state, for fits that a rerun retries.
 _UNFINISHED = {"failed": FAILED, "skipped": STOPPED}
 _SHAPE = {"step": int, "max_steps": int, "loss": float, "elapsed": float}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Steps of training, the loss, and the seconds so far."""
+    """Training step, loss and elapsed seconds of a fit."""
 
     step: int = 0
     max_steps: int = 0
@@ -35,9 +35,13 @@ class Progress:
 
     @classmethod
     def read(cls, path: str | Path) -> Progress | None:
-        """Read the file of a fit that is training; None if it is missing or damaged."""
-        found = read_mapping(path, _SHAPE)
-        return cls(**found) if found else None
+        """Read the progress file of a fit; None if it is missing or damaged."""
+        record = read_mapping(path, _SHAPE)
+        return cls(**record) if record else None
+
+    def write(self, path: str | Path, **labels: str) -> None:
+        """Write the progress file of a fit with `labels` and the current time."""
+        write_json(path, labels | asdict(self) | {"updated_at": time.time()})
 
     @property
     def words(self) -> str:
@@ -48,12 +52,12 @@ class Progress:
 
     @property
     def share(self) -> float:
-        """How much is done, from 0 to 1."""
+        """Completed share, from 0 to 1."""
         return min(1.0, self.step / self.max_steps) if self.max_steps else 0.0
 
     @property
     def remaining(self) -> float | None:
-        """Seconds left; None until a step has been made."""
+        """Estimated seconds left; None before the first step."""
         if not 0 < self.step <= self.max_steps:
             return None
         return self.elapsed / self.step * (self.max_steps - self.step)
@@ -61,12 +65,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class FitState:
-    """A fit, its state and how far it has come.
+    """State and progress of a fit.
 
     Attributes
     ----------
-    reason, log : why it has failed or was stopped, and the path of its log
-    is_old : whether its outcome is from before the call that is watched
+    reason, log : why it failed or was stopped, and the path of its log
+    is_old : whether its outcome is older than the call
     """
 
     fit: Fit
@@ -82,7 +86,7 @@ class FitState:
 
     @property
     def share(self) -> float:
-        """How much of its work is done, from 0 to 1."""
+        """Completed share, from 0 to 1."""
         return 1.0 if self.state in (OK, FAILED) else self.progress.share
 
     @property
@@ -91,12 +95,12 @@ class FitState:
 
 
 def survey(folder: str | Path, since: float = 0.0) -> list[FitState]:
-    """Return the state of each fit of a run; none before the run is frozen.
+    """Return the state of each fit of a run; empty before the run is frozen.
 
     Parameters
     ----------
-    since : time stamp; outcomes from before it are old (a failed fit is retried), and progress from
-        before it was left by a call that was killed
+    since : start of the call; older outcomes of failed fits will be retried, and older progress
+        files were left by a killed call
     """
     run = RunPaths(Path(folder))
     try:
@@ -110,20 +114,20 @@ def _look(fit: Fit, since: float) -> FitState:
     ended = _written(fit.outcome_path) if outcome else 0.0
     moved = _written(fit.progress_path) if progress else 0.0
     if progress and moved >= since and moved > ended:
-        # Its clock may be another machine's: the time since then is that of the file's own stamp.
+        # Elapsed time may come from another machine's clock; the rest is from the file's time.
         elapsed = progress.elapsed + max(0.0, time.time() - moved)
         return FitState(fit, RUNNING, replace(progress, elapsed=elapsed))
-    found = FitState(fit, is_old=0 < ended < since)
+    waiting = FitState(fit, is_old=0 < ended < since)
     if outcome is None:
-        return found
+        return waiting
     last = Progress(loss=progress.loss if progress else None, elapsed=outcome.seconds)
     if fit.is_completed():
-        return replace(found, state=OK, progress=last)
-    if outcome.is_ok or found.is_old:
-        return found
+        return replace(waiting, state=OK, progress=last)
+    if outcome.is_ok or waiting.is_old:
+        return waiting
     reason, log = clean(outcome.reason), clean(outcome.log or "")
     state = _UNFINISHED[outcome.status]
-    return replace(found, state=state, progress=last, reason=reason, log=log)
+    return replace(waiting, state=state, progress=last, reason=reason, log=log)
 
 
 def _written(path: Path) -> float:
@@ -134,24 +138,24 @@ def _written(path: Path) -> float:
 
 
 def state_of(states: Iterable[FitState]) -> str:
-    """Return the state of a model from those of its fits."""
-    found = {each.state for each in states}
+    """Return the state of a model from the states of its fits."""
+    distinct = {each.state for each in states}
     for state in (FAILED, RUNNING, STOPPED):
-        if state in found:
+        if state in distinct:
             return state
-    return OK if found == {OK} else WAITING
+    return OK if distinct == {OK} else WAITING
 
 
 def share(states: Collection[FitState]) -> float:
-    """Return how much of all work is done, from 0 to 1; each fit counts the same."""
+    """Return the completed share of all fits, from 0 to 1, with equal weights."""
     return sum(each.share for each in states) / len(states) if states else 0.0
 
 
 def time_left(states: Collection[FitState]) -> float | None:
-    """Estimate the seconds until all fits are done; None while nothing tells how long one takes.
+    """Estimate the seconds until all fits are completed; None before the first durations are known.
 
-    A fit takes as long as others of its model, or else as the mean of all; as many run side by side
-    as do now.
+    The duration of a fit is estimated by the mean over its model, or over all fits; the number of
+    parallel fits is assumed to stay the same.
     """
     seen = [each for each in states if each.elapsed and each.share and not each.is_old]
     if not seen:
@@ -159,7 +163,7 @@ def time_left(states: Collection[FitState]) -> float | None:
     durations: dict[str, list[float]] = {}
     for each in seen:
         durations.setdefault(each.fit.model, []).append(each.elapsed / each.share)
-    every = [seconds for found in durations.values() for seconds in found]
+    every = [seconds for values in durations.values() for seconds in values]
     total = 0.0
     for each in (each for each in states if each.state in (WAITING, RUNNING)):
         like = durations.get(each.fit.model, every)

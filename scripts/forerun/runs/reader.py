@@ -22,14 +22,14 @@ from forerun.runs.tables import read_cv_results, read_leaderboard, read_metrics,
 
 
 class RunReader:
-    """The content of a run folder. Tables are read on first access.
+    """The content of a run folder; tables are read on first access.
 
     Attributes
     ----------
     folder : Path
         The run's folder.
     paths : RunPaths
-        Where everything in it lies.
+        Paths inside the folder.
     """
 
     def __init__(self, folder: str | Path):
@@ -38,12 +38,17 @@ class RunReader:
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Open a run folder for reading; a :class:`UserError` if there is no run.
+        """Open a run folder for reading.
 
         Parameters
         ----------
         path : str or Path
             The folder, such as ``runs/exp1``.
+
+        Raises
+        ------
+        UserError
+            The folder is not a run.
         """
         folder = Path(path)
         if not is_frozen(folder):
@@ -51,7 +56,7 @@ class RunReader:
             existing = [entry.parent.name for entry in folder.parent.glob("*/config.yaml")]
             hint = suggest(folder.name, existing)
             raise UserError(
-                f"'{folder}' is no run: it {what}{hint}; give a folder such as runs/exp1"
+                f"'{folder}' is not a run: it {what}{hint}; use a folder such as runs/exp1"
             )
         return cls(folder)
 
@@ -62,17 +67,17 @@ class RunReader:
 
     @property
     def state(self) -> str:
-        """As in the table of runs: complete, partial, failed, running, interrupted..."""
+        """State as in the table of runs: complete, partial, failed, running, interrupted..."""
         return read_run(self.folder, self.run_id).state
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The frozen configuration, as it was recorded."""
+        """The frozen configuration as recorded."""
         return read_recorded(self.paths.config)
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
-        """When and from what the run was made."""
+        """Provenance of the run: time, data, versions."""
         return read_provenance(self.folder)
 
     @property
@@ -82,60 +87,60 @@ class RunReader:
 
     @cached_property
     def statuses(self) -> dict[str, ModelStatus]:
-        """What became of each model whose fits have ended."""
-        found = {model: ModelStatus.read(self.paths.status(model)) for model in self.models}
-        return {model: status for model, status in found.items() if status}
+        """Status of each model that has ended."""
+        statuses = {model: ModelStatus.read(self.paths.status(model)) for model in self.models}
+        return {model: status for model, status in statuses.items() if status}
 
     @property
     def status(self) -> dict[str, dict[str, Any]]:
-        """For each model that has ended: ``status``, ``error``, seconds, memory."""
+        """Status of each model that has ended as a dictionary: ``status``, ``error``, seconds..."""
         return {model: status.as_dict() for model, status in self.statuses.items()}
 
     @property
     def failed(self) -> dict[str, str]:
-        """The models that failed, each with the reason."""
+        """Failed models, each with the reason."""
         ended = self.statuses.items()
         return {model: status.reason for model, status in ended if status.status == "failed"}
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """``unique_id, ds, y`` and exogenous columns, up to each series' last observation."""
+        """``unique_id, ds, y`` and exogenous columns up to the last observation of each series."""
         frame = read_data(self.paths.data)
-        known = frame["y"].notna()
-        # Rows after a series' end only carry known future values.
-        return frame[known[::-1].groupby(frame["unique_id"], observed=True).cummax()[::-1]]
+        observed = frame["y"].notna()
+        # Later rows have only known future values.
+        return frame[observed[::-1].groupby(frame["unique_id"], observed=True).cummax()[::-1]]
 
     @cached_property
     def leaderboard(self) -> pd.DataFrame:
-        """One row per model, best first."""
+        """One row for each model, best first."""
         return read_leaderboard(self._existing(self.paths.leaderboard))
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """``unique_id, metric`` and a column per model: means over the windows."""
+        """``unique_id, metric`` and one column for each model: means over the windows."""
         return read_metrics(self._existing(self.paths.metrics))
 
     @cached_property
     def cv_results(self) -> pd.DataFrame:
-        """Back-tests of all models: ``unique_id, ds, cutoff, y``, a column per model, intervals."""
+        """Cross-validation results: ``unique_id, ds, cutoff, y``, columns of models, intervals."""
         frames = [self.cv_results_of(model) for model in self.models]
         return merge([f for f in frames if len(f)], ["unique_id", "ds", "cutoff", "y"])
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
-        """Forecasts of all models, ``ensemble`` and ``per_series``: ``unique_id, ds``, columns."""
+        """Forecasts: ``unique_id, ds``, columns of models, ``ensemble`` and ``per_series``."""
         frames = [self.predictions_of(name) for name in [*self.models, *COMBINED]]
         return merge([f for f in frames if len(f)], ["unique_id", "ds"])
 
     def cv_results_of(self, model: str) -> pd.DataFrame:
-        """Return the back-tests of one model; no rows if there are none."""
+        """Return the cross-validation results of one model; empty if there are none."""
         model = current(model)
         path = self.paths.existing_cv_results(model)
         keys = ["unique_id", "ds", "cutoff", "y", model]
         return read_cv_results(path) if path.is_file() else pd.DataFrame(columns=keys)
 
     def predictions_of(self, model: str) -> pd.DataFrame:
-        """Return the forecasts of one model, of ``per_series`` or ``ensemble``; no rows if none."""
+        """Return forecasts of a model, ``per_series`` or ``ensemble``; empty if there are none."""
         path = self.paths.existing_predictions(current(model))
         return (
             read_predictions(path) if path.is_file() else pd.DataFrame(columns=["unique_id", "ds"])
@@ -143,7 +148,7 @@ class RunReader:
 
     @property
     def ranked(self) -> list[str]:
-        """Names of all models, best first where they are ranked."""
+        """Names of all models, best first if they are ranked."""
         if not self.paths.leaderboard.is_file():
             return self.models
         return [str(model) for model in self.leaderboard["model"]]
@@ -160,7 +165,7 @@ class RunReader:
 
 
 def merge(frames: list[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
-    """Put frames with the same rows side by side."""
+    """Merge frames with the same rows on their keys."""
     if not frames:
         return pd.DataFrame(columns=keys)
     first, *others = frames

@@ -1,9 +1,8 @@
-"""Checksums of what is made from a sealed run: forecasts, plots, the report, pictures of series.
+"""Checksums of files derived from a run: forecasts, plots, the report, comparisons.
 
-These can be made again at any time, so the seal does not cover them. Whenever they are made, their
-checksums are written to ``checksums/<what>.json`` in the run. A record is written before its files
-appear under their names, marked as not complete, and again afterwards: whenever a process is
-killed, the record tells the truth about the files that exist.
+They can be made again at any time, so the seal does not cover them. Their checksums are written to
+``checksums/<what>.json`` in the run. A record is written before its files are published, marked as
+incomplete, and again afterwards, so it is correct even if the process is killed in between.
 """
 
 from __future__ import annotations
@@ -20,19 +19,19 @@ from typing import Any
 from forerun.base.files import place, read_json, sha256, write_json
 from forerun.base.publishing import TEMPORARY, new_folder, scratch_folder
 
-#: What is recorded, relative to the run's folder; a folder stands for everything in it.
+#: Recorded files and folders, relative to the run's folder.
 CLASSES = ("predictions", "plots", "report.html", "inference", "comparisons")
-#: The folder of the records.
+#: Folder of the records.
 FOLDER = "checksums"
-#: Files that tools leave in folders and that say nothing about the run.
+#: Files of tools that are not part of a run.
 IGNORED = (".snakemake_timestamp", ".DS_Store")
-#: What has no checksum: it says how a run was made, and may be written to at any time.
+#: Files and folders without checksums: they document how a run was made and may change.
 UNCHECKED = (FOLDER, "SEALED", "logs", "benchmarks", "imported.json")
 
 
 @dataclass
 class Checked:
-    """How the files of one class compare with their records, by name."""
+    """Comparison of the files of one class with their records."""
 
     recorded: int = 0
     missing: list[str] = field(default_factory=list)
@@ -42,7 +41,7 @@ class Checked:
 
     @property
     def wrong(self) -> list[str]:
-        """Every difference on a separate line."""
+        """One line for each difference."""
         kinds = {"missing": self.missing, "changed": self.changed, "extra": self.extra}
         return [f"{kind}: {name}" for kind, names in kinds.items() for name in names]
 
@@ -57,12 +56,12 @@ def record_path(run: str | Path, what: str) -> Path:
 
 @contextmanager
 def recorded_folder(run: str | Path, what: str) -> Iterator[Path]:
-    """Yield a temporary folder to fill; on success it becomes ``<run>/<what>``, recorded.
+    """Yield a temporary folder to fill; on success it becomes ``<run>/<what>`` and is recorded.
 
     Raises
     ------
     FileExistsError
-        The folder exists, at the start or by the end: :func:`forerun.base.publishing.new_folder`.
+        The folder exists, see :func:`forerun.base.publishing.new_folder`.
     """
     run = Path(run)
     with new_folder(run / what) as temporary:
@@ -74,13 +73,13 @@ def recorded_folder(run: str | Path, what: str) -> Iterator[Path]:
 
 @contextmanager
 def recorded_files(run: str | Path, folder: str, what: str) -> Iterator[Path]:
-    """Yield a temporary folder; on success its files are put into ``<run>/<folder>``, recorded.
+    """Yield a temporary folder; on success its files are moved to ``<run>/<folder>`` and recorded.
 
-    Files of the same name are replaced: these are pictures and pages that are made again.
+    Existing files with the same names are replaced.
 
     Parameters
     ----------
-    folder : relative to the run; ``.`` is the run's own
+    folder : path relative to the run; ``.`` for the run's folder
     what : name of the record
     """
     run = Path(run)
@@ -100,7 +99,7 @@ def _write(run: Path, what: str, sums: dict[str, str], complete: bool) -> None:
 
 
 def _files(folder: Path) -> list[str]:
-    """Return all files and links below a folder, relative and sorted; links are not followed."""
+    """Return files and links below a folder, without temporary and ignored ones, sorted."""
     found = []
     for where, folders, names in os.walk(folder):
         links = [name for name in folders if os.path.islink(os.path.join(where, name))]
@@ -117,7 +116,7 @@ def _files(folder: Path) -> list[str]:
 
 
 def derived_files(run: str | Path) -> list[str]:
-    """Return every file that exists of what is recorded, relative to the run's folder."""
+    """Return all existing files of the recorded classes, relative to the run's folder."""
     run, found = Path(run), []
     for what in CLASSES:
         if (run / what).is_dir() and not (run / what).is_symlink():
@@ -128,7 +127,7 @@ def derived_files(run: str | Path) -> list[str]:
 
 
 def strays(run: str | Path, frozen: tuple[str, ...]) -> list[str]:
-    """Return the files that belong neither to what is frozen nor to what is recorded."""
+    """Return the files that are neither frozen nor of a recorded class."""
     run, found = Path(run), []
     places = {*frozen, *CLASSES, *UNCHECKED}
     for path in run.iterdir():
@@ -142,17 +141,17 @@ def strays(run: str | Path, frozen: tuple[str, ...]) -> list[str]:
 
 
 def unrecorded(run: str | Path) -> list[str]:
-    """Return the files without a record: an earlier version has made them."""
+    """Return the derived files without a record, made by an earlier version."""
     sums, _, _ = _recorded(Path(run))
     return [name for name in derived_files(run) if name not in sums]
 
 
 def check(run: str | Path, tolerated: list[str] | None = None) -> dict[str, Checked]:
-    """Compare what has been made from a run with its records, class by class.
+    """Compare the derived files of a run with their records, by class.
 
     Parameters
     ----------
-    tolerated : files that need no record; None if no file needs one (a seal of an earlier version)
+    tolerated : files that need no record; None if no file does (seals of earlier versions)
     """
     run = Path(run)
     found = {what: Checked() for what in CLASSES}
@@ -187,12 +186,12 @@ def _class(name: str) -> str:
 
 
 def same(run: Path, name: str, expected: str) -> bool:
-    """Return whether a file of a run has the checksum, and no link has taken its place."""
+    """Return whether a file of a run has the checksum and is not a link."""
     return not is_linked(run, name) and sha256(run / name) == expected
 
 
 def is_linked(run: Path, name: str) -> bool:
-    """Return whether a path in a run is no regular file, or is reached through a link."""
+    """Return whether a path in a run is not a regular file or leads through a link."""
     parts = Path(name).parts
     if any((run / Path(*parts[:number])).is_symlink() for number in range(1, len(parts) + 1)):
         return True
@@ -203,7 +202,7 @@ def is_linked(run: Path, name: str) -> bool:
 
 
 def _recorded(run: Path) -> tuple[dict[str, str], set[str], list[str]]:
-    """Read all records: checksums by file, files of records that are not complete, damaged ones."""
+    """Read all records; return checksums by file, files of incomplete records, damaged records."""
     sums: dict[str, str] = {}
     unfinished: set[str] = set()
     damaged = []
@@ -225,7 +224,7 @@ def _recorded(run: Path) -> tuple[dict[str, str], set[str], list[str]]:
 
 
 def _is_plausible(name: Any, value: Any) -> bool:
-    """Return whether an entry of a record names a file of a class of this run."""
+    """Return whether an entry of a record is a file of a recorded class inside the run."""
     inside = isinstance(name, str) and name and not os.path.isabs(name)
     if not inside or ".." in Path(name).parts or not isinstance(value, str):
         return False

@@ -1,7 +1,7 @@
-"""Refusals: what a job of a run has said the user must fix, for the exit code of the call.
+"""Refusals: user errors reported by jobs, for the exit code of the call.
 
-A refused job leaves ``logs/<rule>.refused.json`` beside its log, with the message and the time.
-It is removed when the job, or a call on the run, starts again.
+A refused job writes ``logs/<rule>.refused.json`` beside its log, with the message and the time. It
+is removed when the job or a call on the run starts again.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _ENDING = ".refused.json"
 
 
 def path_of(log: str | Path) -> Path:
-    """Return where a job with this log leaves its refusal."""
+    """Return the path of the refusal of a job with this log."""
     return Path(str(log).removesuffix(".log") + _ENDING)
 
 
 def write(log: str | Path, message: str) -> None:
-    """Leave the refusal of a job; a machine that refuses to write does not get in the way."""
+    """Write the refusal of a job; errors while writing are ignored."""
     with suppress(OSError):
         write_json(path_of(log), {"message": message, "at": now()})
 
@@ -40,5 +40,5 @@ def clear_run(run: str | Path) -> None:
 
 
 def is_refused(run: str | Path) -> bool:
-    """Tell whether a job of the run was refused since :func:`clear_run`."""
+    """Return whether a job of the run was refused since :func:`clear_run`."""
     return any(Path(run, "logs").rglob(f"*{_ENDING}"))

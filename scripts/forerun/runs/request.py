@@ -1,8 +1,8 @@
-"""What one call asks for: the settings of the runs that it is about.
+"""The settings of the runs of one call.
 
-The settings of a run are those frozen in its config.yaml. A run that does not exist yet gets the
-configuration of this call, with config/experiments/<run_id>.yaml laid over it. Where another
-workflow uses the rules as a module, its `config` for the module is all that counts.
+The settings of an existing run are frozen in its config.yaml. A new run gets the configuration of
+the call, merged with config/experiments/<run_id>.yaml. If another workflow uses the rules as a
+module, only its `config` for the module is used.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _TABLES = ("data_file", "static_file", "futr_file")
 
 @dataclass
 class Request:
-    """The settings that a call asks for, and those of the runs that exist; each is found once.
+    """Requested settings of a call and settings of its runs, cached.
 
     Attributes
     ----------
-    folder : where runs are read
-    config : the configuration that new runs start from, without experiments
-    layers : where its values are from; None where another workflow gives the configuration
-    cores : shared by the fits of a run; None where each job has cores of its own
-    is_planning : a job takes what was planned: only the plan is checked
+    folder : folder of runs
+    config : configuration of new runs, without experiments
+    layers : origin of the configuration; None if another workflow provides it
+    cores : cores shared by the fits of a run; None if each job has separate cores
+    is_planning : whether settings are checked; jobs use the settings of the plan
     """
 
     folder: Path
@@ -48,25 +48,25 @@ class Request:
     is_planning: bool = True
     _asked: dict[str, dict[str, Any]] = field(default_factory=dict)
     _settings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    #: By what is asked for: many runs ask for the same.
+    #: Resolved settings by requested settings, which many runs share.
     _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def run(self, run_id: str) -> RunPaths:
         return RunPaths(self.folder / run_id)
 
     def default_run(self) -> str:
-        """Return the run that is made if none is named: ``run_id``, or a new automatic one."""
+        """Return the id of the run if none is named: ``run_id``, or a new automatic id."""
         if self.config.get("run_id"):
             return paths.check_run_id(self.config["run_id"])
         return paths.new_run_id(self.folder)
 
     def asked(self, run_id: str) -> dict[str, Any]:
-        """Return what is asked for beyond config/config.yaml: files, experiment, options."""
+        """Return the settings requested beyond config/config.yaml: files, experiment, options."""
         if self.layers is None:
             return dict(self.config)
         if run_id not in self._asked:
             for both in self.layers.disagreements(run_id) if self.is_planning else []:
-                note = f"run '{run_id}': {both}; the former is taken"
+                note = f"run '{run_id}': {both}; the former is used"
                 complain(note, before="forerun: note: ")
             self._asked[run_id] = self.layers.named(run_id)
         return self._asked[run_id]
@@ -82,9 +82,9 @@ class Request:
     def _new(self, run_id: str) -> dict[str, Any]:
         asked = self.asked(run_id)
         if (key := repr(asked)) not in self._resolved:
-            found = resolve({**self.config, **asked})
-            found["threads"] = found["threads"] or threads.share(self.cores or 1, found)
-            self._resolved[key] = found
+            settings = resolve({**self.config, **asked})
+            settings["threads"] = settings["threads"] or threads.share(self.cores or 1, settings)
+            self._resolved[key] = settings
         return self._resolved[key] | {"run_id": run_id}
 
     def _frozen(self, run_id: str) -> dict[str, Any]:
@@ -96,7 +96,7 @@ class Request:
         return frozen
 
     def operational(self, run_id: str, key: str) -> Any:
-        """Return how this call wants a run carried out: never what the run's own folder says."""
+        """Return an operational setting of this call; the run's own configuration is ignored."""
         value = {**self.config, **self.asked(run_id)}.get(key, schema.defaults()[key])
         if (name := f"{key}={value!r}") not in self._resolved:
             self._resolved[name] = resolve({key: value})
@@ -107,22 +107,22 @@ class Request:
         return {spec.name: spec for spec in specs(self.settings(run_id))}
 
     def tables(self, run_id: str) -> dict[str, str]:
-        """Return the tables that a run is made of, by key; refuse one that is missing."""
+        """Return the source tables of a run, by key; refuse missing ones."""
         settings = self.settings(run_id)
-        found = {"data_file": settings["data_file"] or str(DATA)}
-        found |= {key: settings[key] for key in _TABLES[1:] if settings[key]}
-        for key, path in found.items():
+        tables = {"data_file": settings["data_file"] or str(DATA)}
+        tables |= {key: settings[key] for key in _TABLES[1:] if settings[key]}
+        for key, path in tables.items():
             check_path(key, path)
-            if self.layers is not None and not Path(path).is_file():  # a workflow may make its own
+            if self.layers is not None and not Path(path).is_file():  # another workflow may make it
                 what = "is a folder" if Path(path).is_dir() else "does not exist"
                 raise UserError(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
-        return found
+        return tables
 
     def plot_series(self, run_id: str) -> int:
-        """Return how many series are drawn: as asked for now, else as when the run was made.
+        """Return the number of series to plot: of this call, otherwise of the run's configuration.
 
-        The schema bounds the number, so a received run can ask for it, and a run that is named
-        without its configuration is not drawn again.
+        It is safe to use the value of an untrusted run as the schema bounds it; and plots of a run
+        are not made again if it is named without its configuration.
         """
         run = self.run(run_id)
         if "plot_series" in self.asked(run_id) or not state.is_frozen(run.folder):
@@ -130,9 +130,9 @@ class Request:
         return int(read_recorded(run.config)["plot_series"])
 
     def fast_models(self) -> str:
-        """Return a pattern of the models that take seconds, however they are called."""
-        found = {n for e in ENGINES.values() if e.local for n in catalog.names(e.name)}
+        """Return a regular expression for the names of models that train within seconds."""
+        fast = {n for e in ENGINES.values() if e.local for n in catalog.names(e.name)}
         for item in [*self.config.get("baselines", ()), *self.config.get("models", ())]:
-            if isinstance(item, dict) and item.get("model") in found:
-                found.add(str(item.get("name")))
-        return "|".join(map(re.escape, sorted(found)))
+            if isinstance(item, dict) and item.get("model") in fast:
+                fast.add(str(item.get("name")))
+        return "|".join(map(re.escape, sorted(fast)))

@@ -1,4 +1,4 @@
-"""Reading ``data.parquet``, the table that a run was made from."""
+"""Reading ``data.parquet``, the frozen data of a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_data(
     Raises
     ------
     Damaged
-        It is not such a table.
+        The file is not a valid table.
     """
     import pandas as pd
     from pyarrow import ArrowException
@@ -33,9 +33,9 @@ def read_data(
 
 
 def read_history(path: str | Path) -> pd.DataFrame:
-    """Read ``unique_id``, ``ds``, ``y``: the rows with a value.
+    """Read ``unique_id``, ``ds`` and ``y`` of the rows with a target.
 
-    Names are categories: a tenth of the time and less than half of the memory of many rows of text.
+    Names are categories, which takes a tenth of the time and less than half of the memory.
     """
     from pyarrow import ArrowException, parquet
 
@@ -46,8 +46,8 @@ def read_history(path: str | Path) -> pd.DataFrame:
     except ArrowException as error:
         raise _damaged(path, error) from None
     frame = table.to_pandas(use_threads=False)
-    known = frame["y"].notna()
-    return frame if known.all() else frame[known].reset_index(drop=True)
+    observed = frame["y"].notna()
+    return frame if observed.all() else frame[observed].reset_index(drop=True)
 
 
 def _damaged(path: str | Path, error: Exception) -> Damaged:

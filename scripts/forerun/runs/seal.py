@@ -1,4 +1,4 @@
-"""Sealing a run: record the sha256 of every frozen file; later report what has changed."""
+"""Sealing of runs: record the sha256 of all frozen files, and verify them later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from forerun.base.files import TEMPORARY, json_text, read_json, sha256, write_js
 from forerun.runs import records
 from forerun.runs.records import IGNORED
 
-#: What is frozen, relative to the run's folder; a folder stands for everything in it.
+#: Frozen files and folders, relative to the run's folder.
 PARTS = (
     "config.yaml",
     "data.parquet",
@@ -44,13 +44,13 @@ def frozen_files(folder: str | Path) -> Iterator[str]:
 
 
 def _is_temporary(path: Path, folder: Path) -> bool:
-    """Return whether a path is what a killed process left of a file or folder it was writing."""
+    """Return whether a path is a temporary file or folder left by a killed process."""
     return any(part.startswith(TEMPORARY) for part in path.relative_to(folder).parts)
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left half-written; nobody may be working on the run."""
-    parts = (*PARTS, "benchmarks")  # figures of jobs may just be written: that is tried again
+    """Remove temporary files that killed processes left; the run must not be in use."""
+    parts = (*PARTS, "benchmarks")  # a correction of benchmark files that fails is retried
     places = [folder, *(path for part in parts for path in folder.glob(f"{part}/**/"))]
     for place in places:
         for left in place.glob(f"{TEMPORARY}*"):
@@ -58,25 +58,25 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink(missing_ok=True)
-    for name in ("inference", "comparisons", records.FOLDER):  # predict works without a session
+    for name in ("inference", "comparisons", records.FOLDER):  # predict does not need a session
         publishing.sweep(folder / name)
 
 
 def seal(folder: str | Path, sealed: str | Path, failed: list[str]) -> None:
-    """Write ``SEALED``: when, the models that were accepted as failed, and each file's sha256.
+    """Write ``SEALED``: time, accepted failures, and the sha256 of each frozen file.
 
     Raises
     ------
     UserError
-        A frozen file is a link: what it points at could change.
+        A frozen file is a link, whose target could change.
     """
     folder = Path(folder)
     sweep(folder)
     names = list(frozen_files(folder))
     if linked := [name for name in names if records.is_linked(folder, name)]:
         raise UserError(
-            f"'{folder / linked[0]}' is a link, or lies behind one; put the file itself in its "
-            "place and rerun the command"
+            f"'{folder / linked[0]}' is a link or inside one; replace the link by its target and "
+            "rerun the command"
         )
     files = {name: sha256(folder / name) for name in names}
     at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -86,7 +86,7 @@ def seal(folder: str | Path, sealed: str | Path, failed: list[str]) -> None:
 
 
 def _own_sha256(record: dict[str, Any]) -> str:
-    """Return the sha256 of what a seal says, itself left out."""
+    """Return the sha256 of a seal without its own checksum."""
     text = json.dumps({key: record[key] for key in record if key != "seal"}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -106,9 +106,8 @@ def _read(path: Path) -> dict[str, Any] | None:
 def verify(folder: str | Path, only: str = "") -> dict[str, list[str]]:
     """Compare a sealed run with its seal.
 
-    Returns the files that are ``missing``, ``changed`` or ``extra``, whose path begins with `only`;
-    empty lists when all is well. An unreadable seal counts as changed, and so does a file that was
-    replaced by a link.
+    Returns the ``missing``, ``changed`` and ``extra`` files whose path starts with `only`. An
+    unreadable seal counts as changed, and so does a file that was replaced by a link.
     """
     folder = Path(folder)
     record = _read(folder / "SEALED")
@@ -127,18 +126,18 @@ def verify(folder: str | Path, only: str = "") -> dict[str, list[str]]:
 
 
 def has_checksum(folder: str | Path) -> bool:
-    """Return whether a run's seal has a checksum of itself; those of earlier versions have none."""
+    """Return whether a run's seal has its own checksum; seals of earlier versions have none."""
     record = _read(Path(folder) / "SEALED")
     return record is not None and record.get("seal") is not None
 
 
 def verify_derived(folder: str | Path) -> dict[str, records.Checked]:
-    """Compare what was made from a sealed run (forecasts, plots, report...) with its records."""
+    """Compare the derived files of a sealed run (forecasts, plots, report...) with its records."""
     record = _read(Path(folder) / "SEALED") or {}
     tolerated = record.get("unrecorded")
     return records.check(folder, tolerated if isinstance(tolerated, list) else None)
 
 
 def is_intact(folder: str | Path, what: str) -> bool:
-    """Tell whether what was made (``predictions``...) is as recorded, as far as it was recorded."""
+    """Return whether a class of derived files (``predictions``...) matches its records."""
     return not verify_derived(folder)[what].wrong

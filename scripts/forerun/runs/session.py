@@ -1,6 +1,6 @@
-"""Who uses a run: ``logs/session.json``, written at the start of each call.
+"""Sessions: ``logs/session.json`` records the process that uses a run.
 
-A call that was killed leaves its file behind; the operating system says whether it is alive.
+A killed call leaves its file behind, so the process of the record is checked to be alive.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from forerun.runs.paths import RunPaths
 
 
 def user() -> str:
-    """Return the user's name, or the number where there is no name, as in containers."""
+    """Return the user's name, or the user id if there is no name, as in containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
         return f"uid {os.getuid()}"
 
 
-#: The file in a run's folder that is locked while a command uses the run.
+#: File in a run's folder that is locked while a command uses the run.
 LOCK = "logs/command.lock"
 
 
@@ -47,7 +47,7 @@ def end(folder: str | Path) -> None:
 
 
 def seconds_since_start(folder: str | Path) -> float | None:
-    """Return how long ago the call that uses the run started; None if unknown."""
+    """Return the seconds since the call that uses the run started; None if unknown."""
     record = read_session(RunPaths(Path(folder)).session)
     try:
         started = datetime.fromisoformat(record["started_at"])
@@ -57,52 +57,53 @@ def seconds_since_start(folder: str | Path) -> float | None:
 
 
 def holder(folder: str | Path) -> dict[str, Any] | None:
-    """Return who uses the run (``pid``, ``host``, ``user``, ``started_at``); None if nobody.
+    """Return the record of the process that uses the run; None if it is not in use.
 
-    A process on another machine counts as alive.
+    Keys are ``pid``, ``host``, ``user`` and ``started_at``. A process on another machine counts as
+    alive.
     """
     session = read_session(RunPaths(Path(folder)).session)
     return session if session and locks.is_alive(session) is not False else None
 
 
 def is_held(folder: str | Path) -> bool:
-    """Tell whether a command of this machine holds the run, from its first second on.
+    """Return whether a command on this machine has locked the run.
 
-    The lock itself is left alone: trying it could get in the way of a command that starts now.
+    Only the record is read: trying the lock could disturb a command that starts at this moment.
     """
     return locks.is_alive(locks.read_record(Path(folder) / LOCK)) is True
 
 
 def is_running(folder: str | Path) -> bool:
-    """Tell whether the run is in use."""
+    """Return whether the run is in use."""
     return holder(folder) is not None or is_held(folder)
 
 
 def refuse_if_busy(folder: str | Path) -> None:
-    """Refuse a run that is in use by another process; name it."""
+    """Refuse a run that is in use by another process, and name the process."""
     busy = holder(folder)
     host = busy.get("host", "an unknown machine") if busy else ""
     here = host == socket.gethostname()
     if busy is None or (here and busy["pid"] == os.getpid()):
         return
-    advice = "wait for it, or end it"
+    advice = "wait for it or stop it"
     if not here:
-        advice += f"; if it has died there, remove {RunPaths(Path(folder)).session}"
+        advice += f"; if it no longer runs there, remove {RunPaths(Path(folder)).session}"
     raise UserError(
-        f"run '{Path(folder).name}' is in use by {busy.get('user', 'somebody')} "
+        f"run '{Path(folder).name}' is in use by {busy.get('user', 'another user')} "
         f"(process {busy['pid']} on {host}, since {busy.get('started_at', 'an unknown time')}); "
         f"{advice}"
     )
 
 
 def is_orphaned(folder: str | Path) -> bool:
-    """Tell whether the call that a job of this machine belongs to has died."""
+    """Return whether the call that started a job on this machine has ended."""
     session = read_session(RunPaths(Path(folder)).session)
     return locks.is_alive(session) is False and not _below_snakemake()
 
 
 def _below_snakemake() -> bool:
-    """Tell whether a living Snakemake started this process; one without hooks says nothing."""
+    """Return whether this process is a descendant of a running Snakemake, even without hooks."""
     import psutil
 
     for parent in psutil.Process().parents():

@@ -1,8 +1,8 @@
-"""A local snapshot of runs in object storage: the files that planning reads, and names of the rest.
+"""Local snapshot of runs in object storage, for planning.
 
-Which runs exist, what is sealed and what is finished is read from folders. Where the runs lie in a
-bucket, this makes such a folder: files that say something about a run (its configuration, its seal,
-outcomes, its leaderboard) with their content, all others (data, models, forecasts) empty.
+Planning reads the state of runs from folders. For runs in a bucket this module makes such folders:
+files that determine the state (configuration, seal, outcomes, leaderboard) with their content, all
+others (data, models, forecasts) empty.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pathlib import Path
 
 from forerun.base.files import replacing
 
-#: Files that are read while a call is planned, and by the table of runs.
+#: Suffixes of files that planning and the table of runs read.
 DECIDING = (".yaml", ".json", "SEALED", "leaderboard.csv", "metrics.csv")
-#: Files of this machine in the picture: who works on a run here. They are nowhere else.
+#: Folder of local files in the snapshot, such as sessions, which are not in the bucket.
 LOCAL = "logs"
 
 
 @dataclass(frozen=True)
 class Stored:
-    """One object: its path below the folder of runs, when it was written, how to fetch it."""
+    """An object: its path below the folder of runs, its modification time, and its download."""
 
     path: str
     modified: datetime
@@ -31,14 +31,14 @@ class Stored:
 
 
 def refresh(folder: str | Path, objects: Iterable[Stored]) -> None:
-    """Make `folder` the picture of `objects`; only what has changed is fetched."""
+    """Update the snapshot `folder` to `objects`; only changed objects are downloaded."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    there = set()
+    existing = set()
     for one in objects:
         if _is_foreign(one.path):
             continue
-        there.add(one.path)
+        existing.add(one.path)
         at = one.modified.timestamp()
         copy = folder / one.path
         if copy.is_file() and abs(copy.stat().st_mtime - at) < 0.001:
@@ -52,12 +52,12 @@ def refresh(folder: str | Path, objects: Iterable[Stored]) -> None:
         os.utime(copy, (at, at))
     for path in folder.glob("*/**/*"):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in there and not _is_foreign(name):
+        if path.is_file() and name not in existing and not _is_foreign(name):
             path.unlink(missing_ok=True)
 
 
 def _is_foreign(path: str) -> bool:
-    """Return whether a path is no part of a run that the picture shows."""
+    """Return whether a path is not part of the snapshot of a run."""
     run_id, _, rest = path.partition("/")
     return (
         run_id.startswith(".") or not rest or rest.split("/")[0] == LOCAL or ".." in path.split("/")

@@ -1,4 +1,4 @@
-"""The state of a run, read from its folder and never from an index."""
+"""The state of a run, read from its folder."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from forerun.runs.json_files import read_provenance, sealed_files
 from forerun.runs.outcome import UNFINISHED
 from forerun.runs.tables import read_leaderboard_rows
 
-#: Status on the leaderboard of a model that was back-tested and lacks the values to forecast.
+#: Leaderboard status of a model that was cross-validated but lacks future values to forecast.
 NO_FORECAST = "no forecast"
 
-#: What the frozen part of a run consists of (folders are sealed with everything in them).
+#: Files that are frozen when a run is created.
 FROZEN = ("config.yaml", "data.parquet", "provenance.json")
 
 
 def is_frozen(folder: str | Path) -> bool:
-    """Tell whether the run exists: ``config.yaml`` is written last when a run is created."""
+    """Return whether the run exists: ``config.yaml`` is written last when a run is created."""
     return os.path.isfile(os.path.join(folder, "config.yaml"))
 
 
 def is_frozen_part(part: str) -> bool:
-    """Tell whether a path inside a run belongs to what a seal covers, or is the seal."""
+    """Return whether a path inside a run is covered by a seal, or is the seal."""
     kinds = [r"metrics\.csv", r"leaderboard\.csv", r"ensemble\.json", "SEALED"]
     kinds += [r"cv_results_[^/]+\.csv", "models/[^/]+", "status/[^/]+", "parts/[^/]+/[^/]+"]
     return part in FROZEN or re.fullmatch("|".join(kinds), part) is not None
 
 
 def is_sealed(folder: str | Path) -> bool:
-    """Tell whether the run is read-only history."""
+    """Return whether the run is sealed."""
     return os.path.isfile(os.path.join(folder, "SEALED"))
 
 
 def failed_models(leaderboard: str | Path) -> dict[str, str]:
-    """Return the models of a ``leaderboard.csv`` that failed, each with its reason."""
+    """Return the failed models of a ``leaderboard.csv``, each with the reason."""
     try:
         rows = read_leaderboard_rows(leaderboard)
     except Damaged as error:
-        advice = "restore it, or remove it to have it made again"
+        advice = "restore it, or remove it to create it again"
         raise Damaged(f"{error}; {advice}") from None
     failed = [row for row in rows if row["status"] in UNFINISHED]
     return {row["model"]: row.get("reason", "") for row in failed}
 
 
 def missing_files(folder: str | Path) -> list[str]:
-    """List what an existing run should hold and does not: it was damaged from outside.
+    """Return the files that are missing from a run, sealed or not.
 
-    Of a sealed run that is every file its seal names; of another one what is frozen at first.
+    A sealed run must have all files in its seal; any run must have the files of its creation.
     """
     folder = Path(folder)
     named = sealed_files(folder)
@@ -64,7 +64,7 @@ def missing_files(folder: str | Path) -> list[str]:
 
 
 def strange_files(folder: str | Path) -> Iterator[str]:
-    """Yield what in a run is neither a file nor a folder: pipes, devices, links out of the run."""
+    """Yield paths in a run that are not files or folders: pipes, devices, links out of the run."""
     folder = Path(folder)
     real = os.path.realpath(folder)
     for place, folders, names in os.walk(folder):
@@ -79,11 +79,11 @@ def strange_files(folder: str | Path) -> Iterator[str]:
 
 
 def refuse_if_damaged(folder: str | Path) -> None:
-    """Refuse to work on a run of which something has been removed, or replaced by no file."""
+    """Refuse a run with missing or irregular files."""
     if missing := missing_files(folder):
         listed = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if missing[3:] else "")
         raise UserError(
-            f"run '{Path(folder).name}' is damaged, {listed} missing; restore what was removed"
+            f"run '{Path(folder).name}' is damaged: {listed} missing; restore the missing files"
         )
     if strange := next(strange_files(folder), None):
         raise UserError(
@@ -95,26 +95,26 @@ def refuse_if_damaged(folder: str | Path) -> None:
 def refuse_contradictions(
     folder: str | Path, frozen: Mapping[str, Any], asked: Mapping[str, Any]
 ) -> None:
-    """Refuse settings that contradict the frozen ones of a run; names each key with both values."""
-    from forerun.config.settings import differences  # only here: most look at folders alone
+    """Refuse settings that contradict a run's frozen ones; name each key with both values."""
+    from forerun.config.settings import differences  # slow to import
 
     if differing := differences(frozen, asked, same_table(folder)):
-        listed = "; ".join(f"{key} is {old!r}, asked for {new!r}" for key, old, new in differing)
+        listed = "; ".join(f"{key} is {old!r}, requested {new!r}" for key, old, new in differing)
         raise UserError(
             f"run '{Path(folder).name}' exists with other settings: {listed}; choose another run id"
         )
 
 
-def remove_if_never_begun(folder: str | Path) -> None:
-    """Remove a run's folder that holds nothing but logs: its creation was refused."""
+def remove_if_never_started(folder: str | Path) -> None:
+    """Remove the folder of a run whose creation was refused: it has only logs."""
     if all(entry.name in ("logs", "benchmarks") for entry in os.scandir(folder)):
         shutil.rmtree(folder)
 
 
 def same_table(folder: str | Path) -> Callable[[Any, Any], bool]:
-    """Return a function that tells whether a path asked for holds the data the run was made of.
+    """Return a function that compares a frozen and a requested path of the run's source table.
 
-    Another path is no contradiction when the file behind it is the same: a run may have been
+    Different paths are equal if the requested file has the recorded content: the run may have been
     copied to another machine.
     """
     recorded = read_provenance(folder)["data"]

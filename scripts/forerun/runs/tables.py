@@ -1,9 +1,8 @@
-"""Reading the CSV files of a run: names stay strings as written, numbers keep every digit.
+"""Reading the CSV files of a run: names stay strings, numbers keep full precision.
 
-A series may be called ``NA``, ``null`` or ``007``: nothing in the columns of names is guessed.
-Models renamed since an earlier version have their present names (:mod:`forerun.config.names`).
-Files may come from a stranger: they are bounded, and one that does not hold what it should is
-:class:`~forerun.base.bounded.Damaged`.
+Series may be named ``NA``, ``null`` or ``007``, so the type of name columns is never inferred.
+Models with former names get their current ones (:mod:`forerun.config.names`). Files may be
+untrusted: sizes are bounded, and invalid content is :class:`~forerun.base.bounded.Damaged`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from forerun.config.names import current, current_columns
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Columns of text in the leaderboard; all others hold numbers.
+#: String columns of the leaderboard; all others are numeric.
 LEADERBOARD_TEXTS = ("model", "status", "reason")
 #: Maximum number of rows of a small table.
 MOST_ROWS = 20_000
@@ -29,16 +28,16 @@ Row = dict[str, str]
 
 
 def read_rows(path: str | Path, needed: Sequence[str] = (), separator: str = ",") -> list[Row]:
-    """Read a small table, each row with all columns as text, without pandas.
+    """Read a small table as rows of strings, without pandas.
 
     Parameters
     ----------
-    needed : columns that must be in it
+    needed : required columns
 
     Raises
     ------
     Damaged
-        It is missing, not a table, lacks a column, or has rows of unequal lengths.
+        The file is missing, not a table, lacks a column, or has rows of unequal lengths.
     """
     lines = csv.reader(io.StringIO(read_text(path, SMALL), newline=""), delimiter=separator)
     try:
@@ -60,24 +59,24 @@ def _check_header(path: str | Path, head: Sequence[str], needed: Sequence[str]) 
         if name not in head:
             raise Damaged(f"{path}: has no column '{name}'")
     if len(set(head)) < len(head):
-        raise Damaged(f"{path}: has a column twice")
+        raise Damaged(f"{path}: has duplicate columns")
 
 
 def read_columns(path: str | Path) -> list[str]:
-    """Read the names of the columns of a table of any size."""
+    """Read the column names of a table of any size."""
     with open_regular(path, LARGE) as file:
         return _header(path, file.readline(SMALL))
 
 
 def read_leaderboard_rows(path: str | Path) -> list[Row]:
-    """Read a ``leaderboard.csv`` as text, one row per model, best first."""
+    """Read a ``leaderboard.csv`` as strings, one row for each model, best first."""
     rows = read_rows(path, needed=("model", "status"))
     models = {row["model"] for row in rows}
     return [row | {"model": current(row["model"], models)} for row in rows]
 
 
 def read_leaderboard(path: str | Path) -> pd.DataFrame:
-    """Read a ``leaderboard.csv``: one row per model, best first."""
+    """Read a ``leaderboard.csv``: one row for each model, best first."""
     import pandas as pd
 
     rows = read_leaderboard_rows(path)
@@ -91,7 +90,7 @@ def read_leaderboard(path: str | Path) -> pd.DataFrame:
         try:
             numbers = [float(cell) if cell else float("nan") for cell in cells]
         except ValueError:
-            raise Damaged(f"{path}: column '{name}' does not hold numbers") from None
+            raise Damaged(f"{path}: column '{name}' is not numeric") from None
         columns[name] = pd.Series(numbers, dtype=float)
     frame = pd.DataFrame(columns)
     if "rank" in frame and frame["rank"].between(1, MOST_ROWS).all():
@@ -100,18 +99,18 @@ def read_leaderboard(path: str | Path) -> pd.DataFrame:
 
 
 def read_metrics(path: str | Path) -> pd.DataFrame:
-    """Read a ``metrics.csv``: ``unique_id``, ``metric`` and a column of numbers per model."""
+    """Read a ``metrics.csv``: ``unique_id``, ``metric`` and one numeric column for each model."""
     return read_frame(path, texts=("unique_id", "metric"), times=("cutoff",), needed=("metric",))
 
 
 def read_cv_results(path: str | Path) -> pd.DataFrame:
-    """Read one ``cv_results_<model>.csv``; integer time stays integer, other time is datetime."""
+    """Read a ``cv_results_<model>.csv``; integer times stay integers, others become datetimes."""
     times = ("ds", "cutoff")
     return read_frame(path, ("unique_id", "chosen"), times, needed=times)
 
 
 def read_predictions(path: str | Path) -> pd.DataFrame:
-    """Read one ``predictions/<model>.csv``; time as in :func:`read_cv_results`."""
+    """Read a ``predictions/<model>.csv``; times as in :func:`read_cv_results`."""
     return read_frame(path, ("unique_id", "chosen"), ("ds",), needed=("ds",))
 
 
@@ -122,20 +121,18 @@ def read_frame(
     needed: Sequence[str] = (),
     strict: bool = True,
 ) -> pd.DataFrame:
-    """Read a table of series of any size.
-
-    Arrow is several times as fast as pandas where no digit may be lost.
+    """Read a table of series of any size in full precision.
 
     Parameters
     ----------
-    texts, times : columns of text and of times; all others hold numbers
-    needed : columns that must be in it besides ``unique_id``
-    strict : refuse other columns that do not hold numbers; otherwise they are read as what they are
+    texts, times : columns of strings and of times; all others are numeric
+    needed : required columns besides ``unique_id``
+    strict : refuse other columns that are not numeric; otherwise their type is inferred
 
     Raises
     ------
     Damaged
-        It is missing, not a table, lacks a column, or has text where numbers belong.
+        The file is missing, not a table, lacks a column, or has strings in numeric columns.
     """
     import pandas as pd
     from pyarrow import ArrowException, float64, string
@@ -169,7 +166,7 @@ def read_frame(
 
 
 def read_plain(path: str | Path, needed: Sequence[str]) -> pd.DataFrame:
-    """Read a table without series, its columns as what they are; refuse one that lacks a column."""
+    """Read a table without series and with inferred types; refuse it if a column is missing."""
     from pyarrow import ArrowException
     from pyarrow import csv as arrow_csv
 

@@ -15,7 +15,7 @@ from synthetic import make_run
 from forerun.base.errors import UserError, check_path, system_error
 from forerun.config.settings import resolve
 from forerun.forecasting import freeze
-from forerun.jobs import fit_job, isolate, lease
+from forerun.jobs import child_task, fit_job, lease
 from forerun.jobs.fit_job import Job, perform
 from forerun.runs.fit import Fit
 from forerun.runs.outcome import Failure, Outcome
@@ -47,7 +47,7 @@ def test_a_fit_does_not_begin_on_a_full_disk(
     job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(fit_job, "ROOM", 2**62)
-    monkeypatch.setattr(isolate, "run", lambda *_, **__: pytest.fail("it was trained"))
+    monkeypatch.setattr(child_task, "run", lambda *_, **__: pytest.fail("it was trained"))
     refused(job, capsys)
 
 
@@ -71,7 +71,7 @@ def test_a_model_that_cannot_be_saved(
     """What a library makes of the error: only its text is left."""
     message = f"Error while serializing: I/O error: {os.strerror(number)} (os error {number})"
     outcome = Outcome(status="failed", error=Failure("SafetensorError", message))
-    monkeypatch.setattr(isolate, "run", lambda *_, **__: outcome)
+    monkeypatch.setattr(child_task, "run", lambda *_, **__: outcome)
     refused(job, capsys)
 
 

@@ -108,7 +108,7 @@ def test_train_takes_several_files(home: Path, capsys: pytest.CaptureFixture[str
     (home / "a.yaml").write_text("horizon: 7\nmax_steps: 5\n")
     (home / "b.yaml").write_text("max_steps: 6\n")
     told = refused(capsys, "train", "-r", "demo", "--config", "a.yaml", "-c", "b.yaml")
-    assert "horizon is 6, asked for 7; max_steps is 50, asked for 6" in told
+    assert "horizon is 6, requested 7; max_steps is 50, requested 6" in told
     assert "'no.yaml' does not exist" in refused(capsys, "train", "-c", "a.yaml", "-c", "no.yaml")
 
 
@@ -120,7 +120,7 @@ def test_a_file_is_asked_for_beside_the_run_s_experiment(
     (home / "config" / "experiments" / "demo.yaml").write_text("max_steps: 50\n")
     (home / "my.yaml").write_text("max_steps: 1000\n")
     told = refused(capsys, "train", "--run-id", "demo", "--config", "my.yaml")
-    assert "max_steps is 50, asked for 1000" in told
+    assert "max_steps is 50, requested 1000" in told
 
 
 def test_an_experiment_that_contradicts_the_file_is_refused_before_the_run_is_made(

@@ -196,7 +196,7 @@ BAD = [
     ({"id_col": "ds"}, ["column 'ds'", "id_col", "time_col"]),
     ({"hist_exog": ["a"], "futr_exog": ["a"]}, ["column 'a'", "hist_exog", "futr_exog"]),
     ({"hist_exog": ["y"]}, ["column 'y'", "target_col", "hist_exog"]),
-    ({"target_col": "price", "hist_exog": ["y"]}, ["column 'y' of hist_exog", "rename"]),
+    ({"target_col": "price", "hist_exog": ["y"]}, ["'y' in hist_exog is a reserved column name"]),
     ({"hist_exog": ["a", "a"]}, ["hist_exog contains duplicates"]),
     ({"hist_exog": [1]}, ["hist_exog[0] is 1"]),
     ({"scaler_type": "robst"}, ["scaler_type is 'robst'", "did you mean 'robust'"]),
@@ -418,11 +418,11 @@ def test_asking_for_nonsense_is_refused(defaults):
 
 #: (content, what the message must hold)
 BAD_FILES = [
-    (b"- a\n- b\n", "holds a list, not a mapping"),
-    (b"just text", "holds a str, not a mapping"),
-    (b"42", "holds a int, not a mapping"),
-    (b"a: 1\na: 2\n", "the key 'a' is written twice (line 2, column 1)"),
-    (b"a: {b: 1, b: 2}\n", "the key 'b' is written twice"),
+    (b"- a\n- b\n", "contains a list, not a mapping"),
+    (b"just text", "contains a str, not a mapping"),
+    (b"42", "contains a int, not a mapping"),
+    (b"a: 1\na: 2\n", "the key 'a' is duplicated (line 2, column 1)"),
+    (b"a: {b: 1, b: 2}\n", "the key 'b' is duplicated"),
     (b"a: !!python/object/apply:os.system ['true']\n", "python/object/apply:os.system is not"),
     (b"a: !!python/name:os.system\n", "is not allowed"),
     (b"a: !secret x\n", "the tag !secret is not allowed"),

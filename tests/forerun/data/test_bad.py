@@ -143,7 +143,11 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
     ),
     "fractions as times": (numbered(1, 2, 3.5, 4, 5, 6, 7), {}, "e.g. '3.5' in data row 3"),
     "truth as times": (lambda: good().assign(ds=True), {}, "cannot be read as a time"),
-    "target is text": (put("y", 2, "many"), {}, "1 value is not a number, e.g. 'many' in data row 3"),
+    "target is text": (
+        put("y", 2, "many"),
+        {},
+        "1 value is not a number, e.g. 'many' in data row 3",
+    ),
     "decimal comma and point": (
         put("y", [2, 3], ["1,5", "1.5"]),
         {},
@@ -221,7 +225,7 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
     "middle of the month": (
         lambda: good().assign(ds=[f"2020-0{n}-15" for n in range(1, 9)] * 2),
         {},
-        "must be stamped with the first or the last day",
+        "must have the first or the last day",
     ),
     "unknown frequency": (good, {"freq": "daily"}, "freq 'daily' is not a pandas frequency"),
     "number as frequency": (good, {"freq": 1}, "times are time stamps, but freq is the number 1"),
@@ -337,7 +341,7 @@ BAD_EXTRAS: dict[str, tuple[dict[str, Any], Frame | None, Frame | None, str]] = 
         future().drop(columns="x"),
         "'x' (futr_exog) is missing in futr_file",
     ),
-    "future of another kind": (FUTR, None, future(ds=[9, 10, 9, 10]), "another kind of time"),
+    "future of another kind": (FUTR, None, future(ds=[9, 10, 9, 10]), "different types of times"),
     "future is text": (FUTR, None, future(x="wet"), "'x' in futr_file: 4 values are not numbers"),
     "future without time": (
         FUTR,

@@ -79,7 +79,7 @@ def test_models_that_take_the_season_apart_need_one() -> None:
     checked([1, 2], model="MSTL")
     checked([1, 2], season=1, model="MSTL", params={"season_length": [7, 365]})
     checked([1, 2], season=1, model="AutoETS")
-    with pytest.raises(UserError, match="m needs a season, season_length is 1"):
+    with pytest.raises(UserError, match="m needs a season, but season_length is 1"):
         checked([1, 2], season=1, model="MSTL")
 
 

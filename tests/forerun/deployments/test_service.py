@@ -287,7 +287,7 @@ def test_settings_that_are_refused(home: Path, values: dict, message: str) -> No
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".hidden", "x" * 101])
 def test_names_that_are_refused(name: str) -> None:
-    with pytest.raises(UserError, match="is not possible"):
+    with pytest.raises(UserError, match="is invalid"):
         Deployment(Path("."), name)
 
 

@@ -195,5 +195,5 @@ def test_only_networks_that_are_asked_to_use_a_gpu() -> None:
 def test_a_folder_of_locks_that_is_a_link_is_refused(machine: Path) -> None:
     (machine / "elsewhere").mkdir()
     (machine / f"forerun-gpus-{os.getuid()}").symlink_to(machine / "elsewhere")
-    with pytest.raises(gpus.UserError, match="belongs to somebody else"), gpus.slot(1):
+    with pytest.raises(gpus.UserError, match="belongs to another user"), gpus.slot(1):
         pass

@@ -1,4 +1,4 @@
-"""Fitted pieces are used again exactly when what determines them is the same."""
+"""Fits are reused exactly when everything that determines them is equal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ import pytest
 from forerun.base import files
 from forerun.base.publishing import new_folder
 from forerun.base.yaml_files import load_yaml
-from forerun.config import models
 from forerun.config.settings import resolve
 from forerun.data import checksums
 from forerun.forecasting import freeze
-from forerun.jobs import fingerprint, isolate, model_cache
+from forerun.jobs import child_task, fingerprint, model_cache
 from forerun.jobs.fit_job import Job, perform
 from forerun.runs.fit import Fit
 from forerun.runs.outcome import Outcome
@@ -45,15 +44,18 @@ def make_run(run_id, table="table.csv", **settings):
     return Path("runs") / run_id
 
 
+def key(run, model="NHITS", fold=None, threads=1):
+    fit = Fit(RunPaths(run), model, fold)
+    settings = load_yaml(fit.run.config)
+    return fingerprint.key(fingerprint.ingredients(fit, settings, threads))
+
+
 def keys(run, model="NHITS", threads=1):
-    settings = load_yaml(run / "config.yaml")
-    spec = models.spec(settings, model)
-    return [
-        fingerprint.key(
-            fingerprint.ingredients(settings, spec, run / "data.parquet", fold, threads)
-        )
-        for fold in (None, 0)
-    ]
+    return [key(run, model, fold, threads) for fold in (None, 0)]
+
+
+def new_fit(run_id, fold=None):
+    return Fit(RunPaths(Path("runs") / run_id), "NHITS", fold)
 
 
 @pytest.fixture(autouse=True)
@@ -149,21 +151,11 @@ def test_a_fold_is_identified_by_the_rows_before_its_end():
     frame.iloc[:-4].to_csv("shorter.csv", index=False)
     longer = make_run("longer", n_windows=3, refit=True)
     shorter = make_run("shorter", table="shorter.csv", n_windows=2, refit=True)
-    key = [
-        fingerprint.key(
-            fingerprint.ingredients(
-                load_yaml(run / "config.yaml"),
-                models.spec(load_yaml(run / "config.yaml"), "NHITS"),
-                run / "data.parquet",
-                fold,
-                1,
-            )
-        )
-        for run, fold in ((longer, 0), (longer, 1), (longer, 2), (shorter, 0), (shorter, 1))
-    ]
-    assert key[0] == key[3]
-    assert key[1] == key[4]
-    assert len(set(key)) == 3
+    pairs = ((longer, 0), (longer, 1), (longer, 2), (shorter, 0), (shorter, 1))
+    found = [key(run, fold=fold) for run, fold in pairs]
+    assert found[0] == found[3]
+    assert found[1] == found[4]
+    assert len(set(found)) == 3
 
 
 def test_settings_that_a_model_does_not_see_do_not_count():
@@ -219,17 +211,17 @@ def test_what_a_provenance_claims_is_not_believed():
 # -- The folders --------------------------------------------------------------------------------
 
 
-def put(product, run="exp1", what=WHAT):
-    place = model_cache.of_run("runs/exp1")
-    model_cache.put(place, what, product, run, 12.5)
-    return place
+@pytest.fixture
+def place(product):
+    """The cache with the final fit of NHITS of a run."""
+    model_cache.put(new_fit("exp1"), WHAT, 12.5)
+    return model_cache.of_run("runs/exp1")
 
 
-def test_a_folder_comes_back_with_the_same_content_under_the_same_inode(product):
-    place = put(product)
+def test_a_folder_comes_back_with_the_same_content_under_the_same_inode(product, place):
     entry = model_cache.find(place, fingerprint.key(WHAT))
     assert entry.info["run_id"] == "exp1"
-    model_cache.take(entry, "runs/exp2/models/NHITS")
+    model_cache.take(entry, new_fit("exp2"))
     taken = Path("runs/exp2/models/NHITS")
     assert {p.name: p.read_bytes() for p in taken.iterdir()} == {
         "weights.bin": b"1234",
@@ -246,10 +238,9 @@ def test_tables_that_an_engine_keeps_come_back_too(product):
     parts.mkdir(parents=True)
     (parts / "final_trials.csv").write_text("number,loss\n0,1.5\n")
     (parts / "fold_0_trials.csv").write_text("number,loss\n0,2.5\n")
-    place = model_cache.of_run("runs/exp1")
-    model_cache.put(place, WHAT, product, "exp1", 1.0, parts / "final")
-    entry = model_cache.find(place, fingerprint.key(WHAT))
-    model_cache.take(entry, "runs/exp2/models/NHITS", "runs/exp2/parts/NHITS/final")
+    model_cache.put(new_fit("exp1"), WHAT, 1.0)
+    entry = model_cache.find(model_cache.of_run("runs/exp1"), fingerprint.key(WHAT))
+    model_cache.take(entry, new_fit("exp2"))
     taken = Path("runs/exp2/parts/NHITS")
     assert {path.name: path.read_text() for path in taken.iterdir()} == {
         "final_trials.csv": "number,loss\n0,1.5\n"
@@ -273,13 +264,15 @@ def test_the_code_that_fits_is_part_of_the_identity(tmp_path, monkeypatch):
         before = after
 
 
-def test_a_file_comes_back(tmp_path):
-    table = tmp_path / "runs/exp1/parts/NHITS/fold_0.parquet"
-    table.parent.mkdir(parents=True)
-    table.write_bytes(b"table")
-    place = put(table)
-    model_cache.take(model_cache.find(place, fingerprint.key(WHAT)), "runs/exp2/fold_0.parquet")
-    assert Path("runs/exp2/fold_0.parquet").read_bytes() == b"table"
+def test_a_file_comes_back():
+    fold, again = new_fit("exp1", 0), new_fit("exp2", 0)
+    fold.product_path.parent.mkdir(parents=True)
+    fold.product_path.write_bytes(b"table")
+    model_cache.put(fold, WHAT, 1.0)
+    entry = model_cache.find(model_cache.of_run("runs/exp2"), fingerprint.key(WHAT))
+    model_cache.take(entry, again)
+    assert again.product_path.read_bytes() == b"table"
+    assert (entry.info["stage"], entry.info["run_id"]) == ("cross_validate", "exp1")
 
 
 def test_without_links_files_are_copied(product, monkeypatch):
@@ -287,8 +280,9 @@ def test_without_links_files_are_copied(product, monkeypatch):
         raise OSError("no links here")
 
     monkeypatch.setattr(os, "link", refuse)
-    place = put(product)
-    model_cache.take(model_cache.find(place, fingerprint.key(WHAT)), "runs/exp2/models/NHITS")
+    model_cache.put(new_fit("exp1"), WHAT, 12.5)
+    place = model_cache.of_run("runs/exp1")
+    model_cache.take(model_cache.find(place, fingerprint.key(WHAT)), new_fit("exp2"))
     copy = Path("runs/exp2/models/NHITS/weights.bin")
     assert copy.read_bytes() == b"1234"
     assert os.stat(copy).st_nlink == 1
@@ -296,8 +290,7 @@ def test_without_links_files_are_copied(product, monkeypatch):
 
 
 @pytest.mark.parametrize("damage", ["content", "file", "entry", "path"])
-def test_a_damaged_entry_is_noticed_and_removed(product, damage):
-    place = put(product)
+def test_a_damaged_entry_is_noticed_and_removed(place, damage):
     folder = place / fingerprint.key(WHAT)
     weights = folder / "files" / "weights.bin"
     if damage == "content":
@@ -324,8 +317,8 @@ def test_a_damaged_entry_is_noticed_and_removed(product, damage):
         {"determined_by": {"seed": 2}}, {"determined_by": None},
     ],
 )  # fmt: skip
-def test_an_entry_that_says_what_we_would_not_is_not_used(product, change):
-    place, key = put(product), fingerprint.key(WHAT)
+def test_an_entry_that_says_what_we_would_not_is_not_used(place, change):
+    key = fingerprint.key(WHAT)
     path = place / key / "entry.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     assert model_cache.entry(place, key).damaged()
@@ -334,8 +327,8 @@ def test_an_entry_that_says_what_we_would_not_is_not_used(product, change):
 
 
 @pytest.mark.parametrize("link", ["file", "folder", "entry"])
-def test_an_entry_with_a_link_in_it_is_not_used(product, link, tmp_path):
-    place, key = put(product), fingerprint.key(WHAT)
+def test_an_entry_with_a_link_in_it_is_not_used(place, link, tmp_path):
+    key = fingerprint.key(WHAT)
     entry, away = place / key, tmp_path / "away"
     linked = {"file": entry / "files/weights.bin", "folder": entry / "files", "entry": entry}[link]
     os.rename(linked, away)
@@ -345,27 +338,24 @@ def test_an_entry_with_a_link_in_it_is_not_used(product, link, tmp_path):
     assert away.exists()
 
 
-def test_removing_a_run_or_an_entry_leaves_the_other(product):
-    place = put(product)
+def test_removing_a_run_or_an_entry_leaves_the_other(place):
     entry = model_cache.find(place, fingerprint.key(WHAT))
     shutil.rmtree("runs/exp1")
     assert not entry.damaged()
-    model_cache.take(entry, "runs/exp2/models/NHITS")
+    model_cache.take(entry, new_fit("exp2"))
     assert [gone.key for gone in model_cache.prune(place)] == [entry.key]
     assert Path("runs/exp2/models/NHITS/weights.bin").read_bytes() == b"1234"
     assert list(place.iterdir()) == []
 
 
-def test_pruning_what_no_run_has_any_more(product):
-    place = put(product)
+def test_pruning_what_no_run_has_any_more(place):
     assert model_cache.prune(place, unused=True) == []
     assert next(model_cache.entries(place)).size < 4000
     shutil.rmtree("runs/exp1")
     assert len(model_cache.prune(place, unused=True)) == 1
 
 
-def test_pruning_by_age_and_what_killed_processes_left(product):
-    place = put(product)
+def test_pruning_by_age_and_what_killed_processes_left(place):
     assert model_cache.prune(place, older_than=3600) == []
     (place / ".tmp-1-2" / "files").mkdir(parents=True)  # as earlier versions called it
     with new_folder(place / ("e" * 64)) as alive:
@@ -375,18 +365,19 @@ def test_pruning_by_age_and_what_killed_processes_left(product):
 
 
 def _put_and_take(number):
-    product = Path(f"runs/r{number}/models/NHITS")
-    product.mkdir(parents=True)
-    (product / "weights.bin").write_bytes(b"1234" * 1000)
-    place = model_cache.of_run(f"runs/r{number}")
+    fit = new_fit(f"r{number}")
+    fit.product_path.mkdir(parents=True)
+    (fit.product_path / "weights.bin").write_bytes(b"1234" * 1000)
+    place = model_cache.of_run(fit.run.folder)
     for turn in range(20):
-        model_cache.put(place, WHAT, product, f"r{number}", 1.0)
+        model_cache.put(fit, WHAT, 1.0)
         if entry := model_cache.find(place, fingerprint.key(WHAT)):
+            taken = new_fit(f"taken{number}_{turn}")
             try:
-                model_cache.take(entry, f"runs/r{number}/taken{turn}")
+                model_cache.take(entry, taken)
             except FileNotFoundError:
                 continue  # pruned by the other in between
-            assert Path(f"runs/r{number}/taken{turn}/weights.bin").read_bytes() == b"1234" * 1000
+            assert (taken.product_path / "weights.bin").read_bytes() == b"1234" * 1000
             if number:
                 model_cache.remove(entry)
     return True
@@ -410,13 +401,13 @@ def train(run, reuse=True, fold=None):
 def children(monkeypatch):
     """Count the processes that train."""
     started = []
-    start = isolate.children.start
+    start = child_task.children.start
 
     def counting(*arguments):
         started.append(arguments)
         return start(*arguments)
 
-    monkeypatch.setattr(isolate.children, "start", counting)
+    monkeypatch.setattr(child_task.children, "start", counting)
     return started
 
 
@@ -437,7 +428,7 @@ def test_a_second_run_takes_what_the_first_has_trained(children):
 
 
 @pytest.mark.slow
-def test_a_damaged_entry_is_trained_anew(children):
+def test_after_a_damaged_entry_the_fit_is_trained(children):
     first, second = make_run("exp1"), make_run("exp2")
     train(first, fold=0)
     stored = next(Path("runs/.store").glob("*/files/*"))

@@ -17,7 +17,7 @@ import pytest
 
 from forerun.cli.snakemake import libraries
 from forerun.config.settings import resolve
-from forerun.jobs import isolate
+from forerun.jobs import child_task
 from forerun.jobs import server as preload
 from forerun.jobs.benchmark_files import correct, of_log
 from forerun.runs.fit import Fit
@@ -85,11 +85,11 @@ FIT = Fit(RunPaths(Path("r")), "m")
 
 
 def run(function, arguments, **options):
-    return isolate.run(f"work_here:{function}", arguments, FIT, **options)
+    return child_task.run(f"work_here:{function}", arguments, FIT, **options)
 
 
 def call(function, **arguments):
-    isolate.call(f"work_here:{function}", arguments, log="logs/train_model/m.log")
+    child_task.call(f"work_here:{function}", arguments, log="logs/train_model/m.log")
 
 
 def wait_for(condition, seconds=20):
@@ -133,7 +133,7 @@ def test_a_child_that_dies_is_an_outcome(place, forked):
         assert outcome.peak_memory_mb > 5
         outcome = run("sleep", {"wrong": 1})
         assert outcome.error.kind == "TypeError"
-        limit = isolate.Limit(0.5, "skipped", "the time is over")
+        limit = child_task.Limit(0.5, "skipped", "the time is over")
         outcome = run("sleep", {"seconds": 60, "mark": "mark"}, limit=limit)
         assert outcome.status == "skipped"
         assert outcome.error == Failure("TimeLimit", "the time is over")
@@ -150,7 +150,7 @@ def test_signals_and_exit_codes_are_told(server):
         ("leave", {"code": 3}, "ProcessDied", "exit code 3"),
     ]:
         task = {"function": f"work_here:{function}", "arguments": argument, "threads": 1}
-        outcome = isolate._attempt(task, "logs/a.log", None, None, lambda: None)
+        outcome = child_task._attempt(task, "logs/a.log", None, None, lambda: None)
         assert outcome.status == "failed"
         assert outcome.error.kind == kind
         assert words in outcome.error.message
@@ -167,10 +167,10 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(server, capsys):
 def test_the_child_ends_with_the_job_that_asked(server, place):
     code = "import work_here_job"
     (place / "work_here_job.py").write_text(
-        "from forerun.jobs import isolate\n"
-        "isolate.call('work_here:sleep', {'seconds': 60, 'mark': 'mark'}, log='logs/a.log')\n"
+        "from forerun.jobs import child_task\n"
+        "child_task.call('work_here:sleep', {'seconds': 60, 'mark': 'mark'}, log='logs/a.log')\n"
     )
-    library = str(Path(isolate.__file__).parents[2])
+    library = str(Path(child_task.__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": f"{library}:{place}"}
     job = subprocess.Popen([sys.executable, "-c", code], env=environment)
     child = number(place / "mark")
@@ -202,13 +202,13 @@ def test_children_end_with_the_server_and_the_job_continues_in_a_fresh_process(
 
 
 def test_everything_ends_with_the_process_that_started_it(place):
-    library = str(Path(isolate.__file__).parents[2])
+    library = str(Path(child_task.__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": f"{library}:{place}"}
     code = (
-        "from forerun.jobs import isolate, server\n"
+        "from forerun.jobs import child_task, server\n"
         "started = server.start([])\n"
         "print(started.process.pid, started.folder.path, flush=True)\n"
-        "isolate.call('work_here:sleep', {'seconds': 60, 'mark': 'mark'}, log='logs/a.log')\n"
+        "child_task.call('work_here:sleep', {'seconds': 60, 'mark': 'mark'}, log='logs/a.log')\n"
     )
     main = subprocess.Popen(
         [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
@@ -300,7 +300,7 @@ def test_the_benchmark_file_mirrors_the_log():
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_threads_are_bound_whatever_the_process_was_started_with(server, count):
-    isolate.call("work_here:threads", {"path": "f"}, log="logs/a.log", threads=count)
+    child_task.call("work_here:threads", {"path": "f"}, log="logs/a.log", threads=count)
     assert Path("f").read_text() == f"{count} {{{count}}}"
 
 
@@ -363,7 +363,7 @@ def test_it_imports_nothing_until_somebody_asks(place):
         time.sleep(1)
         before = psutil.Process(started.process.pid).memory_info().rss
         imports = ["forerun.forecasting.engines.statistical"]
-        isolate.call("work_here:show", {"text": "hello"}, log="logs/a.log", imports=imports)
+        child_task.call("work_here:show", {"text": "hello"}, log="logs/a.log", imports=imports)
         after = psutil.Process(started.process.pid).memory_info().rss
     finally:
         started.stop()

@@ -145,10 +145,10 @@ def with_header(key: str, value: str) -> tarfile.TarInfo:
 
 
 HOSTILE = {
-    "time nan": (with_time("nan"), "impossible time"),
-    "time inf": (with_time("inf"), "impossible time"),
-    "time 1e300": (with_time("1e300"), "impossible time"),
-    "time before 1970": (with_time("-1"), "impossible time"),
+    "time nan": (with_time("nan"), "invalid time"),
+    "time inf": (with_time("inf"), "invalid time"),
+    "time 1e300": (with_time("1e300"), "invalid time"),
+    "time before 1970": (with_time("-1"), "invalid time"),
     "sparse": (sparse(), "sparse"),
     "negative size": (with_header("size", "-5"), "cannot be read|sparse"),
     "huge size": (with_header("size", str(10**30)), "larger than"),
@@ -156,10 +156,10 @@ HOSTILE = {
     "C1 character": (entry("exp1/\x9b2Jx"), "characters"),
     "new line": (entry("exp1/x\ny"), "characters"),
     "long name": (entry("exp1/" + "x" * 300), "too long|long"),
-    "deep": (entry("exp1/" + "d/" * 60 + "x"), "too long a path"),
-    "long path": (entry("exp1/" + "/".join(["d" * 90] * 20)), "too long a path"),
+    "deep": (entry("exp1/" + "d/" * 60 + "x"), "path that is too long"),
+    "long path": (entry("exp1/" + "/".join(["d" * 90] * 20)), "path that is too long"),
     "file below a file": (entry("exp1/config.yaml/x"), "twice"),
-    "long header": (with_header("comment", "x" * 20_000_000), "too long a header"),
+    "long header": (with_header("comment", "x" * 20_000_000), "header of an entry is too long"),
 }
 
 

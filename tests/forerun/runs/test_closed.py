@@ -1,4 +1,4 @@
-"""What no rule makes again, and what is made again of a run that is not sealed."""
+"""Outputs that no rule makes again, and outputs of an unsealed run that are made again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from synthetic import make_run
 from forerun.config.frozen import read_frozen
 from forerun.runs import scores
 from forerun.runs.closed import Closed, outdated
+from forerun.runs.fit import Fit
 from forerun.runs.paths import RunPaths
 
 
@@ -63,6 +64,17 @@ def test_failed_fits_and_what_they_hide_are_made_again(unsealed: RunPaths) -> No
     # A fit that a kill has cut short has no outcome: its model is collected again.
     (unsealed.folder / "parts" / "AutoETS" / "fold_0.json").unlink()
     assert set(outdated(unsealed, settings)) == again | {"status/AutoETS.json"}
+
+
+def test_a_fit_whose_product_was_removed_is_made_again(unsealed: RunPaths) -> None:
+    settings, final = read_frozen(unsealed.config), Fit(unsealed, "AutoETS")
+    assert not final.needs_retry()
+    for file in final.product_path.iterdir():
+        file.unlink()
+    assert final.needs_retry()
+    again = outdated(unsealed, settings)
+    assert {"parts/AutoETS/final.json", "status/AutoETS.json"} <= set(again)
+    assert not Closed.of(unsealed).holds("models/AutoETS")
 
 
 def test_missing_scores_are_made_again(unsealed: RunPaths) -> None:

@@ -17,8 +17,8 @@ def test_each_key_is_named_with_both_values(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         state.refuse_contradictions(tmp_path / "a", frozen, {"max_steps": 7, "horizon": 4})
     assert str(caught.value) in (
-        "run 'a' exists with other settings: max_steps is 5, asked for 7; horizon is 3, asked for "
+        "run 'a' exists with other settings: max_steps is 5, requested 7; horizon is 3, requested "
         "4; choose another run id",
-        "run 'a' exists with other settings: horizon is 3, asked for 4; max_steps is 5, asked for "
+        "run 'a' exists with other settings: horizon is 3, requested 4; max_steps is 5, requested "
         "7; choose another run id",
     )

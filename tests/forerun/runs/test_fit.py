@@ -98,6 +98,18 @@ def test_completed_is_a_good_outcome_with_its_product(run: RunPaths) -> None:
     assert not Fit(run, "NHITS").is_completed()
 
 
+def test_a_fit_that_ended_without_being_completed_is_retried(run: RunPaths) -> None:
+    assert not Fit(run, "AutoETS").needs_retry()
+    assert Fit(run, "NHITS").needs_retry()  # failed
+    fold = Fit(run, "AutoETS", 0)
+    fold.product_path.unlink()
+    assert fold.needs_retry()
+    fold.outcome_path.unlink()
+    assert not fold.needs_retry()  # it has not ended
+    Fit(run, "SeasonalNaive").outcome_path.write_text("{")
+    assert Fit(run, "SeasonalNaive").needs_retry()
+
+
 def test_failures_in_a_row(run: RunPaths) -> None:
     fit = Fit(run, "NHITS")
     assert fit.failures() == 1

@@ -28,7 +28,7 @@ def test_a_new_run_has_the_settings_of_the_call(tmp_path: Path) -> None:
 def test_an_existing_run_keeps_its_settings_and_refuses_others(tmp_path: Path) -> None:
     make_run(tmp_path, models=1, series=1, horizon=6)
     assert request_for(tmp_path).settings("exp1")["horizon"] == 6
-    with pytest.raises(UserError, match="horizon is 6, asked for 3; choose another run id"):
+    with pytest.raises(UserError, match="horizon is 6, requested 3; choose another run id"):
         request_for(tmp_path, horizon=3).settings("exp1")
     in_job = request_for(tmp_path, horizon=3)
     in_job.is_planning = False

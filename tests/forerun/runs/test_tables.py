@@ -173,7 +173,7 @@ def test_what_is_no_table_of_errors_is_refused_in_one_line(tmp_path: Path, conte
         ("", "is empty"), ("model,mae\nA,1\n", "no column 'status'"),
         ("model,status,mae\nA,ok,1,2\n", "unequal lengths"),
         ("model,status\n\0,ok\n", "not a text"),
-        ("model,status,mae\nA,ok,x\n", "does not hold numbers"), ("model,model,status\n", "twice"),
+        ("model,status,mae\nA,ok,x\n", "is not numeric"), ("model,model,status\n", "duplicate"),
         ("model,status\n" + "A,ok\n" * 30_000, "rows"), ("x" * 20_000_000, "too large"),
     ],
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """Run one task in a child process and report its outcome.
 
-A model that raises, is killed, or takes too long is an outcome, not an error: the other fits
-continue, and the run says "failed" with a reason a user can act on.
+A model that raises an error, is killed or takes too long results in an outcome, not in an error:
+the other fits continue, and the run reports the failure with its reason.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from forerun.runs.fit import Fit
 from forerun.runs.outcome import Failure, Outcome
 from forerun.runs.progress import Progress
 
-#: Seconds between two looks at the child, and between two lines about its progress.
-POLL, SPEAK = 0.05, 10.0
+#: Seconds between two checks of the child, and between two messages about its progress.
+POLL, REPORT = 0.05, 10.0
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How long a child may take, and what its end then means: a ``status`` and a reason."""
+    """Maximum duration of a child, with the status and reason if it is exceeded."""
 
     seconds: float
     status: str
@@ -51,19 +51,18 @@ def run(
     log_file: str | None = None,
     variables: dict[str, str] | None = None,
 ) -> Outcome:
-    """Call ``function`` (``module:name``) in a child that makes a fit; write its outcome.
+    """Call ``function`` (``module:name``) in a child for a fit, and write the outcome.
 
     Parameters
     ----------
-    arguments : what the function is called with, besides ``progress``
-    fit : its outcome is written last; its log gets everything the child prints, and its progress
-        file the step and loss while the child trains
+    arguments : arguments of the function, besides ``progress``
+    fit : the fit; the child writes its progress file and its log, the outcome is written last
     imports : modules that the function needs
-    threads : torch, BLAS and numba are held to this number
-    limit : when the child is ended, if it is
-    attempt : how many times this fit was tried, this time included
-    log_file : gets the same as the log
-    variables : what the child's environment says besides
+    threads : number of threads of torch, BLAS and numba
+    limit : maximum duration of the child
+    attempt : number of this attempt
+    log_file : additional log
+    variables : additional environment variables of the child
     """
     started_at, log, progress = now(), str(fit.log_path), fit.progress_path
     labels = {"run": fit.run.run_id, "model": fit.model, "stage": fit.stage}
@@ -72,7 +71,7 @@ def run(
     progress.parent.mkdir(parents=True, exist_ok=True)
     progress.unlink(missing_ok=True)
     outcome = replace(
-        _attempt(task, log, log_file, limit, lambda: _speak(fit)),
+        _attempt(task, log, log_file, limit, lambda: _report(fit)),
         stage=fit.stage,
         attempts=attempt,
         log=log,
@@ -80,7 +79,7 @@ def run(
         finished_at=now(),
         gpu=(variables or {}).get(gpus.VARIABLE),
     )
-    if not outcome.is_ok:  # a child that was killed has written nothing
+    if not outcome.is_ok:  # a killed child has written no message
         with _logs(None, log, log_file) as write:
             write(f"forerun: {outcome.status}: {outcome.reason}\n".encode())
     outcome.write(fit.outcome_path)
@@ -98,7 +97,7 @@ def call(
 ) -> None:
     """Call ``function`` in a child that must succeed.
 
-    A user's mistake or another failure ends this process with one line and exit code 2 or 1.
+    After a user error or another failure this process exits with one line and code 2 or 1.
     """
     refusals.clear(log)
     task = {"function": function, "arguments": arguments, "threads": threads, "labels": {}}
@@ -107,14 +106,14 @@ def call(
     if outcome.is_ok:
         return
     error = outcome.error or Failure()
-    mistake = error.kind == UserError.__name__
-    line = f"forerun: {'error' if mistake else error.kind}: {error.message}"
+    refused = error.kind == UserError.__name__
+    line = f"forerun: {'error' if refused else error.kind}: {error.message}"
     with _logs(None, log, log_file) as write:
         write((line + "\n").encode())
-    if mistake:
+    if refused:
         refusals.write(log, error.message)
-    complain(line if mistake else f"{line} (see {log})")
-    sys.exit(2 if mistake else 1)
+    complain(line if refused else f"{line} (see {log})")
+    sys.exit(2 if refused else 1)
 
 
 def _attempt(
@@ -122,15 +121,15 @@ def _attempt(
     log: str,
     log_file: str | None,
     limit: Limit | None,
-    speak: Callable[[], None],
+    report: Callable[[], None],
 ) -> Outcome:
-    """Do the task in a child; in a fresh one if the preloaded process ends under it."""
+    """Run the task in a child; if the server ends meanwhile, run it in a fresh process."""
     task |= {"parent": os.getpid(), "benchmark": os.path.abspath(benchmark_files.of_log(log))}
     with _logs(log, log_file) as write:
         while True:
             work = _Work(task, write)
             try:
-                return work.wait(limit, speak)
+                return work.wait(limit, report)
             except children.Gone as error:
                 os.close(work.reader)
                 os.environ.pop(children.server.VARIABLE, None)
@@ -138,7 +137,7 @@ def _attempt(
 
 
 class _Work:
-    """A child that works on a task, and the pipes that lead to it."""
+    """A child that runs a task, with the pipes for its output and outcome."""
 
     def __init__(self, task: dict[str, Any], write: Callable[[bytes], Any]):
         read, out = os.pipe()
@@ -152,21 +151,21 @@ class _Work:
         self.copier = threading.Thread(target=_copy, args=(read, write), daemon=True)
         self.copier.start()
 
-    def wait(self, limit: Limit | None, speak: Callable[[], None]) -> Outcome:
-        """Wait for the end; end the child when it is too slow or when nobody waits for it."""
-        began, spoke, reached = time.time(), time.time(), None
+    def wait(self, limit: Limit | None, report: Callable[[], None]) -> Outcome:
+        """Wait for the child; kill it at the limit or when this process is ended by a signal."""
+        began, reported, reached = time.time(), time.time(), None
         pause = 0.005
         with _ending_with_signals(self.child):
             while (ended := self.child.poll()) is None:
                 time.sleep(pause := min(POLL, pause * 1.5))
                 if not self.child.started():
-                    began = time.time()  # it waits for its process
+                    began = time.time()  # it waits for the server
                 if limit and not reached and time.time() - began > limit.seconds:
                     reached = limit
                     self.child.kill()
-                if time.time() - spoke > SPEAK:
-                    spoke = time.time()
-                    speak()
+                if time.time() - reported > REPORT:
+                    reported = time.time()
+                    report()
         seconds = round(time.time() - began, 2)
         self.copier.join(timeout=5)
         with os.fdopen(self.reader) as pipe:
@@ -182,7 +181,7 @@ class _Work:
 
 
 def _dead(ended: children.Ended, reached: Limit | None) -> Outcome:
-    """Say in words why a child left no result."""
+    """Return the outcome of a child that wrote none."""
     code = os.waitstatus_to_exitcode(ended.status)
     if reached:
         return Outcome(status=reached.status, error=Failure("TimeLimit", reached.reason))
@@ -193,18 +192,18 @@ def _dead(ended: children.Ended, reached: Limit | None) -> Outcome:
     message = f"the training process was killed by {name} at {ended.peak_mb:g} MB"
     if name == "SIGKILL":
         message += (
-            "; most often the machine ran out of memory: give the job more, run fewer jobs at "
-            "once, or set a smaller windows_batch_size or batch_size"
+            "; most often the machine ran out of memory: request more, run fewer jobs at once, or "
+            "set a smaller windows_batch_size or batch_size"
         )
     return Outcome(status="failed", error=Failure("ProcessKilled", message))
 
 
 @contextmanager
 def _ending_with_signals(child: children.Child) -> Iterator[None]:
-    """Let SIGTERM and SIGINT to this process end the child first."""
+    """On SIGTERM and SIGINT, kill the child before this process ends."""
 
     def end(number: int, frame: Any) -> None:
-        signal.signal(number, signal.SIG_IGN)  # once is enough
+        signal.signal(number, signal.SIG_IGN)
         child.kill()
         sys.exit(128 + number)
 
@@ -218,7 +217,7 @@ def _ending_with_signals(child: children.Child) -> Iterator[None]:
 
 @contextmanager
 def _logs(*paths: str | None) -> Iterator[Any]:
-    """Open the logs, the first one anew; give a function that writes bytes to all of them."""
+    """Open logs and yield a function that writes to all of them; the first one is truncated."""
     files: list[IO[bytes]] = []
     for number, path in enumerate(paths):
         if path:
@@ -237,8 +236,8 @@ def _copy(source: int, write: Callable[[bytes], Any]) -> None:
             write(line)
 
 
-def _speak(fit: Fit) -> None:
-    """Print one plain line about the step the child has reached."""
+def _report(fit: Fit) -> None:
+    """Print one line about the progress of the child."""
     progress = Progress.read(fit.progress_path)
     words = progress.words if progress and progress.step else "starting"
     complain(f"{fit.run.run_id} {fit.model} {fit.stage}: {words}")
