@@ -1,1 +1,1 @@
-"""Evaluation of cross-validation: errors, intervals, selection and combination of models."""
+"""Evaluation of cross-validation: errors, intervals, model selection and ensembles."""

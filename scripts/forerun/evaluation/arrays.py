@@ -1,4 +1,4 @@
-"""Cross-validation windows as arrays (series x windows x steps), without a loop over series."""
+"""Cross-validation windows as arrays (series x windows x steps)."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass
 class WindowIndex:
-    """The array position of each row of a cross-validation frame.
+    """Array positions of the rows of a cross-validation frame.
 
     Attributes
     ----------
     ids : array of str, shape (series,)
-    series, window, step : arrays of int, one entry per row of the frame
-        Windows are aligned at the end: the last one is the same number for every series.
-    shape : number of series, of windows and of steps
+    series, window, step : arrays of int, one entry for each row of the frame
+        Windows are aligned at the end: the last one has the same number for all series.
+    shape : number of series, windows and steps
     """
 
     ids: npt.NDArray[Any]
@@ -33,7 +33,7 @@ class WindowIndex:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> WindowIndex:
-        """Place the rows of `frame`, sorted by ``unique_id``, ``cutoff``, ``ds``."""
+        """Return the positions of the rows of `frame`, sorted by ``unique_id, cutoff, ds``."""
         rows = np.arange(len(frame))
         series, ids = pd.factorize(frame["unique_id"])
         if not len(frame):
@@ -51,23 +51,23 @@ class WindowIndex:
         return cls(np.asarray(ids), series, window, step, (len(ids), windows, int(step.max()) + 1))
 
     def spread(self, values: Any) -> Floats:
-        """Return one value per row as an array of `shape`; NaN where there is no row."""
+        """Convert one value for each row to an array of `shape`, with NaN for missing rows."""
         array = np.full(self.shape, np.nan)
         array[self.series, self.window, self.step] = np.asarray(values, dtype=float)
         return array
 
     def rows(self, array: Floats) -> Floats:
-        """Return the entries of an array of `shape` (or one that broadcasts) row by row."""
-        whole = np.broadcast_to(array, self.shape)
-        return np.asarray(whole[self.series, self.window, self.step])
+        """Convert an array of `shape` (or one that broadcasts to it) to one value for each row."""
+        full = np.broadcast_to(array, self.shape)
+        return np.asarray(full[self.series, self.window, self.step])
 
     def same(self, other: WindowIndex) -> bool:
-        """Return whether two frames have the same series, windows and steps, row by row."""
+        """Return whether two frames have the same series, windows and steps in each row."""
         return self.shape == other.shape and np.array_equal(self.ids, other.ids)
 
 
 def mean(values: Floats, axis: int) -> Floats:
-    """Return the mean without NaN; NaN, without a warning, if there is no other value."""
+    """Return the mean ignoring NaN; NaN, without a warning, if all values are NaN."""
     present = ~np.isnan(values)
     if present.all():
         return np.asarray(values.mean(axis=axis))
@@ -77,5 +77,5 @@ def mean(values: Floats, axis: int) -> Floats:
 
 
 def sorted_results(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return cross-validation results in the order that :class:`WindowIndex` needs."""
+    """Return cross-validation results in the order that :class:`WindowIndex` requires."""
     return frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True, kind="stable")

@@ -1,6 +1,6 @@
-"""Warnings about the models of a run, one line each, from its leaderboard.
+"""Warnings about the models of a run, one line each.
 
-Models without forecasts, and networks that are worse than the seasonal naive forecast.
+They report models without forecasts, and networks worse than the seasonal naive forecast.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from forerun.runs.tables import read_leaderboard_rows
 
 
 def of_run(folder: str | Path) -> list[str]:
-    """Return the cautions of a run; none while it has no leaderboard."""
+    """Return the warnings of a run; empty without a leaderboard."""
     paths = RunPaths(Path(folder))
     try:
         rows = read_leaderboard_rows(paths.leaderboard)
         settings = read_frozen(paths.config)
         return [*_without_forecasts(rows, paths, settings), *_worse(rows, settings)]
     except UserError:
-        return []  # damaged: others say so
+        return []  # damaged runs are reported elsewhere
 
 
 def _without_forecasts(
     rows: Iterable[Mapping[str, str]], paths: RunPaths, settings: Mapping[str, Any]
 ) -> Iterable[str]:
-    made = paths.predictions.is_dir()
+    predicted = paths.predictions.is_dir()
     combined = read_ensemble(paths.folder)
     names = {spec.name for spec in specs(settings)}
     for row in rows:
         model, status = row["model"], row["status"]
         if status == NO_FORECAST:
             yield f"{model} has no forecasts: {row.get('reason', '')}"
-        elif status == "ok" and made and model in names:
+        elif status == "ok" and predicted and model in names:
             if (paths.predictions / f"{model}.csv").is_file():
                 continue
-            scored = "; the scored ensemble holds it" if _is_member(model, combined) else ""
+            scored = "; the scored ensemble includes it" if _is_member(model, combined) else ""
             yield f"{model} has no forecasts in {paths.predictions.name}/{scored}"
 
 
@@ -59,14 +59,14 @@ def _worse(rows: list[dict[str, str]], settings: Mapping[str, Any]) -> Iterable[
     metric = settings["sort_metric"]
     networks = {spec.name for spec in specs(settings) if spec.is_network}
     naive = [spec["name"] for spec in settings["baselines"] if spec.get("model") == REFERENCE]
-    found = {row["model"]: real(row.get(metric)) for row in rows}
-    errors = {model: error for model, error in found.items() if error is not None}
+    values = {row["model"]: real(row.get(metric)) for row in rows}
+    errors = {model: error for model, error in values.items() if error is not None}
     if not naive or naive[0] not in errors:
         return
     for model, error in errors.items():
         if model in networks and error > errors[naive[0]]:
             yield (
                 f"{model} is worse than {REFERENCE}: {text.metric(metric)} "
-                f"{text.error(metric, error)} against {text.error(metric, errors[naive[0]])}; look "
-                "at max_steps, scaler_type and exogenous columns"
+                f"{text.error(metric, error)} against {text.error(metric, errors[naive[0]])}; "
+                "check max_steps, scaler_type and exogenous columns"
             )

@@ -1,4 +1,4 @@
-"""Whether runs can be compared, on what, and what is left out."""
+"""Comparability of runs: whether they can be ranked, on which forecasts, and what is excluded."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from forerun.data.checksums import history_sha256
 from forerun.evaluation.shared_windows import Shared
 from forerun.runs.reader import RunReader
 
-#: Settings that say what is forecast: runs that differ in one are shown, not ranked.
+#: Settings that define the forecast: runs that differ in one are shown but not ranked.
 SCORED = ("horizon", "gap", "target_col", "freq")
-#: Settings that say which windows there are: runs that differ in one share some of them.
+#: Settings that define the windows: runs that differ in one may share some of them.
 WINDOWS = ("n_windows", "test_size", "step_size")
-#: Most names or times listed in a sentence.
+#: Maximum number of names or times in a sentence.
 LISTED = 4
 
 
 def reasons(runs: Sequence[RunReader]) -> list[str]:
-    """Return why the runs must not be ranked against each other."""
+    """Return why the runs cannot be ranked; empty if they can."""
     found = []
     for key in SCORED:
         values = [run.config.get(key) for run in runs]
@@ -42,7 +42,7 @@ def _series(run: RunReader) -> set[str]:
 def are_alike(runs: Sequence[RunReader]) -> bool:
     """Return whether all runs were scored on the same windows of the same history.
 
-    Exogenous columns and future values may differ: they are not what forecasts are scored on.
+    Exogenous columns and future values may differ, as forecasts are not scored on them.
     """
     windows = [[run.config.get(key) for key in WINDOWS] for run in runs]
     if any(each != windows[0] for each in windows):
@@ -51,7 +51,7 @@ def are_alike(runs: Sequence[RunReader]) -> bool:
 
 
 def notes(runs: Sequence[RunReader], shared: Shared) -> list[str]:
-    """Say on what the runs are compared and what was left out; nothing if it is everything."""
+    """Return notes on the forecasts that are compared, and on what is excluded."""
     rows = shared.rows
     series = int(rows["unique_id"].nunique())
     if shared.same_cutoffs:
@@ -60,7 +60,7 @@ def notes(runs: Sequence[RunReader], shared: Shared) -> list[str]:
     else:
         span = f"{time_text(rows['ds'].min())} to {time_text(rows['ds'].max())}"
         basis = f"{rows['ds'].nunique()} time steps ({span}; no cutoff is the same, but each step "
-        basis += "ahead occurs as often in every run)"
+        basis += "ahead occurs equally often in all runs)"
     found = [f"compared on what all runs forecast: {text.plural(series, 'series')} and {basis}"]
     for number, run in enumerate(runs):
         found += _left_out(run, shared, number)
@@ -68,7 +68,7 @@ def notes(runs: Sequence[RunReader], shared: Shared) -> list[str]:
         if ahead:
             last = time_text(run.history["ds"].max())
             found.append(
-                f"the forecasts of {run.run_id} after {last} count as back-tests: later data hold "
+                f"the forecasts of {run.run_id} after {last} count as back-tests: later data have "
                 "the actual values"
             )
     if shared.revised:
@@ -100,7 +100,7 @@ def _left_out(run: RunReader, shared: Shared, number: int) -> list[str]:
         if len(lost):
             span = f"{time_text(lost.min())} to {time_text(lost.max())}"
             found.append(f"{text.plural(int(lost.nunique()), 'time step')} of {span}")
-    return [f"left out of {run.run_id}: {' and '.join(found)}"] if found else []
+    return [f"excluded from {run.run_id}: {' and '.join(found)}"] if found else []
 
 
 def _listed(values: pd.Series, before: str = "") -> str:

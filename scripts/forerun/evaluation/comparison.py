@@ -1,6 +1,6 @@
-"""Comparison of runs: which settings differ, what they can be compared on, and their errors there.
+"""Comparison of runs: differing settings, common forecasts, and the errors on them.
 
-The command and the page (:mod:`forerun.report.comparison`) both show what :func:`compare` finds.
+The command and the page (:mod:`forerun.report.comparison`) both show the result of :func:`compare`.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ BEST_MODEL = "best model"
 
 @dataclass
 class Compared:
-    """The comparison of several runs.
+    """Comparison of several runs.
 
     Attributes
     ----------
-    runs : in the order asked for
-    names : what they are called
-    settings : key -> its value in each run, for keys that differ
-    reasons : why the runs are not ranked; none: they are
-    notes : on what they are compared, and what was left out; none: on everything
-    tables : for each run ``unique_id, metric`` and a column per model: errors that may be compared
-        with each other (those of its ``metrics.csv`` where the runs are not ranked)
-    scores : metric -> model -> its mean error in each run (None: the run has none)
-    metric : what the best models are chosen by
-    best_models : each run's best model
-    target : name of what is forecast, in the first run
+    runs : the runs, in the requested order
+    names : their display names
+    settings : key -> value in each run, for differing keys
+    reasons : why the runs are not ranked; empty if they are
+    notes : on which forecasts they are compared, and what is excluded; empty if on all
+    tables : for each run ``unique_id, metric`` and one column for each model: comparable errors
+        (those of ``metrics.csv`` if the runs are not ranked)
+    scores : metric -> model -> mean error in each run, or None
+    metric : metric by which the best models are chosen
+    best_models : best model of each run
+    target : name of the target column in the first run
     """
 
     runs: list[RunReader]
@@ -61,11 +61,11 @@ class Compared:
 
     @property
     def metrics(self) -> list[str]:
-        """The metrics that every run has."""
+        """Metrics that all runs have."""
         return [m for m, rows in self.scores.items() if None not in rows[BEST_MODEL]]
 
     def best(self, metric: str, model: str) -> int | None:
-        """Return which run has the lower error; None if they may not be ranked or are equal."""
+        """Return the run with the lowest error; None if they are equal or not ranked."""
         values = self.scores[metric][model]
         available = [value for value in values if value is not None]
         if self.reasons or len(available) < 2 or len(set(available)) == 1:
@@ -73,18 +73,18 @@ class Compared:
         return values.index(min(available))
 
     def models(self, number: int) -> list[str]:
-        """Return the models of a run that have errors here, best first."""
+        """Return the models of a run that have errors, best first."""
         means = _means(self.tables[number], self.metric)
         return sorted(means, key=means.__getitem__)
 
     def skill(self, number: int) -> float | None:
-        """Return the share of SeasonalNaive's error that a run's best model saves."""
+        """Return the skill of a run's best model: 1 - error / SeasonalNaive's error."""
         naive = self.scores[self.metric].get(REFERENCE, [None] * len(self.names))[number]
         best = self.scores[self.metric][self.best_models[number]][number]
         return None if not naive or best is None else 1 - best / naive
 
     def verdicts(self) -> list[str]:
-        """Say of each later run whether its best model is better than that of the first one."""
+        """Return one sentence for each later run: is its best model better than the first run's?"""
         if self.reasons:
             return []
         pairs = [pair for pair in self.pairs(self.metric) if pair.first == 0 and pair.is_of_best]
@@ -95,9 +95,9 @@ class Compared:
         ]
 
     def pairs(self, metric: str) -> list[Pair]:
-        """Compare each pair of runs series by series: their best models, and those of both.
+        """Compare each pair of runs by series: their best models, and the models of both.
 
-        The p-values are adjusted for the number of all these comparisons.
+        The p-values are adjusted for the number of comparisons.
         """
         found = []
         for first, second in combinations(range(len(self.names)), 2):
@@ -116,13 +116,13 @@ class Compared:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two models of two runs, compared in one metric.
+    """Comparison of two models of two runs in one metric.
 
     Attributes
     ----------
-    first, second : the numbers of the runs
-    is_of_best : whether each is the best model of its run
-    series : DataFrame by ``unique_id``: the errors ``first`` and ``second``
+    first, second : numbers of the runs
+    is_of_best : whether each model is the best one of its run
+    series : DataFrame by ``unique_id`` with the errors ``first`` and ``second``
     """
 
     compared: Compared
@@ -148,12 +148,12 @@ class Pair:
 
     @property
     def real(self) -> bool:
-        """Whether the difference is more than noise, of runs that may be ranked."""
+        """Whether the difference is significant and the runs are ranked."""
         return self.comparison.real and not self.compared.reasons
 
 
 def compare(folders: Sequence[str | Path]) -> Compared:
-    """Compare two runs or more on the series and windows that they share.
+    """Compare two or more runs on their common series and windows.
 
     Raises
     ------
@@ -211,7 +211,7 @@ def _metric(run: RunReader, found: Compared) -> str:
 def _best(run: RunReader, means: dict[str, float]) -> str:
     ranked = [model for model in run.ranked if model in means]
     if not ranked:
-        raise UserError(f"run '{run.run_id}' has no model that finished: nothing to compare")
+        raise UserError(f"run '{run.run_id}' has no completed model to compare")
     return min(ranked, key=means.__getitem__)
 
 
@@ -227,12 +227,12 @@ def _differing(runs: Sequence[RunReader]) -> dict[str, list[Any]]:
 
 
 def _compare_shared(runs: Sequence[RunReader], found: Compared) -> None:
-    """Score the runs on what they share, and say what that is."""
+    """Score the runs on their common forecasts, with notes on these."""
     shared = align(runs)
     if shared is None:
         found.reasons.append(
             "their back-tests have no window in common, and no whole horizon of the same times; "
-            "more windows (n_windows), or a step_size of the steps between the runs, give them some"
+            "use more windows (n_windows), or a step_size equal to the steps between the runs"
         )
         return
     metrics = [m for m in METRICS if any(m in run.config["metrics"] for run in runs)]

@@ -1,6 +1,6 @@
-"""Arithmetic of the ensemble: weights by greedy selection, members, and combining forecasts.
+"""Arithmetic of the ensemble: weights by greedy selection, members, and combined forecasts.
 
-:mod:`forerun.evaluation.selection` decides which windows the weights are learned from.
+:mod:`forerun.evaluation.selection` chooses the windows from which weights are learned.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from forerun.config.names import REFERENCE
 from forerun.evaluation.arrays import Floats, mean
 from forerun.evaluation.losses import errors
 
-#: Ways to make the ensemble (key ``ensemble``): how much the mean with weights of each series, the
-#: one with greedy weights, and the robust mean (or median) count.
+#: Methods of the ensemble (key ``ensemble``): shares of the mean with weights for each series, the
+#: mean with greedy weights, and the robust mean (or median).
 METHODS = {
     "blend": (0.5, 0.25, 0.25),
     "by_series": (1.0, 0.0, 0.0),
@@ -23,24 +23,24 @@ METHODS = {
     "trimmed_mean": (0.0, 0.0, 1.0),
     "median": (0.0, 0.0, 1.0),
 }
-#: How fast a model's weight falls with its error.
+#: Exponent by which a model's weight decreases with its error.
 POWER = 1.5
-#: A model with so many times the lowest error is no member of the mean.
+#: Models with more than this multiple of the lowest error are not members of the mean.
 WEAK = 2.0
-#: Forecast values that weights are found on; of larger data a seeded sample of the series is used.
+#: Maximum number of forecast values to learn weights from; larger data are sampled by series.
 MOST_VALUES = 300_000
 
 
 @dataclass
 class Recipe:
-    """How an ensemble is made of forecasts.
+    """Weights and members of an ensemble.
 
     Attributes
     ----------
-    weights : array, shape (models,): of the greedy mean; they sum to 1
+    weights : array, shape (models,): weights of the greedy mean, which sum to 1
     members : array of bool, shape (models,): models in the trimmed mean or median
-    shares : how much each part counts, as in :data:`METHODS`
-    own : array, shape (models, series): weights for each series, or None if that share is 0
+    shares : shares of the parts, as in :data:`METHODS`
+    own : array, shape (models, series): weights for each series, or None if their share is 0
     """
 
     weights: Floats
@@ -68,8 +68,8 @@ def mix(forecasts: Floats, recipe: Recipe) -> Floats:
 def series_weights(error: Floats) -> Floats:
     """Return weights of the models for each series, shape (models, series), from their errors.
 
-    A weight falls with the model's error at the series and, for few windows say little of one
-    series, with its error overall; each is relative to the other models.
+    A weight decreases with the model's error for the series and, as few windows are not enough to
+    judge a single series, with its overall error; both are relative to the other models.
     """
     typical = mean(error, 0)
     relative = error / np.where(typical > 0, typical, 1.0)
@@ -83,14 +83,14 @@ def series_weights(error: Floats) -> Floats:
 
 
 def trimmed_mean(forecasts: Floats) -> Floats:
-    """Mean over the first axis without the lowest and the highest quarter of its entries."""
+    """Return the mean over the first axis without the lowest and the highest quarter."""
     cut = len(forecasts) // 4
     ordered = np.sort(forecasts, axis=0) if cut else forecasts
     return np.asarray(ordered[cut : len(forecasts) - cut].mean(axis=0))
 
 
 def good_members(models: list[str], by_window: Floats) -> npt.NDArray[np.bool_]:
-    """Return which models are good enough for an unweighted mean.
+    """Return a mask of the models that are good enough for an unweighted mean.
 
     Parameters
     ----------
@@ -107,9 +107,9 @@ def good_members(models: list[str], by_window: Floats) -> npt.NDArray[np.bool_]:
 def greedy(
     forecasts: Floats, actual: Floats, scale: Floats, metric: str, size: int, seed: int = 1
 ) -> Floats:
-    """Return weights, shape (models,), that sum to 1 (Caruana et al. 2004).
+    """Return weights by greedy selection, shape (models,), that sum to 1 (Caruana et al. 2004).
 
-    Of the means on the way that one is kept whose error is lowest.
+    The intermediate mean with the lowest error is returned.
     """
     models, series = forecasts.shape[:2]
     most = max(1, MOST_VALUES // max(1, actual[0].size))

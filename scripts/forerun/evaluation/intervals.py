@@ -1,12 +1,12 @@
-"""Prediction intervals for every model: conformal intervals if the model provides none.
+"""Prediction intervals for all models: conformal intervals if a model provides none.
 
 Split-conformal intervals are symmetric around the forecast. Their half width is a quantile of the
-absolute out-of-fold residuals of the same model. With many windows it is taken series by series and
-step by step; with few, residuals are divided by a scale of their series and pooled over series and,
-where still too few, over neighboring steps.
+absolute out-of-fold residuals of the same model. With many windows it is computed for each series
+and step; with few, residuals are divided by the scale of their series and pooled over series and,
+if there are still too few, over neighboring steps.
 
-For cross-validation results each window is calibrated on the other windows only, so that coverage
-in ``metrics.csv`` is honest; forecasts of the future are calibrated on all windows.
+For cross-validation results each window is calibrated on the other windows, so that coverage in
+``metrics.csv`` is unbiased; forecasts of the future are calibrated on all windows.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from forerun.config import windows
 from forerun.evaluation.arrays import Floats, WindowIndex
 from forerun.evaluation.scales import naive_scale
 
-#: A series' own scale counts as much as the pooled one when it rests on this many residuals.
+#: Number of residuals at which the scale of a series has the same weight as the pooled scale.
 PRIOR = 10.0
-#: Residuals wanted beyond the outermost level before neighboring steps are left out.
+#: Number of residuals beyond the outermost level that are enough without neighboring steps.
 BEYOND = 10
 
 
 def columns(model: str, level: float) -> tuple[str, str]:
-    """Names of the lower and the upper column of a level."""
+    """Return the names of the lower and the upper column of a level."""
     return f"{model}-lo-{level:g}", f"{model}-hi-{level:g}"
 
 
@@ -41,7 +41,7 @@ def parse_level(column: str, model: str) -> float | None:
 
 
 def in_order(frame: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Put the forecast between its intervals: lo-95, lo-80, forecast, hi-80, hi-95."""
+    """Order the columns of a forecast: lo-95, lo-80, forecast, hi-80, hi-95."""
     levels = levels_of(frame, model)
     low = [columns(model, level)[0] for level in reversed(levels)]
     ordered = [*low, model, *(columns(model, level)[1] for level in levels)]
@@ -52,8 +52,8 @@ def in_order(frame: pd.DataFrame, model: str) -> pd.DataFrame:
 
 def levels_of(frame: pd.DataFrame, model: str) -> list[float]:
     """Return the levels that `frame` has for `model`, ascending."""
-    found = [parse_level(str(name), model) for name in frame.columns]
-    existing = [level for level in found if level is not None]
+    parsed = [parse_level(str(name), model) for name in frame.columns]
+    existing = [level for level in parsed if level is not None]
     return sorted(level for level in existing if columns(model, level)[1] in frame.columns)
 
 
@@ -64,7 +64,7 @@ def missing_levels(frame: pd.DataFrame, model: str, settings: dict[str, Any]) ->
 
 
 def uncross(frame: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Sort each row's quantiles, so that none cross, and keep the forecast inside all intervals."""
+    """Sort the quantiles of each row, so that they do not cross and contain the forecast."""
     levels = levels_of(frame, model)
     if not levels:
         return frame
@@ -80,14 +80,14 @@ def uncross(frame: pd.DataFrame, model: str) -> pd.DataFrame:
 
 @dataclass
 class Widths:
-    """Half widths in units of each series' scale, or of the series' own.
+    """Half widths of intervals.
 
     Attributes
     ----------
-    pooled : array, shape (steps, levels), in units of a series' scale
+    pooled : array, shape (steps, levels), in units of the scale of a series
     ratio : array, shape (series,): mean absolute residual of a series over its naive scale
-    typical : the same for a series that was not seen
-    own : array, shape (series, steps, levels), or None where windows are too few
+    typical : ratio of a new series
+    own : array, shape (series, steps, levels), or None with too few windows
     """
 
     pooled: Floats
@@ -97,23 +97,23 @@ class Widths:
 
 
 def _needed(level: float) -> int:
-    """Residuals without which a quantile of this level is their maximum."""
+    """Return the number of residuals below which the quantile of this level is their maximum."""
     return ceil(level / (100 - level)) if level < 100 else 10**9
 
 
 def _quantiles(scores: Floats, levels: list[float]) -> Floats:
-    """Return the conformal quantile of each level; of too few scores it is the largest."""
+    """Return the conformal quantile of each level; the maximum if there are too few scores."""
     scores = np.sort(scores)
     ranks = [min(ceil((len(scores) + 1) * level / 100 - 1e-9), len(scores)) for level in levels]
     return scores[np.array(ranks) - 1]
 
 
 def calibrate(residuals: Floats, naive: Floats, levels: list[float]) -> Widths | None:
-    """Learn half widths from absolute residuals.
+    """Compute half widths from residuals.
 
     Parameters
     ----------
-    residuals : array, shape (series, windows, steps); NaN where there is none
+    residuals : array, shape (series, windows, steps); NaN for missing ones
     naive : array, shape (series,): scale of each series, positive
     levels : percent, ascending
     """
@@ -132,14 +132,14 @@ def calibrate(residuals: Floats, naive: Floats, levels: list[float]) -> Widths |
 
 
 def _own(size: Floats, levels: list[float]) -> Floats:
-    """Quantiles over the windows, for each series and step."""
+    """Return quantiles over the windows, for each series and step."""
     ordered, number = np.sort(size, axis=1), size.shape[1]
     ranks = [min(ceil((number + 1) * level / 100 - 1e-9), number) - 1 for level in levels]
     return np.stack([ordered[:, rank, :] for rank in ranks], axis=-1)
 
 
 def _pooled(scores: Floats, levels: list[float]) -> Floats:
-    """Quantiles over series and windows for each step, with as many neighbors as are needed."""
+    """Return quantiles over series and windows for each step, with neighboring steps if needed."""
     steps = scores.shape[2]
     wanted = ceil(BEYOND / (1 - levels[-1] / 100))
     per_step = [column[~np.isnan(column)] for column in np.moveaxis(scores, 2, 0)]
@@ -165,11 +165,10 @@ def _assign(frame: pd.DataFrame, model: str, levels: list[float], half: Floats) 
 def complete_results(
     frame: pd.DataFrame, model: str, history: pd.DataFrame, settings: dict[str, Any]
 ) -> pd.DataFrame:
-    """Add the missing levels to cross-validation results; let no quantiles cross.
+    """Add the missing levels to cross-validation results, without crossing quantiles.
 
-    Each window is calibrated on the others (:func:`forerun.config.windows.others`). With one
-    window each half of the series is calibrated on the other half; one window of one series has no
-    intervals.
+    Each window is calibrated on others (:func:`forerun.config.windows.others`). With one window,
+    each half of the series is calibrated on the other half; a single series then has no intervals.
     """
     levels = missing_levels(frame, model, settings)
     if levels and len(frame):
@@ -187,7 +186,7 @@ def complete_results(
 
 
 def _half_widths(residuals: Floats, naive: Floats, levels: list[float], rest: list[int]) -> Floats:
-    """Half widths, shape (series, steps, levels), for a window, from the windows `rest`."""
+    """Return half widths for a window from the windows `rest`, shape (series, steps, levels)."""
     series, _, steps = residuals.shape
     if rest:
         widths = calibrate(residuals[:, rest], naive, levels)
@@ -202,7 +201,7 @@ def _half_widths(residuals: Floats, naive: Floats, levels: list[float], rest: li
 
 
 def _scaled(widths: Widths, naive: Floats, steps: int, place: Any) -> Floats:
-    """Bring half widths to the series at `place` of the calibration (-1: not in it)."""
+    """Return half widths of series at positions `place` of the calibration (-1: new series)."""
     ratio = np.where(place >= 0, widths.ratio[place], widths.typical)
     pooled = widths.pooled[np.minimum(np.arange(steps), len(widths.pooled) - 1)]
     half = (naive * ratio)[:, None, None] * pooled[None]
@@ -220,13 +219,13 @@ def complete_forecasts(
     history: pd.DataFrame,
     settings: dict[str, Any],
 ) -> pd.DataFrame:
-    """Add the missing levels to forecasts of the future; let no quantiles cross.
+    """Add the missing levels to forecasts of the future, without crossing quantiles.
 
     Parameters
     ----------
     frame : ``unique_id``, ``ds``, ``<model>``; sorted
-    results : the model's cross-validation results, sorted; all their windows calibrate
-    history : the series that were forecast, which need not be those of `results`
+    results : the model's cross-validation results for calibration, sorted
+    history : history of the forecast series, which may differ from those of `results`
     """
     levels = missing_levels(frame, model, settings)
     if levels and results is not None and len(results):
@@ -235,7 +234,7 @@ def complete_forecasts(
         series, ids = pd.factorize(frame["unique_id"])
         place = pd.Index(index.ids).get_indexer(ids)
         naive = naive_scale(history, np.asarray(ids), season)
-        at_calibration = naive_scale(results, index.ids, season)  # of series not forecast now
+        at_calibration = naive_scale(results, index.ids, season)  # for series without forecasts
         at_calibration[place[place >= 0]] = naive[place >= 0]
         widths = calibrate(index.spread(results["y"] - results[model]), at_calibration, levels)
         step = frame.groupby("unique_id", observed=True, sort=False).cumcount().to_numpy()

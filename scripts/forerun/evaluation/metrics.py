@@ -1,4 +1,4 @@
-"""Errors of the cross-validation results, per series and per model."""
+"""Metrics of cross-validation results by series and model, and the leaderboard."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from forerun.evaluation.losses import errors, interval_errors, scales
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.tables import read_cv_results
 
-#: The reason that the leaderboard gives for a network.
+#: Reason on the leaderboard for networks with a higher error than the reference.
 WORSE = f"worse than {REFERENCE}"
 
 KEYS = ["unique_id", "ds", "cutoff", "y"]
 
 
 def interval_metrics(settings: dict[str, Any]) -> list[str]:
-    """Return the names of the metrics that the run's ``levels`` add."""
+    """Return the names of the metrics of the run's ``levels``."""
     levels = settings.get("levels") or []
     names = [f"{name}_level{level:g}" for name in ("coverage", "width") for level in levels]
     return [*names, "mqloss", "scaled_crps"] if levels else []
@@ -32,11 +32,11 @@ def interval_metrics(settings: dict[str, Any]) -> list[str]:
 def score(
     cv: pd.DataFrame, model: str, history: pd.DataFrame, settings: dict[str, Any]
 ) -> pd.DataFrame:
-    """Return ``unique_id``, ``metric``, ``<model>``: the mean over windows of each metric.
+    """Return ``unique_id``, ``metric``, ``<model>``: the mean of each metric over the windows.
 
-    Scaled errors (MASE, RMSSE: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001)
-    are scaled per window, by the data up to that window's cutoff. Where the run has levels and the
-    model intervals: their coverage and width, the mean quantile (pinball) loss and the scaled CRPS.
+    Scaled errors (MASE, RMSSE: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001) are
+    scaled by the data up to the cutoff of each window. If the run has levels and the model has
+    intervals, the result includes coverage and width, the mean pinball loss and the scaled CRPS.
 
     Parameters
     ----------
@@ -45,27 +45,27 @@ def score(
     """
     index = WindowIndex.of(cv)
     actual, forecast = index.spread(cv["y"]), index.spread(cv[model])
-    found = {}
+    values = {}
     for name in settings["metrics"]:
         scale = scales(index, history, settings, name)
-        found[name] = errors(forecast, actual, name, scale)
+        values[name] = errors(forecast, actual, name, scale)
     sides = {level: columns(model, level) for level in settings.get("levels") or []}
     bounds = [name for pair in sides.values() for name in pair]
     if sides and all(name in cv.columns and cv[name].notna().all() for name in bounds):
         lower = {level: index.spread(cv[pair[0]]) for level, pair in sides.items()}
         upper = {level: index.spread(cv[pair[1]]) for level, pair in sides.items()}
-        found |= interval_errors(actual, lower, upper)
-    values = np.stack([mean(error, 1) for error in found.values()], axis=1)
-    values[~np.isfinite(values)] = np.nan  # a constant series' scale is 0
+        values |= interval_errors(actual, lower, upper)
+    by_series = np.stack([mean(error, 1) for error in values.values()], axis=1)
+    by_series[~np.isfinite(by_series)] = np.nan  # the scale of a constant series is 0
     table = {
-        "unique_id": np.repeat(index.ids, len(found)),
-        "metric": np.tile(np.array(list(found), dtype=object), len(index.ids)),
+        "unique_id": np.repeat(index.ids, len(values)),
+        "metric": np.tile(np.array(list(values), dtype=object), len(index.ids)),
     }
-    return pd.DataFrame(table | {model: values.ravel()})
+    return pd.DataFrame(table | {model: by_series.ravel()})
 
 
 def _ordered(table: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:
-    """Sort by series, then metrics as configured, then those of the levels."""
+    """Sort by series, then by metric: configured ones first, then those of the levels."""
     names = [*settings["metrics"], *interval_metrics(settings)]
     order = {name: number for number, name in enumerate(names)}
     ranked = table.assign(_order=table["metric"].map(order))
@@ -73,7 +73,7 @@ def _ordered(table: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:
 
 
 def means(scores: pd.DataFrame, model: str) -> dict[str, float | None]:
-    """Return the mean over series of each metric, in the order of `scores`."""
+    """Return the mean of each metric over the series, in the order of `scores`."""
     table = scores.groupby("metric", sort=False, observed=True)[model].mean()
     return {str(name): None if pd.isna(value) else float(value) for name, value in table.items()}
 
@@ -81,9 +81,9 @@ def means(scores: pd.DataFrame, model: str) -> dict[str, float | None]:
 def metrics_table(
     paths: dict[str, str], history: pd.DataFrame, settings: dict[str, Any]
 ) -> pd.DataFrame:
-    """Return ``metrics.csv``: ``unique_id``, ``metric`` and one column per model of `paths`.
+    """Return ``metrics.csv``: ``unique_id``, ``metric`` and one column for each model of `paths`.
 
-    Models are read one after the other, so memory does not grow with their number.
+    Models are read one at a time, so memory does not grow with their number.
     """
     scores = (
         score(sorted_results(read_cv_results(path)), model, history, settings)
@@ -93,7 +93,7 @@ def metrics_table(
 
 
 def side_by_side(scores: Iterable[pd.DataFrame], settings: dict[str, Any]) -> pd.DataFrame:
-    """Return one table of the models' scores (see :func:`score`), a column for each."""
+    """Merge the scores of models (see :func:`score`) into one table with a column for each."""
     columns = [frame.set_index(["unique_id", "metric"]).iloc[:, 0] for frame in scores]
     if not columns:
         return pd.DataFrame(columns=["unique_id", "metric"])
@@ -107,7 +107,7 @@ def leaderboard(
     statuses: Mapping[str, ModelStatus],
     settings: dict[str, Any],
 ) -> pd.DataFrame:
-    """Return one row per model and combination, best first by ``sort_metric``; failed models last.
+    """Return one row for each model and combination, by ``sort_metric``; failed models last.
 
     Columns: ``model``, ``rank``, each metric (mean over series), ``skill`` (1 - error /
     SeasonalNaive's error, in ``sort_metric``; empty without that baseline), the metrics of the
@@ -116,7 +116,7 @@ def leaderboard(
     Parameters
     ----------
     metrics : ``metrics.csv``
-    statuses : the status of each model, and of the combinations that are to have a row
+    statuses : the status of each model and combination
     """
     names, more = list(settings["metrics"]), interval_metrics(settings)
     rows = []

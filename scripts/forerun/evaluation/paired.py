@@ -1,9 +1,8 @@
-"""Test whether the errors of one run are smaller than those of another by more than noise.
+"""Significance test for the difference between the errors of two runs.
 
-Errors are compared series by series: the same series in both runs is a pair. The test is
-Wilcoxon's signed-rank test (two-sided, ties with Pratt's rule), which asks nothing of the errors'
-distribution and is not ruled by a few large series as a mean is. With several comparisons of one
-metric, p-values are raised by Holm's method.
+Errors are paired by series. The test is Wilcoxon's signed-rank test (two-sided, ties by Pratt's
+rule), which makes no assumption about the distribution and, unlike a mean, is not dominated by a
+few large series. For several comparisons in one metric, p-values are adjusted by Holm's method.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-#: Differences with a smaller (adjusted) p-value are called more than noise.
+#: Significance level of (adjusted) p-values.
 LEVEL = 0.05
-#: With fewer series than this no outcome of the test can be below 5 %.
+#: Minimum number of series: with fewer, no p-value can be below 5 %.
 FEWEST = 6
 
 
@@ -31,7 +30,7 @@ class Comparison:
     better : float
         Share of the series on which the second run is better (ties count half).
     p : float or None
-        Of Wilcoxon's test, adjusted; None with too few series.
+        Adjusted p-value of Wilcoxon's test; None with too few series.
     """
 
     metric: str
@@ -50,17 +49,17 @@ class Comparison:
 
     @property
     def relative(self) -> float | None:
-        """The difference as a share of the first."""
+        """Difference relative to the first."""
         return self.difference / self.first if self.first else None
 
     @property
     def real(self) -> bool:
-        """Whether the difference is more than noise."""
+        """Whether the difference is significant."""
         return self.p is not None and self.p < LEVEL
 
     @property
     def favors_second(self) -> bool:
-        """Whether the second run wins on most series (it need not have the lower mean)."""
+        """Whether the second run is better on most series (its mean may be higher)."""
         return self.better > 0.5
 
     def verdict(self, first: str, second: str) -> str:
@@ -122,7 +121,7 @@ def signed_rank(change: np.ndarray) -> float | None:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """Adjust p-values for their number (Holm 1979): the smallest is multiplied by it, and so on."""
+    """Adjust p-values for multiple comparisons (Holm 1979)."""
     ordered = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
     result: list[float | None] = [None] * len(p_values)
     highest = 0.0

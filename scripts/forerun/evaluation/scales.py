@@ -1,4 +1,4 @@
-"""What scaled errors are divided by: the in-sample error of the seasonal naive forecast."""
+"""Scales of scaled errors: the in-sample error of the seasonal naive forecast."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from forerun.evaluation.arrays import Floats, Ints
 
-#: About so many rows of the history are worked on at once.
+#: Approximate number of rows of the history to process at once.
 ROWS = 1_000_000
 
 
@@ -26,14 +26,14 @@ def naive_scales(
 
     Parameters
     ----------
-    history : ``unique_id``, ``y``, sorted by series and time; missing values count for nothing
-    before_end : for each column of the result, how many steps before the series' end it stops:
-        the same for all series, or an array of shape (series of `ids`, columns)
+    history : ``unique_id``, ``y``, sorted by series and time; missing values are ignored
+    before_end : for each column of the result, the number of steps to exclude at the end of the
+        series: the same for all series, or an array of shape (series of `ids`, columns)
     power : 1 for absolute, 2 for squared errors
 
     Returns
     -------
-    array, shape (series of `ids`, columns); NaN where a series has no whole season.
+    array, shape (series of `ids`, columns); NaN for series shorter than a season.
     """
     code, names = pd.factorize(history["unique_id"])
     y = history["y"].to_numpy(dtype=float)
@@ -44,9 +44,9 @@ def naive_scales(
     asked = np.asarray(before_end, dtype=np.int64)
     steps = np.zeros((len(names) + 1, asked.shape[-1]), dtype=np.int64)
     steps[place] = asked
-    scales = np.full(steps.shape, np.nan)  # the last row: of unknown series
+    scales = np.full(steps.shape, np.nan)  # the last row is for unknown series
     first = 0
-    while first < len(names):  # so many series at a time: the memory stays that of their rows
+    while first < len(names):  # blocks of series bound the memory
         last = max(first + 1, int(np.searchsorted(ends, starts[first] + ROWS, side="right")))
         some, offset = slice(first, last), starts[first]
         bounds = starts[some] - offset, ends[some] - offset
@@ -56,7 +56,7 @@ def naive_scales(
 
 
 def _scales(y: Floats, starts: Ints, ends: Ints, steps: Ints, season: int, power: int) -> Floats:
-    """Do the work of :func:`naive_scales` for series that lie one after the other in `y`."""
+    """Compute :func:`naive_scales` for series that are concatenated in `y`."""
     error = np.full(len(y), np.nan)
     error[season:] = np.abs(y[season:] - y[:-season]) ** power if season < len(y) else np.nan
     counts = np.arange(len(y)) - np.repeat(starts, ends - starts) >= season
@@ -70,10 +70,10 @@ def _scales(y: Floats, starts: Ints, ends: Ints, steps: Ints, season: int, power
 
 
 def naive_scale(history: pd.DataFrame, ids: Any, season: int, before_end: int = 0) -> Floats:
-    """Return each series' mean absolute seasonal difference; never zero or NaN.
+    """Return the mean absolute seasonal difference of each series; never zero or NaN.
 
-    Where it is zero or unknown the difference to the step before takes its place, or else the
-    median of the other series.
+    If it is zero or unknown, the difference of consecutive steps is used, otherwise the median over
+    the other series.
     """
     scale = naive_scales(history, ids, [before_end], season)[:, 0]
     plain = naive_scales(history, ids, [before_end], 1)[:, 0]
@@ -83,6 +83,6 @@ def naive_scale(history: pd.DataFrame, ids: Any, season: int, before_end: int = 
 
 
 def scale_by_series(history: pd.DataFrame, season: int) -> pd.Series:
-    """Return :func:`naive_scale` of every series of `history`, by its name as text."""
+    """Return :func:`naive_scale` of all series of `history`, by name."""
     ids = np.asarray(history["unique_id"].unique())
     return pd.Series(naive_scale(history, ids, season), index=pd.Index(ids).astype(str))

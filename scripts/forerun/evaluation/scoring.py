@@ -1,4 +1,4 @@
-"""Score all models of a run, and the combinations of them."""
+"""Scoring of all models of a run and of their combinations."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Scored:
 
     Attributes
     ----------
-    metrics : ``unique_id``, ``metric``, a column for each model, ``per_series`` and ``ensemble``
-    results : the back-tests of ``per_series`` and ``ensemble``
-    record : how they are made (``ensemble.json``)
-    states : a status for each, as models have it
+    metrics : ``unique_id``, ``metric``, one column for each model, ``per_series`` and ``ensemble``
+    results : cross-validation results of ``per_series`` and ``ensemble``
+    record : content of ``ensemble.json``
+    states : status of ``per_series`` and ``ensemble``
     """
 
     metrics: pd.DataFrame
@@ -42,13 +42,13 @@ def score_all(
     settings: dict[str, Any],
     members: Collection[str] | None = None,
 ) -> Scored:
-    """Score the models whose back-tests lie at `paths`; choose, weight and score combinations.
+    """Score the models with cross-validation results at `paths`, and their combinations.
 
-    Models are read one after the other; only their point forecasts are held together.
+    Models are read one at a time; only their point forecasts are kept in memory.
 
     Parameters
     ----------
-    members : the models that the combinations may use, those that can forecast; all if not given
+    members : models that the combinations may use (those that can forecast); all by default
     """
     keys: list[pd.DataFrame] = []
     columns: dict[str, npt.NDArray[Any]] = {}
@@ -81,7 +81,7 @@ def score_all(
 
 
 def _aligned(frame: pd.DataFrame, model: str, keys: pd.DataFrame) -> npt.NDArray[Any]:
-    """Return the model's forecasts for the rows of `keys`; NaN where it has none."""
+    """Return a model's forecasts for the rows of `keys`; NaN for missing ones."""
     same = len(frame) == len(keys) and all(
         (frame[name].to_numpy() == keys[name].to_numpy()).all() for name in KEYS[:3]
     )

@@ -1,21 +1,21 @@
-"""Choosing and combining models by their out-of-fold results: ``per_series`` and ``ensemble``.
+"""Model selection and combination by out-of-fold results: ``per_series`` and ``ensemble``.
 
-``per_series`` takes for each series the model with the lowest error over the windows. ``ensemble``
-is, by default, a blend, for each of its parts follows few windows too closely on some data:
+``per_series`` uses for each series the model with the lowest error over the windows. ``ensemble``
+is a blend by default, as each of its parts alone overfits few windows on some data:
 
-- one half is a mean with weights of each series' own
-(:func:`~forerun.evaluation.ensemble.series_weights`);
-- a quarter is a mean with the same weights everywhere, found by greedy forward selection with
-  replacement (Caruana et al. 2004, doi:10.1145/1015330.1015432): 25 times that model is added which
-  lowers the error of the mean most;
+- one half is a mean with weights for each series
+  (:func:`~forerun.evaluation.ensemble.series_weights`);
+- a quarter is a mean with the same weights for all series, by greedy forward selection with
+  replacement (Caruana et al. 2004, doi:10.1145/1015330.1015432): in each of 25 steps the model is
+  added that reduces the error of the mean most;
 - a quarter is the mean of the members without the lowest and the highest quarter of their forecasts
   at each step. Members are the models whose error is at most twice the lowest one and, unless
   SeasonalNaive is the best model, lower than that of SeasonalNaive.
 
 Both are scored out of sample: the forecasts of each window use choices and weights from the other
 windows. Forecasts of the future use all windows. With one window, members and weights for one half
-of the series come from the other half; weights only if there are enough series for them
-(:data:`MANY_SERIES`), and none for single series.
+of the series come from the other half; weights are used only with enough series
+(:data:`MANY_SERIES`), and there are none for single series.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ from forerun.evaluation.arrays import Floats, Ints, WindowIndex, mean
 from forerun.evaluation.ensemble import METHODS, Recipe, good_members, greedy, mix, series_weights
 from forerun.evaluation.losses import errors, scales
 
-#: Windows without which one series' errors say too little to choose a model for it.
+#: Minimum number of windows to select a model for a single series.
 MIN_WINDOWS = 2
-#: Series without which a single window says too little to weight models by.
+#: Minimum number of series to weight models by a single window.
 MANY_SERIES = 100
 
 
 @dataclass
 class Stack:
-    """The forecasts of all models for the same windows.
+    """Forecasts of all models for the same windows.
 
     Attributes
     ----------
     keys : DataFrame with ``unique_id``, ``ds``, ``cutoff``, ``y``, sorted
     forecasts : array, shape (models, series, windows, steps)
     actual : array, shape (series, windows, steps)
-    scale : array, shape (series, windows): what scaled metrics divide by; ones for the others
+    scale : array, shape (series, windows): scales of scaled metrics; ones for the others
     """
 
     models: list[str]
@@ -65,7 +65,7 @@ def stack(
     history: pd.DataFrame,
     settings: dict[str, Any],
 ) -> Stack:
-    """Put the models' forecasts (one value per row of `keys`) on top of each other."""
+    """Stack the forecasts of the models (one value for each row of `keys`)."""
     index = WindowIndex.of(keys)
     array = np.empty((len(columns), *index.shape))
     for number, values in enumerate(columns.values()):
@@ -81,8 +81,8 @@ def choose(by_window: Floats) -> tuple[Ints, int]:
     Parameters
     ----------
     by_window : array, shape (models, series, windows)
-        Errors. With fewer than :data:`MIN_WINDOWS` windows, or where a series has no finite error,
-        the model that is best overall is taken.
+        Errors. With fewer than :data:`MIN_WINDOWS` windows, or for series without a finite error,
+        the model that is best overall is used.
     """
     by_series = mean(by_window, 2)
     overall = int(np.argmin(np.nan_to_num(mean(by_series, 1), nan=np.inf)))
@@ -99,9 +99,9 @@ class Combined:
 
     Attributes
     ----------
-    results : the cross-validation results of each, made without looking at the window scored;
-        ``per_series`` has the column ``chosen`` besides
-    record : what ``ensemble.json`` holds
+    results : out-of-sample cross-validation results of each; ``per_series`` has the additional
+        column ``chosen``
+    record : content of ``ensemble.json``
     """
 
     results: dict[str, pd.DataFrame]
@@ -109,7 +109,7 @@ class Combined:
 
 
 def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
-    """Choose and weight the models of a run on its out-of-fold results."""
+    """Select and weight the models of a run by their out-of-fold results."""
     number, metric = stacked.index.shape[1], settings["sort_metric"]
     by_window = errors(stacked.forecasts, stacked.actual, metric, stacked.scale)
     best = np.full(stacked.actual.shape, np.nan)
@@ -155,7 +155,7 @@ def _recipe(
     settings: dict[str, Any],
     series: slice = slice(None),
 ) -> Recipe:
-    """Make a recipe from the windows `chosen` of some series."""
+    """Return the recipe of the ensemble from the windows `chosen` of some series."""
     method = settings.get("ensemble") or "blend"
     models = len(stacked.models)
     equal = np.full(models, 1.0 / models)
@@ -179,11 +179,11 @@ def _recipe(
 
 
 def _shares(method: str, chosen: int, shape: tuple[int, ...]) -> tuple[float, float, float]:
-    """Shares of a method, as far as the back-tests can tell its weights.
+    """Return the shares of a method, adjusted if there are too few windows or series.
 
     Parameters
     ----------
-    chosen : how many windows the weights come from
+    chosen : number of windows that weights are learned from
     shape : series, windows, ... of the run
     """
     series, number = shape[:2]
@@ -222,12 +222,12 @@ def _record(
 def chosen_models(
     metrics: pd.DataFrame, record: dict[str, Any], models: list[str], settings: dict[str, Any]
 ) -> tuple[pd.Series, str]:
-    """Return the model that ``per_series`` takes for each series, and for any other series.
+    """Return the model that ``per_series`` uses for each series, and for any new series.
 
     Parameters
     ----------
     metrics : the run's ``metrics.csv``
-    models : those whose forecasts are there; others are not chosen
+    models : models with forecasts, to choose from
     """
     own = metrics[metrics["metric"] == settings["sort_metric"]].set_index("unique_id")[models]
     choice: dict[str, Any] = next(
@@ -246,7 +246,7 @@ def chosen_models(
 def per_series_forecasts(
     frames: dict[str, pd.DataFrame], chosen: pd.Series, overall: str
 ) -> pd.DataFrame:
-    """Return ``unique_id``, ``ds``, ``per_series``, ``chosen``: of each series its model's."""
+    """Return ``unique_id``, ``ds``, ``per_series``, ``chosen``."""
     keys = next(iter(frames.values()))[["unique_id", "ds"]]
     names = keys["unique_id"].map(chosen).fillna(overall)
     values = np.full(len(keys), np.nan)
@@ -266,15 +266,15 @@ def ensemble_forecasts(
 
     Parameters
     ----------
-    metrics : the run's ``metrics.csv``: errors that the weights of each series come from
-    record : ``ensemble.json``; weights are shared out among those models that are in `frames`
+    metrics : the run's ``metrics.csv``, for the weights of each series
+    record : ``ensemble.json``; weights are normalized over the models in `frames`
     """
     frames = dict(sorted(frames.items()))  # sums depend on their order in the last digit
     weights = np.array([record.get("weights", {}).get(model, 0.0) for model in frames])
     good = np.array([model in record.get("members", []) for model in frames])
     shares = (record.get("shares") or {"greedy": 1.0}).get
     parts = (shares("by_series", 0.0), shares("greedy", 0.0), shares("robust", 0.0))
-    if not weights.sum():  # none of those with weights is there
+    if not weights.sum():  # no model with a weight has forecasts
         weights = np.ones(len(frames))
     if not good.any():
         good = np.full(len(frames), True)
@@ -288,7 +288,7 @@ def ensemble_forecasts(
 def _own_weights(
     keys: pd.DataFrame, metrics: pd.DataFrame, models: list[str], settings: dict[str, Any]
 ) -> Floats:
-    """Weights, shape (models, rows of `keys`); a series that is not in `metrics` gets the mean."""
+    """Return weights, shape (models, rows of `keys`); series not in `metrics` get the mean."""
     error = metrics[metrics["metric"] == settings["sort_metric"]].set_index("unique_id")[models]
     weights = series_weights(error.to_numpy(dtype=float).T)
     place = error.index.get_indexer(keys["unique_id"])

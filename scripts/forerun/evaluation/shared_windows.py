@@ -1,10 +1,9 @@
-"""Rescoring runs with different data on the forecasts that they share.
+"""Rescoring runs with different data on their common forecasts.
 
-Weekly runs, for example, differ by the last week. Their forecasts can be compared where they were
-made at the same cutoff for the same time of the same series. An earlier run's forecasts count as
-one more window if a later run knows what came. Where no cutoff is shared, whole cycles of the
-horizon are compared: times that all runs forecast, among which every step ahead occurs as often in
-one run as in the others.
+Weekly runs, for example, differ by the last week. Their forecasts are comparable if they have the
+same cutoff, time and series. Forecasts of an earlier run count as an additional window if a later
+run has the actual values. If there is no common cutoff, whole cycles of the horizon are compared:
+times that all runs forecast, in which each step ahead occurs equally often in all runs.
 """
 
 from __future__ import annotations
@@ -23,32 +22,32 @@ from forerun.evaluation.scales import naive_scales
 from forerun.runs.reader import RunReader
 
 KEYS = ["unique_id", "ds", "cutoff"]
-#: Values that differ by less are the same: a table may have been written and read again.
+#: Relative tolerance of equal values, as a table may have been converted.
 TOLERANCE = 1e-9
 
 
 @dataclass
 class Shared:
-    """The forecasts that several runs have in common.
+    """Common forecasts of several runs.
 
     Attributes
     ----------
     rows : DataFrame
-        ``unique_id, ds``; ``y``, the actual value; ``cutoff``, what its window is called here;
-        ``scale_from``, the last time whose values scale its error; ``cutoff_0``, ``cutoff_1``...,
-        the cutoff in each run. Sorted by series, window and time.
+        ``unique_id, ds``; ``y``, the actual value; ``cutoff``, which identifies the window;
+        ``scale_from``, the last time of the values that scale the error; ``cutoff_0``,
+        ``cutoff_1``..., the cutoff in each run. Sorted by series, window and time.
     history : DataFrame
-        ``unique_id, ds, y`` of the run whose values end last.
+        ``unique_id, ds, y`` of the run with the latest values.
     last : int
         The number of that run.
     same_cutoffs : bool
-        Whether the forecasts were made at the same cutoffs.
+        Whether the forecasts have the same cutoffs.
     used : list of DataFrame
-        ``unique_id, ds, cutoff`` of what could have been compared in each run.
+        ``unique_id, ds, cutoff`` of all comparable forecasts of each run.
     ahead : list of bool
-        Whether forecasts beyond a run's own data are among the rows.
+        Whether the rows include forecasts beyond the run's own data.
     revised : int
-        How many values of earlier runs the last one has changed.
+        Number of values of earlier runs that differ in the last one.
     """
 
     rows: pd.DataFrame
@@ -61,7 +60,7 @@ class Shared:
 
 
 def align(runs: Sequence[RunReader]) -> Shared | None:
-    """Return what the runs share; None if they have no forecasts that can be compared."""
+    """Return the common forecasts of runs; None if there are none."""
     last = max(range(len(runs)), key=lambda number: (runs[number].history["ds"].max(), number))
     history = _values(runs[last])
     keys = [_keys(run) for run in runs]
@@ -77,7 +76,7 @@ def align(runs: Sequence[RunReader]) -> Shared | None:
 
 
 def finished(run: RunReader) -> list[str]:
-    """Return the models and combinations of a run that have back-tests, best first."""
+    """Return the models and combinations with cross-validation results, best first."""
     return [name for name in run.ranked if name not in run.failed and len(run.cv_results_of(name))]
 
 
@@ -98,7 +97,7 @@ def _keys(run: RunReader) -> pd.DataFrame:
 
 
 def forecasts_of(run: RunReader, model: str, ahead: bool = True) -> pd.DataFrame:
-    """Return ``unique_id, ds, cutoff, <model>``: back-tests and, with `ahead`, forecasts."""
+    """Return ``unique_id, ds, cutoff, <model>`` of back-tests and, with `ahead`, forecasts."""
     frames = [run.cv_results_of(model)[[*KEYS, model]]]
     future = run.predictions_of(model) if ahead else pd.DataFrame()
     if len(future):
@@ -119,7 +118,7 @@ def _same_cutoffs(keys: Sequence[pd.DataFrame], history: pd.DataFrame) -> pd.Dat
 def _same_times(keys: Sequence[pd.DataFrame], history: pd.DataFrame) -> pd.DataFrame:
     """Return the last times of each series on which all steps ahead occur equally often.
 
-    Nothing is returned where a run forecasts a time more than once (windows that overlap).
+    The result is empty if a run forecasts a time more than once (overlapping windows).
     """
     times = ["unique_id", "ds"]
     if any(frame.duplicated(times).any() for frame in keys):
@@ -140,9 +139,9 @@ def _same_times(keys: Sequence[pd.DataFrame], history: pd.DataFrame) -> pd.DataF
 
 
 def _balanced(shared: pd.DataFrame, runs: int) -> np.ndarray:
-    """Return which rows belong to the longest end of their series with the same steps in all runs.
+    """Return a mask of the longest end of each series with the same steps in all runs.
 
-    Each step gets a random number: two sets of steps are the same if their sums are.
+    Each step gets a random number: two multisets of steps are equal if their sums are.
     """
     steps = [int(shared[f"step_{number}"].max()) for number in range(runs)] if len(shared) else [0]
     weights = np.random.default_rng(1).integers(1, 2**40, size=1 + max(steps))
@@ -154,15 +153,9 @@ def _balanced(shared: pd.DataFrame, runs: int) -> np.ndarray:
             pd.Series(change[::-1], index=backwards.index).groupby(backwards, sort=False).cumsum()
         )
         kept &= sums.iloc[::-1].to_numpy() == 0
-    # From the first time on at which all sums are zero, everything belongs to it.
+    # The end starts at the first time at which all sums are zero.
     started = pd.Series(kept).groupby(shared["unique_id"].to_numpy(), sort=False).cummax()
     return started.to_numpy(dtype=bool)
-
-
-def _most(shared: pd.DataFrame, runs: int) -> int:
-    return (
-        max((int(shared[f"step_{n}"].max()) for n in range(runs)), default=0) if len(shared) else 0
-    )
 
 
 def _with_actual(rows: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
@@ -176,7 +169,7 @@ def _ends(run: RunReader, rows: pd.DataFrame) -> Any:
 
 
 def _revised(own: pd.DataFrame, history: pd.DataFrame) -> int:
-    """Count the values that are not the same in both tables."""
+    """Count the values that differ between two tables."""
     both = own.merge(history, on=["unique_id", "ds"], suffixes=("", "_last"))
     same = np.isclose(both["y"], both["y_last"], rtol=TOLERANCE, atol=0, equal_nan=True)
     return int((~same).sum())
@@ -188,10 +181,10 @@ def _revised(own: pd.DataFrame, history: pd.DataFrame) -> int:
 def score(
     shared: Shared, run: RunReader, number: int, metrics: Sequence[str], season: int
 ) -> pd.DataFrame:
-    """Return ``unique_id, metric`` and a column per model: errors of run `number` on the rows.
+    """Return ``unique_id, metric`` and one column for each model: errors of run `number`.
 
-    As ``metrics.csv``: the mean over windows of each metric. What scaled errors are divided by is
-    the same for all runs.
+    Like ``metrics.csv``, the mean of each metric over the windows. Scales are the same for all
+    runs.
     """
     index = WindowIndex.of(shared.rows)
     actual = index.spread(shared.rows["y"])
@@ -215,8 +208,8 @@ def score(
 def _aligned(shared: Shared, run: RunReader, number: int, model: str) -> pd.Series:
     wanted = shared.rows[["unique_id", "ds", f"cutoff_{number}"]]
     wanted = wanted.rename(columns={f"cutoff_{number}": "cutoff"})
-    found = wanted.merge(forecasts_of(run, model, shared.ahead[number]), on=KEYS, how="left")
-    return found[model]
+    aligned = wanted.merge(forecasts_of(run, model, shared.ahead[number]), on=KEYS, how="left")
+    return aligned[model]
 
 
 def _scales(shared: Shared, index: WindowIndex, season: int, power: int) -> Floats:
@@ -224,8 +217,8 @@ def _scales(shared: Shared, index: WindowIndex, season: int, power: int) -> Floa
     history = shared.history.sort_values(["unique_id", "ds"], ignore_index=True)
     later = history.groupby("unique_id", sort=False).cumcount(ascending=False)
     rows = shared.rows[["unique_id", "scale_from"]].rename(columns={"scale_from": "ds"})
-    found = rows.merge(history.assign(later=later), on=["unique_id", "ds"], how="left")["later"]
-    before_end = index.spread(found)[:, :, 0]
+    steps = rows.merge(history.assign(later=later), on=["unique_id", "ds"], how="left")["later"]
+    before_end = index.spread(steps)[:, :, 0]
     counted = ~np.isnan(before_end)
     scale = naive_scales(history, index.ids, np.where(counted, before_end, 0), season, power)
     return np.where(counted & (scale > 0), scale, np.nan)

@@ -57,7 +57,7 @@ def visible() -> list[str]:
 
 
 def _installed() -> list[str]:
-    """Return the UUIDs of all GPUs from the driver, or of the instances of partitioned GPUs (MIG)."""
+    """Return the UUIDs of all GPUs from the driver, or of instances of partitioned GPUs (MIG)."""
     try:
         asked = subprocess.run(
             ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=60, check=True

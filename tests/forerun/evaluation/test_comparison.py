@@ -99,8 +99,8 @@ def test_weekly_runs_are_ranked_on_the_windows_that_both_have(tmp_path: Path) ->
     assert found.notes == [
         "compared on what all runs forecast: 7 series and 3 windows (after 2024-11-16, 2024-11-23, "
         "2024-11-30)",
-        "left out of week1: windows after 2024-11-09",
-        "the forecasts of week1 after 2024-11-30 count as back-tests: later data hold the actual "
+        "excluded from week1: windows after 2024-11-09",
+        "the forecasts of week1 after 2024-11-30 count as back-tests: later data have the actual "
         "values",
     ]
     assert found.verdicts() == ["week1 and week2, MAE of NHITS: week2 is better"]
@@ -139,7 +139,7 @@ def test_a_long_horizon_without_a_common_cutoff_is_compared_on_whole_cycles(tmp_
     assert found.scores["mae"]["NHITS"] == [pytest.approx(14.5), pytest.approx(15.5)]
     assert found.best("mae", "NHITS") == 0
     assert "56 time steps (2024-10-13 to 2024-12-07; no cutoff is the same" in found.notes[0]
-    assert "left out of week1: 7 time steps of 2024-10-06 to 2024-10-12" in found.notes
+    assert "excluded from week1: 7 time steps of 2024-10-06 to 2024-10-12" in found.notes
 
 
 def test_no_window_in_common_is_said_and_not_ranked(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_more_windows_of_the_same_data_are_left_out(tmp_path: Path) -> None:
     ]
     found = compare(folders)
     assert found.scores["mae"]["NHITS"] == [pytest.approx(10.0), pytest.approx(10.0)]
-    assert found.notes[1:] == ["left out of many: windows after 2024-11-02, 2024-11-09"]
+    assert found.notes[1:] == ["excluded from many: windows after 2024-11-02, 2024-11-09"]
 
 
 def test_other_series_and_revised_values_are_named(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_other_series_and_revised_values_are_named(tmp_path: Path) -> None:
     ]
     found = compare(folders)
     assert found.scores["mae"]["NHITS"] == [0.0, 0.0]  # with the value that week2 has
-    assert "left out of week2: series shop_08 and windows after 2024-11-30" in found.notes
+    assert "excluded from week2: series shop_08 and windows after 2024-11-30" in found.notes
     assert "1 value was revised between the runs: the values of week2 are used" in found.notes
 
 
