@@ -17,7 +17,7 @@ from synthetic import make_run
 
 from forerun.base.files import write_json
 from forerun.cli.app import run
-from forerun.cli.asking import encode
+from forerun.cli.call import encode
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ WRONG = {
     "output folder a file": (["train", "-o", "empty.csv"], "is a file, not a folder"),
     "no such directory": (["list-runs", "--directory", "nope"], "is not a folder"),
     "contradiction": (["train", "-r", "exp1", "--max-steps", "5000"], "max_steps is 50, requested"),
-    "passing on": (["list-runs", "--", "-n"], "nothing may follow '--' here"),
+    "passing on": (["list-runs", "--", "-n"], "'--' is not allowed here"),
     "storage": (["train", "--", "--default-storage-provider", "s3"], "use snakemake itself"),
     "storage of a profile": (
         ["predict", "-r", "exp1", "--", f"--workflow-profile={PROJECT}/profiles/kubernetes"],
@@ -124,7 +124,7 @@ WRONG = {
     "failed model": (["predict", "-r", "part", "-m", "NHITS"], "failed: NHITS could not be"),
     "no such series": (["predict", "-r", "exp1", "-u", "x"], "there is no series 'x'"),
     "name outside": (["predict", "-r", "exp1", "--name", "../x"], "cannot name a folder"),
-    "best and random": (["predict", "--cherry-pick", "--best", "--random"], "exclude each other"),
+    "best and random": (["predict", "--cherry-pick", "--best", "--random"], "cannot be combined"),
     "new data missing": (["predict", "-r", "exp1", "-d", "nope.csv"], "does not exist"),
     "new data a folder": (["predict", "-r", "exp1", "-d", "runs"], "is a folder"),
     "new data without columns": (["predict", "-r", "exp1", "-d", "other.csv"], "unique_id"),
@@ -451,7 +451,7 @@ def test_compare_does_not_rank_what_is_not_comparable(
     code, out, _ = call(capsys, "compare", "exp1", "far", "--no-plot")
     assert code == 0
     assert re.search(r"levels +none +80, 95", out)
-    assert "not comparable, so not ranked: horizon differs (6, 12)" in out
+    assert "not comparable and not ranked: horizon differs (6, 12)" in out
     assert " *" not in out
 
 
@@ -567,7 +567,7 @@ def test_an_executor_without_its_plugin(
     (home / "profiles" / "p" / "config.yaml").write_text("executor: slurmy\n")
     code, _, err = call(capsys, "train", "--run-id", "new", "--", *extras)
     assert code == 2
-    assert "needs a plugin of Snakemake that is not installed; install it: pip install " in err
+    assert "needs a Snakemake plugin that is not installed; install it with: pip install " in err
     assert err.rstrip().endswith("snakemake-executor-plugin-slurmy")
     assert len(err.splitlines()) == 1
     assert not (home / "runs/new").exists()
@@ -717,7 +717,7 @@ def test_init_keeps_a_gitignore_and_says_so(home: Path, capsys: pytest.CaptureFi
     (home / "profiles").mkdir()  # an empty folder is in nobody's way
     code, out, _ = call(capsys, "init")
     assert code == 0
-    assert ".gitignore: exists and was left alone; it should name /runs/" in out
+    assert ".gitignore: exists and was not changed; it should contain /runs/" in out
     assert (home / ".gitignore").read_text() == "mine"
     assert (home / "Snakefile").is_file()
 

@@ -117,12 +117,12 @@ def planned(home: Path, *more: str) -> list[str]:
 
 
 def test_dry_run_tells_what_is_used_again_and_how_long_the_rest_takes(home: Path) -> None:
-    again = "new run; the same was fitted in small"
+    again = "new run; equal fits exist in small"
     assert planned(home) == ["SeasonalNaive", "reuse", "reuse", again, ""]
     anew = ["SeasonalNaive", "train", "train", "new run"]
     assert planned(home, "--set", "reuse=false")[:5] == [*anew, "about 1 s"]
     unknown = planned(home, "--horizon", "4")
-    assert unknown == [*anew, "no earlier run", "time: no earlier run has fitted the like"]
+    assert unknown == [*anew, "no earlier run", "time: no earlier run with similar fits"]
     fewer = planned(home, "--n-windows", "1")
     assert fewer[1:4] == ["reuse", "train", again]
 

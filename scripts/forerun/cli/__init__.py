@@ -1,6 +1,6 @@
 """The command line: ``forerun`` with all commands, and ``train``, ``predict``, ``list-runs``.
 
-Nothing heavy is imported before a command needs it: ``--help`` answers at once.
+Slow imports are deferred until a command needs them, so that ``--help`` is fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m forerun.cli COMMAND ...``: the command line without installing anything."""
+"""``python -m forerun.cli COMMAND ...``: the command line without installation."""
 
 from forerun.cli import main
 

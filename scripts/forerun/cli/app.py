@@ -1,4 +1,4 @@
-"""All commands in one program, and how it ends: exit code 2 and one line for a user's mistake."""
+"""All commands in one program, with error handling: one line and exit code 2 for user errors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import typer
 from forerun.base.errors import UserError, system_error
 from forerun.base.terminal import complain
 
-#: Commands in the order of the help, and the module whose function ``command`` each is. A module
-#: that does not exist is passed over.
+#: Commands in the order of the help -> the module with the function ``command``. Modules that do
+#: not exist are skipped.
 COMMANDS = {
     "train": "train",
     "predict": "predict",
@@ -79,7 +79,7 @@ def build(only: str | None = None) -> typer.Typer:
 
 
 def _version(
-    version: bool = typer.Option(False, "--version", help="Print the version and end."),
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
 ) -> None:
     if version:
         from importlib.metadata import PackageNotFoundError
@@ -88,7 +88,7 @@ def _version(
         try:
             print(f"forerun {installed('forerun')}")
         except PackageNotFoundError:
-            print("forerun (not installed, used from its folder)")
+            print("forerun (not installed, running from its folder)")
         raise typer.Exit(0)
 
 
@@ -102,7 +102,7 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
     program = only or "forerun"
     try:
         if extras is not None and (only or (own or [""])[0]) not in PASSING_ON:
-            raise UserError("nothing may follow '--' here: this command does not start Snakemake")
+            raise UserError("'--' is not allowed here: this command does not start Snakemake")
         if extras:
             from forerun.cli.snakemake import refuse_missing_executor, refuse_storage
 
@@ -112,17 +112,17 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
     except UserError as error:
         return refuse(str(error))
     except typer.Abort:
-        complain(f"{program}: ended without doing anything")
+        complain(f"{program}: cancelled, nothing was done")
         return 1
     except typer.TyperException as error:
         return refuse(_sentence(error, program)) if error.format_message() else 2
     except KeyboardInterrupt:
         return 130
     except SystemExit as error:
-        # Typer ends with 1 when the reader, such as `head`, has had enough; it marks the stream.
-        enough = type(sys.stdout).__name__ == "PacifyFlushWrapper"
-        return 0 if enough else int(error.code or 0)
-    except BrokenPipeError:  # the reader, such as `head`, has had enough
+        # Typer exits with 1 if the pipe is closed (`| head`), and wraps the stream.
+        is_closed = type(sys.stdout).__name__ == "PacifyFlushWrapper"
+        return 0 if is_closed else int(error.code or 0)
+    except BrokenPipeError:  # the pipe is closed (`| head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (PermissionError, OSError) as error:
@@ -131,9 +131,9 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
 
 
 def _open_standard_streams() -> None:
-    """Replace standard streams that the caller has closed (``>&-``), before a file takes the place.
+    """Replace standard streams that the caller has closed (``>&-``).
 
-    Otherwise the next file that is opened would get what is printed.
+    Otherwise the next opened file would get their descriptor, and the printed output.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -156,8 +156,8 @@ def _divide(arguments: list[str]) -> tuple[list[str], list[str] | None]:
 
 
 def refuse(message: str) -> int:
-    """Describe what the user got wrong, one line for each thing; return the exit code."""
-    with suppress(OSError):  # the exit code says it as well
+    """Print the lines of a user error and return the exit code."""
+    with suppress(OSError):  # the exit code reports it as well
         for line in message.splitlines():
             complain(line, before="forerun: error: ")
     return 2
@@ -169,7 +169,7 @@ def _sentence(error: typer.TyperException, program: str) -> str:
 
 
 def _system(error: OSError) -> int:
-    """Describe what the machine refused: a full disk, a folder that may not be written to."""
+    """Report a system error, such as a full disk or a read-only folder."""
     if error.errno is None or os.environ.get("FORERUN_TRACEBACK"):
         raise error
     return refuse(system_error(error))

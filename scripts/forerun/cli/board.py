@@ -1,4 +1,4 @@
-"""The live board of a run: each model's work, step, loss and time, while it runs."""
+"""Live progress of a run: state, step, loss and time of each model."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from forerun.runs.progress import (
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-#: Seconds between two looks, and between two plain lines about one fit.
-INTERVAL, SPEAK = 0.5, 10.0
+#: Seconds between two updates, and between two plain lines about a fit.
+INTERVAL, REPORT = 0.5, 10.0
 
 
 class Board:
-    """Shows the progress of a run, in a thread, while it is entered.
+    """Context manager that shows the progress of a run in a thread.
 
-    In a terminal it is a table that is drawn anew; otherwise one plain line is printed per event.
+    In a terminal it updates a table; otherwise it prints one plain line for each event.
 
     Parameters
     ----------
     folder : str or Path
         The run's folder; it need not exist yet.
     console : rich.console.Console, optional
-        Where to draw; standard output if not given.
+        Console to write to; standard output by default.
     plain : bool, optional
-        Whether to print plain lines; what the console is decides if not given.
+        Whether to print plain lines; by default if the console is not a terminal.
     since : float, optional
-        Time stamp from which on things are news; now if not given.
+        Time stamp from which events are shown; now by default.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Board:
         self.finish()
 
     def finish(self) -> None:
-        """Look once more and stop; the last table stays on the screen."""
+        """Update a last time and stop; the last table stays on the screen."""
         if self._over.is_set():
             return
         self._over.set()
@@ -100,14 +100,14 @@ class Board:
         while True:
             try:
                 self.refresh()
-            except Exception as error:  # the work continues without its picture
-                self._print(f"the board stopped: {type(error).__name__}: {clean(error)}")
+            except Exception as error:  # training continues
+                self._print(f"progress display stopped: {type(error).__name__}: {clean(error)}")
                 return
             if self._over.wait(INTERVAL):
                 return
 
     def refresh(self) -> list[FitState]:
-        """Look at the folder; print the news; draw the table."""
+        """Read the states, print new events and update the table."""
         states = survey(self.folder, self.since)
         for state in states:
             self._report(state)
@@ -118,11 +118,11 @@ class Board:
     def _report(self, now: FitState) -> None:
         state, elapsed = self._shown.get(now.fit, (WAITING, 0.0))
         news = now.state != state or (now.state == RUNNING and now.elapsed < elapsed)
-        again = now.state == RUNNING and now.elapsed >= elapsed + SPEAK
+        again = now.state == RUNNING and now.elapsed >= elapsed + REPORT
         if not news and not again:
             return
         self._shown[now.fit] = (now.state, now.elapsed)
-        # In a terminal only failures are worth a line above the table.
+        # In a terminal, print only failures above the table.
         if not now.is_old and (self.plain or now.state in (FAILED, STOPPED)):
             self._print(sentence(now), style="red" if now.state == FAILED else None)
 
@@ -135,7 +135,7 @@ class Board:
             self.console.print(Text(visible(line), style=style or ""))
 
     def table(self, states: list[FitState]) -> RenderableType:
-        """Return the picture of the board."""
+        """Return the table for the terminal."""
         from forerun.cli.board_table import draw
 
         words = [clock(time.time() - self.began)]
@@ -157,13 +157,13 @@ def sentence(now: FitState) -> str:
     if now.state == OK:
         return f"{line} done in {now.elapsed:.0f} s"
     if not progress.step:
-        starts = now.elapsed < SPEAK
-        return f"{line} starts" if starts else f"{line} has run {now.elapsed:.0f} s"
+        starts = now.elapsed < REPORT
+        return f"{line} starts" if starts else f"{line} has run for {now.elapsed:.0f} s"
     return f"{line}: {progress.words}"
 
 
 def stage(folder: Path) -> str:
-    """Return the step after the fits: the first missing product of a run."""
+    """Return the current step after the fits, from the first missing output of the run."""
     steps = {"leaderboard.csv": "scoring", "predictions": "forecasting", "plots": "drawing"}
     steps["report.html"] = "writing the report"
     return next((work for part, work in steps.items() if not (folder / part).exists()), "")

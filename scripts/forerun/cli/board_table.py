@@ -1,4 +1,4 @@
-"""Renders the live board in a terminal."""
+"""Rendering of the live progress table in a terminal."""
 
 from __future__ import annotations
 
@@ -30,19 +30,18 @@ STYLES = {
     WAITING: "dim", RUNNING: "bold cyan", OK: "green", FAILED: "bold red", STOPPED: "yellow",
 }  # fmt: skip
 SIGNS = {WAITING: "·", RUNNING: "▸", OK: "✓", FAILED: "✗", STOPPED: "■"}
-#: Narrowest terminals in which there is room for bars, and for loss and time.
+#: Minimum widths of terminals for progress bars, and for loss and time.
 BARS, FIGURES = 78, 66
 LOSS, BAR = 8, 10
-#: What is looked for first when there is no room for all.
+#: States in order of priority if there is no room for all models.
 URGENCY = (FAILED, STOPPED, RUNNING, WAITING, OK)
 
 
 def draw(run_id: str, states: list[FitState], words: str, size: tuple[int, int]) -> Group:
-    """Return the table of models and the overall progress, within the terminal.
+    """Return the table of models and the overall progress, fitted to the terminal.
 
-    `words` are the time and what is to say beside the overall progress; `size` is (columns, lines).
-    In a narrow terminal bars are left out first, then loss and time: what remains is each model's
-    state, its step, and the time left.
+    `words` is shown beside the overall progress; `size` is (columns, lines). In a narrow terminal
+    progress bars are omitted first, then loss and time; state, step and time left remain.
     """
     if not states:
         return Group(Text(f"{run_id}: preparing the run  {words}", style="dim"))
@@ -63,9 +62,9 @@ def draw(run_id: str, states: list[FitState], words: str, size: tuple[int, int])
 
 
 def _columns(states: list[FitState], width: int) -> dict[str, dict[str, Any]]:
-    """Return the columns that a terminal has room for.
+    """Return the columns that fit into the terminal.
 
-    Their widths do not depend on the steps made so far: nothing jumps from one look to the next.
+    Widths do not depend on the current steps, so that columns do not move between updates.
     """
     right: dict[str, Any] = {"justify": "right"}
     longest = max(len(each.fit.model) for each in states)
@@ -89,14 +88,14 @@ def _columns(states: list[FitState], width: int) -> dict[str, dict[str, Any]]:
 def _choose(
     models: list[list[FitState]], room: int
 ) -> tuple[list[list[FitState]], list[list[FitState]]]:
-    """Return the models there is room for, in their order, and the others."""
+    """Return the models for which there is room, in their order, and the others."""
     needed = [max(1, sum(each.state == RUNNING for each in model)) for model in models]
     if sum(needed) <= room:
         return models, []
     order = sorted(range(len(models)), key=lambda i: URGENCY.index(state_of(models[i])))
     kept: set[int] = set()
     for number in order:
-        if room - needed[number] < 1:  # one line says what is left out
+        if room - needed[number] < 1:  # one line is for the summary of the others
             break
         room -= needed[number]
         kept.add(number)
@@ -111,9 +110,9 @@ def _summary(models: list[list[FitState]]) -> str:
 
 
 def _rows(model: list[FitState]) -> list[dict[str, RenderableType]]:
-    """Return a row for each fit of a model that is running, or one for all of them."""
+    """Return a row for each running fit of a model, or a single one if none is running."""
     running = [each for each in model if each.state == RUNNING]
-    rows = [_running(each) for each in running] or [_at_rest(model)]
+    rows = [_running(each) for each in running] or [_not_running(model)]
     rows[0]["Model"] = Text(model[0].fit.model)
     return rows
 
@@ -130,7 +129,7 @@ def _running(now: FitState) -> dict[str, RenderableType]:
     }
 
 
-def _at_rest(model: list[FitState]) -> dict[str, RenderableType]:
+def _not_running(model: list[FitState]) -> dict[str, RenderableType]:
     state = state_of(model)
     done = sum(each.state == OK for each in model)
     words = {FAILED: "failed", STOPPED: "stopped", OK: "done", WAITING: "waiting"}[state]

@@ -29,10 +29,10 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Compare runs: which settings differ, and each model's errors, the better one marked with *.
+    """Compare runs: differing settings and the errors of each model, the lowest marked with *.
 
-    Runs of other data or other windows are compared on the series and windows that they share; runs
-    with another horizon, gap, target or frequency are shown, but not ranked.
+    Runs with different data or windows are compared on their common series and windows. Runs with a
+    different horizon, gap, target or frequency are shown but not ranked.
     """
     from forerun.base.files import new_path
     from forerun.cli.console import say, show, table
@@ -40,7 +40,7 @@ def command(
     from forerun.plots.compared_runs import write
 
     if plot is not None and plot.exists():
-        raise UserError(f"--plot: '{plot}' exists, and nothing is overwritten; give another name")
+        raise UserError(f"--plot: '{plot}' exists, and nothing is overwritten; use another name")
     if len(set(runs)) < 2:
         raise UserError("compare needs two different runs, such as: forerun compare run_a run_b")
     work = workspace(output_dir, directory)
@@ -52,18 +52,18 @@ def command(
         rows = [(key, *map(_brief, values)) for key, values in found.settings.items()]
         show(table(["setting", *found.names], rows, "Settings that differ"))
     else:
-        say("their settings are the same")
+        say("the settings are identical")
     if found.reasons:
-        say(f"not comparable, so not ranked: {'; '.join(found.reasons)}")
+        say(f"not comparable and not ranked: {'; '.join(found.reasons)}")
     say(*found.notes)
     for name in [metric] if metric else list(found.scores):
         show(table([name, *found.names], _rows(found, name)))
     say(*found.verdicts())
     if not no_plot:
         drawn = metric or next(iter(found.scores))
-        with new_path(plot or work.output / "comparison.png") as made:
-            write(found, drawn, made.temporary)
-        say(f"plot: {made.path}")
+        with new_path(plot or work.output / "comparison.png") as new:
+            write(found, drawn, new.temporary)
+        say(f"plot: {new.path}")
     _page(found, folders, work.output)
 
 
@@ -92,9 +92,9 @@ def _page(found: Compared, folders: list[Path], output: Path) -> None:
     from forerun.report.comparison import write_comparison
 
     try:
-        with new_path(output / "comparison.html") as made:
-            write_comparison(folders, made.temporary, found)
+        with new_path(output / "comparison.html") as new:
+            write_comparison(folders, new.temporary, found)
     except UserError as error:
         say(f"no page: {error}")
     else:
-        say(f"page: {made.path}")
+        say(f"page: {new.path}")

@@ -25,7 +25,7 @@ def is_terminal() -> bool:
 
 
 def say(*lines: str) -> None:
-    """Print lines at once; what could control the terminal is written out."""
+    """Print lines with control characters escaped, and flush."""
     write(*lines)
 
 
@@ -35,32 +35,32 @@ def warn(line: str) -> None:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> Table:
-    """Return a table; columns of numbers are set to the right. Nothing in it is markup."""
+    """Return a table with numeric columns right-aligned and no markup."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     lines = [[cell(value) for value in row] for row in rows]
-    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    new = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for number, name in enumerate(head):
         numeric = all(_numeric(line[number]) for line in lines) and bool(lines)
         side: Any = "right" if numeric else "left"
-        made.add_column(Text(text.visible(name)), justify=side, overflow="fold")
+        new.add_column(Text(text.visible(name)), justify=side, overflow="fold")
     for line in lines:
-        made.add_row(*(Text(value) for value in line))
-    return made
+        new.add_row(*(Text(value) for value in line))
+    return new
 
 
-def show(made: Table) -> None:
-    """Print a table; without a terminal it is as wide as it needs to be."""
+def show(table: Table) -> None:
+    """Print a table, in its full width if there is no terminal."""
     from rich.console import Console
 
     width = None if is_terminal() else 1000
-    Console(width=width, highlight=False).print(made, crop=False, no_wrap=not is_terminal())
+    Console(width=width, highlight=False).print(table, crop=False, no_wrap=not is_terminal())
 
 
 def cell(value: Any, metric: str = "", digits: int = 4) -> str:
-    """Return a value in readable form; of a metric with its unit. Terminals get a plain minus."""
+    """Return a value for display, with the unit of a metric and an ASCII minus."""
     if value is None or value != value:
         return ""
     if isinstance(value, float):
@@ -78,11 +78,11 @@ def _numeric(shown: str) -> bool:
 
 
 def leaderboard(path: Path, title: str | None = None, metric: str = "mae") -> Table | None:
-    """Return a run's leaderboard as a table; None without one, or with a damaged one: that is said.
+    """Return a run's leaderboard as a table; None if it is missing or, with a warning, damaged.
 
-    A terminal gets the columns that fit into it, the most telling ones (`metric` is what the run is
-    ranked by), and a line says how many are omitted. Why models failed is for the caller to say: no
-    column is wide enough for it.
+    In a terminal the most important columns that fit are shown (`metric` ranks the run), and a
+    caption names the number of omitted ones. Reasons of failures are too long for a column and left
+    to the caller.
     """
     if not os.path.lexists(path):
         return None
@@ -96,23 +96,23 @@ def leaderboard(path: Path, title: str | None = None, metric: str = "mae") -> Ta
     head = [name for name in rows[0] if name not in ("rank", "reason")]
     fit = _fitting(head, rows, metric) if is_terminal() else head
     lines = [[cell(_number(row[name]), name) for name in fit] for row in rows]
-    made = table([name.replace("_", " ") for name in fit], lines, title)
+    new = table([name.replace("_", " ") for name in fit], lines, title)
     if len(fit) < len(head):
-        made.caption = f"{len(head) - len(fit)} more columns in {path}"
-        made.caption_justify = "left"
-    return made
+        new.caption = f"{len(head) - len(fit)} more columns in {path}"
+        new.caption_justify = "left"
+    return new
 
 
-#: Columns in the order in which they are given room; the others follow as they stand in the file.
-_TELLING = ("model", "skill", "status", "mase", "smape", "train_seconds", "cv_seconds")
+#: Columns by importance; the others follow in the order of the file.
+_IMPORTANT = ("model", "skill", "status", "mase", "smape", "train_seconds", "cv_seconds")
 
 
 def _fitting(head: list[str], rows: list[dict[str, str]], metric: str) -> list[str]:
-    """Return the columns that fit side by side into the terminal, in their order."""
+    """Return the columns that fit into the terminal, in their order."""
     from rich.console import Console
 
     room = Console().width
-    wanted = [name for name in ("model", metric, *_TELLING, *head) if name in head]
+    wanted = [name for name in ("model", metric, *_IMPORTANT, *head) if name in head]
     kept = set()
     for name in dict.fromkeys(wanted):
         cells = [cell(_number(row[name]), name) for row in rows]
@@ -131,11 +131,11 @@ def _number(written: str | None) -> Any:
 
 
 def confirm(question: str, yes: bool) -> None:
-    """Ask before an irreversible action; end if the answer is no."""
+    """Ask for confirmation of an irreversible action; abort if the answer is no."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UserError(f"{question} Give --yes: there is no terminal to ask at")
+        raise UserError(f"{question} There is no terminal to ask for confirmation; use --yes")
     import typer
 
     typer.confirm(question, abort=True)

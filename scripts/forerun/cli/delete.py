@@ -1,4 +1,4 @@
-"""``delete``: remove a run."""
+"""``delete``: delete a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Remove a run and everything in it."""
+    """Delete a run and everything in it."""
     from forerun.base.publishing import discard, sweep
     from forerun.cli.console import confirm, say
     from forerun.cli.locks import alone

@@ -1,4 +1,4 @@
-"""``export``: one file that another machine can import."""
+"""``export``: write a run to one file that another machine can import."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ def command(
     run: RunArgument,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="FILE", help="The archive; <RUN>.tar.gz if omitted."),
+        typer.Option("--output", metavar="FILE", help="Archive to write; <RUN>.tar.gz if omitted."),
     ] = None,
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Write a run as one tar.gz that another machine can import, list and predict with."""
+    """Write a run to a tar.gz archive that another machine can import and predict with."""
     from forerun.cli.console import say
     from forerun.cli.locks import alone
     from forerun.runs.archive import export_run
@@ -29,4 +29,4 @@ def command(
     with alone(folder):
         number = export_run(folder, target)
     say(f"{target}: {number} files, {target.stat().st_size / 1e6:.1f} MB")
-    say(f"next, elsewhere: forerun import {target.name}")
+    say(f"next, on the other machine: forerun import {target.name}")

@@ -1,4 +1,4 @@
-"""Forecasts in the terminal: of one series all steps, of many what there is of each model."""
+"""Forecasts in the terminal: all steps of a single series, or a summary of many series."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from forerun.evaluation.intervals import columns, levels_of
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Significant digits of a forecast; whole numbers keep all of theirs.
+#: Significant digits of a forecast; integer digits are never cut.
 DIGITS = 5
-#: Maximum number of rows of forecasts that are shown of many series.
+#: Maximum number of rows of forecasts to show.
 MOST_ROWS = 24
 
 
 def present(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any] | None = None) -> None:
-    """Show the forecasts of some models, the combined ones first.
+    """Show the forecasts of some models, combinations first.
 
     Parameters
     ----------
-    settings : of the run: the user's names of the columns
+    settings : settings of the run, with the user's column names
 
     Raises
     ------
     UserError
-        There are none.
+        There are no forecasts.
     """
     if not frames:
-        raise UserError("none of the models gave a forecast")
+        raise UserError("no model has a forecast")
     wanted = [name for name in (ENSEMBLE, *COMBINED, *frames) if name in frames]
     ordered = {name: frames[name] for name in dict.fromkeys(wanted)}
     if next(iter(ordered.values()))["unique_id"].nunique() == 1:
@@ -46,7 +46,7 @@ def _column(settings: Mapping[str, Any], key: str, name: str) -> str:
 
 
 def _one_series(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> None:
-    """Show each step: the first forecast that has intervals with them, the others without."""
+    """Show all steps, with intervals for the first forecast that has any."""
     first = next(iter(frames.values()))
     leader = next((name for name, frame in frames.items() if levels_of(frame, name)), None)
     head, cells = [], []
@@ -63,11 +63,11 @@ def _one_series(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any])
     others = [name for name, frame in frames.items() if name != leader and levels_of(frame, name)]
     if leader is not None:
         more = "; those of the other models are in the files" if others else ""
-        say(f"intervals: of {leader}{more}")
+        say(f"intervals of {leader}{more}")
 
 
 def _many_series(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> None:
-    """Show what there is of each model, and the first rows of the first one."""
+    """Show the first rows of the first model, and a summary of each model."""
     name, frame = next(iter(frames.items()))
     sides = levels_of(frame, name)
     shown = [columns(name, level)[0] for level in sides[::-1]] + [name]

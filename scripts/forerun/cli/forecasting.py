@@ -1,4 +1,4 @@
-"""The work of ``predict``: choose the run, check its models, forecast, write, draw."""
+"""Implementation of ``predict``: choose the run, verify its models, forecast, write and plot."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from forerun.runs.tables import read_metrics
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Where pictures of chosen series lie. Not in ``plots/``: that folder is made anew as a whole.
+#: Folder of plots of selected series; not ``plots/``, which the workflow replaces as a whole.
 COMPARISONS = "comparisons"
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 
 
 @dataclass
-class Wish:
-    """The options of ``predict``; see there."""
+class Options:
+    """Options of ``predict``."""
 
     run_id: str | None = None
     models: list[str] | None = None
@@ -56,46 +56,46 @@ class Wish:
     extras: list[str] = field(default_factory=list)
 
     @property
-    def whole(self) -> bool:
-        """Whether the run's own predictions are wanted, all of them."""
-        chosen = self.models or self.unique_ids or self.data_file or self.cherry_pick
-        return not chosen and self.save
+    def all_predictions(self) -> bool:
+        """Whether all of the run's own predictions are requested."""
+        selected = self.models or self.unique_ids or self.data_file or self.cherry_pick
+        return not selected and self.save
 
 
-def forecast(work: Workspace, wish: Wish) -> int:
+def forecast(work: Workspace, options: Options) -> int:
     """Run the command; return the exit code."""
-    if wish.name is not None and not re.fullmatch(_NAME, wish.name):
+    if options.name is not None and not re.fullmatch(_NAME, options.name):
         raise UserError(
-            f"--name: '{wish.name}' cannot name a folder; use letters, digits, '_', '.' and '-'"
+            f"--name: '{options.name}' cannot name a folder; use letters, digits, '_', '.' and '-'"
         )
-    folder = _find(work, wish)
+    folder = _find(work, options)
     if folder is None or (folder / listing.IMPORTED).is_file():
-        return _from_old(folder or work.output, wish)
-    if wish.name is not None and wish.save:
-        inference.refuse_taken(folder, wish.name)
-    if wish.verify:
+        return _unversioned(folder or work.output, options)
+    if options.name is not None and options.save:
+        inference.refuse_taken(folder, options.name)
+    if options.verify:
         refuse_if_damaged(folder)
     settings = read_frozen(folder / "config.yaml")
-    choice = choose(folder, settings, wish.models)
-    if wish.verify:
+    choice = choose(folder, settings, options.models)
+    if options.verify:
         refuse_damaged(folder, choice.models)
-    if wish.whole and (is_sealed(folder) or (folder / "predictions").is_dir()):
-        return _own_predictions(folder, settings, choice, wish)
-    if wish.extras:
-        raise UserError("nothing may follow '--' here: these forecasts are made without Snakemake")
-    if wish.data_file:
-        return _from_data(folder, settings, choice, wish, wish.data_file)
-    return _from_run(folder, settings, choice, wish)
+    if options.all_predictions and (is_sealed(folder) or (folder / "predictions").is_dir()):
+        return _own_predictions(folder, settings, choice, options)
+    if options.extras:
+        raise UserError("'--' is not allowed here: these forecasts are made without Snakemake")
+    if options.data_file:
+        return _from_data(folder, settings, choice, options, options.data_file)
+    return _from_run(folder, settings, choice, options)
 
 
-def _find(work: Workspace, wish: Wish) -> Path | None:
-    """Return the run that is meant; None for an old folder without runs."""
-    if wish.run_id is not None:
-        return work.frozen(wish.run_id)
+def _find(work: Workspace, options: Options) -> Path | None:
+    """Return the requested run; None for an old folder without runs."""
+    if options.run_id is not None:
+        return work.frozen(options.run_id)
     if folders.has_models(work.output):
         warn(
             f"using the unversioned models in {work.output / 'models'}; this is not recommended: "
-            "'forerun migrate' makes a run of them, --run-id names a run"
+            "'forerun migrate' converts them to a run, --run-id selects a run"
         )
         return None
     rows = [row for row in listing.scan(work.runs)[0] if row.state == "complete"]
@@ -105,29 +105,31 @@ def _find(work: Workspace, wish: Wish) -> Path | None:
     return work.runs / rows[0].run_id
 
 
-def _own_predictions(folder: Path, settings: dict[str, Any], choice: Choice, wish: Wish) -> int:
-    """Let the workflow make the run's predictions and plots, without training."""
+def _own_predictions(
+    folder: Path, settings: dict[str, Any], choice: Choice, options: Options
+) -> int:
+    """Make the run's predictions and plots with the workflow, without training."""
     if is_sealed(folder):
-        parts = ["predictions", *(["plots"] if wish.plot else [])]
+        parts = ["predictions", *(["plots"] if options.plot else [])]
         targets = [f"{folder.as_posix()}/{part}" for part in parts]
         output = folder.parent.parent.as_posix()
-        options = ["--config", f"output_dir={output}"] if output != "." else []
-        command = snakemake.command(targets, [*options, *wish.extras])
+        config = ["--config", f"output_dir={output}"] if output != "." else []
+        command = snakemake.command(targets, [*config, *options.extras])
         say(snakemake.shown(command))
-        if not wish.verify:
-            os.environ[UNVERIFIED] = "1"  # the jobs of this call inherit it
-        with held(folder) as lock, snakemake.libraries(folder, settings, wish.extras):
-            code = _run_quietly(command, wish.extras, lock)
+        if not options.verify:
+            os.environ[UNVERIFIED] = "1"  # inherited by the jobs of this call
+        with held(folder) as lock, snakemake.libraries(folder, settings, options.extras):
+            code = _run_quietly(command, options.extras, lock)
         if code:
             return code
     _show_predictions(folder, settings, choice)
-    if wish.plot and (folder / "plots").is_dir():
+    if options.plot and (folder / "plots").is_dir():
         say(f"plots: {folder / 'plots'}/")
     return 0
 
 
 def _run_quietly(command: list[str], extras: Sequence[str], lock: int) -> int:
-    """Run the workflow; show its output where it fails, or where Snakemake got other arguments."""
+    """Run the workflow; show its output if it fails or if Snakemake got further arguments."""
     if extras:
         return snakemake.run(command, keep=[lock])
     with tempfile.TemporaryFile() as output:
@@ -141,7 +143,7 @@ def _run_quietly(command: list[str], extras: Sequence[str], lock: int) -> int:
 
 
 def _show_predictions(folder: Path, settings: dict[str, Any], choice: Choice) -> None:
-    """Print the run's own forecasts and say where they are."""
+    """Print the run's own forecasts and their folder."""
     from forerun.runs.tables import read_predictions
 
     files = {name: RunPaths(folder).existing_predictions(name) for name in choice.names}
@@ -149,113 +151,117 @@ def _show_predictions(folder: Path, settings: dict[str, Any], choice: Choice) ->
     say(f"predictions: {folder / 'predictions'}/")
 
 
-def _from_run(folder: Path, settings: dict[str, Any], choice: Choice, wish: Wish) -> int:
-    """Forecast some series or models of the run's own data."""
+def _from_run(folder: Path, settings: dict[str, Any], choice: Choice, options: Options) -> int:
+    """Forecast selected series or models of the run's own data."""
     note = ""
-    if wish.cherry_pick:
-        note = _pick(folder, wish)
+    if options.cherry_pick:
+        note = _pick(folder, options)
     frames = inference.run_forecasts(folder, settings, choice)
     lacking = [name for name in choice.names if name not in frames]
-    if wish.models and lacking and not wish.skip_missing:
+    if options.models and lacking and not options.skip_missing:
         raise UserError(
             f"run '{folder.name}' has no forecasts of {', '.join(lacking)}: future values are "
             f"missing ('show {folder.name}' names them)"
         )
-    if wish.unique_ids:
-        frames = inference.only_series(frames, wish.unique_ids)
+    if options.unique_ids:
+        frames = inference.only_series(frames, options.unique_ids)
     present(frames, settings)
-    if wish.save:
-        wished = wish.name or _name(wish, "selection")
+    if options.save:
+        name = options.name or _name(options, "selection")
         target = inference.save(
-            folder, wished, frames, RunPaths(folder).data, settings,
-            unique_ids=wish.unique_ids or None,
+            folder, name, frames, RunPaths(folder).data, settings,
+            unique_ids=options.unique_ids or None,
         )  # fmt: skip
         say(f"predictions: {target}/")
-    if wish.plot and (wish.cherry_pick or wish.unique_ids):
+    if options.plot and (options.cherry_pick or options.unique_ids):
         history = read_history(RunPaths(folder).data)
-        for unique_id in wish.unique_ids:
+        for unique_id in options.unique_ids:
             _draw(COMPARISONS, folder, history, frames, unique_id, settings, note)
     return 0
 
 
-def _pick(folder: Path, wish: Wish) -> str:
+def _pick(folder: Path, options: Options) -> str:
     """Choose the series of ``--cherry-pick``; return why it was chosen."""
-    if wish.unique_ids:
-        if len(wish.unique_ids) > 1:
-            raise UserError("--cherry-pick shows one series, give --unique-id once")
+    if options.unique_ids:
+        if len(options.unique_ids) > 1:
+            raise UserError("--cherry-pick shows one series; use --unique-id only once")
         return ""
-    unique_id, error, metric = inference.pick_series(folder / "metrics.csv", wish.seed)
-    wish.unique_ids = [unique_id]
-    how = f"picked with seed {wish.seed}" if wish.seed is not None else "lowest mean error"
+    unique_id, error, metric = inference.pick_series(folder / "metrics.csv", options.seed)
+    options.unique_ids = [unique_id]
+    how = f"picked with seed {options.seed}" if options.seed is not None else "lowest mean error"
     shown = f"{text.metric(metric)} over the models {text.error(metric, error)}"
     note = f"{how}: mean {shown}"
     say(f"series {unique_id} ({note})")
     return note
 
 
-def _name(wish: Wish, other: str) -> str:
-    if len(wish.unique_ids) == 1:
+def _name(options: Options, other: str) -> str:
+    if len(options.unique_ids) == 1:
         from forerun.plots import file_name
 
-        kind = "cherry_pick" if wish.cherry_pick else "series"
-        return f"{kind}_{file_name(wish.unique_ids[0])}"
+        kind = "cherry_pick" if options.cherry_pick else "series"
+        return f"{kind}_{file_name(options.unique_ids[0])}"
     return other
 
 
 def _from_data(
-    folder: Path, settings: dict[str, Any], choice: Choice, wish: Wish, file: str
+    folder: Path, settings: dict[str, Any], choice: Choice, options: Options, file: str
 ) -> int:
-    """Forecast from new observations."""
-    if wish.cherry_pick:
-        raise UserError("--cherry-pick looks at the run's own series: leave out --data-file")
+    """Forecast new observations."""
+    if options.cherry_pick:
+        raise UserError("--cherry-pick is for the run's own series; it excludes --data-file")
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(file).stem).strip("-.")[:80]
-    name = wish.name or stem or "data"
+    name = options.name or stem or "data"
     notes: list[str] = []
-    data = inference.new_data(folder, settings, file, wish.static_file, wish.futr_file, notes)
+    data = inference.new_data(folder, settings, file, options.static_file, options.futr_file, notes)
     say(*(f"note: {note}" for note in notes))
     from forerun.forecasting.predict import forecast_all
 
     read = len(notes)
-    frames = forecast_all(settings, data, choice, notes, wish.skip_missing)
-    if wish.unique_ids:
-        frames = inference.only_series(frames, wish.unique_ids)
+    frames = forecast_all(settings, data, choice, notes, options.skip_missing)
+    if options.unique_ids:
+        frames = inference.only_series(frames, options.unique_ids)
     present(frames, settings)
     say(*(f"note: {note}" for note in notes[read:]))
-    if not wish.save:
+    if not options.save:
         return 0
     target = inference.save(
-        folder, name, frames, file, settings, unique_ids=wish.unique_ids or None, notes=notes
+        folder, name, frames, file, settings, unique_ids=options.unique_ids or None, notes=notes
     )
     say(f"predictions: {target}/")
-    if wish.plot:
+    if options.plot:
         history = data.history[["unique_id", "ds", "y"]]
-        series = wish.unique_ids or list(history["unique_id"].unique())[: settings["plot_series"]]
+        series = (
+            options.unique_ids or list(history["unique_id"].unique())[: settings["plot_series"]]
+        )
         place, note = f"inference/{target.name}/plots", f"data {target.name}"
-        for unique_id in series:
+        for unique_id in options.unique_ids or first:
             _draw(place, folder, history, frames, str(unique_id), settings, note)
     return 0
 
 
-def _from_old(output: Path, wish: Wish) -> int:
+def _unversioned(output: Path, options: Options) -> int:
     """Forecast with models of the unversioned structure."""
-    if wish.data_file:
-        raise UserError("old models forecast the data saved with them: leave out --data-file")
-    note = _pick(output, wish) if wish.cherry_pick else ""
-    frames, history = folders.forecasts(output / "models", wish.trust)
-    if wish.models:
-        missing = [name for name in wish.models if name not in frames]
+    if options.data_file:
+        raise UserError("unversioned models forecast only the data saved with them: no --data-file")
+    note = _pick(output, options) if options.cherry_pick else ""
+    frames, history = folders.forecasts(output / "models", options.trust)
+    if options.models:
+        missing = [name for name in options.models if name not in frames]
         if missing:
-            raise UserError(f"there is no model '{missing[0]}' here, only {', '.join(frames)}")
-        frames = {name: frames[name] for name in wish.models}
-    if wish.unique_ids:
-        frames = inference.only_series(frames, wish.unique_ids)
+            raise UserError(f"there is no model '{missing[0]}', only {', '.join(frames)}")
+        frames = {name: frames[name] for name in options.models}
+    if options.unique_ids:
+        frames = inference.only_series(frames, options.unique_ids)
     present(frames, {})
-    if wish.save:
+    if options.save:
         mark = next(iter(sorted((output / "models").rglob("*.*"))))
-        target = inference.save(output, wish.name or _name(wish, "forecasts"), frames, mark, {})
+        target = inference.save(
+            output, options.name or _name(options, "forecasts"), frames, mark, {}
+        )
         say(f"predictions: {target}/")
-    if wish.plot and wish.unique_ids:
-        _draw(COMPARISONS, output, history, frames, wish.unique_ids[0], {}, note)
+    if options.plot and options.unique_ids:
+        _draw(COMPARISONS, output, history, frames, options.unique_ids[0], {}, note)
     return 0
 
 
@@ -268,9 +274,9 @@ def _draw(
     settings: Mapping[str, Any],
     note: str,
 ) -> None:
-    """Draw all models on one series as ``<place>/comparison_<unique_id>.png`` in the run.
+    """Plot all models on one series to ``<place>/comparison_<unique_id>.png`` in the run.
 
-    Earlier pictures are not replaced: the name gets a number.
+    Existing files are not replaced: a number is appended to the name.
     """
     from forerun.plots import comparison, file_name, looks, save
     from forerun.plots.palette import places_of
@@ -287,7 +293,7 @@ def _draw(
     while any((folder / place / f"{stem}.{kind}").exists() for kind in ("png", "svg")):
         number += 1
         stem = f"{base}_{number}"
-    if not state.is_frozen(folder):  # the unversioned structure: nothing is verified there
+    if not state.is_frozen(folder):  # folders of the unversioned structure are not verified
         save(figure, folder / place, stem)
     else:
         with recorded_files(folder, place, f"{place}/{stem}") as temporary:
@@ -296,7 +302,7 @@ def _draw(
 
 
 def _errors(metrics: Path, unique_id: str, models: Sequence[str]) -> dict[str, float] | None:
-    """Return each model's MAE on the series; None where the run has none."""
+    """Return the MAE of each model on the series; None if the run has no MAE."""
     try:
         table = read_metrics(metrics)
     except UserError:

@@ -1,4 +1,4 @@
-"""``generate-config``: a configuration to start from."""
+"""``generate-config``: write a configuration with all defaults."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def command(
         "config/config.yaml"
     ),
 ) -> None:
-    """Write a configuration with every key, its meaning and its default. Overwrites nothing."""
+    """Write a configuration with all keys, their description and default. Overwrites nothing."""
     from forerun.base.files import new_file
     from forerun.cli.console import say
 
@@ -23,12 +23,12 @@ def command(
         with new_file(file) as temporary:
             temporary.write_text(template(file), encoding="utf-8", newline="\n")
     except FileExistsError:
-        raise UserError(f"'{file}' exists and is not overwritten; give another name") from None
-    say(f"{file}: every key with its default", f"next: train --config {file} --run-id my_run")
+        raise UserError(f"'{file}' exists and is not overwritten; use another name") from None
+    say(f"{file}: all keys with defaults", f"next: train --config {file} --run-id my_run")
 
 
 def template(file: Path) -> str:
-    """Return every key with its default for `file`; the first line tells editors the schema."""
+    """Return the content of `file`: all keys with defaults, and the schema for editors."""
     from forerun.base.resources import CONFIG, SCHEMA
     from forerun.config import schema
 

@@ -1,4 +1,4 @@
-"""``import``: import a run that was exported elsewhere."""
+"""``import``: import an exported run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Import an exported run: each entry is checked, and all or nothing is imported."""
+    """Import an exported run, completely or not at all; each entry is checked."""
     from forerun.cli.console import say, warn
     from forerun.runs import seal
     from forerun.runs.archive import import_run
@@ -34,5 +34,5 @@ def command(
     if is_sealed(folder):
         for checked in seal.verify_derived(folder).values():
             for line in checked.wrong:
-                warn(f"{line} (not as it was recorded when it was made)")
+                warn(f"{line} (differs from its recorded checksum)")
     say(f"run {folder.name}: {folder}/", f"next: {work.next('predict', '--run-id', folder.name)}")

@@ -43,17 +43,17 @@ def command(
     keep = os.path.lexists(folder / ".gitignore")
     write(folder, copies, {} if keep else {Path(".gitignore"): GITIGNORE})
     say(f"{folder / 'Snakefile'}: uses the workflow of this installation")
-    say(f"{folder / 'config' / 'config.yaml'}: every key with its default; set data_file")
+    say(f"{folder / 'config' / 'config.yaml'}: all keys with defaults; set data_file")
     say(f"{folder / 'profiles'}: where jobs run; this machine, Slurm and other clusters")
     if keep:
         names = ", ".join(GITIGNORE.split())
-        say(f"{folder / '.gitignore'}: exists and was left alone; it should name {names}")
+        say(f"{folder / '.gitignore'}: exists and was not changed; it should contain {names}")
     prefix = "" if folder.resolve() == Path.cwd() else f"cd {folder}; "
     say(f"next: {prefix}train --run-id exp1   (or snakemake runs/exp1/predictions)")
 
 
 def shipped() -> dict[Path, Path]:
-    """Return the files that a project gets unchanged, and where from."""
+    """Return the files that are copied to a project, and their sources."""
     from forerun.base.resources import PROFILES, PROJECT
 
     config = [Path("config/README.md"), Path("config/experiments/README.md")]
@@ -63,10 +63,10 @@ def shipped() -> dict[Path, Path]:
 
 
 def refuse_existing(folder: Path, targets: list[Path]) -> None:
-    """Refuse to write where something exists, before anything is written."""
+    """Refuse existing targets before anything is written."""
     for path in (folder, *folder.parents):
         if os.path.lexists(path) and not path.is_dir():
-            raise UserError(f"'{path}' is not a folder; give another one")
+            raise UserError(f"'{path}' is not a folder; use another one")
     taken = sorted(
         {
             path.as_posix()
@@ -79,7 +79,7 @@ def refuse_existing(folder: Path, targets: list[Path]) -> None:
         more = f" and {len(taken) - 3} more files" if len(taken) > 3 else ""
         raise UserError(
             f"'{folder}' already has {', '.join(taken[:3])}{more}, and nothing is overwritten; "
-            "give an empty folder: forerun init DIR"
+            "use an empty folder: forerun init DIR"
         )
 
 
@@ -90,7 +90,7 @@ def write(folder: Path, copies: dict[Path, Path], texts: dict[Path, str]) -> Non
 
     for target, source in copies.items():
         with new_file(folder / target) as temporary:
-            shutil.copy(source, temporary)  # with its mode: a profile has a script
+            shutil.copy(source, temporary)  # keeps the mode, as a profile includes a script
     config = Path("config/config.yaml")
     texts = {config: template(folder / config), **texts, Path("Snakefile"): SNAKEFILE}
     for target, text in texts.items():

@@ -1,4 +1,4 @@
-"""``list-models``: available models."""
+"""``list-models``: list available models."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List all models by family, with the kinds of exogenous columns each can use."""
+    """List all models by family, with the exogenous columns that each can use."""
     import json
 
     from forerun.base.errors import suggest
@@ -28,9 +28,8 @@ def command(
     from forerun.config import catalog
 
     if engine not in ENGINES:
-        known = ", ".join(ENGINES)
         hint = suggest(engine, ENGINES)
-        raise UserError(f"--engine: there is no '{engine}'{hint}, only {known}")
+        raise UserError(f"--engine: there is no '{engine}'{hint}, only {', '.join(ENGINES)}")
     found = [model for model in catalog.offer(engine).models.values() if auto or not model.auto]
     families = sorted({model.family for model in found})
     if family is not None and family not in families:

@@ -1,4 +1,4 @@
-"""``list-runs``: the table of all runs."""
+"""``list-runs``: print the table of all runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Print the table of all runs, newest first.
 
-    Duration is the time spent fitting, all models together.
+    Duration is the training time of all models.
     """
     from forerun.cli import run_table
     from forerun.cli.console import is_terminal, say

@@ -1,4 +1,4 @@
-"""Hold a run while a command uses it, and clear the locks of a Snakemake that died."""
+"""Locks on runs while commands use them, and removal of stale Snakemake locks."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LOCKS = Path(".snakemake/locks")
 
 @contextmanager
 def held(folder: Path) -> Iterator[int]:
-    """Hold a run for one call of the command line: a second call for it is refused.
+    """Hold a run during a call of the command line; refuse it if it is in use.
 
-    Gives the descriptor of the lock. A process that inherits it holds the run too; the machine lets
-    go when the last of them ends, however it ends.
+    Yields the descriptor of the lock. The lock is released when the last process that inherited the
+    descriptor ends for any reason.
     """
     refuse_if_busy(folder)
     file = _locked(folder)
@@ -37,10 +37,10 @@ def held(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def alone(folder: Path, moved: Path | None = None) -> Iterator[None]:
-    """Hold a run that is deleted, renamed (to `moved`) or exported; refuse if it is in use.
+    """Hold a run that is deleted, renamed (to `moved`) or exported; refuse it if it is in use.
 
-    It is in use from the first second of a call of the command line, and from the first second of
-    a plain ``snakemake`` whose command names it.
+    A run is in use as soon as a call of the command line starts, or a ``snakemake`` with the run in
+    its command.
     """
     refuse_if_busy(folder)
     if folder.is_symlink():  # only the link is removed or renamed
@@ -50,14 +50,14 @@ def alone(folder: Path, moved: Path | None = None) -> Iterator[None]:
         if folder.name in re.split(r"[/=\s]", " ".join(words)) and _is_unknown(pid, folder.parent):
             raise UserError(
                 f"run '{folder.name}' is in use by another Snakemake (process {pid}: "
-                f"{' '.join(words)[:80]}); wait for it, or end it"
+                f"{' '.join(words)[:80]}); wait for it or stop it"
             )
     try:
         file = _locked(folder)
     except OSError as error:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise
-        yield  # a folder that nobody can write to is not in the making
+        yield  # a read-only folder is not in use
         return
     try:
         yield
@@ -66,11 +66,11 @@ def alone(folder: Path, moved: Path | None = None) -> Iterator[None]:
 
 
 def _release(file: IO[str], *folders: Path) -> None:
-    """Remove the locked file, wherever its run lies now, and let it go; leave no empty folder."""
+    """Remove the locked file from the current folder of the run, and release the lock."""
     for path in (folder / LOCK for folder in folders):
         with suppress(OSError):
             if is_at(file.fileno(), path):
-                path.unlink()  # before it is let go: whoever waits makes a new one
+                path.unlink()  # before the release: waiting processes create a new file
                 path.parent.rmdir()
                 path.parent.parent.rmdir()
     file.close()
@@ -83,15 +83,15 @@ def _locked(folder: Path) -> IO[str]:
     except InUse as error:
         raise UserError(
             f"run '{folder.name}' is in use by process {error.record.get('pid', '?')}, or by the "
-            "Snakemake that it started; wait for it, or end it"
+            "Snakemake that it started; wait for it or stop it"
         ) from None
 
 
 def clear_stale(folder: Path) -> list[str]:
-    """Remove Snakemake's locks on a run that nobody works on; return the removed files' names.
+    """Remove stale Snakemake locks on a run; return the names of the removed files.
 
-    Snakemake's locks do not say whose they are. They are removed when they name files of this run
-    and no other Snakemake works in this folder that could have made them.
+    Snakemake's locks do not identify their process. They are removed if they name files of this run
+    and no other Snakemake that could own them runs in this folder.
     """
     if not _LOCKS.is_dir():
         return []
@@ -101,8 +101,8 @@ def clear_stale(folder: Path) -> list[str]:
     for pid, words in _others():
         if _is_unknown(pid, folder.parent):
             raise UserError(
-                f"run '{folder.name}' is locked, and another Snakemake works in this folder "
-                f"(process {pid}: {' '.join(words)[:80]}); wait for it, or end it"
+                f"run '{folder.name}' is locked, and another Snakemake runs in this folder "
+                f"(process {pid}: {' '.join(words)[:80]}); wait for it or stop it"
             )
     for path in stale:
         path.unlink(missing_ok=True)
@@ -110,7 +110,7 @@ def clear_stale(folder: Path) -> list[str]:
 
 
 def _names(lock: Path, folder: Path) -> bool:
-    """Tell whether a lock names a file of the run."""
+    """Return whether a lock names a file of the run."""
     run = re.escape(folder.as_posix())
     try:
         return bool(re.search(rf"^{run}(/|$)", lock.read_text(encoding="utf-8"), re.MULTILINE))
@@ -118,29 +118,29 @@ def _names(lock: Path, folder: Path) -> bool:
         return False
 
 
-def _known_sessions(runs: Path) -> set[int]:
-    """Return the processes that say themselves on which runs they work: not on this one."""
-    found = set()
+def _session_processes(runs: Path) -> set[int]:
+    """Return the processes with a session on any run."""
+    pids = set()
     for entry in run_folders(runs):
         if os.path.exists(os.path.join(entry.path, "logs", "session.json")):
             holder = session.holder(entry.path) or {}
-            found.add(int(holder.get("pid", 0)))
-    return found
+            pids.add(int(holder.get("pid", 0)))
+    return pids
 
 
 def _is_unknown(pid: int, runs: Path) -> bool:
-    """Tell whether a Snakemake has not said on which run it works, nor the one it belongs to."""
+    """Return whether neither a Snakemake nor any of its parents has a session on a run."""
     import psutil
 
     try:
         family = {pid, *(parent.pid for parent in psutil.Process(pid).parents())}
     except psutil.Error:
         return False  # it has ended
-    return not family & _known_sessions(runs)
+    return not family & _session_processes(runs)
 
 
 def _others() -> Iterator[tuple[int, list[str]]]:
-    """Yield process id and command of every other Snakemake that works in this folder."""
+    """Yield process id and command of other Snakemake processes in this folder."""
     import psutil
 
     here = os.getcwd()

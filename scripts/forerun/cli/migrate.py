@@ -1,4 +1,4 @@
-"""``migrate``: make a run of an old, unversioned output folder."""
+"""``migrate``: convert an old, unversioned output folder to a run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def command(
 ) -> None:
     """Move models/, metrics.csv and cv_results_*.csv of an old output folder into a run.
 
-    They are archived beside the folder first, and the archive is compared with the files. Nothing
-    is deleted. If interrupted, rerun the command to resume.
+    The files are archived beside the folder first, and the archive is verified. Nothing is deleted.
+    If interrupted, rerun the command to resume.
     """
     from forerun.cli.console import say
     from forerun.legacy.migration import migrate, plan

@@ -1,4 +1,4 @@
-"""What ``train --dry-run`` shows: for each model what would be done, why, and how long it takes."""
+"""The plan of ``train --dry-run``: the action for each model, its reason and duration."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ NO_EARLIER = "no earlier run"
 
 @dataclass(frozen=True)
 class Row:
-    """The plan of one model.
+    """The plan of a model.
 
     Attributes
     ----------
-    final, cv : the actions for the final fit and for cross-validation
-    why : in words
-    seconds : that the training takes, one fit after the other; None where no earlier run tells
+    final, cv : actions for the final fit and for cross-validation
+    why : reason in words
+    seconds : estimated training time, fits in sequence; None without earlier runs
     """
 
     model: str
@@ -48,13 +48,13 @@ class Row:
 
 @dataclass(frozen=True)
 class _Step:
-    """The planned action for one fit.
+    """The planned action for a fit.
 
     Attributes
     ----------
     action : ``nothing``, ``reuse``, ``retry`` or ``train``
-    before : the outcome that it has so far
-    source : the run whose equal fit is reused
+    before : current outcome
+    source : run whose equal fit is reused
     """
 
     action: str
@@ -65,7 +65,7 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Run:
-    """A run, as it is or as it would be, and what other runs have left."""
+    """An existing or new run, with the costs of earlier fits; `data` only of a new run."""
 
     folder: Path
     settings: dict[str, Any]
@@ -74,7 +74,7 @@ class _Run:
     earlier: list[fit_history.Cost]
 
     def step(self, spec: ModelSpec, fit: Fit) -> _Step:
-        """Decide on a fit."""
+        """Return the planned action for a fit."""
         before = fit.outcome()
         if fit.is_completed():
             return _Step("nothing", before)
@@ -99,7 +99,7 @@ class _Run:
 
 
 def rows(folder: Path, settings: dict[str, Any], prepared: Prepared | None = None) -> list[Row]:
-    """Return the plan of each model of a run; `prepared` are the data of a run to be created."""
+    """Return the plan of each model of a run; `prepared` is the data of a new run."""
     if state.is_sealed(folder):
         why = "the run is sealed"
         return [Row(spec.name, "nothing", "nothing", why) for spec in specs(settings)]
@@ -120,7 +120,7 @@ def _existing(folder: Path, settings: dict[str, Any]) -> _Run:
 
 
 def _new(folder: Path, settings: dict[str, Any], prepared: Prepared) -> _Run:
-    """Look at a run as creating it would leave it."""
+    """Return a new run as if it had been created."""
     settings = freeze.settled(settings | {"threads": _threads(settings)}, prepared)
     table = io.BytesIO()
     prepared.frame.to_parquet(table, index=False)
@@ -141,34 +141,34 @@ def _counted(steps: list[_Step]) -> str:
 
 
 def _why(steps: list[_Step], new: str) -> str:
-    """Return why; `new` where none of the fits has been made before."""
+    """Return the reason in words; `new` if no fit has an outcome."""
     before = [step.before for step in steps if step.before]
     if failed := [outcome for outcome in before if not outcome.is_ok]:
         why = f"{failed[0].status} before: {failed[0].reason[:80]}"
     elif all(step.action == "nothing" for step in steps):
-        why = "done before"
+        why = "completed before"
     else:
-        why = "interrupted before it was done" if before else new
+        why = "incomplete" if before else new
     sources = sorted({step.source for step in steps if step.source})
-    return f"{why}; the same was fitted in {', '.join(sources)}" if sources else why
+    return f"{why}; equal fits exist in {', '.join(sources)}" if sources else why
 
 
 def estimate(seconds: float | None) -> str:
-    """Return an estimate in readable form."""
+    """Return an estimate for display."""
     if seconds is None:
         return NO_EARLIER
     return f"about {duration(max(seconds, 1), whole=True)}" if seconds else ""
 
 
 def summary(rows: list[Row], settings: dict[str, Any]) -> str:
-    """Say how long all training takes; nothing where nothing is trained."""
-    known = [row.seconds for row in rows if row.seconds]
+    """Return the estimated time of all training; empty if nothing is trained."""
+    seconds = [row.seconds for row in rows if row.seconds]
     unknown = sum(row.seconds is None for row in rows)
-    if not known and not unknown:
+    if not seconds and not unknown:
         return ""
-    if not known:
-        return f"time: {NO_EARLIER} has fitted the like"
+    if not seconds:
+        return f"time: {NO_EARLIER} with similar fits"
     at_once = max(1, (os.cpu_count() or 1) // _threads(settings))
-    text = f"time: {estimate(sum(known))} of training"
+    text = f"time: {estimate(sum(seconds))} of training"
     text += f", up to {at_once} fits at once" if at_once > 1 else ""
     return text + (f", and {unknown} models without an earlier run" if unknown else "")

@@ -16,7 +16,7 @@ def command(
     context: typer.Context,
     run_id: Annotated[
         str | None,
-        typer.Option("--run-id", "-r", metavar="ID", help="The run; the newest complete one."),
+        typer.Option("--run-id", "-r", metavar="ID", help="Run; the newest complete if omitted."),
     ] = None,
     output_dir: OutputDir = None,
     models: Annotated[
@@ -105,22 +105,22 @@ def command(
     ] = False,
     directory: Directory = None,
 ) -> int:
-    """Forecast with the models of any run, however old. No model is trained.
+    """Forecast with the models of any run, without training.
 
-    The run's own predictions are made by the workflow; forecasts of chosen series or models and of
-    new data are written to inference/ in the run's folder.
+    The run's own predictions are made by the workflow; forecasts for selected series, selected
+    models or new data are written to inference/ in the run's folder.
     """
     from forerun.base.errors import UserError
-    from forerun.cli.forecasting import Wish, forecast
+    from forerun.cli.forecasting import Options, forecast
     from forerun.cli.workspace import workspace
 
     if best and any_one:
-        raise UserError("--best and --random exclude each other")
+        raise UserError("--best and --random cannot be combined")
     if (best or any_one) and not cherry_pick:
-        raise UserError("--best and --random belong to --cherry-pick")
+        raise UserError("--best and --random require --cherry-pick")
     if data_file is None and (static_file or futr_file):
-        raise UserError("--static-file and --futr-file belong to --data-file")
-    wish = Wish(
+        raise UserError("--static-file and --futr-file require --data-file")
+    options = Options(
         run_id=run_id,
         models=[part.strip() for part in models.split(",") if part.strip()] if models else None,
         unique_ids=list(unique_id or []),
@@ -129,4 +129,4 @@ def command(
         save=not no_save, verify=not no_verify, trust=trust,
         skip_missing=skip_missing, extras=list(context.obj or []),
     )  # fmt: skip
-    return forecast(workspace(output_dir, directory), wish)
+    return forecast(workspace(output_dir, directory), options)

@@ -1,4 +1,4 @@
-"""``rename``: give a run another name."""
+"""``rename``: rename a run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Force = Annotated[bool, typer.Option("--force", help="Rename or delete even if t
 
 def command(
     run: RunArgument,
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The new id.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="New id of the run.")],
     yes: Yes = False,
     force: Force = False,
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Rename a run. Its frozen files do not change, and keep the old name."""
+    """Rename a run. Its frozen files are not changed and keep the old name."""
     from forerun.base.publishing import publish, sweep
     from forerun.cli.console import confirm, say
     from forerun.cli.locks import alone
@@ -34,19 +34,19 @@ def command(
     folder = work.folder(run)
     target = work.runs / check_run_id(new)
     if os.path.lexists(target):
-        raise UserError(f"run '{new}' exists, choose another name")
+        raise UserError(f"run '{new}' exists; choose another name")
     with alone(folder, moved=target):
         refuse_sealed(folder, force, "renamed")
         confirm(f"Rename run '{run}' to '{new}'?", yes)
         try:
             publish(folder, target)
         except FileExistsError:
-            raise UserError(f"run '{new}' exists, choose another name") from None
+            raise UserError(f"run '{new}' exists; choose another name") from None
     say(f"run {run} is now {new}")
 
 
 def refuse_sealed(folder: Path, force: bool, what: str) -> None:
-    """Refuse to change read-only history, or a run in service, without ``--force``."""
+    """Refuse to change a sealed run, or a run in service, without ``--force``."""
     from forerun.deployments.folder import serving
     from forerun.runs.state import is_sealed
 

@@ -28,8 +28,8 @@ def command(
 ) -> int:
     """Rerun a run's configuration and data in another folder and compare the results.
 
-    The exit code is 0 only when metrics, back-tests and forecasts are identical to the last digit.
-    The run itself is only read. Everything after -- is passed to Snakemake.
+    The exit code is 0 only if metrics, back-tests and forecasts are identical to the last digit.
+    The run itself is not changed. Everything after -- is passed to Snakemake.
     """
     from forerun.base import scratch
     from forerun.forecasting import reproduce
@@ -37,15 +37,15 @@ def command(
     folder = workspace(output_dir, directory).frozen(run).absolute()
     if keep is not None and keep.exists():
         raise UserError(f"--keep: '{keep}' exists; give a folder that does not")
-    with scratch.folder("again") if keep is None else nullcontext() as made:
-        place = made.path if made else Path(keep or "").absolute()
+    with scratch.folder("again") if keep is None else nullcontext() as temporary:
+        place = temporary.path if temporary else Path(keep or "").absolute()
         again = reproduce.prepare(folder, place)
-        if code := _make(run, place, list(context.obj or [])):
+        if code := _rerun(run, place, list(context.obj or [])):
             return code
-        return _tell(run, reproduce.compare(folder, again))
+        return _report(run, reproduce.compare(folder, again))
 
 
-def _make(run: str, scratch: Path, extras: list[str]) -> int:
+def _rerun(run: str, scratch: Path, extras: list[str]) -> int:
     """Run the workflow in the scratch folder, without reusing models."""
     from forerun.cli import snakemake
     from forerun.cli.console import say
@@ -69,14 +69,15 @@ def _change(difference: float) -> str:
     return f"{difference:+.3g}" if difference else ""
 
 
-def _tell(run: str, found: Reproduction) -> int:
+def _report(run: str, found: Reproduction) -> int:
+    """Print the differences and return the exit code."""
     from forerun.cli.console import cell, say, show, table
 
     say(*(f"configuration: {key} was {old!r}, is {new!r}" for key, old, new in found.configuration))
     if not found.configuration:
         say("configuration: identical")
-    say(f"data: {'identical' if found.data else 'not the file that was frozen'}")
-    say(f"table it was made of: {found.table}")
+    say(f"data: {'identical' if found.data else 'changed since they were frozen'}")
+    say(f"source table: {found.table}")
     say(*(f"version: {name} was {old}, is {new}" for name, (old, new) in found.versions.items()))
     if not found.versions:
         say("versions: identical")

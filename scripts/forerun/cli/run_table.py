@@ -1,4 +1,4 @@
-"""The table of runs: filtered, sorted, and written as text, JSON or CSV."""
+"""The table of runs: filtered, sorted, and formatted as text, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def _value(row: Row, column: str) -> Any:
 
 
 def choose(rows: Iterable[Row], terms: str) -> list[Row]:
-    """Return the rows for which all `terms` hold, such as ``horizon=12 status=complete``.
+    """Return the rows that satisfy all `terms`, such as ``horizon=12 status=complete``.
 
-    Texts may have the wildcards ``*`` and ``?``; ``models=NHITS`` asks whether the run has it.
+    Strings may contain the wildcards ``*`` and ``?``; ``models=NHITS`` selects runs with the model.
     """
     chosen = list(rows)
     for term in terms.split():
         match = _TERM.fullmatch(term)
         if not match:
-            raise UserError(f"--filter: '{term}' is no condition such as horizon=12")
+            raise UserError(f"--filter: '{term}' is not a condition such as horizon=12")
         column, sign, wanted = _column(match[1].lower(), "--filter"), match[2], match[3]
         chosen = [row for row in chosen if _holds(_value(row, column), sign, wanted, term)]
     return chosen
@@ -68,7 +68,7 @@ def _holds(value: Any, sign: str, wanted: str, term: str) -> bool:
     if isinstance(value, list):
         matches = any(fnmatch.fnmatchcase(item.lower(), wanted.lower()) for item in value)
         if sign not in ("=", "!="):
-            raise UserError(f"--filter: '{term}': only = and != go with a list")
+            raise UserError(f"--filter: '{term}': lists can only be compared with = and !=")
         return matches == (sign == "=")
     if value is None:
         return sign == "!="
@@ -83,19 +83,19 @@ def _holds(value: Any, sign: str, wanted: str, term: str) -> bool:
 
 
 def order(rows: Iterable[Row], by: str = "created", reverse: bool = False) -> list[Row]:
-    """Sort rows: newest first by ``created``, otherwise upwards; rows without a value last."""
+    """Sort rows: newest first by ``created``, otherwise ascending; rows without a value last."""
     column = _column(by.lower().lstrip("-"), "--sort")
-    downwards = (column == "created") != (reverse or by.startswith("-"))
+    descending = (column == "created") != (reverse or by.startswith("-"))
     rows = list(rows)
     with_value = [row for row in rows if _value(row, column) is not None]
-    with_value.sort(key=lambda row: (_value(row, column), row.run_id), reverse=downwards)
+    with_value.sort(key=lambda row: (_value(row, column), row.run_id), reverse=descending)
     return with_value + [row for row in rows if _value(row, column) is None]
 
 
 # -- Writing the table --------------------------------------------------------------------------
 
 
-#: Left out in this order where a terminal is too narrow for all columns.
+#: Columns to omit, in this order, if the terminal is too narrow.
 _SPARED = ("Steps", "Duration", "Models", "Horizon")
 _FEWEST_LETTERS = 14
 
@@ -103,7 +103,7 @@ _FEWEST_LETTERS = 14
 def table(rows: Sequence[Row], width: int | None = None) -> str:
     """Return the table as text; `width` limits its lines.
 
-    The list of models is cut first, then what is there of each run, then columns are left out.
+    The list of models is shortened first, then the status, then columns are omitted.
     """
     metrics = {row.metric for row in rows if row.error is not None}
     own = str(next(iter(metrics))).upper() if len(metrics) == 1 else "Error"
@@ -121,7 +121,7 @@ def table(rows: Sequence[Row], width: int | None = None) -> str:
 
 
 def _fit(columns: dict[str, list[str]], sizes: dict[str, int], width: int) -> None:
-    """Make the columns as narrow as a terminal asks for, as far as that is possible."""
+    """Fit the columns to the width of a terminal as far as possible."""
 
     def excess() -> int:
         return sum(sizes.values()) + 2 * (len(sizes) - 1) - width
@@ -191,7 +191,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def report(runs: str | Path, width: int | None = None) -> str:
-    """Return the whole table with its remarks: what ``list-runs`` prints."""
+    """Return the output of ``list-runs``: the table and remarks."""
     rows, stray = scan(runs)
     return "\n".join([table(rows, width) if rows else nothing(runs), *remarks(runs, stray)])
 
@@ -199,7 +199,7 @@ def report(runs: str | Path, width: int | None = None) -> str:
 def nothing(runs: str | Path) -> str:
     """Return the message for an empty folder of runs."""
     where = "is empty" if os.path.isdir(runs) else "does not exist"
-    return f"no runs yet: the folder {runs} {where}; 'train' makes the first one"
+    return f"no runs yet: the folder {runs} {where}; create a run with 'train'"
 
 
 def remarks(runs: str | Path, stray: Sequence[str]) -> list[str]:
@@ -208,4 +208,4 @@ def remarks(runs: str | Path, stray: Sequence[str]) -> list[str]:
         return []
     shown = ", ".join(repr(name) for name in stray[:5])
     more = f" and {len(stray) - 5} more" if len(stray) > 5 else ""
-    return [f"not runs, left out: {shown}{more} in {runs}"]
+    return [f"not runs, ignored: {shown}{more} in {runs}"]

@@ -1,4 +1,4 @@
-"""``forerun runs-page``: one HTML page with all runs."""
+"""``runs-page``: write an HTML page with all runs."""
 
 from __future__ import annotations
 
@@ -30,5 +30,5 @@ def command(
     work = workspace(output_dir, directory)
     runs = work.runs
     if not runs.is_dir():
-        raise UserError(f"there is no folder {runs}; 'train' makes the first run")
+        raise UserError(f"there is no folder {runs}; create a run with 'train'")
     say(str(write_runs_page(runs, to or work.output / "runs.html")))

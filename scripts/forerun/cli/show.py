@@ -1,4 +1,4 @@
-"""``show``: details of a run, and where its files are."""
+"""``show``: show the details of a run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> None:
-    """Show a run: its settings, data, models with status and time, and where its files are."""
+    """Show a run: settings, data, models with status and time, and files."""
     from forerun.base.errors import UserError
     from forerun.cli import run_table
     from forerun.cli.console import leaderboard, say, show
@@ -48,7 +48,7 @@ _FILES = (
 
 
 def _settings(folder: Path) -> list[tuple[str, str, str]]:
-    """Return key, value and default of the settings that matter most and of those that differ."""
+    """Return key, value and default of the main settings and of those that differ."""
     from forerun.config import models, schema
     from forerun.config.frozen import read_recorded
 
@@ -109,7 +109,7 @@ def _states(folder: Path, names: list[str]) -> list[tuple[Any, ...]]:
 
 
 def _status(fits: list[FitState], is_running: bool) -> str:
-    """Return the status of a model from its fits: it is ok when all of them are."""
+    """Return the status of a model from its fits."""
     from forerun.runs.progress import FAILED, OK, RUNNING, STOPPED
 
     states = [fit.state for fit in fits]

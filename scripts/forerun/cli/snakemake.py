@@ -1,4 +1,4 @@
-"""Building a Snakemake command, running it, and ending everything it started."""
+"""Building Snakemake commands, running them, and stopping everything they started."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ from forerun.config.models import specs
 from forerun.jobs import server
 from forerun.runs import session, state
 
-#: Executors that Snakemake brings along.
+#: Executors that are part of Snakemake.
 _OWN_EXECUTORS = ("local", "dryrun", "touch")
-#: Seconds that what was started has for ending by itself.
+#: Seconds that processes have to end after SIGINT.
 PATIENCE = 15.0
 
 
 class Ended(BaseException):
-    """A signal asked this process to end."""
+    """A signal requested the end of this process."""
 
     def __init__(self, number: int):
         self.number = number
 
 
 def refuse_storage(extras: Sequence[str]) -> None:
-    """Refuse object storage, named here or in a profile: the commands read folders."""
+    """Refuse object storage in arguments or profiles: the commands read folders."""
     if named := _option(extras, "--default-storage-provider"):
         raise UserError(
             f"{named[0]}: the commands work on runs in folders; for runs in object storage use "
-            "snakemake itself, as docs/cluster.md shows"
+            "snakemake itself (see docs/cluster.md)"
         )
 
 
 def refuse_missing_executor(extras: Sequence[str]) -> None:
-    """Refuse an executor, named here or in a profile, whose plugin is not installed."""
+    """Refuse an executor in arguments or profiles whose plugin is not installed."""
     named = _option(extras, "--executor", "-e")
     if named is None or named[1] in _OWN_EXECUTORS:
         return
@@ -56,13 +56,13 @@ def refuse_missing_executor(extras: Sequence[str]) -> None:
     package = f"snakemake-executor-plugin-{executor}"
     if find_spec(package.replace("-", "_")) is None:
         raise UserError(
-            f"{where}: the executor '{executor}' needs a plugin of Snakemake that is not "
-            f"installed; install it: pip install {package}"
+            f"{where}: the executor '{executor}' needs a Snakemake plugin that is not installed; "
+            f"install it with: pip install {package}"
         )
 
 
 def _option(extras: Sequence[str], name: str, short: str = "") -> tuple[str, str] | None:
-    """Return where an option of Snakemake is given, here or in a profile, and its value."""
+    """Return the origin (arguments or a profile) and value of an option of Snakemake."""
     for word, following in pairwise([*extras, ""]):
         option, sign, value = word.partition("=")
         if option in (name, short):
@@ -75,7 +75,7 @@ def _option(extras: Sequence[str], name: str, short: str = "") -> tuple[str, str
 
 
 def _profiles(extras: Sequence[str]) -> Iterator[Path]:
-    """Yield the configuration of each profile that is named."""
+    """Yield the configuration files of the profiles in the arguments."""
     for word, following in pairwise([*extras, ""]):
         option, sign, value = word.partition("=")
         if option in ("--profile", "--workflow-profile"):
@@ -87,16 +87,14 @@ def _profiles(extras: Sequence[str]) -> Iterator[Path]:
 def command(targets: Sequence[str], arguments: Sequence[str]) -> list[str]:
     """Return the command that makes `targets`, run in the current folder."""
     if not SNAKEFILE.is_file():
-        raise UserError(
-            f"the workflow is missing: {SNAKEFILE} does not exist; install Forerun again"
-        )
+        raise UserError(f"the workflow is missing: {SNAKEFILE} does not exist; reinstall Forerun")
     return [
         sys.executable, "-m", "snakemake", *targets, "--snakefile", str(SNAKEFILE), *arguments,
     ]  # fmt: skip
 
 
 def shown(arguments: Sequence[str]) -> str:
-    """Return a command as it can be typed."""
+    """Return a command for the shell."""
     short = (
         ["snakemake", *arguments[3:]] if list(arguments[1:3]) == ["-m", "snakemake"] else arguments
     )
@@ -105,13 +103,13 @@ def shown(arguments: Sequence[str]) -> str:
 
 @contextmanager
 def libraries(folder: Path, settings: dict[str, Any], rest: Sequence[str]) -> Iterator[None]:
-    """Import the forecasting libraries while Snakemake starts, for the jobs of a call on a run.
+    """Start the server for the jobs of a run while Snakemake starts.
 
-    Not where nothing is to be computed, nor where other arguments for Snakemake (`rest`) may send
-    the jobs elsewhere; then the workflow does it, if it is of use.
+    Not if there is nothing to compute, and not with further arguments for Snakemake (`rest`), which
+    may run jobs on other machines; the workflow then starts the server if it is useful.
     """
-    done = state.is_sealed(folder) and (folder / "predictions").is_dir()
-    engines = set() if done or rest else {spec.engine for spec in specs(settings)}
+    completed = state.is_sealed(folder) and (folder / "predictions").is_dir()
+    engines = set() if completed or rest else {spec.engine for spec in specs(settings)}
     with server.running(engines):
         yield
 
@@ -122,14 +120,14 @@ def run(
     keep: Sequence[int] = (),
     is_hopeless: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Run a command to its end and return its exit code; whatever ends this ends the command.
+    """Run a command and return its exit code; the command is stopped if this process is.
 
-    Its temporary files lie in a folder that is removed with it, or by the next call after a kill.
+    Its temporary folder is removed at the end, or by the next call after a kill.
 
     Parameters
     ----------
-    keep : descriptors that the command inherits: locks that hold as long as it lives
-    is_hopeless : asked every second; when it says so the command is ended, with exit code 2
+    keep : descriptors of locks that the command inherits
+    is_hopeless : called every second; if it returns True the command is stopped with exit code 2
     """
     with scratch.folder() as temporary, _signals():
         process = subprocess.Popen(
@@ -155,7 +153,7 @@ def run(
 
 
 def _environment(arguments: Sequence[str], temporary: Path) -> dict[str, str]:
-    """Return the command's environment; jobs on other machines keep theirs."""
+    """Return the command's environment, with a private TMPDIR unless jobs run on other machines."""
     given = dict(os.environ) | _who(temporary)
     elsewhere = ("--profile", "--workflow-profile", "--executor", "-e")
     named = any(word.split("=")[0] in elsewhere for word in arguments)
@@ -166,7 +164,7 @@ def _environment(arguments: Sequence[str], temporary: Path) -> dict[str, str]:
 
 
 def _who(temporary: Path) -> dict[str, str]:
-    """Return what Snakemake asks for and a user id without a name (containers) has not."""
+    """Return variables that Snakemake needs and user ids without a name (containers) lack."""
     missing = {}
     if not os.path.isabs(os.path.expanduser("~")):
         missing["HOME"] = str(temporary)
@@ -179,7 +177,7 @@ def _who(temporary: Path) -> dict[str, str]:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Turn the signals that end a process into exceptions."""
+    """Convert signals that end a process to exceptions."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         raise Ended(number)
@@ -194,9 +192,9 @@ def _signals() -> Iterator[None]:
 
 
 def end(process: subprocess.Popen[Any]) -> None:
-    """End a process and everything it started: politely first, then surely."""
+    """Stop a process and its descendants: by SIGINT, then SIGTERM, then SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # asked once is enough
+        signal.signal(number, signal.SIG_IGN)
     started = _descendants(process.pid)
     for number, patience in (
         (signal.SIGINT, PATIENCE),
@@ -232,7 +230,7 @@ def _signal_one(process: Any, number: int) -> None:
     import psutil
 
     with suppress(psutil.Error):
-        process.send_signal(number)  # psutil makes sure that it is still the same process
+        process.send_signal(number)  # psutil checks that the process id was not reused
 
 
 def _signal_group(pid: int, number: int) -> None:

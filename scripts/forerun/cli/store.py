@@ -1,4 +1,4 @@
-"""``store``: the store of fitted models that runs share."""
+"""``store``: list or prune the cache of trained models that runs share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Action(StrEnum):
-    """What to do with the store."""
+    """Action on the cache."""
 
     list = "list"
     prune = "prune"
@@ -36,7 +36,7 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """List or remove the fitted models that new runs can reuse. Existing runs are not affected."""
+    """List or remove the trained models that new runs can reuse. Existing runs are not affected."""
     from forerun.cli.console import say
     from forerun.jobs import model_cache
 
@@ -52,10 +52,10 @@ def command(
 
 
 def _line(entry: Entry) -> str:
-    """One line of the table."""
+    """Return one line of the table."""
     info = entry.info
     if not info:
-        return f"{entry.key[:12]}  damaged: not used, and removed when it is needed"
+        return f"{entry.key[:12]}  damaged: will be removed instead of reused"
     seconds = float(info.get("seconds") or 0)
     words = (str(info.get(name, "?")) for name in ("stage", "model", "run_id"))
     stage, model, run = words

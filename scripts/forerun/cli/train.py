@@ -163,7 +163,7 @@ def command(
     that was interrupted and to retry only what failed. Everything after -- is passed to Snakemake:
     train --run-id x -- --profile profiles/slurm
     """
-    from forerun.cli.asking import gather
+    from forerun.cli.call import gather
     from forerun.cli.training import train
 
     enter(directory)
@@ -178,5 +178,4 @@ def command(
         value = options[key]
         if isinstance(value, str):
             options[key] = [part.strip() for part in value.split(",") if part.strip()]
-    asked = gather(config or [], options, context.obj or [], set_ or [])
-    return train(asked, dry_run, verbose)
+    return train(gather(config or [], options, context.obj or [], set_ or []), dry_run, verbose)

@@ -1,4 +1,4 @@
-"""``verify``: check a sealed run against its checksums."""
+"""``verify``: verify the checksums of a sealed run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> int:
-    """Recompute all checksums; name each file that is missing, changed or extra.
+    """Recompute all checksums; print each file that is missing, changed or extra.
 
-    Compared are the frozen files with the seal, and forecasts, plots, report, inference/ and
-    comparisons/ with the checksums recorded when they were made. The exit code is 0 only when all
-    is well.
+    Frozen files are compared with the seal; forecasts, plots, the report, inference/ and
+    comparisons/ with the checksums recorded when they were made. The exit code is 0 only without
+    differences.
     """
     from forerun.base.text import plural
     from forerun.cli.console import say
@@ -33,18 +33,18 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     wrong += [f"extra: {name}" for name in strays(folder, seal.PARTS)]
     say(*wrong)
     if not seal.has_checksum(folder) and "changed: SEALED" not in frozen:
-        say("note: the seal has no checksum of itself: it is from an earlier version")
+        say("note: the seal has no checksum, as it was written by an earlier version")
     say(*_summary(derived))
     if wrong:
-        what = "is not what was sealed" if frozen else "was changed after it was sealed"
+        what = "differs from its seal" if frozen else "was changed after it was sealed"
         say(f"run {run} {what}: {plural(len(wrong), 'difference')}")
         return 1
-    say(f"run {run} is as it was sealed ({len(list(seal.frozen_files(folder)))} files)")
+    say(f"run {run} matches its seal ({len(list(seal.frozen_files(folder)))} files)")
     return 0
 
 
 def _summary(derived: dict[str, Checked]) -> list[str]:
-    """Describe what of each class was compared, and what could not be."""
+    """Describe the comparison of each class of derived files."""
     from forerun.base.text import plural
 
     lines = []

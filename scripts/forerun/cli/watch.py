@@ -1,4 +1,4 @@
-"""``forerun watch``: live progress of a run that was started elsewhere."""
+"""``watch``: show live progress of a run that was started elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
     plain: Annotated[
-        bool, typer.Option("--plain", help="One plain line per event, also in a terminal.")
+        bool, typer.Option("--plain", help="Print one line for each event, also in a terminal.")
     ] = False,
 ) -> None:
     """Show the progress of a run until it ends (Ctrl-C stops watching, not the run)."""
@@ -36,7 +36,7 @@ def command(
 
 
 def _since(folder: Path) -> float:
-    """Return when the call that works on the run began; its session file comes after seconds."""
+    """Return when the call that uses the run started; its session file is written later."""
     from datetime import datetime
 
     from forerun.runs import session

@@ -1,4 +1,4 @@
-"""The folder of runs, and finding a run by its name."""
+"""The folder of runs, and lookup of runs by id."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id of the run."
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folder worked in is the current one; runs lie in ``<output_dir>/runs``."""
+    """The current folder, with runs in ``<output_dir>/runs``."""
 
     output_dir: str | None = None
 
     @property
     def runs(self) -> Path:
-        """Folder of all runs, as the workflow names it."""
+        """Folder of all runs, as in the workflow."""
         return Path(f"{self.output_dir}/runs" if self.output_dir else "runs")
 
     @property
     def output(self) -> Path:
-        """Folder in which ``runs/`` lies."""
+        """Folder that contains ``runs/``."""
         return Path(self.output_dir or ".")
 
     def folder(self, run_id: str) -> Path:
-        """Return the folder of an existing run; refuse unknown names.
+        """Return the folder of an existing run; refuse unknown ids.
 
-        ``@NAME`` is the run in service in the deployment of that name.
+        ``@NAME`` is the run in service in the deployment ``NAME``.
         """
         if run_id.startswith("@"):
             from forerun.deployments.folder import Deployment
@@ -75,12 +75,12 @@ class Workspace:
         return folder
 
     def next(self, *words: str, extras: Sequence[str] = ()) -> str:
-        """Return a command that works on the same runs as this call, as it can be typed.
+        """Return a shell command for the same folder of runs as this call.
 
         Parameters
         ----------
-        words : the command and its own arguments
-        extras : what is passed to Snakemake
+        words : the command and its arguments
+        extras : arguments for Snakemake
         """
         where = ["--output-dir", self.output_dir] if self.output_dir else []
         where += ["--directory", _ENTERED[0]] if _ENTERED else []
@@ -96,12 +96,12 @@ class Workspace:
         return f"; the nearest: {', '.join(near)}" if near else ""
 
 
-#: The folder that this call has entered, as it was named.
+#: The folder of ``--directory``, as typed.
 _ENTERED: list[str] = []
 
 
 def enter(directory: Path | None) -> None:
-    """Go to the folder that was asked for."""
+    """Change to the folder of ``--directory``."""
     _ENTERED.clear()
     if directory is not None:
         if not directory.is_dir():
@@ -111,13 +111,13 @@ def enter(directory: Path | None) -> None:
 
 
 def workspace(output_dir: str | None = None, directory: Path | None = None) -> Workspace:
-    """Return the workspace: `output_dir` if given, else that of config/config.yaml."""
+    """Return the workspace of `output_dir`, by default that of config/config.yaml."""
     enter(directory)
     return Workspace(check_output_dir(output_dir) or configured_output_dir())
 
 
 def check_output_dir(output_dir: str | None) -> str | None:
-    """Return the folder in its shortest form; refuse what cannot be one."""
+    """Return the folder in its shortest form; refuse invalid ones."""
     if output_dir is None:
         return None
     if not output_dir.strip() or any(ord(letter) < 32 for letter in output_dir):

@@ -25,7 +25,17 @@ from forerun.config.settings import read_frozen, resolve
 from forerun.runs import paths, state
 from forerun.runs.paths import RunPaths
 
-_TABLES = ("data_file", "static_file", "futr_file")
+
+def source_tables(settings: Mapping[str, Any], must_exist: bool = True) -> dict[str, str]:
+    """Return the paths of the source tables in `settings`, by key; refuse missing files."""
+    tables = {"data_file": settings["data_file"] or str(DATA)}
+    tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
+    for key, path in tables.items():
+        check_path(key, path)
+        if must_exist and not Path(path).is_file():
+            what = "is a folder" if Path(path).is_dir() else "does not exist"
+            raise UserError(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
+    return tables
 
 
 @dataclass
@@ -108,15 +118,8 @@ class Request:
 
     def tables(self, run_id: str) -> dict[str, str]:
         """Return the source tables of a run, by key; refuse missing ones."""
-        settings = self.settings(run_id)
-        tables = {"data_file": settings["data_file"] or str(DATA)}
-        tables |= {key: settings[key] for key in _TABLES[1:] if settings[key]}
-        for key, path in tables.items():
-            check_path(key, path)
-            if self.layers is not None and not Path(path).is_file():  # another workflow may make it
-                what = "is a folder" if Path(path).is_dir() else "does not exist"
-                raise UserError(f"{key}: '{path}' {what}; give the path of a CSV or Parquet file")
-        return tables
+        # If another workflow uses the rules, it may also make the tables.
+        return source_tables(self.settings(run_id), must_exist=self.layers is not None)
 
     def plot_series(self, run_id: str) -> int:
         """Return the number of series to plot: of this call, otherwise of the run's configuration.

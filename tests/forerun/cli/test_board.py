@@ -118,7 +118,7 @@ def test_board_survives_what_it_cannot_read(folder: Path, monkeypatch: pytest.Mo
     board = Board(folder, console=Console(file=io.StringIO()), plain=True)
     monkeypatch.setattr("forerun.cli.board.survey", broken)
     board._watch()
-    assert "the board stopped: RuntimeError: no" in board.console.file.getvalue()  # type: ignore[attr-defined]
+    assert "progress display stopped: RuntimeError: no" in board.console.file.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("models", [1, 3, 40])
@@ -145,4 +145,4 @@ def test_what_is_done_after_the_fits(folder: Path) -> None:
 def test_sentences() -> None:
     assert sentence(state_of_fit("A", 1, OK, elapsed=4.4)) == "A: back-test 2 done in 4 s"
     assert sentence(state_of_fit("A", None, RUNNING)) == "A: final fit starts"
-    assert sentence(state_of_fit("A", None, RUNNING, elapsed=30)) == "A: final fit has run 30 s"
+    assert sentence(state_of_fit("A", None, RUNNING, elapsed=30)) == "A: final fit has run for 30 s"

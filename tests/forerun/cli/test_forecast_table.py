@@ -29,7 +29,7 @@ def test_one_series_shows_every_model_and_the_intervals_of_the_first(
     assert head == ["ds", "lo-95", "lo-80", "ensemble", "hi-80", "hi-95", "per_series", "NHITS"]
     assert first == ["2024-12-01", "19,423", "20,423", "21,423", "22,423", "23,423", "998.26",
                      "21,400"]  # fmt: skip
-    assert "intervals: of ensemble; those of the other models are in the files" in out
+    assert "intervals of ensemble; those of the other models are in the files" in out
     assert "e+" not in out
 
 

@@ -12,7 +12,7 @@ from forerun.base.errors import UserError
 from forerun.base.resources import DATA
 from forerun.base.yaml_files import load_yaml, to_yaml
 from forerun.cli.app import run
-from forerun.cli.asking import gather
+from forerun.cli.call import gather
 from forerun.config import schema
 from forerun.config.layers import Layers
 from forerun.config.settings import differences, resolve

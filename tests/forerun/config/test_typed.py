@@ -9,7 +9,7 @@ from snakemake.cli import parse_config
 
 from forerun.base.errors import UserError
 from forerun.base.yaml_files import load_yaml
-from forerun.cli.asking import gather
+from forerun.cli.call import gather
 from forerun.config import schema, typed
 from forerun.config.settings import dump
 from forerun.config.typed import assignment, read_settings

@@ -321,7 +321,10 @@ def test_edited_forecasts_are_named_when_a_run_is_taken_in(
     (tmp_path / "home").mkdir()
     place = ["--directory", str(tmp_path / "home")]
     assert forerun(["import", str(tmp_path / "x.tar.gz"), *place]) == 0
-    assert "warning: extra: plots/added.svg (not as it was recorded" in capsys.readouterr().err
+    assert (
+        "warning: extra: plots/added.svg (differs from its recorded checksum"
+        in capsys.readouterr().err
+    )
 
 
 # -- The old structure --------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def test_what_is_no_run_is_named(runs: Path) -> None:
     rows, stray = listing.scan(runs)
     assert {row.run_id for row in rows} == {"exp1", "exp2"}
     assert stray == ["a b", "loop", "notes.txt"]
-    assert "not runs, left out: 'a b', 'loop', 'notes.txt'" in run_table.report(runs)
+    assert "not runs, ignored: 'a b', 'loop', 'notes.txt'" in run_table.report(runs)
 
 
 def test_empty_and_missing_folder(tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ def test_what_is_made_again_is_recorded_again(
 
 
 def test_a_seal_of_an_earlier_version(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It has no checksum of itself and nothing was recorded: that is said, and no failure."""
+    """The seal has no checksum and nothing was recorded: reported, but not a failure."""
     shutil.rmtree(run / "checksums")
     sealed = read_json(run / "SEALED")
     del sealed["seal"], sealed["unrecorded"]

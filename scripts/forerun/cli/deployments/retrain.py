@@ -26,7 +26,7 @@ def command(
     'forerun promote' puts it into service once it has shown that it is better.
     """
     from forerun.base.errors import UserError
-    from forerun.cli.asking import gather
+    from forerun.cli.call import gather
     from forerun.cli.training import train
     from forerun.deployments import source
     from forerun.deployments.retraining import new_run_id, training_settings

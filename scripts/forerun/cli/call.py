@@ -1,4 +1,4 @@
-"""The request of a call: options over files over defaults; and passing it to Snakemake."""
+"""The configuration of a call (options over files over defaults), and passing it to Snakemake."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _LONG = {"-C": "--config", "--configfiles": "--configfile"}
 
 
 @dataclass
-class Asked(Layers):
-    """What a call of the command line asks for.
+class Call(Layers):
+    """Configuration layers of a call of the command line.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Asked(Layers):
 
     @property
     def run_id(self) -> str | None:
-        """The run that is named anywhere."""
+        """The run id in any layer."""
         value = self.all.get("run_id")
         return None if value is None else str(value)
 
@@ -50,20 +50,20 @@ def gather(
     options: Mapping[str, Any],
     extras: Sequence[str] = (),
     assignments: Sequence[str] = (),
-) -> Asked:
-    """Collect the layers of a call.
+) -> Call:
+    """Collect the configuration layers of a call.
 
     Parameters
     ----------
-    files : laid over each other, the last one strongest
-    options : values of the command's own options; None for those not given
+    files : configuration files; later files win
+    options : values of the command's options; None for those not given
     extras : arguments for Snakemake
     assignments : ``key=value`` of ``--set``
 
     Raises
     ------
     UserError
-        A file is missing, or two options give one key different values.
+        A file is missing, or a key is given twice with different values.
     """
     names = [str(file) for file in files]
     pairs: list[str] = []
@@ -81,15 +81,15 @@ def gather(
         if not same_value(key, before, value):
             both = f"{show(before)} and {show(value)}"
             raise UserError(f"{key} is given twice: {both}; leave one out")
-    asked = Asked.of(names, given)
-    asked.rest = rest
-    return asked
+    call = Call.of(names, given)
+    call.rest = rest
+    return call
 
 
 def _sort_extras(
     extras: Sequence[str], pairs: list[str], files: list[str], rest: list[str]
 ) -> None:
-    """Take ``--config`` and ``--configfile`` out: Snakemake keeps only the last of each."""
+    """Separate ``--config`` and ``--configfile``, of which Snakemake uses only the last one."""
     target = rest
     for item in extras:
         name, sign, value = item.partition("=")
@@ -106,21 +106,21 @@ def _sort_extras(
 
 
 def _encoded(key: str, value: Any) -> str:
-    """Write the value of a key, as it was typed where that is safe."""
+    """Encode the value of a key, as typed if that is safe."""
     if is_text(key) and isinstance(value, str) and _AS_TYPED.fullmatch(value):
         return value if assignment(f"{key}={value}")[1] == value else encode(value)
     return encode(value)
 
 
 def encode(value: Any) -> str:
-    """Write a value so that Snakemake's ``--config`` reads it back: no shell is involved."""
+    """Encode a value so that Snakemake's ``--config`` parses it back, without a shell."""
     if value is None:
         return ""
     if isinstance(value, bool | int | float):
         return str(value)
     if isinstance(value, str):
         bare = _BARE.fullmatch(value) and value.lower() not in (*_WORDS, "inf", "nan", "infinity")
-        # Snakemake takes quotes off both ends before it parses: the tag and the space keep them.
+        # Snakemake strips quotes at both ends before parsing: the tag and the space protect them.
         return value if bare else f"!!str {json.dumps(value, ensure_ascii=False)} "
     if isinstance(value, list) and all(isinstance(v, str) and _BARE.fullmatch(v) for v in value):
         return ",".join(value) if value else "[]"
