@@ -112,7 +112,7 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
     except UserError as error:
         return refuse(str(error))
     except typer.Abort:
-        complain(f"{program}: cancelled, nothing was done")
+        complain(f"{program}: canceled, nothing was done")
         return 1
     except typer.TyperException as error:
         return refuse(_sentence(error, program)) if error.format_message() else 2

@@ -231,9 +231,7 @@ def _from_data(
     say(f"predictions: {target}/")
     if options.plot:
         history = data.history[["unique_id", "ds", "y"]]
-        series = (
-            options.unique_ids or list(history["unique_id"].unique())[: settings["plot_series"]]
-        )
+        first = list(history["unique_id"].unique())[: settings["plot_series"]]
         place, note = f"inference/{target.name}/plots", f"data {target.name}"
         for unique_id in options.unique_ids or first:
             _draw(place, folder, history, frames, str(unique_id), settings, note)

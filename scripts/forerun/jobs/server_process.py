@@ -108,7 +108,7 @@ def _keep(connection: Connection, task: dict[str, Any]) -> None:
         while not wait([connection, child], pause):
             benchmark_files.sample(pid, usage)
             pause = min(2 * pause, LONGEST)
-    finally:  # the child or the job has ended, the job has cancelled it, or the server has ended
+    finally:  # the child or the job has ended, the job has canceled it, or the server has ended
         _kill(pid)
     _, status, used = os.wait4(pid, 0)
     peak, cpu = worker.figures(used)
