@@ -1,4 +1,4 @@
-"""Combine the fits of one model: its cross-validation results and its status."""
+"""Collect the fits of a model: its cross-validation results and its status."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Fit one model before held-out windows and forecast them, in a child process."""
+"""Train a model before held-out windows and forecast them, in a child process."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main(config, model, fold, **how):
-    """Write the forecasts of the windows of `fold`; an empty table and a reason if that fails."""
+    """Write the forecasts of the windows of `fold`, or an empty table if the fit fails."""
     perform(Job(Fit(RunPaths(Path(config).parent), model, fold), **how))
 
 

@@ -1,4 +1,4 @@
-"""Draw the run: forecasts, back-tests, errors, leaderboard."""
+"""Plot a run: forecasts, back-tests, errors, leaderboard."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,9 +27,12 @@ def main(
     plot_series,
     **logs,
 ):
-    """Draw `plot_series` series into `folder`; `models` names the files `cv_results`, in order.
+    """Draw the plots of `plot_series` series into `folder`.
 
-    `combined` are the back-tests of the combined forecasts, as far as the run has them.
+    Parameters
+    ----------
+    models : names of the models of the files `cv_results`, in the same order
+    combined : cross-validation results of the combinations, if the run has any
     """
     place = Path(folder)
     with recording(**logs), recorded_folder(place.parent, place.name) as temporary:

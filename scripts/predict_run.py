@@ -1,4 +1,4 @@
-"""Forecast the steps after each series' end with every model of a run that did not fail."""
+"""Forecast the steps after the end of each series with all models that did not fail."""
 
 from typing import TYPE_CHECKING
 

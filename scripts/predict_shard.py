@@ -1,4 +1,4 @@
-"""Forecast the steps after each series' end for some series of a large run."""
+"""Forecast the steps after the end of each series for a shard of a large run."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Write the page of a run: one HTML file with everything it holds."""
+"""Write the report of a run: one HTML file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main(folder, report, log, log_file=None):
-    """Write `report` about the run in `folder`."""
+    """Write `report` for the run in `folder`."""
     target = Path(report)
     with (
         recording(log, log_file),

@@ -1,4 +1,4 @@
-"""Compute the errors of all models of a run and of their combinations; rank them."""
+"""Compute the errors of all models of a run and of their combinations, and rank them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 
 def main(config, data, models, cv_results, statuses, outputs, log, log_file=None):
-    """Write the files `outputs`; `models` names the files' models in order.
+    """Score the models and write the files `outputs`.
 
-    `outputs` are the paths of ``metrics``, ``leaderboard``, ``ensemble`` (the weights) and of the
-    combinations' back-tests ``cv_per_series`` and ``cv_ensemble``: these are made of the models
-    that can forecast, so that what is scored is what forecasts.
+    The combinations use only models that can forecast, so that scores and forecasts are of the same
+    ensemble.
+
+    Parameters
+    ----------
+    models : names of the models of the files `cv_results` and `statuses`, in the same order
+    outputs : paths of ``metrics``, ``leaderboard``, ``ensemble`` (the weights), and of the
+        cross-validation results ``cv_per_series`` and ``cv_ensemble``
     """
     with recording(log, log_file):
         settings = read_frozen(config)
@@ -33,7 +38,7 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
         states = {}
         for model, path in zip(models, statuses, strict=True):
             if not (status := ModelStatus.read(path)):
-                raise Damaged(f"{path}: is damaged; remove it to have it made again")
+                raise Damaged(f"{path}: is damaged; remove it to create it again")
             states[model] = status
         good = {
             model: path
@@ -53,7 +58,7 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
         write_csv(outputs["metrics"], scored.metrics)
         table = leaderboard(scored.metrics, states | scored.states, settings)
         write_csv(outputs["leaderboard"], table)
-        for former in FORMER:  # an unfinished run of an earlier version: scored anew
+        for former in FORMER:  # an unfinished run of an earlier version is scored again
             Path(outputs["metrics"]).with_name(f"cv_results_{former}.csv").unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""Seal a run: write down the sha256 of every frozen file."""
+"""Seal a run: record the sha256 of all frozen files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ def main(folder, leaderboard, sealed, models, accept_failures, log):
         failed = failed_models(leaderboard)
         if failed and not accept_failures:
             named = "; ".join(f"{model}: {reason}" for model, reason in failed.items())
-            raise UserError(f"not sealed, models failed ({named}); accept_failures=true seals it")
+            raise UserError(f"not sealed as models failed ({named}); accept_failures=true seals it")
         if set(models) <= set(failed):
             raise UserError("not sealed: all models failed")
         seal(folder, sealed, failed=list(failed))

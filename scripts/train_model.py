@@ -1,4 +1,4 @@
-"""Fit one model to all data of the run, in a child process."""
+"""Train a model on all data of the run, in a child process."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main(config, model, **how):
-    """Fit `model` and save it; an empty folder and a reason if that fails."""
+    """Train and save `model`, or leave an empty folder if the fit fails."""
     perform(Job(Fit(RunPaths(Path(config).parent), model), **how))
 
 

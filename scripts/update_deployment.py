@@ -1,4 +1,4 @@
-"""Do all that is due for a deployment, and write its page."""
+"""Update a deployment and its page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +18,9 @@ def main(monitor, log, log_file=None):
     folder = Path(monitor).parent
     deployment = Deployment(folder.parent.parent, folder.name)
     with recording(log, log_file):
-        made = update(deployment)
+        result = update(deployment)
         write_monitor(deployment, monitor)
-        write(*made.lines)
+        write(*result.lines)
 
 
 if __name__ == "__main__":

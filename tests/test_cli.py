@@ -421,7 +421,7 @@ def test_old_models_are_used_with_a_warning(home: Path, capsys: pytest.CaptureFi
     code, _, err = call(capsys, "predict")
     assert code == 2
     assert "not recommended" in err.splitlines()[0]
-    assert "runs whatever code is in it" in err.splitlines()[1]
+    assert "executes any code in it" in err.splitlines()[1]
     code, _, err = call(capsys, "predict", "--trust")
     assert code == 2
     assert "cannot load what an older version saved" in err

@@ -46,7 +46,7 @@ def test_old_pickles_need_trust_and_say_why(
     assert forerun(["predict"]) == 2
     told = capsys.readouterr().err
     assert "--trust" in told
-    assert "runs whatever code is in it" in told
+    assert "executes any code in it" in told
     assert not (tmp_path / "pwned").exists()
 
 

@@ -1,7 +1,7 @@
 """Forerun: versioned forecasting runs.
 
 Every training session is one folder of plain files, made by the Snakemake rules in ``workflow/``.
-This package is the library behind those rules and the command line for people.
+This package is the library behind the rules and the command line.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ __all__ = ["WORKFLOW", "Run", "__version__", "open_run"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs pandas only when it is asked for: the Snakefile does not."""
+    """Import attributes that need pandas lazily; the Snakefile does not need them."""
     if name == "WORKFLOW":
         from forerun.base.resources import WORKFLOW
 

@@ -1,4 +1,4 @@
-"""A run as an object: ``open_run("runs/exp1")`` provides its tables as pandas DataFrames."""
+"""Runs as Python objects: ``open_run("runs/exp1")`` provides tables as pandas DataFrames."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def open_run(path: str | Path) -> Run:
     ----------
     path : str or Path
         The folder, such as ``runs/exp1``; or ``@NAME`` for the run in service in the deployment
-        of that name, below this folder.
+        ``NAME`` of the current folder.
 
     Raises
     ------
     UserError
-        There is no run.
+        The run does not exist.
     """
     if str(path).startswith("@"):
         from forerun.deployments.folder import Deployment
@@ -39,9 +39,9 @@ def open_run(path: str | Path) -> Run:
 
 
 class Run(RunReader):
-    """What a run folder holds, to forecast with and to look at.
+    """A run: its tables, forecasts with its models, and plots.
 
-    Tables are read when they are first asked for: see :class:`forerun.runs.reader.RunReader`.
+    Tables are read on first access, see :class:`forerun.runs.reader.RunReader`.
     """
 
     def predict(
@@ -52,29 +52,29 @@ class Run(RunReader):
         future: pd.DataFrame | None = None,
         skip_missing: bool = False,
     ) -> pd.DataFrame:
-        """Forecast other data with the models of this run; nothing is trained or written.
+        """Forecast new data with the models of this run; nothing is trained or written.
 
         Parameters
         ----------
         df : DataFrame
-            The series, with the columns the run's own data had.
+            The series, with the columns of the run's own data.
         models : names, optional
-            Models of the run, ``per_series`` and ``ensemble``; all that did not fail if not given.
+            Models of the run, ``per_series`` and ``ensemble``; by default all that did not fail.
         static, future : DataFrame, optional
-            Static features (those of the run if not given), and known future values of exogenous
+            Static features (by default those of the run), and known future values of exogenous
             columns.
         skip_missing : bool
-            Leave out models that lack future values or series instead of raising an error.
+            Skip models that lack future values or series instead of raising an error.
 
         Returns
         -------
         DataFrame
-            ``unique_id, ds`` and a column per model (and its intervals), `horizon` rows a series.
+            ``unique_id, ds`` and columns of models and their intervals, `horizon` rows per series.
 
         Warns
         -----
         UserWarning
-            Series that the run never saw get the weights and the model that are best overall.
+            Series that are not in the run get the weights and the model that are best overall.
         """
         from forerun.data import prepare, split
         from forerun.forecasting.choice import choose
@@ -94,14 +94,14 @@ class Run(RunReader):
         return merge(list(frames.values()), ["unique_id", "ds"])
 
     def plot(self, unique_id: str | None = None, models: Sequence[str] | None = None) -> go.Figure:
-        """Draw one series: its history, the back-tests and the forecasts.
+        """Plot a series: its history, back-tests and forecasts.
 
         Parameters
         ----------
         unique_id : str, optional
-            The series; the first one if not given.
+            The series; by default the first one.
         models : names, optional
-            The models to draw; the five best if not given.
+            The models to plot; by default the five best.
         """
         from forerun.report.figure import series_figure
 
@@ -113,7 +113,7 @@ class Run(RunReader):
         return series_figure(self, unique_id, list(models) if models else ranked[:5])
 
     def _repr_html_(self) -> str:
-        """Show the run in a notebook: what it is, and its leaderboard."""
+        """Return the display of the run in a notebook: its summary and leaderboard."""
         from forerun.report.card import card
 
         return card(self)

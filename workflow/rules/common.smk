@@ -1,8 +1,8 @@
-"""What the rules ask: settings, inputs, parameters and resources, as functions of the wildcards.
+"""Functions for the rules: settings, inputs, parameters and resources by wildcards.
 
-Short functions only: what decides is in the library, what touches Snakemake's internals in
-internals.smk. Completed files are source files: the rules that make them have a barrier as an input,
-which no file can be (get_barrier).
+Short functions only: decisions are in the library, uses of Snakemake's internals in internals.smk.
+Completed outputs are treated as source files: the rules that make them have a barrier as an input,
+a path that cannot exist (get_barrier).
 """
 
 from forerun.config import names
@@ -17,7 +17,7 @@ from forerun.runs.request import Request
 
 
 def ask(question, *about):
-    """Return what the library answers; what it refuses ends the call in one line."""
+    """Call a function of the library; a user error ends the call in one line."""
     try:
         return question(*about)
     except UserError as error:
@@ -28,11 +28,11 @@ LAYERS = None if IS_MODULE else ask(get_layers)
 config.update(LAYERS.all if LAYERS else {})
 
 RUNS = ask(paths.runs_folder, config.get("output_dir"))
-#: Deployments lie beside the runs.
+#: Folder of deployments, beside the runs.
 DEPLOYMENTS = (Path(RUNS).parent / "deployments").as_posix()
 PARTS_OF_A_RUN = ["predictions", "plots", "report.html"]
 
-#: Where functions read what exists: the runs themselves, or a local picture of those in storage.
+#: Folder that functions read: the runs themselves, or a local snapshot of runs in object storage.
 HERE = f".snakemake/forerun/{RUNS}" if STORAGE else RUNS
 
 REQUEST = Request(Path(HERE), config, LAYERS, CORES, IS_PLANNING)
@@ -43,8 +43,7 @@ pathvars:
     deployments=DEPLOYMENTS,
 
 
-# The name of a run is checked where its settings are asked for: a wrong one is refused with a reason
-# where Snakemake would say that there is no rule.
+# Run ids are checked with their settings, which gives a better message than a missing rule.
 wildcard_constraints:
     run_id="[^/]+",
     model=paths.MODEL,
@@ -54,7 +53,7 @@ wildcard_constraints:
 
 
 def refresh():
-    """Bring the local picture of the runs up to date, if they lie in object storage."""
+    """Update the local snapshot of runs in object storage."""
     if STORAGE:
         snapshot.refresh(HERE, list_stored(RUNS))
 
@@ -66,7 +65,7 @@ refresh()
 
 @cache
 def get_default_run():
-    """Return the run that `snakemake` alone makes."""
+    """Return the run that `snakemake` without targets makes."""
     return ask(REQUEST.default_run)
 
 
@@ -91,7 +90,7 @@ def get_folds(run_id):
 
 
 def get_setting(key):
-    """Return a function of the wildcards that gives one setting of how the run is carried out."""
+    """Return a function of the wildcards that returns an operational setting."""
 
     def setting(wildcards):
         return ask(REQUEST.operational, wildcards.run_id, key)
@@ -116,35 +115,35 @@ def get_run(run_id):
 
 @cache
 def get_closed(run_id):
-    """Return what no rule makes again of a run, as it was when this call asked first."""
+    """Return the closed outputs of a run at the start of the call."""
     return closed.Closed.of(get_run(run_id))
 
 
 def get_local(path):
-    """Return a path that is no object in storage."""
+    """Mark a path as local if the runs are in object storage."""
     return local(path) if STORAGE else path
 
 
 def get_barrier(pattern):
-    """Return a function that gives an input that cannot exist, if the file `pattern` is closed.
+    """Return an input function: a path that cannot exist if the output `pattern` is closed.
 
-    A job that a cluster starts late may find its fit completed by another one: it has none.
+    Jobs have no barrier, as another job may complete the fit before a cluster starts them.
     """
 
     def barrier(wildcards):
         if not IS_PLANNING:
             return []
         run_id = wildcards.run_id
-        found = get_closed(run_id).barrier(pattern.format(**dict(wildcards.items())))
+        path = get_closed(run_id).barrier(pattern.format(**dict(wildcards.items())))
         if not get_closed(run_id).is_sealed:
             rerun_outdated(run_id)
-        return [get_local(f"{HERE}/{run_id}/{found}")] if found else []
+        return [get_local(f"{HERE}/{run_id}/{path}")] if path else []
 
     return barrier
 
 
 def get_tables(wildcards):
-    """Return the tables that the run is made of, or the barrier of a run that exists."""
+    """Return the source tables of a new run, or the barrier of an existing run."""
     if barrier := get_barrier("config.yaml")(wildcards):
         return {"barrier": barrier}
     tables = ask(REQUEST.tables, wildcards.run_id)
@@ -152,7 +151,7 @@ def get_tables(wildcards):
 
 
 def get_fold_files(pattern):
-    """Return a function that gives `pattern` for each fold of the model."""
+    """Return an input function: `pattern` for each fold of the model."""
 
     def files(wildcards):
         return collect(pattern, fold=get_folds(wildcards.run_id), allow_missing=True)
@@ -161,7 +160,7 @@ def get_fold_files(pattern):
 
 
 def get_model_files(pattern):
-    """Return a function that gives `pattern` for each model of the run."""
+    """Return an input function: `pattern` for each model of the run."""
 
     def files(wildcards):
         return collect(pattern, model=get_models(wildcards.run_id), allow_missing=True)
@@ -170,7 +169,7 @@ def get_model_files(pattern):
 
 
 def get_seal(wildcards):
-    """Return the run's seal once all models are done; nothing while one has failed, or all."""
+    """Return the run's seal, or nothing if the scored run may not be sealed due to failures."""
     run_id = wildcards.run_id
     if not get_closed(run_id).is_sealed:
         await_scores(run_id)
@@ -182,26 +181,25 @@ def get_seal(wildcards):
 
 
 def get_scores(wildcards):
-    """Return what intervals and combinations are made from; an older run may have less of it."""
-    get_seal(wildcards)  # there is nothing before that
+    """Return the score files for intervals and combinations; older runs may have fewer."""
+    get_seal(wildcards)  # waits for the scores
     run, models = get_run(wildcards.run_id), get_models(wildcards.run_id)
     return [f"{RUNS}/{run.run_id}/{name}" for name in scores.existing(run, models)]
 
 
 def get_combined_results(wildcards):
-    """Return the back-tests of the combined forecasts; a run of an earlier version may have none."""
+    """Return cross-validation results of the combinations; older runs may have none."""
     every = {f"cv_results_{name}.csv" for name in [*names.COMBINED, *names.FORMER]}
     return [path for path in get_scores(wildcards) if os.path.basename(path) in every]
 
 
 def get_shards(wildcards):
-    """Return the shards that a large run is predicted in; nothing where one job predicts it.
+    """Return the shards of a large run; nothing if a single job predicts the run.
 
-    This is Snakemake's scattergather, with its `{scatteritem}`. The directive itself knows one
-    number of shards for all runs, fixed before the first one is looked at; here it follows from
-    the number of series of each run, which is known when its data are frozen.
+    Like Snakemake's scattergather with `{scatteritem}`, but the number of shards depends on the
+    number of series of each run, while the directive has one number for all runs.
     """
-    get_seal(wildcards)  # there is nothing before that
+    get_seal(wildcards)  # waits for the scores
     run_id = wildcards.run_id
     size = ask(REQUEST.operational, run_id, "shard_size")
     items = ask(shards.names, get_run(run_id).folder, get_settings(run_id), size)
@@ -217,7 +215,7 @@ def get_plot_labels(wildcards):
 
 
 def get_complete_targets(is_kind):
-    """Return the targets named in this call that are complete and exist as `is_kind` says."""
+    """Return the targets of this call that are closed and exist, as files or as folders."""
     named = sorted({Path(target) for target in get_targets() if Path(target).is_relative_to(RUNS)})
     parts = [path.relative_to(RUNS) for path in named]
     return [f"{RUNS}/{part}" for part in parts if is_kind(f"{HERE}/{part}") and is_complete(part)]
@@ -229,23 +227,23 @@ def is_complete(part):
 
 # -- Fits -----------------------------------------------------------------------------------------
 
-#: Settings that say how a fit is carried out.
-WAYS = ("max_time", "time_limit", "log_file", "reuse", "gpu_jobs")
+#: Operational settings of a fit.
+FIT_SETTINGS = ("max_time", "time_limit", "log_file", "reuse", "gpu_jobs")
 
 
 def get_fit(wildcards):
-    """Return the fit that a job makes."""
+    """Return the fit of a job."""
     fold = int(wildcards.fold) if hasattr(wildcards, "fold") else None
     return Fit(get_run(wildcards.run_id), wildcards.model, fold)
 
 
-def get_way_of_fitting(wildcards):
-    """Return how the fit is carried out, and how often it has failed.
+def get_fit_options(wildcards):
+    """Return the operational settings of a fit and the number of its failures.
 
-    One parameter for all: Snakemake looks at each, for each job. A fit that has failed is a new job,
-    with another parameter.
+    A single parameter, as Snakemake checks each one for each job. The number of failures makes a
+    failed fit a changed job.
     """
-    how = {key: ask(REQUEST.operational, wildcards.run_id, key) for key in WAYS}
+    how = {key: ask(REQUEST.operational, wildcards.run_id, key) for key in FIT_SETTINGS}
     return how | {"failures": get_fit(wildcards).failures()}
 
 
@@ -253,7 +251,7 @@ def get_way_of_fitting(wildcards):
 
 
 def get_size(wildcards, input):
-    """Return the MB of the run's configuration and data; 0 while it is not created."""
+    """Return the size of the run's configuration and data in MB; 0 before the run is created."""
     if STORAGE:
         return input.size_mb
     folder = get_run(wildcards.run_id).folder
@@ -271,13 +269,13 @@ def get_shard_memory(wildcards, input, attempt):
 
 @cache
 def get_earlier_fits():
-    """Return the fits to learn from; a job that runs has its resources already."""
+    """Return the costs of earlier fits; not in jobs, which already have their resources."""
     return fit_history.costs(HERE) if IS_PLANNING else []
 
 
 @cache
 def get_kinds(run_id, is_frozen):
-    """Return the kind of fit of each model: a new run's data may have decided on settings."""
+    """Return the kind of fit for each model; it may change when the run is frozen."""
     return ask(resources.kinds, get_run(run_id), get_settings(run_id))
 
 
@@ -299,7 +297,7 @@ def get_training_runtime(wildcards, input, attempt):
 
 
 def get_gpus(wildcards):
-    """Return 1 for a job that asks for a GPU; otherwise nothing, which no executor asks for."""
+    """Return 1 for a job that requests a GPU; otherwise None, which executors ignore."""
     models = get_specs(wildcards.run_id)
     used = [models[wildcards.model]] if hasattr(wildcards, "model") else list(models.values())
     return 1 if resources.needs_gpu(get_settings(wildcards.run_id), used, has_gpus) else None
@@ -307,7 +305,7 @@ def get_gpus(wildcards):
 
 @cache
 def has_gpus():
-    """Tell whether jobs run on this machine and it has GPUs."""
+    """Return whether jobs run on this machine and it has GPUs."""
     return RUNS_HERE and get_number_of_gpus() > 0
 
 
@@ -325,6 +323,6 @@ def get_tries(wildcards, attempt):
 
 def get_deployment(wildcards):
     """Return the files whose change makes an update due."""
-    from forerun.deployments import source  # it needs pandas, the other rules do not
+    from forerun.deployments import source  # imports pandas, which the other rules do not need
 
     return ask(source.inputs, Path(DEPLOYMENTS).parent, wildcards.deployment)

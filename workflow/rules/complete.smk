@@ -1,20 +1,20 @@
-"""Targets that are complete: Snakemake wants a rule for each file it is asked for by name.
+"""Complete targets: Snakemake requires a rule for each target on the command line.
 
-For Snakemake, completed files are source files (common.smk). A source file that is itself a target
-has no rule and would be an error, so those that the command line names get one here: a rule without
-any action, which Snakemake never lets remove or write anything.
+Completed outputs are source files for Snakemake (common.smk), and a target without a rule is an
+error. Complete targets on the command line therefore get a rule without an action, which never
+removes or writes anything.
 
-Nothing is to be done for them, so nothing else would ask for the settings of their runs: they are
-looked at here, which refuses a call that contradicts them.
+No other rule reads the settings of their runs, so this is done here, to refuse a call that
+contradicts them.
 
 REQUIRED INPUTS: none
-OUTPUTS: what is complete and named on the command line, as it is
+OUTPUTS: complete targets of the command line, unchanged
 """
 
 if COMPLETE_FILES := get_complete_targets(os.path.isfile):
 
     rule keep_files:
-        """Leave complete files as they are."""
+        """Keep complete files unchanged."""
         output:
             COMPLETE_FILES,
 
@@ -22,7 +22,7 @@ if COMPLETE_FILES := get_complete_targets(os.path.isfile):
 if COMPLETE_FOLDERS := get_complete_targets(os.path.isdir):
 
     rule keep_folders:
-        """Leave complete folders as they are."""
+        """Keep complete folders unchanged."""
         output:
             [directory(folder) for folder in COMPLETE_FOLDERS],
 

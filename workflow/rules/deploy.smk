@@ -1,4 +1,4 @@
-"""A deployment: all that is due for it, and its page. `forerun update NAME` does the same.
+"""Update a deployment and its page. `forerun update NAME` does the same.
 
 REQUIRED INPUTS: deployments/{deployment}/deployment.yaml, champions.jsonl (made by `forerun deploy`), and
     the table that deployment.yaml names
@@ -7,7 +7,7 @@ OUTPUTS: deployments/{deployment}/monitor.html; beside it, written once: forecas
 
 
 rule update_deployment:
-    """Record new data, forecast from their end, score, and write the page."""
+    """Record new data, forecast, score, and write the page."""
     input:
         unpack(get_deployment),
     output:
@@ -25,6 +25,6 @@ rule update_deployment:
     params:
         log_file=None,
     message:
-        "{wildcards.deployment}: doing all that is due"
+        "{wildcards.deployment}: updating"
     script:
         "../../scripts/update_deployment.py"

@@ -1,17 +1,17 @@
 """Create a run: freeze its data, its provenance and its configuration.
 
-REQUIRED INPUTS: the table named by `data_file` (static_file, futr_file where given)
+REQUIRED INPUTS: the table of `data_file` (static_file and futr_file, if given)
 OUTPUTS: <runs>/{run_id}/config.yaml, data.parquet, provenance.json
 """
 
 
 rule freeze_run:
-    """Validate the data and write down everything that decides the run's results."""
+    """Validate the data; freeze data, provenance and configuration."""
     input:
         unpack(get_tables),
     output:
-        # First what is written last: Snakemake removes in this order when the job fails, and a run
-        # exists as long as its configuration does.
+        # Snakemake removes the outputs of a failed job in this order; the configuration, without
+        # which the run does not exist, must be removed first.
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
         provenance="<runs>/{run_id}/provenance.json",

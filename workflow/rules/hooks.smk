@@ -1,4 +1,4 @@
-"""What happens at the start and at the end of each call. No rules here."""
+"""Hooks at the start and the end of each call; no rules."""
 
 import time
 
@@ -20,44 +20,44 @@ FORECASTING = (
 #: When this call began, in seconds since 1970.
 BEGAN = time.time()
 
-#: The process that has imported them for all jobs of this call, if there is one.
-PRELOADED = []
+#: The server of this call, if there is one.
+SERVERS = []
 
 
 def get_runs():
-    """Return the runs that this call works on."""
+    """Return the runs of this call."""
     planned = {job.wildcards.run_id for job in get_jobs()}
     return [get_run(run_id) for run_id in sorted(planned | COMPLETE_RUNS)]
 
 
-def start_preloaded():
-    """Import the forecasting libraries once for all jobs, if they run here."""
+def start_server():
+    """Import the forecasting libraries once for all jobs, if they run on this machine."""
     if not IS_PLANNING or not RUNS_HERE or has_own_environments():
         return  # jobs run on other machines, or in other environments
     jobs = [job for job in get_jobs(planned=True) if job.rule.name in FORECASTING]
     engines = {engine for job in jobs for engine in get_engines(job)}
-    # Fits may all come from the store, forecasts never do.
+    # All fits may be reused from the cache, forecasts never are.
     predicting = any(job.rule.name == "predict_run" for job in jobs)
     at_once = predicting or not (Path(RUNS) / model_cache.FOLDER).is_dir()
-    if jobs and (preloaded := server.start(engines, at_once)):
-        PRELOADED.append(preloaded)
+    if jobs and (started := server.start(engines, at_once)):
+        SERVERS.append(started)
 
 
 def get_engines(job):
-    """Return the engines that a job needs."""
+    """Return the engines of a job."""
     models = get_specs(job.wildcards.run_id)
     if "model" in job.wildcards_dict:
         return {models[job.wildcards.model].engine}
     return {spec.engine for spec in models.values()}
 
 
-def stop_preloaded():
-    while PRELOADED:
-        PRELOADED.pop().stop()
+def stop_server():
+    while SERVERS:
+        SERVERS.pop().stop()
 
 
 def limit_gpus():
-    """Let no more jobs run than this machine's GPUs have slots, unless the call says how many."""
+    """Limit jobs to the slots of this machine's GPUs, unless the call sets a limit."""
     runs = [run.run_id for run in get_runs()]
     if RUNS_HERE and any(resources.uses_gpus(get_settings(run_id)) for run_id in runs):
         jobs = max(ask(REQUEST.operational, run_id, "gpu_jobs") for run_id in runs)
@@ -66,7 +66,7 @@ def limit_gpus():
 
 
 def open_sessions():
-    """Say which runs this call works on; refuse a run that is in use."""
+    """Start a session on each run; refuse a run that is in use."""
     folders = [run.folder for run in get_runs()]
     for folder in folders:
         ask(session.refuse_if_busy, folder)
@@ -76,7 +76,7 @@ def open_sessions():
 
 
 def close_sessions():
-    """Say that this call is over, and remove what killed jobs left half-written."""
+    """End the sessions, and remove temporary files of killed jobs."""
     refresh()
     for run in get_runs():
         session.end(run.folder)
@@ -85,14 +85,14 @@ def close_sessions():
 
 
 def print_cautions():
-    """Name the models without forecasts, and networks worse than the seasonal naive forecast."""
+    """Print warnings about models without forecasts, and networks worse than SeasonalNaive."""
     for run in get_runs():
         for line in cautions.of_run(run.folder):
             complain(f"forerun: warning: run '{run.run_id}': {line}")
 
 
 def end_with_failures():
-    """End the call with exit code 2 if a job was refused, 1 if a model failed; see Ending."""
+    """Exit with code 2 if a job was refused, 1 if a model failed; see Ending."""
     ending = ask(Ending.of, get_runs(), BEGAN)
     complain(*ending.lines)
     for run_id in ending.refused:
@@ -104,17 +104,17 @@ def end_with_failures():
 onstart:
     open_sessions()
     limit_gpus()
-    start_preloaded()
+    start_server()
 
 
 onsuccess:
-    stop_preloaded()
+    stop_server()
     close_sessions()
     print_cautions()
     end_with_failures()
 
 
 onerror:
-    stop_preloaded()
+    stop_server()
     close_sessions()
     end_with_failures()

@@ -1,7 +1,7 @@
-"""All that these rules ask of Snakemake itself, beyond its language; tests/test_internals.py tries each.
+"""All uses of Snakemake's internals, tested by tests/test_internals.py.
 
-Everything else in these rules is the documented language and the library in scripts/forerun. The
-first file that is included: it finds the library.
+All other files use only the documented language and the library in scripts/forerun. This file is
+included first, as it adds the library to the import path.
 """
 
 import os
@@ -9,9 +9,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
-# `current_basedir`: the folder of these rules, which has the library beside it, whatever is
-# installed. A module that comes from a Git repository has no folder, only single files: there the
-# installed library serves.
+# `current_basedir`: the folder of these rules, with the matching library beside it. A module from a
+# Git repository has no folder, so it uses the installed library.
 if isinstance(workflow.current_basedir, os.PathLike):
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
@@ -22,34 +21,34 @@ from forerun.config.layers import Layers
 from forerun.runs import snapshot
 from forerun.runs.closed import outdated
 
-#: `modifier.is_main_snakefile`: whether another workflow uses these rules as a module. Its files,
-#: options and experiments are none of ours then.
+#: `modifier.is_main_snakefile`: whether another workflow uses these rules as a module; then its
+#: files, options and experiments are not read.
 IS_MODULE = not workflow.modifier.is_main_snakefile()
 
-#: `is_main_process`: false in a job that this or another machine runs; it takes what was planned.
+#: `is_main_process`: false in jobs, which use what was planned.
 IS_PLANNING = workflow.is_main_process
 
-#: `resource_settings.nodes`: jobs run on this machine, not on those of a cluster.
+#: `resource_settings.nodes`: whether jobs run on this machine rather than on a cluster.
 RUNS_HERE = workflow.resource_settings.nodes is None
 
-#: `local_exec`, `cores`: the cores that jobs share; elsewhere each job has cores of its own.
+#: `local_exec`, `cores`: the cores that local jobs share; on a cluster each job has separate cores.
 CORES = workflow.cores if workflow.local_exec else None
 
-#: `storage_registry`: what is stored where no folder is shared (`--default-storage-provider s3`).
+#: `storage_registry`: the default object storage (`--default-storage-provider s3`), if any.
 STORAGE = workflow.storage_registry.default_storage_provider
 
 
 def refuse(error):
-    """End with one line and exit code 2: the user can fix this."""
+    """Print a user error in one line and exit with code 2."""
     complain(error, before="forerun: error: ")
     raise SystemExit(2)
 
 
 def get_layers():
-    """Return what this call asks for, as it was typed.
+    """Return the configuration layers of this call, with values as typed.
 
-    `config_settings`: `config` has lost which file or option a value is from, and Snakemake has read a
-    run id such as 2024_11 as a number.
+    `config_settings`: `config` does not record the origin of values, and Snakemake parses a run id
+    such as 2024_11 as a number.
     """
     given = workflow.config_settings
     options = typed.options(given.config or {}, given.config_args or [])
@@ -60,11 +59,11 @@ def get_layers():
 
 
 def get_targets():
-    """Return the words of the command line: targets are among them.
+    """Return the words of the command line, which include the targets.
 
-    `sys.argv`: Snakemake sets `workflow.dag_settings` after it has read the rules, and a target that
-    is complete needs a rule (complete.smk). Not for `--delete-all-output`, which would take it for a
-    file that can be made again, and not in a job, whose command line names its inputs.
+    `sys.argv`: Snakemake sets `workflow.dag_settings` after parsing the rules, and complete targets
+    need a rule (complete.smk). Empty with `--delete-all-output`, which would delete outputs of such
+    rules, and in jobs, whose command line contains their inputs.
     """
     deletes = any(word.startswith("--delete-") for word in sys.argv)
     return sys.argv if IS_PLANNING and not deletes else []
@@ -73,12 +72,12 @@ def get_targets():
 def list_stored(folder):
     """Return the objects below a folder of the default storage.
 
-    `storage_registry`, `storage_settings`: functions decide by files, which lie elsewhere here.
+    `storage_registry`, `storage_settings`: the state of runs is read from these objects.
     """
     prefix = workflow.storage_settings.default_storage_prefix.rstrip("/")
     stored = STORAGE.object(f"{prefix}/{folder}")
     if not hasattr(stored, "get_subkeys"):
-        refuse("runs can be kept in S3 storage, and in no other")
+        refuse("runs can be stored in S3 storage only")
     return [
         snapshot.Stored(
             one.key.removeprefix(f"{stored.key}/"), one.last_modified, one.Object().download_file
@@ -89,29 +88,29 @@ def list_stored(folder):
 
 @cache
 def rerun_outdated(run_id):
-    """Have the existing files of unfinished work made again, as `--forcerun` would.
+    """Rerun the rules of existing but outdated files, as `--forcerun` would.
 
-    `dag.forcefiles`: the age of files cannot tell what a killed call has left, and a profile can
-    switch off that changed parameters count. Only the plan shows which runs a call is about, so this
-    is the one side effect of asking for a plan: it is asked for with the barriers (get_barrier).
+    `dag.forcefiles`: after a killed call the age of files is not enough to decide, and profiles can
+    turn off reruns for changed parameters. The runs of a call are known only while it is planned,
+    so this side effect happens when barriers are computed (get_barrier).
     """
     files = outdated(get_run(run_id), get_settings(run_id))
     workflow.dag.forcefiles.update(f"{RUNS}/{run_id}/{file}" for file in files)
 
 
 def await_scores(run_id):
-    """Plan what depends on the scores of a run once they exist.
+    """Delay the planning of jobs that depend on the scores of a run until they exist.
 
-    `checkpoints`: documented, but it is known to functions only, and by an attribute.
+    `checkpoints`: documented, but available only inside functions.
     """
     checkpoints.score_models.get(run_id=run_id)
 
 
 def get_jobs(planned=False):
-    """Return the jobs of the plan that belong to runs; only those that are to run if `planned`.
+    """Return the jobs of runs; with `planned` only those that will be executed.
 
-    `dag.jobs`, `dag.needrun_jobs`: what a call works on shows only when it is planned. Rules of
-    others may have a wildcard of the same name.
+    `dag.jobs`, `dag.needrun_jobs`: the runs of a call are known only after planning. Outputs are
+    checked, as rules of other workflows may have a wildcard with the same name.
     """
     jobs = workflow.dag.needrun_jobs() if planned else workflow.dag.jobs
     return [
@@ -123,16 +122,16 @@ def get_jobs(planned=False):
 
 
 def has_own_environments():
-    """Tell whether jobs run in environments of conda or a container (`deployment_settings`)."""
+    """Return whether jobs run in conda environments or containers (`deployment_settings`)."""
     return bool(workflow.deployment_settings.deployment_method)
 
 
 def limit_resource(name, amount):
-    """Let jobs that run at once take no more of a resource, unless the call says how much.
+    """Limit the total of a resource over parallel jobs, unless the call sets a limit.
 
-    `global_resources`, `register_resource`, `scheduler.global_resources`: a resource of the command
-    line or a profile would be fixed before this machine and the runs were looked at.
+    `global_resources`, `register_resource`, `scheduler.global_resources`: the limit depends on this
+    machine and the runs, so it cannot be set in a profile.
     """
     if name not in workflow.global_resources:
         workflow.register_resource(name, amount)
-        workflow.scheduler.global_resources[name] = amount  # what jobs take is counted
+        workflow.scheduler.global_resources[name] = amount

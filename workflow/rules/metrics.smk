@@ -1,4 +1,4 @@
-"""Score the models of a run, and seal the run when all of it is done.
+"""Score the models of a run, and seal the run when it is complete.
 
 REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, cv_results_{model}.csv, status/{model}.json
 OUTPUTS: <runs>/{run_id}/metrics.csv, leaderboard.csv, ensemble.json, cv_results_per_series.csv,
@@ -7,7 +7,7 @@ OUTPUTS: <runs>/{run_id}/metrics.csv, leaderboard.csv, ensemble.json, cv_results
 
 
 checkpoint score_models:
-    """Compute the errors of all models; choose, weight and rank them."""
+    """Compute the errors of all models; select, weight and rank them."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
@@ -40,7 +40,7 @@ checkpoint score_models:
 
 
 rule seal_run:
-    """Write down the sha256 of every frozen file: from now on the run is read-only history."""
+    """Record the sha256 of all frozen files; the run is read-only from then on."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",

@@ -1,4 +1,4 @@
-"""Draw the run: forecasts, back-tests, errors, leaderboard.
+"""Plot a run: forecasts, back-tests, errors, leaderboard.
 
 REQUIRED INPUTS: <runs>/{run_id}/predictions/, cv_results_{model}.csv, metrics.csv, leaderboard.csv
 OUTPUTS: <runs>/{run_id}/plots/, checksums/plots.json
@@ -6,7 +6,7 @@ OUTPUTS: <runs>/{run_id}/plots/, checksums/plots.json
 
 
 rule plot_run:
-    """Draw every kind of plot for a bounded number of series."""
+    """Draw all kinds of plots for a limited number of series."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",

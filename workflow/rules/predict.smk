@@ -1,4 +1,4 @@
-"""Forecast with the models of a run. Made from a sealed run at any time, without training.
+"""Forecast with the models of a run; possible at any time for a sealed run, without training.
 
 REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, models/{model}/, metrics.csv, leaderboard.csv,
     ensemble.json, cv_results_{model}.csv
@@ -7,7 +7,7 @@ OUTPUTS: <runs>/{run_id}/predictions/, checksums/predictions.json
 
 
 rule predict_shard:
-    """Forecast some series of a large run; predict_run puts the shards together (get_shards)."""
+    """Forecast some series of a large run; predict_run merges the shards (get_shards)."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
@@ -38,7 +38,7 @@ rule predict_shard:
 
 
 rule predict_run:
-    """Forecast the steps after each series' end with every model that did not fail."""
+    """Forecast the steps after the end of each series with all models that did not fail."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",

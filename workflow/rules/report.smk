@@ -1,4 +1,4 @@
-"""One page about the run: a single HTML file that needs no network.
+"""The report of a run: a single HTML file that works offline.
 
 REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet, provenance.json, cv_results_{model}.csv,
     status/{model}.json, metrics.csv, leaderboard.csv, predictions/
@@ -7,7 +7,7 @@ OUTPUTS: <runs>/{run_id}/report.html, checksums/report.json
 
 
 rule report_run:
-    """Write the page of the run."""
+    """Write the report of the run."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",

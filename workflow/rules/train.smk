@@ -1,4 +1,4 @@
-"""Fit each model to all data of the run: the models that forecast.
+"""Train each model on all data of the run.
 
 REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet
 OUTPUTS: <runs>/{run_id}/models/{model}/ (empty if the model failed), parts/{model}/final.json
@@ -9,7 +9,7 @@ NOT_FAST = rf"(?!{FAST}){paths.MODEL}"
 
 
 rule train_model:
-    """Fit one model in a process of its own; if it fails, say so and let the others go on."""
+    """Train a model in a separate process; if it fails, the others continue."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
@@ -34,7 +34,7 @@ rule train_model:
         fits=1,
         tries=get_tries,
     params:
-        how=get_way_of_fitting,
+        how=get_fit_options,
     message:
         "{wildcards.run_id}: training {wildcards.model}"
     script:

@@ -1,16 +1,16 @@
-"""Cross-validate each model: fit it before held-out windows and forecast them.
+"""Cross-validate each model: train it before held-out windows and forecast them.
 
 REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet
 OUTPUTS: <runs>/{run_id}/parts/{model}/fold_{fold}.parquet and .json, cv_results_{model}.csv,
     status/{model}.json
 """
 
-#: `per_series` and `ensemble` are made of models by another rule.
+#: `per_series` and `ensemble` are combined from models by another rule.
 NOT_COMBINED = rf"(?!(?:{'|'.join([*names.COMBINED, *names.FORMER])})\.){paths.MODEL}"
 
 
 rule cross_validate:
-    """Fit one model before the windows of one fold, and forecast them."""
+    """Train a model before the windows of a fold, and forecast them."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
@@ -35,7 +35,7 @@ rule cross_validate:
         fits=1,
         tries=get_tries,
     params:
-        how=get_way_of_fitting,
+        how=get_fit_options,
     message:
         "{wildcards.run_id}: cross-validating {wildcards.model} (fit {wildcards.fold})"
     script:
@@ -49,7 +49,7 @@ use rule cross_validate as cross_validate_baseline with:
 
 
 rule collect_model:
-    """Combine the fits of one model: its cross-validation results and its status."""
+    """Collect the fits of a model: its cross-validation results and its status."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",

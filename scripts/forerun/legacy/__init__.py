@@ -1,1 +1,1 @@
-"""The unversioned folder structure of earlier versions: reading it and migrating it to a run."""
+"""The unversioned folder structure of earlier versions: reading it, and migration to a run."""

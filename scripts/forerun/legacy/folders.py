@@ -1,4 +1,4 @@
-"""Old output folders without runs: ``models/``, ``metrics.csv``... are directly in them."""
+"""Old, unversioned output folders, which directly contain ``models/``, ``metrics.csv``..."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FOLDERS = ("models", "predictions", "plots", "lightning_logs")
 def old_files(output: Path) -> list[str]:
     """Return the names in an output folder that belong to the unversioned structure, sorted.
 
-    Without ``models/``, ``metrics.csv`` or ``cv_results_*.csv`` there is no such structure.
+    Empty without ``models/``, ``metrics.csv`` or ``cv_results_*.csv``.
     """
     certain = [*output.glob("metrics.csv"), *output.glob("cv_results_*.csv")]
     if has_models(output):
@@ -37,7 +37,7 @@ def has_models(output: Path) -> bool:
 
 
 def model_folders(models: Path) -> list[Path]:
-    """Return the folders that NeuralForecast has saved to: `models` itself, or those in it."""
+    """Return the folders with models saved by NeuralForecast: `models` itself, or its children."""
     marks = ("configuration.json", "configuration.pkl", "*.ckpt", "*.safetensors")
     candidates = [models, *sorted(path for path in models.iterdir() if path.is_dir())]
     return [folder for folder in candidates if any(any(folder.glob(mark)) for mark in marks)]
@@ -54,28 +54,28 @@ def model_names(models: Path) -> list[str]:
 
 
 def load_models(models: Path, trust: bool) -> Iterator[Any]:
-    """Yield what NeuralForecast can load from a folder of saved models.
+    """Load models saved by NeuralForecast from a folder.
 
     Raises
     ------
     UserError
-        The files are pickles, which may run any code, and `trust` is not given; or this version of
+        The files are pickles, which may execute any code, and `trust` is false; or this version of
         NeuralForecast cannot load them.
     """
     folders = model_folders(models)
     if not folders:
-        raise UserError(f"{models}: holds no models that NeuralForecast has saved")
+        raise UserError(f"{models}: contains no models saved by NeuralForecast")
     pickles = [p for f in folders for p in [*f.glob("*.pkl"), *f.glob("*.ckpt")]]
     if pickles and not trust:
         raise UserError(
             f"{models}: the models are pickles (such as {pickles[0].name}), and loading a pickle "
-            "runs whatever code is in it; if you know who made them, say --trust"
+            "executes any code in it; if you trust their origin, use --trust"
         )
     from neuralforecast import NeuralForecast
 
     for folder in folders:
         try:
-            with warnings.catch_warnings():  # what pickles can do is known: they are trusted
+            with warnings.catch_warnings():  # the pickles are trusted
                 warnings.filterwarnings("ignore", message="Reading .* with pickle")
                 loaded = NeuralForecast.load(str(folder), allow_pickle=trust)
         except Exception as error:
@@ -83,8 +83,8 @@ def load_models(models: Path, trust: bool) -> Iterator[Any]:
 
             reason = " ".join(str(error).split())[:200]
             raise UserError(
-                f"{folder}: NeuralForecast {neuralforecast.__version__} cannot load what an older "
-                f"version saved here ({type(error).__name__}: {reason}); train again, or use the "
+                f"{folder}: NeuralForecast {neuralforecast.__version__} cannot load a model of an "
+                f"older version ({type(error).__name__}: {reason}); train again, or use the "
                 "version that saved it"
             ) from error
         yield loaded
@@ -96,7 +96,7 @@ def forecasts(models: Path, trust: bool) -> tuple[dict[str, pd.DataFrame], pd.Da
     past = None
     for fitted in load_models(models, trust):
         if getattr(fitted, "dataset", None) is None:
-            raise UserError(f"{models}: was saved without its data; train again with that data")
+            raise UserError(f"{models}: was saved without its data; train again with these data")
         for model in fitted.models:
             model.trainer_kwargs |= {"logger": False, "enable_progress_bar": False}
         frame = fitted.predict()

@@ -1,8 +1,8 @@
-"""Migrating an old, unversioned output folder to a run without losing anything.
+"""Lossless migration of an old, unversioned output folder to a run.
 
-Order: archive; verify the archive; write down what is to be moved (``runs/.migration.json``); move;
-mark as imported; rename into place. Interrupted anywhere, the next call resumes there. Files
-are moved, never deleted.
+Steps: archive; verify the archive; write a journal (``runs/.migration.json``); move; mark as
+imported; rename into place. The next call resumes an interrupted migration. Files are moved, never
+deleted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ JOURNAL = ".migration.json"
 
 @dataclass
 class Plan:
-    """What is moved: `names` in `output` to the run `run_id`, after being stored in `archive`."""
+    """Migration of `names` in `output` to the run `run_id`, after archiving them in `archive`."""
 
     output: Path
     names: list[str]
@@ -62,7 +62,7 @@ class Plan:
         return self.runs / self.run_id
 
     def files(self) -> list[str]:
-        """Return all files that are moved, relative to the output folder."""
+        """Return all files to move, relative to the output folder."""
         found = []
         for name in self.names:
             path = self.output / name
@@ -74,7 +74,7 @@ class Plan:
 
 
 def plan(output: Path, time: datetime | None = None) -> Plan | None:
-    """Return what there is to migrate; an interrupted migration first; None if nothing."""
+    """Return the plan of an interrupted or new migration; None if there is nothing to migrate."""
     journal = read_json(output / "runs" / JOURNAL)
     if isinstance(journal, dict):
         return Plan(
@@ -84,20 +84,20 @@ def plan(output: Path, time: datetime | None = None) -> Plan | None:
     if not names:
         return None
     stamp = (time or datetime.now()).strftime("%Y%m%d_%H%M%S")
-    # Beside the output folder; inside it where that is the folder worked in.
+    # The archive is beside the output folder, or inside if that is the current folder.
     inside = output.resolve() == Path.cwd()
     place = output if inside else Path(os.path.normpath(output.parent))
     return Plan(output, names, place / f"old_output_backup_{stamp}.tar.gz", f"legacy_{stamp}")
 
 
 def migrate(steps: Plan) -> Path:
-    """Carry out a plan, or the rest of one; return the run's folder."""
+    """Execute or resume a plan; return the run's folder."""
     if not steps.journal.is_file():
-        _refuse_strange(steps)
+        _refuse_irregular(steps)
         store(steps)
         check_archive(steps)
-        written = {"names": steps.names, "archive": str(steps.archive.absolute())}
-        write_json(steps.journal, {"run_id": steps.run_id, "at": now(), **written})
+        journal = {"names": steps.names, "archive": str(steps.archive.absolute())}
+        write_json(steps.journal, {"run_id": steps.run_id, "at": now(), **journal})
     if not steps.target.exists():
         _move(steps)
         _mark(steps)
@@ -106,7 +106,7 @@ def migrate(steps: Plan) -> Path:
     return steps.target
 
 
-def _refuse_strange(steps: Plan) -> None:
+def _refuse_irregular(steps: Plan) -> None:
     if os.path.lexists(steps.archive) or os.path.lexists(steps.target):
         raise UserError(f"'{steps.archive}' or '{steps.target}' exists; try again in a second")
     for name in steps.files():
@@ -115,8 +115,8 @@ def _refuse_strange(steps: Plan) -> None:
             raise UserError(f"'{path}' is neither a file nor a link; move it away first")
         if path.is_symlink() and not _is_moved_along(steps, path.resolve()):
             raise UserError(
-                f"'{path}' is a link to '{path.resolve()}', which is no file that moves with it; "
-                "put the file itself in its place, or remove the link"
+                f"'{path}' is a link to '{path.resolve()}', which is not moved with it; replace "
+                "the link by the file, or remove it"
             )
 
 
@@ -127,14 +127,14 @@ def _is_moved_along(steps: Plan, real: Path) -> bool:
 
 
 def store(steps: Plan) -> None:
-    """Write the archive, completely or not at all."""
+    """Write the archive atomically."""
     with new_file(steps.archive) as temporary, tarfile.open(temporary, "w:gz") as tar:
         for name in steps.names:
             tar.add(steps.output / name, name)
 
 
 def check_archive(steps: Plan) -> None:
-    """Compare the archive with the files: the same names, the same content."""
+    """Verify that archive and files have the same names and content."""
     remaining = set(steps.files())
     with tarfile.open(steps.archive, "r:gz") as tar:
         for member in tar:
@@ -145,7 +145,7 @@ def check_archive(steps: Plan) -> None:
                 raise UserError(f"'{steps.archive}' differs from '{path}'; nothing was moved")
             remaining.remove(member.name)
     if remaining:
-        raise UserError(f"'{steps.archive}' lacks '{min(remaining)}'; nothing was moved")
+        raise UserError(f"'{steps.archive}' does not contain '{min(remaining)}'; nothing was moved")
 
 
 def _same(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bool:
@@ -159,19 +159,19 @@ def _same(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> bool:
 
 
 def _move(steps: Plan) -> None:
-    """Rename each name into the staging folder; what was moved before stays there."""
+    """Move each name to the staging folder, unless it has already been moved."""
     steps.staging.mkdir(parents=True, exist_ok=True)
     for name in steps.names:
         source, target = steps.output / name, steps.staging / name
         if os.path.lexists(target):
             continue
         if not os.path.lexists(source):
-            raise UserError(f"'{source}' has vanished; it is in '{steps.archive}'")
+            raise UserError(f"'{source}' no longer exists; it is in '{steps.archive}'")
         publish(source, target)
 
 
 def _mark(steps: Plan) -> None:
-    """Write what makes the folder a run: configuration as far as known, mark, seal."""
+    """Write the files of a run: configuration as far as known, import record, seal."""
     folder = steps.staging
     settings = describe(folder, steps.run_id)
     archive = {"file": str(steps.archive.absolute()), "sha256": sha256(steps.archive)}
@@ -182,7 +182,7 @@ def _mark(steps: Plan) -> None:
         "from": str(steps.output.absolute()),
         "archive": archive,
         "names": steps.names,
-        "note": "taken over from an unversioned output folder; config.yaml was made from the "
+        "note": "migrated from an unversioned output folder; config.yaml was derived from the "
         "files, its other values are defaults",
     })  # fmt: skip
     from forerun.config.settings import dump
@@ -193,7 +193,7 @@ def _mark(steps: Plan) -> None:
 
 
 def _replace_links(folder: Path) -> None:
-    """Put the files themselves in the place of links to them: a seal covers no links."""
+    """Replace links by their files, as seals do not cover links."""
     for name in list(files_below(folder)):
         path = folder / name
         if path.is_symlink():
@@ -202,7 +202,7 @@ def _replace_links(folder: Path) -> None:
 
 
 def describe(folder: Path, run_id: str) -> dict[str, Any]:
-    """Return a configuration from what the old files tell: models, horizon, windows, frequency."""
+    """Derive a configuration from the old files: models, horizon, windows, frequency."""
     import pandas as pd
 
     from forerun.config import schema
@@ -230,7 +230,7 @@ def describe(folder: Path, run_id: str) -> dict[str, Any]:
 
 
 def _leaderboard(folder: Path, settings: dict[str, Any]) -> None:
-    """Write ``leaderboard.csv`` from an old ``metrics.csv`` of the usual shape."""
+    """Write ``leaderboard.csv`` from an old ``metrics.csv``, if that has the usual shape."""
     if (folder / "leaderboard.csv").exists() or not (folder / "metrics.csv").is_file():
         return
     from forerun.base.files import write_csv

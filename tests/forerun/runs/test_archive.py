@@ -436,7 +436,7 @@ def test_nothing_is_moved_when_the_archive_is_wrong(
         real(migration.Plan(steps.output, steps.names[:-1], steps.archive, steps.run_id))
 
     monkeypatch.setattr(migration, "store", store_less)
-    with pytest.raises(UserError, match="lacks 'models/"):
+    with pytest.raises(UserError, match="does not contain 'models/"):
         migration.migrate(migration.plan(old, TIME))  # type: ignore[arg-type]
     assert contents(old) == before
 
