@@ -1,12 +1,12 @@
 # make demo       set everything up, train on the shipped data set, show the leaderboard
 # make weekly     eight weeks with a deployment: forecast, score, challenge, promote, monitor
 # make test       set everything up, check the code, run the tests: 8 minutes on two idle cores
-# make test-all   the same with all long tests (every network, long storms of kills), and coverage
+# make test-all   the same with all long tests (all networks, many kills), and coverage
 # make coverage   run the tests of `make test` and print the coverage of scripts/forerun
 # make check      only the checks: snakemake --lint, snakefmt, ruff, mypy, import-linter, hadolint
 # make format     format the code with snakefmt and ruff
-# make lock       resolve requirements.lock again after a change of versions in pyproject.toml
-# make catalog    describe the models of the installed libraries again; make lock does so too
+# make lock       update requirements.lock after a change of versions in pyproject.toml
+# make catalog    regenerate the catalog of models from the installed libraries; part of make lock
 # make clean-env  remove the virtual environment
 #
 # The environment is created on first use and reused afterwards (see environment.sh).
@@ -32,8 +32,8 @@ weekly: env
 demo: env
 	$(BIN)/train --run-id demo --config config/demo.yaml
 
-# A file's tests run in one process, as they share what is slow to make; conftest.py has the slow
-# files begin first.
+# The tests of a file run in one process, as they share slow fixtures; conftest.py starts slow files
+# first.
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 COVERAGE := --cov --cov-report=term
 
@@ -61,8 +61,8 @@ format: env-test
 	$(BIN)/ruff format .
 	$(WITH_PATH) snakefmt Snakefile workflow
 
-# The file's own pins are kept where pyproject.toml lets them: `make lock UPGRADE=--upgrade` takes the newest instead.
-# What only the CUDA build of torch brings is left to torch, which names its versions itself.
+# Existing pins are kept if pyproject.toml allows them; `make lock UPGRADE=--upgrade` uses the newest versions.
+# Dependencies of the CUDA build of torch are not pinned, as torch pins them itself.
 lock: env-test
 	rm -rf $(VENV)/lock && mkdir $(VENV)/lock
 	sed '/^# Every pin of requirements.lock/,$$d' pyproject.toml >$(VENV)/lock/pyproject.toml
@@ -77,7 +77,7 @@ lock: env-test
 	rm -r $(VENV)/lock
 	$(MAKE) catalog
 
-# The models, arguments and losses of the installed libraries, as catalog.json holds them.
+# Models, arguments and losses of the installed libraries (catalog.json).
 catalog: env-test
 	$(BIN)/python -m forerun.forecasting.engines.make_catalog
 

@@ -311,7 +311,7 @@ class TestEnvironment:
         self.make(folder, "env-test")
         assert self.calls(folder) == []
 
-    def test_killed_while_installing_is_built_anew(self, folder):
+    def test_killed_while_installing_is_rebuilt(self, folder):
         (folder / "slow").touch()
         with subprocess.Popen(
             self.command("env"), cwd=folder, start_new_session=True, stderr=subprocess.DEVNULL
@@ -324,7 +324,7 @@ class TestEnvironment:
         self.calls(folder)
         done = self.make(folder)
         assert done.returncode == 0
-        assert "half-made" in done.stderr
+        assert "is incomplete" in done.stderr
         assert self.calls(folder) == ["venv", "install ."]
         assert not (folder / ".venv/half").exists()
         assert not (folder / ".venv/.installing").exists()
@@ -359,7 +359,7 @@ class TestEnvironment:
         assert "another folder" in self.make(moved).stderr
         assert self.calls(moved) == ["venv", "install ."]
 
-    def test_an_environment_whose_python_is_gone_is_built_anew(self, folder):
+    def test_an_environment_whose_python_is_gone_is_rebuilt(self, folder):
         self.make(folder)
         (folder / ".venv/bin/python").unlink()
         self.calls(folder)
