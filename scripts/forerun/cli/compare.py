@@ -35,7 +35,7 @@ def command(
     different horizon, gap, target or frequency are shown but not ranked.
     """
     from forerun.base.files import new_path
-    from forerun.cli.console import say, show, table
+    from forerun.cli.console import say
     from forerun.evaluation import comparison
     from forerun.plots.compared_runs import write
 
@@ -48,6 +48,19 @@ def command(
     found = comparison.compare(folders)
     if metric is not None and metric not in found.scores:
         raise UserError(f"--metric: there is no '{metric}', only {', '.join(found.scores)}")
+    _print(found, [metric] if metric else list(found.scores))
+    if not no_plot:
+        drawn = metric or next(iter(found.scores))
+        with new_path(plot or work.output / "comparison.png") as new:
+            write(found, drawn, new.temporary)
+        say(f"plot: {new.path}")
+    _page(found, folders, work.output)
+
+
+def _print(found: Compared, metrics: list[str]) -> None:
+    """Print the differing settings, the errors and the verdicts."""
+    from forerun.cli.console import say, show, table
+
     if found.settings:
         rows = [(key, *map(_brief, values)) for key, values in found.settings.items()]
         show(table(["setting", *found.names], rows, "Settings that differ"))
@@ -56,15 +69,9 @@ def command(
     if found.reasons:
         say(f"not comparable and not ranked: {'; '.join(found.reasons)}")
     say(*found.notes)
-    for name in [metric] if metric else list(found.scores):
+    for name in metrics:
         show(table([name, *found.names], _rows(found, name)))
     say(*found.verdicts())
-    if not no_plot:
-        drawn = metric or next(iter(found.scores))
-        with new_path(plot or work.output / "comparison.png") as new:
-            write(found, drawn, new.temporary)
-        say(f"plot: {new.path}")
-    _page(found, folders, work.output)
 
 
 def _brief(value: Any) -> str:

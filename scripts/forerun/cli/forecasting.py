@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from forerun.base import text
 from forerun.base.errors import UserError
@@ -16,22 +16,17 @@ from forerun.cli import snakemake
 from forerun.cli.console import say, warn
 from forerun.cli.forecast_table import present
 from forerun.cli.locks import held
+from forerun.cli.series_plots import COMPARISONS, draw
 from forerun.cli.workspace import Workspace
 from forerun.config.settings import read_frozen
 from forerun.forecasting import inference
 from forerun.forecasting.choice import UNVERIFIED, Choice, choose, refuse_damaged
 from forerun.legacy import folders
-from forerun.runs import listing, state
+from forerun.runs import listing
 from forerun.runs.paths import RunPaths
 from forerun.runs.run_data import read_history
 from forerun.runs.state import is_sealed, refuse_if_damaged
-from forerun.runs.tables import read_metrics
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-#: Folder of plots of selected series; not ``plots/``, which the workflow replaces as a whole.
-COMPARISONS = "comparisons"
 _NAME = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}"
 
 
@@ -176,7 +171,7 @@ def _from_run(folder: Path, settings: dict[str, Any], choice: Choice, options: O
     if options.plot and (options.cherry_pick or options.unique_ids):
         history = read_history(RunPaths(folder).data)
         for unique_id in options.unique_ids:
-            _draw(COMPARISONS, folder, history, frames, unique_id, settings, note)
+            draw(COMPARISONS, folder, history, frames, unique_id, settings, note)
     return 0
 
 
@@ -234,7 +229,7 @@ def _from_data(
         first = list(history["unique_id"].unique())[: settings["plot_series"]]
         place, note = f"inference/{target.name}/plots", f"data {target.name}"
         for unique_id in options.unique_ids or first:
-            _draw(place, folder, history, frames, str(unique_id), settings, note)
+            draw(place, folder, history, frames, str(unique_id), settings, note)
     return 0
 
 
@@ -259,54 +254,5 @@ def _unversioned(output: Path, options: Options) -> int:
         )
         say(f"predictions: {target}/")
     if options.plot and options.unique_ids:
-        _draw(COMPARISONS, output, history, frames, options.unique_ids[0], {}, note)
+        draw(COMPARISONS, output, history, frames, options.unique_ids[0], {}, note)
     return 0
-
-
-def _draw(
-    place: str,
-    folder: Path,
-    history: pd.DataFrame,
-    frames: Mapping[str, pd.DataFrame],
-    unique_id: str,
-    settings: Mapping[str, Any],
-    note: str,
-) -> None:
-    """Plot all models on one series to ``<place>/comparison_<unique_id>.png`` in the run.
-
-    Existing files are not replaced: a number is appended to the name.
-    """
-    from forerun.plots import comparison, file_name, looks, save
-    from forerun.plots.palette import places_of
-    from forerun.runs.reader import RunReader
-    from forerun.runs.records import recorded_files
-
-    palette = looks(frames, places_of(RunReader(folder))) if settings else None
-    figure = comparison(
-        history, dict(frames), unique_id, palette=palette, settings=settings, note=note,
-        errors=_errors(folder / "metrics.csv", unique_id, list(frames)),
-    )  # fmt: skip
-    base = f"comparison_{file_name(unique_id)}"
-    stem, number = base, 1
-    while any((folder / place / f"{stem}.{kind}").exists() for kind in ("png", "svg")):
-        number += 1
-        stem = f"{base}_{number}"
-    if not state.is_frozen(folder):  # folders of the unversioned structure are not verified
-        save(figure, folder / place, stem)
-    else:
-        with recorded_files(folder, place, f"{place}/{stem}") as temporary:
-            save(figure, temporary, stem)
-    say(f"plot: {folder / place / f'{stem}.png'}")
-
-
-def _errors(metrics: Path, unique_id: str, models: Sequence[str]) -> dict[str, float] | None:
-    """Return the MAE of each model on the series; None if the run has no MAE."""
-    try:
-        table = read_metrics(metrics)
-    except UserError:
-        return None
-    rows = table[(table["unique_id"] == unique_id) & (table["metric"] == "mae")]
-    if not len(rows):
-        return None
-    errors = rows.iloc[0].reindex(list(models)).dropna()
-    return {str(model): float(error) for model, error in errors.items()}

@@ -132,7 +132,11 @@ def test_filter(runs: Path, terms: str, found: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("terms", "said"),
-    [("horizn=1", "did you mean 'horizon'"), ("horizon", "no condition"), ("horizon=x", "number")],
+    [
+        ("horizn=1", "did you mean 'horizon'"),
+        ("horizon", "not a condition"),
+        ("horizon=x", "number"),
+    ],
 )
 def test_filter_refused(runs: Path, terms: str, said: str) -> None:
     with pytest.raises(UserError, match=said):

@@ -16,7 +16,7 @@ from forerun import open_run
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.files import write_csv
-from forerun.cli import console, forecasting
+from forerun.cli import console, series_plots
 from forerun.config.models import specs
 from forerun.forecasting import inference, predict, reproduce
 from forerun.forecasting.engines.base import Data
@@ -131,7 +131,7 @@ def test_each_series_is_found_under_its_name(pair: tuple[Path, Path]) -> None:
     frames = {"NHITS": run.predictions_of("NHITS")}
     for name in NAMES[:9]:
         assert set(inference.only_series(frames, [name])["NHITS"]["unique_id"]) == {name}
-        errors = forecasting._errors(folder / "metrics.csv", name, models)
+        errors = series_plots.errors_of(folder / "metrics.csv", name, models)
         assert errors
         assert set(errors) <= set(models)
 
