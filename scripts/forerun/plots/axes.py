@@ -27,7 +27,7 @@ LEADER, SAMPLE, LABEL_WIDTH = 0.30, 0.26, 2.3
 
 @dataclass(frozen=True)
 class Label:
-    """A name beside the axes, tied to a point of its line (NaN: to nothing)."""
+    """A label beside the axes, connected to a point of its line unless that is NaN."""
 
     text: str
     x: float
@@ -36,7 +36,7 @@ class Label:
 
 
 def draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look, marker: bool = False) -> None:
-    """Draw a line with gaps at NaN; values that stand alone between gaps become dots."""
+    """Draw a line with gaps at NaN; isolated values become dots."""
     style = look.line()
     size = min(look.width, 2.4) + 2.2
     axes.plot(x, y, **style, marker="o" if marker else None, markersize=size)
@@ -63,10 +63,10 @@ def finite_range(arrays: Iterable[np.ndarray]) -> tuple[float, float] | None:
 def value_limits(
     core: Iterable[np.ndarray], others: Iterable[np.ndarray], room: float = 1.5
 ) -> tuple[float, float]:
-    """Choose limits that show all of `core`, and of `others` what is not far away from it.
+    """Return limits that show all of `core`, and the values of `others` that are not far away.
 
-    One model that has diverged must not press everything else into a flat line: what lies more
-    than `room` times the core's range beyond it is left outside.
+    A diverged model must not flatten all other lines: values more than `room` times the range of
+    `core` beyond it are outside the limits.
     """
     others = list(others)
     base = finite_range(core) or finite_range(others) or (0.0, 1.0)
@@ -89,8 +89,8 @@ def value_axis(axes: Axes, height: float, percent: bool = False) -> None:
 def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move positions as little as possible so that they are `gap` apart, in `low` to `high`.
 
-    Least squares under the order of the positions (pool adjacent violators). When they cannot all
-    fit, the distance shrinks.
+    Least squares under the order of the positions (pool adjacent violators). If there is not enough
+    room, the distance is reduced.
     """
     count = len(positions)
     if count == 0:
@@ -141,8 +141,8 @@ def _plain(value: object) -> float:
 def direct_labels(figure: Figure, axes: Axes, labels: Sequence[Label]) -> None:
     """Write names to the right of the axes, each joined to its line by a thin leader.
 
-    To be called when the axes have their place. Labels are moved apart, so that none
-    covers another however close the lines end.
+    Call it after the axes are placed. Labels are moved apart, so that they do not overlap even if
+    lines end close to each other.
     """
     box = axes.get_position()
     wide, high = (box.width * figure.get_figwidth(), box.height * figure.get_figheight())

@@ -51,10 +51,10 @@ def backtest(
     settings: Settings | None = None,
     note: str = "",
 ) -> Figure:
-    """Draw the cross-validation of one series: a panel per model over what really happened.
+    """Draw the cross-validation of one series: one panel for each model, with the actual values.
 
-    At most six models get a panel: the first ones of `models`, and among them always the one
-    that was best on this series. Each panel gives the model's mean absolute error over all its
+    At most six models get a panel: the first ones of `models`, always including the best one on
+    this series. Each panel gives the model's mean absolute error over all its
     windows, of which the last 24 are shown.
 
     Parameters
@@ -69,7 +69,7 @@ def backtest(
     Raises
     ------
     UserError
-        When no model has cross-validation results of the series.
+        If no model has cross-validation results of the series.
     """
     parts = of_series(cv, models, unique_id)
     palette = fill_palette(palette, list(parts))
@@ -123,7 +123,7 @@ def _windows(parts: Parts) -> list[tuple[Any, Any]]:
 def _actual(
     history: pd.DataFrame, parts: Parts, unique_id: object, windows: Sequence[tuple[Any, Any]]
 ) -> pd.DataFrame:
-    """Return what was observed over the windows and some time before the first of them."""
+    """Return the actual values of the windows and of some time before the first one."""
     tested = pd.concat([part[["ds", "y"]] for part in parts.values()]).drop_duplicates("ds")
     past = pd.concat([observed(history, unique_id), tested]).drop_duplicates("ds")
     past = past.sort_values("ds", kind="stable").reset_index(drop=True)

@@ -53,23 +53,23 @@ def calibration(
     models: Sequence[str] | None = None,
     palette: Mapping[str, Look] | None = None,
 ) -> Figure:
-    """Draw per level how often the truth lay inside each model's interval.
+    """Draw the coverage of each model's intervals by level.
 
-    A dot left of the line: the model is too sure of itself; right of it: too careful.
+    A dot left of the line means that intervals are too narrow, right of it too wide.
 
     Parameters
     ----------
     cv
         Per model ``unique_id, ds, cutoff, y, <model>, <model>-lo-90, <model>-hi-90, ...``.
     levels
-        Levels in per cent; by default those in the table (at most four, spread over them).
+        Levels in percent; by default those in the table (at most four, evenly spread).
     models, palette
         As in :func:`forerun.plots.forecast`.
 
     Raises
     ------
     UserError
-        When there are no intervals, or none of the levels asked for.
+        If there are no intervals, or none of the requested levels.
     """
     table = coverage(cv, models)
     found = sorted(table["level"].unique())

@@ -1,4 +1,4 @@
-"""The figure of ``compare``: a row per model, a mark per run."""
+"""The figure of ``compare``: one row for each model, one mark for each run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARKS = "osD^vPX*"
 
 
 def draw(compared: Compared, metric: str) -> Figure:
-    """Draw the models' errors in each run: a row per model, a mark per run."""
+    """Draw the errors of all models: one row for each model, one mark for each run."""
     rows = {m: v for m, v in compared.scores[metric].items() if m != BEST_MODEL}
     room = 9.0 / len(compared.names) - 0.6
     with style():
@@ -55,7 +55,7 @@ def _subtitle(compared: Compared) -> str:
 
 
 def write(compared: Compared, metric: str, path: Path) -> None:
-    """Write the picture of :func:`draw`; the name's ending says in which format."""
+    """Write the figure of :func:`draw` in the format of the file's suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with style():
         draw(compared, metric).savefig(path, dpi=DPI)

@@ -53,7 +53,7 @@ def comparison(
     error_name: str = "MAE",
     note: str = "",
 ) -> Figure:
-    """Draw every model's forecast of one series in a separate panel, for comparison.
+    """Draw the forecast of each model for one series in a separate panel.
 
     Each panel shows the series, the panel's model in its color with its intervals, and the other
     models in gray, on the same axes.
@@ -69,7 +69,7 @@ def comparison(
     Raises
     ------
     UserError
-        When no model has a forecast of the series.
+        If no model has a forecast of the series.
     """
     parts = of_series(predictions, models, unique_id)
     errors = errors or {}

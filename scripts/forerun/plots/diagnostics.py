@@ -100,12 +100,12 @@ def error_by_horizon(
     palette, settings
         As in :func:`forerun.plots.forecast`.
     history
-        ``unique_id, ds, y``; gives the scale of the scaled metrics.
+        ``unique_id, ds, y``, for the scale of scaled metrics.
 
     Raises
     ------
     UserError
-        When the metric is not known, or there are no results.
+        If the metric is unknown, or there are no results.
     """
     if metric not in _LOSSES:
         names = ", ".join(_LOSSES)
@@ -187,7 +187,7 @@ def _draw_curves(
 def _curve_limits(
     curves: Mapping[str, pd.Series], colored: Sequence[str], metric: str
 ) -> tuple[float, float]:
-    """Show the best models in full, and of the others what is not far above them."""
+    """Return limits that show the best models in full, and others that are not far above them."""
     every = [curve.to_numpy(dtype=float) for curve in curves.values()]
     best = sorted(every, key=lambda curve: float(np.nanmean(np.abs(curve))))[:3]
     low, high = value_limits([*best, np.zeros(1)], every, room=2.0)

@@ -60,7 +60,7 @@ def forecast(
     bands: str | None = None,
     note: str = "",
 ) -> Figure:
-    """Draw the end of a series and what every model makes of its future.
+    """Draw the end of a series and the forecasts of all models.
 
     Parameters
     ----------
@@ -73,20 +73,20 @@ def forecast(
     models
         Which models, the most important first; all by default.
     palette
-        Look per model as :func:`forerun.plots.looks` gives it for the whole run.
+        Style of each model from :func:`forerun.plots.looks` for the whole run.
     settings
         The run's configuration: the season, and the names of its columns for the axes.
     steps
-        How many observations are shown before the forecast; chosen by default.
+        Number of observations to show before the forecast; automatic by default.
     bands
-        The model whose intervals are shaded; by default ``per_series`` or the first that has any.
+        Model whose intervals are shaded; by default ``per_series`` or the first that has any.
     note
-        Words to begin the line below the title with.
+        Start of the line below the title.
 
     Raises
     ------
     UserError
-        When no model has a forecast of the series.
+        If no model has a forecast of the series.
     """
     parts = of_series(predictions, models, unique_id)
     palette = fill_palette(palette, list(parts))

@@ -35,7 +35,7 @@ def by_model(frames: Frames | None) -> dict[str, pd.DataFrame]:
     ----------
     frames
         Mapping of model to frame, or a wide frame. Frames without rows (failed models) and models
-        without a single value are left out.
+        without values are omitted.
     """
     if frames is None:
         return {}
@@ -57,7 +57,7 @@ def by_model(frames: Frames | None) -> dict[str, pd.DataFrame]:
 
 
 def same_time(frame: pd.DataFrame, like: pd.Series | None) -> pd.DataFrame:
-    """Return the frame with times as in `like`: text from a CSV file becomes time stamps."""
+    """Return the frame with times as in `like`: strings from a CSV file become time stamps."""
     changed = {}
     for column in ("ds", "cutoff"):
         if column not in frame or pd.api.types.is_numeric_dtype(frame[column]):
@@ -70,14 +70,14 @@ def same_time(frame: pd.DataFrame, like: pd.Series | None) -> pd.DataFrame:
 
 
 def as_text(ids: pd.Series) -> pd.Series:
-    """Return names of series as text; categories of text are left as they are, they need less."""
+    """Return names of series as strings; categories are kept as they need less memory."""
     kinds = ids.cat.categories if isinstance(ids.dtype, pd.CategoricalDtype) else ids
     plain = pd.api.types.is_object_dtype(kinds) or pd.api.types.is_string_dtype(kinds)
     return ids if plain else ids.astype(str)
 
 
 def select(frame: pd.DataFrame, unique_ids: Iterable[object]) -> pd.DataFrame:
-    """Return the rows of some series, compared as text, with ``unique_id`` as text."""
+    """Return the rows of some series, with ``unique_id`` as strings."""
     ids = as_text(frame["unique_id"])
     part = frame[ids.isin([str(value) for value in unique_ids])]
     return part.assign(unique_id=part["unique_id"].astype(str))
@@ -91,7 +91,7 @@ def one_series(frame: pd.DataFrame, unique_id: object) -> pd.DataFrame:
 def observed(history: pd.DataFrame, unique_id: object) -> pd.DataFrame:
     """Return ``ds, y`` of a series up to its last observation.
 
-    The frozen data carry known future values of other columns in rows after the last ``y``.
+    The frozen data have known future values of other columns in rows after the last ``y``.
     """
     part = one_series(history, unique_id)[["ds", "y"]].reset_index(drop=True)
     positions = np.flatnonzero(part["y"].notna().to_numpy())
@@ -99,7 +99,7 @@ def observed(history: pd.DataFrame, unique_id: object) -> pd.DataFrame:
 
 
 def pick(models: Iterable[str] | None, frames: Mapping[str, pd.DataFrame]) -> list[str]:
-    """Return the models to draw: those asked for that have results, else all."""
+    """Return the models to draw: the requested ones that have results, otherwise all."""
     chosen = list(frames) if models is None else [name for name in models if name in frames]
     if not chosen:
         asked = "" if models is None else f" of {', '.join(models)}"
@@ -121,5 +121,5 @@ def with_step(cv: pd.DataFrame) -> pd.DataFrame:
 
 
 def count_windows(cv: pd.DataFrame) -> int:
-    """Return how many windows a series has: series may end, and so be cut, at different times."""
+    """Return the number of windows of a series; cutoffs may differ between series."""
     return int(cv.groupby("unique_id", observed=True)["cutoff"].nunique().max())

@@ -53,7 +53,7 @@ class Plot:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the plots of a run are drawn from."""
+    """Data for the plots of a run."""
 
     history: pd.DataFrame
     cv: dict[str, pd.DataFrame]
@@ -66,7 +66,7 @@ class Inputs:
 
     @property
     def metric(self) -> str:
-        """The metric models are ranked by, or another one that the leaderboard has."""
+        """The metric that ranks models, or another one on the leaderboard."""
         wanted = str(self.settings.get("sort_metric") or "mae")
         board = self.leaderboard
         if board is None or wanted in board:
@@ -87,23 +87,22 @@ def write_all(
     Parameters
     ----------
     folder
-        Where to; other files in it are left alone, plots of an earlier call that are no longer
-        drawn are removed.
+        Target folder; other files in it are kept, outdated plots of an earlier call are removed.
     history
         ``unique_id, ds, y``, other columns are ignored.
     cv, predictions
-        Per model, as the run's files hold them; empty frames (failed models) are passed over.
+        Frames by model, as in the run's files; empty ones (failed models) are skipped.
     leaderboard
-        One row per model; decides the order of the models.
+        One row for each model, which determines the order of models.
     settings
-        The run's configuration: ``plot_series`` (how many series get plots, 12), ``season_length``,
-        ``sort_metric``, ``target_col``, ``time_col``, and the models, whose order decides their
+        The run's configuration: ``plot_series`` (number of series to plot, 12), ``season_length``,
+        ``sort_metric``, ``target_col``, ``time_col``, and the models, whose order determines their
         colors.
 
     Returns
     -------
     list of Path
-        Every PNG and SVG written, each completely or not at all.
+        The PNG and SVG files that were written.
     """
     inputs = _inputs(history, cv, predictions, leaderboard, settings)
     folder = Path(folder)
@@ -149,7 +148,7 @@ def _inputs(
 
 
 def _draw(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
-    """Draw one plot after the other; only one figure is in memory at a time."""
+    """Draw plots one at a time, so that only one figure is in memory."""
     yield from _draw_overview(inputs)
     yield from _draw_residuals(inputs)
     yield from _draw_series(inputs)
@@ -238,7 +237,7 @@ def _with(frames: Mapping[str, pd.DataFrame], models: Sequence[str], unique_id: 
 
 
 def _remove_stale(folder: Path, plots: Sequence[Plot]) -> None:
-    """Remove plots an earlier call wrote that are not drawn any more."""
+    """Remove outdated plots of an earlier call."""
     kept = {name for plot in plots for name in plot.files.values()}
     earlier = read_plots(folder)
     for name in {name for entry in earlier for name in entry.get("files", {}).values()} - kept:
@@ -253,7 +252,7 @@ _HEADINGS = {
 
 
 def _readme(plots: Sequence[Plot], inputs: Inputs) -> str:
-    """Return the index as Markdown, with the pictures in it."""
+    """Return the index as Markdown with the plots."""
     total = inputs.history["unique_id"].nunique()
     lines = [
         "# Plots", "",
@@ -284,11 +283,11 @@ def _readme(plots: Sequence[Plot], inputs: Inputs) -> str:
 
 
 def _escape(text: str) -> str:
-    """Return text that Markdown shows as it is."""
+    """Return text escaped for Markdown."""
     return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+!|$~" else letter
                    for letter in clean(text))  # fmt: skip
 
 
 def write_plot(figure: Figure, folder: str | Path, kind: str, unique_id: object) -> list[Path]:
-    """Write one picture of a series as ``<kind>_<safe name>.png`` and ``.svg``."""
+    """Write one plot of a series to ``<kind>_<safe name>.png`` and ``.svg``."""
     return save(figure, folder, f"{kind}_{file_name(unique_id)}")

@@ -35,22 +35,22 @@ def leaderboard(
     palette: Mapping[str, Look] | None = None,
     settings: Settings | None = None,
 ) -> Figure:
-    """Draw the leaderboard: a bar per model, the best at the top, with skill and fit time.
+    """Draw the leaderboard: one bar for each model, best first, with skill and training time.
 
     Parameters
     ----------
     leaderboard
-        One row per model: ``model``, the metric's column, and where there are ``skill``,
+        One row for each model: ``model``, the metric's column, and optionally ``skill``,
         ``train_seconds``, ``peak_memory_mb``, ``status``, ``reason``.
     metric
-        The column that is drawn; lower is better.
+        Column to draw; lower is better.
     palette, settings
         As in :func:`forerun.plots.forecast`.
 
     Raises
     ------
     UserError
-        When the leaderboard has no such column, or no row.
+        If the leaderboard has no such column or no rows.
     """
     if metric not in leaderboard.columns:
         raise UserError(f"the leaderboard has no metric '{metric}'")
@@ -95,7 +95,7 @@ def leaderboard(
 
 
 def _limit(errors: pd.Series) -> float:
-    """Return how far the axis goes: not to the end of a bar that is many times most others."""
+    """Return the limit of the axis, which may cut bars that are much longer than most others."""
     finite = errors.dropna()
     if finite.empty:
         return 1.0

@@ -1,4 +1,4 @@
-"""File names for series with any name, and the choice of the series that are drawn."""
+"""File names for series with any name, and the choice of series to plot."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 def file_name(unique_id: object) -> str:
-    """Return a name that is safe in every file system, and different for every series.
+    """Return a unique name that is safe on all file systems.
 
-    Letters, digits, ``.``, ``_`` and ``-`` are kept, accents dropped. When anything had to be
-    changed or cut, eight digits of the name's sha256 are added. Two names that differ in nothing
-    but case come out so differing: :func:`file_names` tells them apart.
+    Letters, digits, ``.``, ``_`` and ``-`` are kept, accents are dropped. If the name was changed,
+    eight digits of its sha256 are appended. Names that differ only in case remain different only in
+    case; :func:`file_names` handles them.
     """
     whole = str(unique_id)
     plain = unicodedata.normalize("NFKD", whole).encode("ascii", "ignore").decode()
@@ -37,7 +37,7 @@ def _digest(text: str) -> str:
 
 
 def file_names(unique_ids: Iterable[object]) -> dict[str, str]:
-    """Return a file name per series; no two are equal where case is ignored."""
+    """Return a file name for each series, unique even if case is ignored."""
     names = {str(value): file_name(value) for value in unique_ids}
     folded: dict[str, int] = {}
     for name in names.values():
@@ -51,7 +51,7 @@ def file_names(unique_ids: Iterable[object]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A series that is drawn, and why."""
+    """A series to plot, and why."""
 
     unique_id: str
     role: str
@@ -59,9 +59,9 @@ class Chosen:
 
 
 def series_errors(cv: pd.DataFrame, model: str, history: pd.DataFrame, season: int) -> pd.Series:
-    """Return per series the model's mean absolute error in units of the seasonal naive's.
+    """Return the scaled mean absolute error of the model for each series, best first.
 
-    So that series of any size can be put in one order. Sorted from the best to the worst.
+    Errors are divided by those of the seasonal naive forecast, to make series comparable.
     """
     error = np.abs(values(cv, "y") - values(cv, model))
     ids = cv["unique_id"].astype(str)
@@ -80,11 +80,11 @@ def choose_series(
     Parameters
     ----------
     errors
-        Error per series, sorted from best to worst; may be empty (nothing validated).
+        Error of each series, best first; may be empty.
     everything
-        All series; those without an error come after the others.
+        All series; those without an error come last.
     count
-        How many at most. One: the series in the middle.
+        Maximum number of series; if it is one, the median series.
     """
     rest = sorted(set(map(str, everything)) - set(errors.index))
     ranked = [*map(str, errors.index), *rest]

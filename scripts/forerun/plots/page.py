@@ -1,7 +1,7 @@
-"""The sheet a plot is drawn on: heading, legend, axes, room for labels, footnote.
+"""Layout of a figure: heading, legend, axes, room for labels, footnote.
 
-Everything is laid out in inches from measured text. matplotlib's own layout engines find the same
-by drawing again and again, which takes seconds with many panels.
+The layout is computed in inches from measured text. matplotlib's layout engines draw repeatedly,
+which takes seconds with many panels.
 """
 
 from __future__ import annotations
@@ -32,20 +32,19 @@ class Page:
     Parameters
     ----------
     title, subtitle, note
-        Heading in bold, one or two lines below it, and a footnote; each is made to fit.
+        Heading in bold, one or two lines below it, and a footnote, fitted to the width.
     size
-        Width of the figure, and height of the part for the axes, in inches; the figure becomes
-        higher by what heading and footnote take.
+        Width of the figure, and height of the axes, in inches; heading and footnote add to it.
     rows, columns
         Panels.
     share
         Whether the panels share both axes; then only the outer ones have tick labels.
     gutter
-        Inches left free at the right of the axes, for direct labels.
+        Inches to the right of the axes, for direct labels.
     keys
-        Handles of a legend between heading and axes: there it cannot cover any data.
+        Handles of a legend between heading and axes, where it covers no data.
     count
-        How many panels are in use, row by row; the other places stay empty.
+        Number of panels in use, row by row.
 
     Attributes
     ----------
@@ -124,7 +123,7 @@ class Page:
         return panels
 
     def name_axes(self, x: str, y: str) -> None:
-        """Name the axes; of several panels that share them, once for all."""
+        """Name the axes; shared axes are named once."""
         if len(self.panels) == 1:
             self.panels[0].set_xlabel(x)
             self.panels[0].set_ylabel(y)
@@ -134,7 +133,7 @@ class Page:
         self._y_name = self.figure.text(0, 0, y, va="center", ha="left", rotation=90, **style)
 
     def place(self) -> None:
-        """Give every panel its place: to be called when all of them are drawn."""
+        """Place the panels; call it after all of them are drawn."""
         outer_left, outer_below = (_NAME_LEFT, _NAME_BELOW) if self._x_name else (0.0, 0.0)
         left, right, above, below = self._margins()
         area_left, area_bottom = MARGIN + outer_left, self.bottom + outer_below + 0.10
@@ -186,7 +185,7 @@ def _left(axes: Axes) -> float:
 
 
 def _overhang(axes: Axes, width: float) -> tuple[float, float]:
-    """Return how far tick labels stick out at the left and right of panels `width` inches wide."""
+    """Return how far tick labels extend beyond panels `width` inches wide."""
     if not axes.xaxis.get_tick_params().get("labelbottom", True):
         return 0.0, 0.0
     low, high = axes.get_xlim()
@@ -206,7 +205,7 @@ def _below(axes: Axes) -> float:
 
 
 def key_line(label: str, color: str = ACTUAL, width: float = 1.5, dash: Any = "-") -> Line2D:
-    """Return a handle for the legend of a page."""
+    """Return a legend handle."""
     return Line2D([], [], color=color, linewidth=width, linestyle=dash, label=label)
 
 

@@ -1,8 +1,8 @@
-"""One color for each model of a run: the same in every picture and on every page.
+"""One color for each model of a run, the same in all plots and on all pages.
 
-A model's place is that in the configuration (baselines first): it does not move when models are
-trained again, fail, or change ranks, nor when a model is added at the end. The first places have
-separate colors; with more models than colors, the best ones get them.
+A model's place is its position in the configuration (baselines first): it does not change when
+models are retrained, fail or change ranks, nor when a model is added at the end. The first places
+have separate colors; with more models than colors, the best ones get them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES, REFERENCE
 if TYPE_CHECKING:
     from forerun.runs.reader import RunReader
 
-# Okabe and Ito's colors without black and yellow, which mean something else here, plus two that
-# stay apart from them under every common kind of color blindness (a test computes it).
+# Okabe and Ito's colors without black and yellow, which have other meanings here, plus two that are
+# distinguishable from them with all common kinds of color blindness (checked by a test).
 COLORS = (
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7C1FD8", "#6E290B",
 )  # fmt: skip
-#: The same on black: hues kept, lightness chosen so that these stay apart as well.
+#: The same on black: equal hues, with distinguishable lightness.
 DARK = (
     "#5BC5FF", "#F18A49", "#35A383", "#E898C5", "#AFE3FF", "#F9CE53", "#AB60E8", "#A37D52",
 )  # fmt: skip
 INK, DARK_INK = "#1F2933", "#F4F6F8"
-#: What was observed: thin, in the color of text.
+#: Actual values: thin, in the color of text.
 ACTUAL = INK
-#: The ensemble: thick and red, which every kind of sight tells from what was observed.
+#: The ensemble: thick and red, distinguishable from actual values with any color vision.
 MIXED, DARK_MIXED = "#E6004C", "#FF648C"
 HIGHLIGHT, DARK_HIGHLIGHT = "#F0E442", "#848218"
 
@@ -40,7 +40,7 @@ DASHES = ("solid", "9px,3px", "2px,3px", "9px,3px,2px,3px", "14px,4px", "5px,2px
 
 @dataclass(frozen=True)
 class Style:
-    """How a model is drawn on a page: colors on white and on black, and its line."""
+    """Style of a model on a page: colors on white and on black, and its line."""
 
     light: str
     dark: str
@@ -49,7 +49,7 @@ class Style:
     opacity: float = 1.0
 
 
-# Nested: each stays visible where they and a model coincide.
+# Nested widths: all remain visible where they coincide with a model.
 _SPECIAL = {
     ENSEMBLE: Style(MIXED, DARK_MIXED, width=4.0),
     PER_SERIES: Style(HIGHLIGHT, DARK_HIGHLIGHT, width=8.0, opacity=0.9),
@@ -57,12 +57,12 @@ _SPECIAL = {
 
 
 def configured(settings: Mapping[str, Any]) -> list[str]:
-    """Return the names of a configuration's models, baselines first; none without a list."""
+    """Return the names of a configuration's models, baselines first; empty without any."""
     return [spec.name for spec in specs(settings)] if "models" in settings else []
 
 
 def places(models: Iterable[str], ranked: Iterable[str] = ()) -> dict[str, int]:
-    """Give every model its place among the colors.
+    """Assign each model its place among the colors.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def places(models: Iterable[str], ranked: Iterable[str] = ()) -> dict[str, int]:
     Returns
     -------
     dict
-        Number per model, from 0; ``ensemble`` and ``per_series`` have none.
+        Number of each model, from 0; ``ensemble`` and ``per_series`` have none.
     """
     order = list(ranked)
     plain = [name for name in dict.fromkeys([*models, *order]) if name not in COMBINED]
@@ -92,20 +92,19 @@ def places_of(run: RunReader) -> dict[str, int]:
 
 
 def is_dashed(place: int) -> bool:
-    """Return whether the line of a place with a separate color is dashed: the later half."""
+    """Return whether the line of a place with a separate color is dashed (the second half)."""
     return place >= len(COLORS) // 2
 
 
 def style(model: str, places: Mapping[str, int], run: int | None = None) -> Style:
-    """Return how a model is drawn on a page.
+    """Return the style of a model on a page.
 
     Parameters
     ----------
     places : dict
         From :func:`places`.
     run : int, optional
-        Number of the run where several are laid over each other: the color is the model, the
-        dashes are the run.
+        Number of the run in a comparison: color stands for the model, dashes for the run.
     """
     if model in _SPECIAL:
         return replace(_SPECIAL[model], dash=DASHES[(run or 0) % len(DASHES)])

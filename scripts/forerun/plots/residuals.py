@@ -1,4 +1,4 @@
-"""Figure of the residuals of one model: bias, spread, and when they are large."""
+"""Figure of the residuals of a model: bias, spread, and their course over time."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def residuals(
     """Draw the residuals (actual minus forecast) of one model over all series and windows.
 
     Four panels: their distribution, by step ahead, over time, and actual against forecast. With
-    several series residuals are in per cent of each series' mean absolute value over the windows,
-    so that large series do not hide the others.
+    several series residuals are in percent of the mean absolute value of each series, so that large
+    series do not hide the others.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def residuals(
     Raises
     ------
     UserError
-        When there are no results of the model.
+        If there are no results of the model.
     """
     frames = by_model(cv)
     if model not in frames:
@@ -98,7 +98,7 @@ def residuals(
 
 
 def _table(frame: pd.DataFrame, model: str) -> tuple[pd.DataFrame, bool]:
-    """Return ``unique_id, ds, step, y, forecast, residual`` and whether in per cent."""
+    """Return ``unique_id, ds, step, y, forecast, residual`` and whether they are in percent."""
     table = with_step(frame[["unique_id", "ds", "cutoff", "y", model]])
     table = table.assign(forecast=values(table, model), y=values(table, "y"))
     table = table.dropna(subset=["y", "forecast"])
@@ -129,7 +129,7 @@ def _subtitle(table: pd.DataFrame, percent: bool) -> str:
 
 
 def _limits(residual: np.ndarray) -> tuple[float, float]:
-    """Return symmetric limits: nearly all values, but not far more than their bulk needs."""
+    """Return symmetric limits for nearly all values, without extreme outliers."""
     sizes = np.abs(residual[np.isfinite(residual)])
     if not len(sizes):
         return -1.0, 1.0
@@ -154,7 +154,7 @@ def _distribution(
     axes: Axes, table: pd.DataFrame, color: str, limits: tuple[float, float], name: str
 ) -> None:
     values = table["residual"].dropna().to_numpy()
-    bins = int(np.clip(np.sqrt(len(values)), 9, 41)) | 1  # odd: zero lies within a bar
+    bins = int(np.clip(np.sqrt(len(values)), 9, 41)) | 1  # odd, so that zero is inside a bar
     share = np.full(len(values), 1 / max(1, len(values)))
     axes.hist(values, bins=np.linspace(*limits, bins + 1).tolist(), weights=share, color=color,
               alpha=0.55, zorder=3, edgecolor="white", linewidth=0.5)  # fmt: skip
@@ -182,7 +182,7 @@ def _fan(axes: Axes, table: pd.DataFrame, by: str, color: str) -> None:
 
 
 def _scatter(axes: Axes, table: pd.DataFrame, model: str, color: str) -> None:
-    """Draw actual against forecast; on logarithmic axes where values span several decades."""
+    """Draw actual values against forecasts, on logarithmic axes if they span several decades."""
     shown = table.sort_values(["unique_id", "cutoff", "ds"], kind="stable")
     if len(shown) > MOST_POINTS:
         shown = shown.iloc[np.linspace(0, len(shown) - 1, MOST_POINTS).round().astype(int)]

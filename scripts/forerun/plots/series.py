@@ -41,7 +41,7 @@ BAND = 0.16
 
 
 def shown_steps(horizon: int, season: int | None) -> int:
-    """Return how much history is shown before a forecast: a few horizons, or two seasons."""
+    """Return the number of steps to show before a forecast: a few horizons, or two seasons."""
     return max(24, 3 * horizon, min(2 * (season or 1), 10 * horizon))
 
 
@@ -56,19 +56,19 @@ def of_series(frames: Frames, models: Sequence[str] | None, unique_id: object) -
 
 
 def fill_palette(palette: Mapping[str, Look] | None, models: Sequence[str]) -> dict[str, Look]:
-    """Return the run's looks for these models; fresh ones where it has none."""
+    """Return the run's styles for these models, or new ones if it has none."""
     fresh = looks(models)
     return fresh if palette is None else {name: palette.get(name, fresh[name]) for name in models}
 
 
 def display_name(model: str, part: pd.DataFrame) -> str:
-    """Return the text of a label; ``per_series`` says which model was chosen for the series."""
+    """Return the text of a label; for ``per_series`` with the model chosen for the series."""
     chosen = chosen_model(part) if model == PER_SERIES else None
     return f"{PER_SERIES} = {chosen}" if chosen else model
 
 
 def chosen_model(part: pd.DataFrame) -> str | None:
-    """Return the model that ``per_series`` took for the series, if the table says so."""
+    """Return the model that ``per_series`` uses for the series, if recorded."""
     chosen = list(part["chosen"].dropna()) if "chosen" in part else []
     return str(chosen[0]) if chosen else None
 
@@ -88,9 +88,9 @@ def draw_forecast(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str
 
 
 def draw_alone(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, look: Look) -> None:
-    """Draw a forecast where no other model's line can stand for it.
+    """Draw a forecast as the only line of a panel.
 
-    Gray models get a color, and ``per_series``, elsewhere a highlighter over another line, a core.
+    Gray models get a color, and ``per_series``, otherwise a highlight behind another line, a core.
     """
     if look.faint:
         draw_forecast(axes, past, part, model, ALONE)
@@ -102,7 +102,7 @@ def draw_alone(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, l
 
 
 def focus_of(parts: Parts, asked: str | None) -> str | None:
-    """Choose the one model whose intervals are shown: bands of several would be mud."""
+    """Return the model whose intervals are shown, as overlapping bands would be illegible."""
     if asked is not None:
         return asked if asked in parts and intervals(parts[asked], asked) else None
     order = sorted(parts, key=lambda model: model != PER_SERIES)
@@ -110,7 +110,7 @@ def focus_of(parts: Parts, asked: str | None) -> str | None:
 
 
 def band_color(model: str, part: pd.DataFrame, palette: Mapping[str, Look]) -> str:
-    """Return the color of a model's intervals; those of ``per_series`` have the chosen model's."""
+    """Return the color of a model's intervals; for ``per_series`` that of the chosen model."""
     look = palette[model]
     if model == PER_SERIES:
         look = palette.get(chosen_model(part) or model, look)
@@ -118,7 +118,7 @@ def band_color(model: str, part: pd.DataFrame, palette: Mapping[str, Look]) -> s
 
 
 def draw_bands(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, color: str) -> None:
-    """Shade a model's intervals, the widest first, opening from the last row of `past`."""
+    """Shade a model's intervals, the widest first, starting at the last row of `past`."""
     last = past.iloc[-1:]
     start = values(last, "y")
     times = part["ds"].to_numpy()
@@ -132,7 +132,7 @@ def draw_bands(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, c
 
 
 def band_keys(levels: Sequence[float], color: str, name: str = "") -> list[Artist]:
-    """Return legend handles for intervals, with the opacity each has in the picture."""
+    """Return legend handles for intervals, with their opacity in the plot."""
     of = f" of {fit_text(name, 2.0, 9)}" if name else ""
     return [
         Patch(facecolor=color, alpha=1 - (1 - BAND) ** (rank + 1),
@@ -154,7 +154,7 @@ def series_limits(
 ) -> tuple[float, float]:
     """Return limits of the value axis for history, forecasts, and intervals of some models.
 
-    Very wide intervals, and models drawn in gray, are cut off sooner than other forecasts are.
+    Very wide intervals and gray models may be cut off.
     """
     core, faint = [values(past, "y")], set(faint)
     main = [values(part, model) for model, part in parts.items() if model not in faint]
@@ -188,7 +188,7 @@ def recent(
 
 
 def about(past: pd.DataFrame, parts: Parts, times: pd.Series) -> list[str]:
-    """Return what a picture shows, in words."""
+    """Return a description of a plot."""
     shown = f"last {plural(len(past), 'observation')} shown" if len(past) else "no history"
     ahead = f"{plural(times.nunique(), 'step')} ahead from {moment(times.min())}"
     return [ahead, plural(len(parts), "model"), shown]
@@ -204,7 +204,7 @@ def shade_future(axes: Axes, past: pd.DataFrame, times: pd.Series) -> None:
 
 
 def moment(value: object) -> str:
-    """Return a time as people write it."""
+    """Return a time for display."""
     if isinstance(value, (pd.Timestamp, np.datetime64)):
         stamp = pd.Timestamp(value)
         return stamp.strftime("%Y-%m-%d" if stamp == stamp.normalize() else "%Y-%m-%d %H:%M")

@@ -1,8 +1,8 @@
-"""One look for every picture of a run: colors, fonts, headings, file formats.
+"""Common style of all plots: colors, fonts, headings, file formats.
 
-Figures are made with matplotlib's object interface under :func:`styled`, which lays Forerun's
-settings over matplotlib's own defaults. A user's ``matplotlibrc``, the ``pyplot`` state and the
-backend therefore play no part, and the same input gives the same bytes.
+Figures use matplotlib's object interface under :func:`styled`, which applies Forerun's settings to
+matplotlib's defaults. A user's ``matplotlibrc``, the ``pyplot`` state and the backend have no
+effect, and equal input gives equal files.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _settings() -> Any:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Lay Forerun's style over matplotlib's defaults; everything is put back afterwards."""
+    """Apply Forerun's style to matplotlib's defaults during the block."""
     with warnings.catch_warnings(), matplotlib.rc_context(_settings()):
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         yield
@@ -101,7 +101,7 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
 
 @dataclass(frozen=True)
 class Look:
-    """How one model is drawn, in every picture alike."""
+    """Style of a model in all plots."""
 
     color: str
     width: float = 1.9
@@ -122,7 +122,7 @@ class Look:
         }
 
 
-# Nested: each stays visible where all three coincide.
+# Nested widths: all remain visible where they coincide.
 _SPECIAL = {
     PER_SERIES: Look(HIGHLIGHT, width=8.0, order=2.6, alpha=0.9),
     ENSEMBLE: Look(MIXED, width=4.0, order=3.6),
@@ -131,22 +131,22 @@ _OTHERS = Look(OTHER, width=0.9, order=2.4, faint=True)
 
 
 def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dict[str, Look]:
-    """Give every model its look.
+    """Return the style of each model.
 
     Parameters
     ----------
     models
-        Names of models, the most important first: their lines lie on top.
+        Names of models, the most important first; their lines are on top.
     places
-        Their places among the colors (:func:`forerun.plots.palette.places`); in the order of
-        `models` if not given. As many as there are colors get one (the later half dashed as
-        well), the rest are gray. ``ensemble`` and ``per_series`` have fixed looks and use
-        up no color: a thick red line and a yellow highlighter.
+        Their places among the colors (:func:`forerun.plots.palette.places`); by default in the
+        order of `models`. The first models get a color (the second half of them with dashes), the
+        rest are gray. ``ensemble`` and ``per_series`` have fixed styles: a thick red line and a
+        yellow highlight.
 
     Returns
     -------
     dict
-        Look per model. Make it once per run and hand it to every plot.
+        Style of each model, to be used for all plots of a run.
     """
     names = list(dict.fromkeys(models))
     found = palette.places(names) if places is None else places
@@ -168,7 +168,7 @@ def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dic
 def save(figure: Figure, folder: str | Path, stem: str) -> list[Path]:
     """Write a figure as ``<stem>.png`` and ``<stem>.svg``, each completely or not at all.
 
-    The files hold no date: the same figure gives the same bytes.
+    The files contain no date: equal figures give equal files.
     """
     written = []
     for kind in ("png", "svg"):

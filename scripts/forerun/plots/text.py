@@ -15,7 +15,7 @@ from matplotlib.ticker import Formatter
 from forerun.base import text
 from forerun.base.text import MINUS
 
-# DejaVu Sans comes with matplotlib; the others only fill in letters it does not have.
+# DejaVu Sans is part of matplotlib; the others are used for letters that it does not have.
 _FALLBACK = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "WenQuanYi Zen Hei",
     "Microsoft YaHei", "Yu Gothic", "Malgun Gothic", "PingFang SC", "Hiragino Sans",
@@ -48,7 +48,7 @@ def text_width(text: str, size: float, weight: str = "normal") -> float:
 def fit_text(line: object, width: float, size: float, weight: str = "normal") -> str:
     """Shorten text in its middle until it is at most `width` inches wide.
 
-    Names of series and models often differ at their ends: both ends are kept.
+    Both ends are kept, as names of series and models often differ there.
     """
     whole = text.clean(line) or " "
     kept = len(whole)

@@ -1,4 +1,4 @@
-"""Ticks of time axes: few, at round times, without overlap."""
+"""Ticks of time axes: few, round and without overlap."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TICK = 0.72
 def time_axis(axes: Axes, times: pd.Series, width: float) -> None:
     """Give the x axis ticks for time stamps or for integers, as many as fit `width` inches.
 
-    The limits of the axis have to be set before.
+    Set the limits of the axis first.
     """
     if pd.api.types.is_datetime64_any_dtype(times):
         locator = _locator(*axes.get_xlim(), most=max(2, int(width / _TICK)))
@@ -45,8 +45,8 @@ def time_axis(axes: Axes, times: pd.Series, width: float) -> None:
 def _locator(start: float, end: float, most: int) -> DateLocator:
     """Return the finest of the round intervals that gives at most so many ticks.
 
-    matplotlib's AutoDateLocator gives up, with a warning, where few ticks are wanted, and puts
-    some of them (29 and 1 March) closer together than the others.
+    matplotlib's AutoDateLocator fails with a warning for few ticks, and places some of them (29 and
+    1 March) closer together than the others.
     """
     previous: DateLocator | None = None
     for days, locator in _candidates():

@@ -1,4 +1,4 @@
-"""Pages about runs: self-contained HTML files that need no network."""
+"""HTML pages about runs: self-contained files that work offline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the page that is asked for, not all of them."""
+    """Import pages lazily."""
     if name not in _MODULES:
         raise AttributeError(f"module 'forerun.report' has no attribute '{name}'")
     from importlib import import_module

@@ -18,7 +18,7 @@ _NAME = "padding:.2em .8em;text-align:left;white-space:nowrap"
 
 
 def card(run: RunReader) -> str:
-    """Return what the run is, and its leaderboard, as HTML without styles of the page around it."""
+    """Return a summary of the run and its leaderboard as HTML with inline styles."""
     config = run.config
     created = text.moment(run.provenance.get("created_at"))
     data = run.provenance.get("data") or {}

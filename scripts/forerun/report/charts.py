@@ -1,8 +1,8 @@
-"""The charts of the pages, as plotly's plain data: drawn and colored by the page's script.
+"""Charts of the pages as plotly data, drawn and colored by the page's script.
 
 A chart is a dict: ``id``; ``variants``, each with a ``label`` and plotly traces as ``data``;
-``layout``; ``height`` in pixels. A trace says with ``m`` which model it is: the script gives it
-that model's color and hides it with that model.
+``layout``; ``height`` in pixels. The key ``m`` of a trace is its model: the script applies the
+model's color and hides the trace together with the model.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ SCALES = {"scaled": "Scaled by each series' seasonal naive error", "mae": "In th
 
 
 def metric_name(metric: str) -> str:
-    """Return a metric as it is written in text."""
+    """Return the display name of a metric."""
     return text.metric(metric)
 
 
 def digits(values: Any, metric: str = "") -> list[float | None]:
-    """Return floats with five significant digits, shares in percent: what a chart can show."""
+    """Return floats with five significant digits, relative errors in percent."""
     values = np.asarray(values, float) * (100 if metric in text.PERCENT else 1)
     return [None if not np.isfinite(v) else float(f"{v:.5g}") for v in values]
 
@@ -49,7 +49,7 @@ def _unit(metric: str) -> str:
 
 
 def by_model(board: pd.DataFrame, metrics: Sequence[str], models: Mapping[str, int]) -> Chart:
-    """Bars of the mean error of each model, one variant per metric."""
+    """Return bars of the mean error of each model, one variant for each metric."""
     variants = []
     for metric in metrics:
         rows = board[board[metric].notna()].sort_values(metric)
@@ -86,7 +86,7 @@ def _lines(
 def by_window(
     tests: Mapping[str, Backtest], names: Sequence[str], models: Mapping[str, int]
 ) -> Chart:
-    """Mean absolute error of each model in each back-test window."""
+    """Return lines of the mean absolute error of each model by window."""
     layout = {
         "xaxis": {"type": "category", "title": {"text": "back-test window"}},
         "yaxis": {"title": {"text": "mean absolute error"}, "rangemode": "tozero"},
@@ -99,7 +99,7 @@ def by_window(
 
 
 def by_step(tests: Mapping[str, Backtest], gap: int, models: Mapping[str, int]) -> Chart:
-    """Mean absolute error of each model at each step of the horizon."""
+    """Return lines of the mean absolute error of each model by step ahead."""
     most = max(len(test.by_step) for test in tests.values())
     layout = {
         "xaxis": {"title": {"text": "steps after the cutoff"}, "tickformat": "d"}
@@ -111,7 +111,7 @@ def by_step(tests: Mapping[str, Backtest], gap: int, models: Mapping[str, int]) 
 
 
 def over_series(metrics: pd.DataFrame, wanted: Sequence[str], models: Mapping[str, int]) -> Chart:
-    """Boxes: how the errors of each model spread over the series. Whiskers: 5 % and 95 %."""
+    """Return boxes of the errors of each model over the series, with whiskers at 5 % and 95 %."""
     columns = [column for column in metrics.columns if column in models]
     variants = []
     for metric in wanted:
@@ -134,7 +134,7 @@ def over_series(metrics: pd.DataFrame, wanted: Sequence[str], models: Mapping[st
 
 
 def lengths(history: pd.DataFrame) -> Chart | None:
-    """Histogram of the lengths of the series; None if all are alike."""
+    """Return a histogram of the lengths of the series; None if all are equal."""
     sizes = history.groupby("unique_id", observed=True).size()
     if sizes.nunique() < 2:
         return None
@@ -150,9 +150,9 @@ def lengths(history: pd.DataFrame) -> Chart | None:
 
 
 def scatter(pairs: Mapping[str, pd.DataFrame], first: str, second: str, number: int) -> Chart:
-    """Error of each series in one run against that in another, one variant per metric.
+    """Return a scatter plot of the errors of each series in two runs, one variant for each metric.
 
-    `pairs` holds for each metric a frame with columns ``first`` and ``second`` by ``unique_id``.
+    `pairs` has a frame for each metric with columns ``first`` and ``second`` by ``unique_id``.
     """
     variants = []
     for metric, frame in pairs.items():

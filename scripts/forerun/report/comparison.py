@@ -1,4 +1,4 @@
-"""``comparison.html``: the comparison of runs."""
+"""``comparison.html``: the page of a comparison of runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
 from forerun.runs.reader import RunReader
 
-#: Most runs on a page, and most models whose forecasts are laid over each other.
+#: Maximum number of runs on a page, of overlaid forecasts, and of series.
 MOST_RUNS, MOST_LINES, MOST_SERIES = 8, 24, 1000
 
 
@@ -28,17 +28,17 @@ def write_comparison(
 ) -> Path:
     """Write a page that compares two or more runs.
 
-    The first run is what the others are compared with in the charts; the table has every pair.
+    The charts compare the other runs with the first one; the table has all pairs.
 
     Parameters
     ----------
     compared : Compared, optional
-        What :func:`forerun.evaluation.comparison.compare` found; it is called if not given.
+        Result of :func:`forerun.evaluation.comparison.compare`, which is called by default.
 
     Raises
     ------
     UserError
-        Fewer than two runs, a run twice, too many, or one that has no results.
+        Fewer than two runs, too many, duplicate runs, or a run without results.
     """
     runs = compared.runs if compared else [RunReader.open(folder) for folder in folders]
     names = [run.run_id for run in runs]
@@ -147,9 +147,9 @@ def _line(run: RunReader, model: str) -> Line:
 
 
 def _looks(runs: list[RunReader], wanted: list[tuple[RunReader, str]]) -> list[dict[str, Any]]:
-    """Return the look of each line: the color says which model, the dashes which run.
+    """Return the style of each line: color stands for the model, dashes for the run.
 
-    Colors are those of the first run; models that only later runs have take what is left.
+    Colors are those of the first run; models that only later runs have get the remaining ones.
     """
     names = dict.fromkeys(model for run in runs for model in palette.places_of(run))
     places = {model: place for place, model in enumerate(names)}
@@ -173,7 +173,7 @@ def _summary(run: RunReader, found: Compared, number: int) -> dict[str, Any]:
 
 
 def _settings(found: Compared) -> list[dict[str, Any]]:
-    """Return the settings that are not the same in all runs."""
+    """Return the settings that differ between runs."""
     return [
         {"key": key, "values": [text.setting(value) for value in values]}
         for key, values in found.settings.items()

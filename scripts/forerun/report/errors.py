@@ -14,14 +14,14 @@ from forerun.plots.frames import intervals, values, with_step
 
 @dataclass
 class Backtest:
-    """Means over all series of one model's absolute errors.
+    """Mean absolute errors of a model over all series.
 
     Attributes
     ----------
     by_window, by_step : DataFrame
         Columns ``mae`` and ``scaled``; the index counts from 1.
     coverage : dict
-        For each level of the intervals (80 for 80 %) the share of values inside.
+        Share of values inside the intervals, by level (80 for 80 %).
     """
 
     by_window: pd.DataFrame
@@ -37,7 +37,7 @@ def backtest(cv: pd.DataFrame, model: str, scale: pd.Series) -> Backtest:
     cv : DataFrame
         ``unique_id, ds, cutoff, y, <model>`` and intervals.
     scale : Series
-        For each ``unique_id`` the in-sample error of the seasonal naive forecast.
+        In-sample error of the seasonal naive forecast by ``unique_id``.
     """
     frame = with_step(cv)
     window = frame.groupby("unique_id", sort=False)["cutoff"].rank("dense").astype(int)
@@ -57,7 +57,7 @@ def backtest(cv: pd.DataFrame, model: str, scale: pd.Series) -> Backtest:
 
 
 def window_names(cv: pd.DataFrame) -> list[str]:
-    """Return a name for each window: its cutoff where all series share it, else its number."""
+    """Return a name for each window: its cutoff if all series share it, otherwise its number."""
     first = cv.groupby("unique_id", sort=False)["cutoff"].nunique().max()
     cutoffs = sorted(cv["cutoff"].unique())
     if len(cutoffs) != first:

@@ -1,4 +1,4 @@
-"""One series of a run as a plotly figure, for notebooks."""
+"""Plotly figure of one series of a run, for notebooks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def series_figure(run: RunReader, unique_id: str, models: Sequence[str]) -> go.Figure:
-    """Return history, back-tests and forecasts of one series; intervals of the first model."""
+    """Return a figure with history, back-tests, forecasts, and the intervals of the first model."""
     import plotly.graph_objects as go
 
     figure, places = go.Figure(), palette.places_of(run)
-    # Thick lines first: thin ones lie on top of them.
+    # Thick lines first, so that thin ones are on top.
     for model in sorted(models, key=lambda name: -palette.style(name, places).width):
         look = palette.style(model, places)
         first = True

@@ -1,7 +1,7 @@
 """Series for the interactive chart, compressed to fit into a page.
 
-Each value becomes a whole number of steps of about a thousandth of its series' range (finer than a
-screen shows), and runs of values become differences: gzip makes little more than a byte of each.
+Values are rounded to integer multiples of about a thousandth of the range of their series (finer
+than a screen) and stored as differences, which gzip compresses to little more than a byte each.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from forerun.plots.frames import intervals
 from forerun.report.page import LARGEST_DATA, data_text
 
 HISTORY, WINDOW, FORECAST = range(3)
-#: Fewest and most observed steps that are kept of a series.
+#: Minimum and maximum number of observed steps of a series.
 FEWEST_STEPS, MOST_STEPS = 60, 3000
-#: About as many numbers fit into a page.
+#: Approximate number of values that fit into a page.
 MOST_NUMBERS = 1_200_000
 
 
 @dataclass
 class Line:
-    """A model as it is drawn: its back-tests and its forecasts, read when they are needed."""
+    """A line of the chart: functions that read the back-tests and forecasts of a model."""
 
     name: str
     column: str
@@ -42,24 +42,24 @@ def pack(
     room: int = LARGEST_DATA,
     extra: dict[str, Any] | None = None,
 ) -> tuple[str, dict[str, int]]:
-    """Return the compressed data of a page, with as many series as there is room for.
+    """Return the compressed data of a page with as many series as fit.
 
     Parameters
     ----------
     history : DataFrame
         ``unique_id, ds, y`` of all series.
     ids : names
-        The series, the most important first: the last ones are left out if there is no room.
+        The series, the most important first; the last ones are omitted if there is no room.
     room : int
-        Bytes that the result may have.
+        Maximum size of the result in bytes.
     extra : dict, optional
-        What else is in the data.
+        Additional data.
 
     Returns
     -------
     tuple of str and dict
-        The data; how many ``series`` ``of`` how many, and at most how many ``steps`` of history are
-        in it (``cut``: fewer than there are).
+        The data, and its extent: number of ``series``, ``of`` all series, maximum number of
+        ``steps`` of history (``cut`` if fewer than available).
     """
     ids = list(ids)
     sizes = history.groupby("unique_id", observed=True).size()
@@ -75,7 +75,7 @@ def pack(
 
 
 def _steps(series: int) -> int:
-    """Return how many observations of each of so many series a page has room for."""
+    """Return the number of observations for each of a number of series that fit into a page."""
     return max(FEWEST_STEPS, min(MOST_STEPS, MOST_NUMBERS // 4 // max(series, 1)))
 
 
@@ -106,7 +106,7 @@ def _pack(
 
 
 def _of(frame: pd.DataFrame, code: dict[str, int]) -> pd.DataFrame:
-    """Return the rows of the series wanted, with their numbers, in order."""
+    """Return the rows of the requested series with their numbers, in order."""
     numbers = frame["unique_id"].astype(object).map(code)
     part = frame.assign(code=numbers)[numbers.notna().to_numpy()].astype({"code": int})
     keys = ["code", "cutoff", "ds"] if "cutoff" in part else ["code", "ds"]
@@ -119,7 +119,7 @@ def _times(columns: Iterable[pd.Series]) -> pd.Index:
 
 
 def _grid(past: pd.DataFrame, series: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each series the size of a step, and the number of steps to its lowest value."""
+    """Return the step size of each series, and its lowest value in steps."""
     groups = past.groupby("code")["y"]
     low = groups.min().reindex(range(series)).fillna(0).to_numpy(dtype=float)
     high = groups.max().reindex(range(series)).fillna(1).to_numpy(dtype=float)
@@ -160,7 +160,7 @@ class _Values:
         place = times.get_indexer(pd.Index(self.frame["ds"]))
         steps = [self.frame[column].to_numpy(dtype=float) / size[code] for column in self.columns]
         values = [_differences(steps[0] - base[code], new)]
-        # Whole numbers of both ends are rounded apart from the middle: an interval stays one.
+        # Both ends are rounded away from the middle, so that intervals never become empty.
         values += [_differences(np.abs(side - steps[0]), new) for side in steps[1:]]
         starts = np.flatnonzero(new)
         for start, end in zip(starts, np.append(starts[1:], len(code)), strict=True):
@@ -171,7 +171,7 @@ class _Values:
 
 
 def _differences(values: np.ndarray, new: np.ndarray) -> list[int | None]:
-    """Return whole differences to the value before, from zero at each start; None for no value."""
+    """Return integer differences to the previous value, from zero at each start, or None."""
     finite = np.isfinite(values)
     whole = (
         np.where(finite, np.round(np.where(finite, values, 0)), 0)
@@ -179,7 +179,7 @@ def _differences(values: np.ndarray, new: np.ndarray) -> list[int | None]:
         .astype(np.int64)
     )
     if not finite.all():
-        # What is missing repeats the value before, so that the next difference counts from there.
+        # Missing values repeat the previous value, to which the next difference refers.
         last = np.maximum.accumulate(np.where(finite | new, np.arange(len(whole)), 0))
         whole = whole[last]
     before = np.where(new, 0, np.append(0, whole[:-1]))

@@ -1,7 +1,7 @@
-"""Templates and what is put into every page: style, script, the plotting library, its data.
+"""Rendering of pages: templates, style, script, plotting library and data.
 
-Library and data are compressed inside the page (plotly takes 2 MB instead of 5); the browser
-unpacks them itself. Tables and text are plain HTML and need no script.
+Library and data are compressed inside the page (plotly takes 2 MB instead of 5) and unpacked by the
+browser. Tables and text are plain HTML and need no script.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from forerun.config.names import REFERENCE
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-#: The largest page that is made, and what of it is left for data beside library, text and tables.
+#: Maximum size of a page, and of its data, without library, text and tables.
 LARGEST_PAGE = 5_000_000
 LARGEST_DATA = 2_500_000
 
@@ -54,7 +54,7 @@ def _asset(name: str) -> Markup:
 
 
 def compressed(content: bytes) -> str:
-    """Return bytes as base64 of their gzip, the same for the same content."""
+    """Return bytes compressed with gzip in base64; equal content gives equal output."""
     return base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode("ascii")
 
 
@@ -81,7 +81,7 @@ def _finite(value: Any) -> Any:
 
 
 def write_page(path: str | Path, template: str, charts: bool = True, **context: Any) -> None:
-    """Fill a template and write the page; `data` of the context may be compressed already."""
+    """Render a template and write the page; `data` in the context may already be compressed."""
     data = context.pop("data", {})
     page = (
         _environment()

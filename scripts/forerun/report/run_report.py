@@ -25,7 +25,7 @@ from forerun.runs.outcome import UNFINISHED
 from forerun.runs.reader import RunReader
 from forerun.runs.state import is_sealed
 
-#: Series in the tables of best and worst ones, and most in the picker before room is measured.
+#: Number of best and worst series in tables, and maximum number of series in the picker.
 EXTREMES, MOST_SERIES = 10, 2000
 _ABOUT_COMBINED = {
     PER_SERIES: " (for each series the model that was best on it)",
@@ -34,9 +34,9 @@ _ABOUT_COMBINED = {
 
 
 def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
-    """Write the page of a run and return its path (``report.html`` in the run if not given).
+    """Write the page of a run and return its path (by default ``report.html`` in the run).
 
-    A page holds at most 5 MB: of many series it shows a sample, and says so.
+    Pages have at most 5 MB; of many series they show a sample, with a note.
     """
     run = RunReader(folder)
     path = run.paths.report if path is None else Path(path)
@@ -123,20 +123,20 @@ def _data(
 
 
 def _sample(history: pd.DataFrame, extremes: dict[str, Any] | None) -> list[str]:
-    """Return the series for the picker: best and worst ones first, then evenly spread ones."""
+    """Return the series for the picker: best and worst first, then an even sample."""
     every = [str(name) for name in history["unique_id"].unique()]
     if not extremes:
         first = []
     else:
         first = [row["unique_id"] for row in [*extremes["best"], *extremes["worst"]]]
     stride = max(1, len(every) // MOST_SERIES)
-    # Later strides fill the gaps of earlier ones: any beginning of the list is spread evenly.
+    # Later strides fill the gaps of earlier ones.
     spread = [every[i] for i in _spread(len(every), stride)]
     return list(dict.fromkeys([*first, *spread]))[:MOST_SERIES]
 
 
 def _spread(count: int, stride: int) -> list[int]:
-    """Return indices in an order in which every beginning is spread over all of them."""
+    """Return indices in an order of which every prefix is an even sample."""
     order, step = [0], 1
     while step < count:
         step *= 2

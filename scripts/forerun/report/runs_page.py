@@ -13,7 +13,7 @@ from forerun.report.page import write_page
 from forerun.runs.json_files import read_provenance
 from forerun.runs.listing import Row, scan
 
-#: Size of the drawing area of a line of errors, and most lines shown.
+#: Size of the chart of errors, and maximum number of lines.
 WIDTH, HEIGHT, MARGIN, MOST_TRENDS = 600.0, 60.0, 6.0, 12
 
 
@@ -50,9 +50,9 @@ def _row(row: Row, start: str) -> dict[str, Any]:
 
 
 def trends(runs: str | Path, rows: list[Row]) -> list[dict[str, Any]]:
-    """Return how the best error went over time, for runs that can be compared.
+    """Return the best error over time, for groups of comparable runs.
 
-    Those are runs of the same data, horizon and metric; the group with the newest run comes first.
+    Comparable runs have the same data, horizon and metric; the group with the newest run is first.
     """
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in reversed(rows):
