@@ -1,4 +1,4 @@
-"""A real browser for tests: Chromium, without a window and without a network."""
+"""A real browser for tests: headless Chromium without a network."""
 
 from __future__ import annotations
 

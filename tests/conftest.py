@@ -1,4 +1,4 @@
-"""What tests share: training costs seconds, so one trained run serves all that only read it."""
+"""Shared fixtures: one trained run serves all tests that only read it."""
 
 from __future__ import annotations
 

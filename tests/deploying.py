@@ -1,4 +1,4 @@
-"""Data of a deployment that grow from call to call."""
+"""Data of a deployment that grow with each call."""
 
 from __future__ import annotations
 

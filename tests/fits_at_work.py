@@ -1,4 +1,4 @@
-"""A run at work, as its jobs would leave it at some moment: for tests of what shows progress."""
+"""A run in progress as written by its jobs, for tests of the progress display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that has imported Snakemake and Forerun, and forks one call after the other.
+"""A process that has imported Snakemake and Forerun, and forks for each call.
 
 Starting Snakemake costs seconds, nearly all of them for its imports. A forked call is the command
 line of a program in a separate process, with its folder, environment and output.

@@ -1,4 +1,4 @@
-"""Forecast with a saved model in a process that has never seen the fitted one."""
+"""Forecast with a saved model in a new process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kill runs that are being made, at random moments, and look whether anything was lost.
+"""Kill runs in progress at random moments, and check that nothing was lost.
 
 Used by ``test_resume.py`` and, for hours if wanted, by ``benchmarks/soak.py``.
 """

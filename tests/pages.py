@@ -1,4 +1,4 @@
-"""Reading the pages that Forerun writes, without a browser."""
+"""Parsing of pages without a browser."""
 
 from __future__ import annotations
 

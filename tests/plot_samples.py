@@ -1,4 +1,4 @@
-"""Small tables in the shapes of a run's files, made by arithmetic, to be drawn."""
+"""Small synthetic tables in the format of a run's files, for plots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the real `snakemake` command as a user does, in a folder of the test's own."""
+"""Run the real `snakemake` command in a folder of the test."""
 
 from __future__ import annotations
 

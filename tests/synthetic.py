@@ -1,4 +1,4 @@
-"""Run folders as the workflow leaves them, made in a second without training anything.
+"""Synthetic run folders, created within a second without training.
 
 For tests of what reads runs: tables, pages, plots, commands. The numbers are seeded noise around a
 known signal; metrics and leaderboard are computed by the library from them.

@@ -1,4 +1,4 @@
-"""What users get wrong: exit code 2, one clear message, no traceback, nothing written or lost."""
+"""User errors: exit code 2, one clear message, no traceback, nothing written or lost."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_names_in_latin_1(home: Path) -> None:
     assert set(load(resolve(settings | {"data_file": "t.csv"})).frame["unique_id"]) == {"Köln"}
 
 
-def test_a_constant_series_is_no_mistake(home: Path) -> None:
+def test_a_constant_series_is_accepted(home: Path) -> None:
     from forerun.config.settings import resolve
 
     (home / "t.csv").write_bytes(table([f"a,{day},7" for day in DAYS]))
@@ -267,7 +267,7 @@ def test_damaged_runs(home: Path, capsys: pytest.CaptureFixture[str], case: str)
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 @given(st.integers(0, 2**32))
-def test_any_damage_is_told_without_a_traceback(
+def test_any_damage_is_reported_without_a_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
 ) -> None:
     """Bytes are changed, cut out or doubled in one file; what reads it says so or does not mind."""
@@ -450,7 +450,7 @@ def test_a_loop_of_links_among_the_runs(home: Path, capsys: pytest.CaptureFixtur
     ],
     ids=["model gone", "configuration cut"],
 )
-def test_a_damaged_run_is_told_by_the_workflow(
+def test_the_workflow_reports_a_damaged_run(
     tmp_path: Path, damage: Callable[[Path], None], said: str
 ) -> None:
     run = make_run(tmp_path / "runs", "exp1", models=1, series=2, horizon=4)
@@ -465,7 +465,7 @@ def test_a_damaged_run_is_told_by_the_workflow(
 
 
 @pytest.mark.slow
-def test_a_damaged_model_is_told_by_the_workflow(tmp_path: Path) -> None:
+def test_the_workflow_reports_a_damaged_model(tmp_path: Path) -> None:
     """The job that would forecast with it refuses."""
     run = make_run(tmp_path / "runs", "exp1", models=1, series=2, horizon=4)
     truncate("models/NHITS/model.json")(run)
@@ -478,7 +478,7 @@ def test_a_damaged_model_is_told_by_the_workflow(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_contradictions_are_refused_wherever_they_stand(trained_run: Path, tmp_path: Path) -> None:
+def test_contradictions_in_any_layer_are_refused(trained_run: Path, tmp_path: Path) -> None:
     """Each differing key with both values; config/config.yaml contradicts nothing."""
     home = tmp_path
     shutil.copytree(trained_run, home / "runs" / "trained")

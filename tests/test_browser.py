@@ -245,7 +245,7 @@ def test_names_are_shown_as_they_are(show: Any) -> None:
     assert page.locator("main b").count() == 0
 
 
-def test_comparison_chooses_a_metric_and_lays_forecasts_over_each_other(show: Any) -> None:
+def test_comparison_selects_a_metric_and_overlays_forecasts(show: Any) -> None:
     page = show("comparison")
     shown = page.locator("#difference-table tbody tr:visible")
     assert set(shown.locator("td:nth-child(3)").all_inner_texts()) == {"MAE"}
@@ -285,7 +285,7 @@ def test_runs_page_filters_and_sorts(show: Any) -> None:
     assert errors == sorted(errors)
 
 
-def test_monitor_shows_forecasts_of_several_origins_against_what_came(show: Any) -> None:
+def test_monitor_shows_forecasts_of_several_origins_and_actual_values(show: Any) -> None:
     page = show("monitor")
     drawn = traces(page, "[data-explorer]")
     own = next(t for t in drawn if (t["name"] or "").endswith(" of b"))

@@ -1,4 +1,4 @@
-"""The commands that need no training, on run folders made for the purpose."""
+"""Commands that need no training, on synthetic run folders."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def test_list_runs_elsewhere(home: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert "exp1" in out
 
 
-def test_a_reader_that_has_had_enough(home: Path) -> None:
+def test_a_closed_pipe(home: Path) -> None:
     make_run(home / "runs", "x" * 60, models=1, series=1)
     command = f"{sys.executable} -m forerun.cli list-runs --json | head -1"
     done = subprocess.run(
@@ -219,7 +219,7 @@ def test_ten_thousand_runs(home: Path) -> None:
     "value",
     [None, True, 5, 0.25, "text", "007", "1e5", "true", "a b", "it's; $(x) `y`", "ä", "{a: b}"],
 )
-def test_snakemake_reads_back_what_is_told(value: object) -> None:
+def test_snakemake_parses_encoded_values_back(value: object) -> None:
     from snakemake.cli import parse_config
 
     assert parse_config([f"key={encode(value)}"]) == {"key": value}
@@ -233,9 +233,7 @@ def test_snakemake_reads_back_lists(value: list[str]) -> None:
     assert (read.split(",") if isinstance(read, str) else read) == value
 
 
-def test_a_run_somebody_works_on_is_respected(
-    home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_in_use_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import socket
 
     import psutil
@@ -312,7 +310,7 @@ def test_a_run_is_respected_from_its_first_second(
     assert not list(home.rglob("command.lock"))
 
 
-def test_commands_sweep_what_killed_ones_left(
+def test_commands_sweep_leftovers_of_killed_ones(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments in (["delete", "nothing"], ["rename", "nothing", "x"], ["import", "nothing"]):
@@ -444,7 +442,7 @@ def test_compare(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (home / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_compare_does_not_rank_what_is_not_comparable(
+def test_compare_does_not_rank_incomparable_runs(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_run("runs", "far", models=2, series=3, horizon=12, levels=[80, 95])
@@ -489,7 +487,7 @@ def test_show(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, "show", "part")[0] == 2
 
 
-def test_show_says_what_is_finished(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_completed_fits(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Defaults stand beside the settings; a model is ok when all of its fits are."""
     run = make_run("runs", "half", models=2, series=2, sealed=False)
     for name in ("leaderboard.csv", "metrics.csv", "status", "parts/NHITS/fold_0.json"):
@@ -712,7 +710,7 @@ def test_init_overwrites_nothing(
     assert contents(home) == before
 
 
-def test_init_keeps_a_gitignore_and_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_keeps_an_existing_gitignore(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / ".gitignore").write_text("mine")
     (home / "profiles").mkdir()  # an empty folder is in nobody's way
     code, out, _ = call(capsys, "init")

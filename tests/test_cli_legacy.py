@@ -1,4 +1,4 @@
-"""Models that NeuralForecast saved without runs: used where they lie, and after migrating."""
+"""Models of the unversioned structure: used in place, and after migration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that start Snakemake, as a user types them: one small run, made once."""
+"""Commands that start Snakemake, on one small run."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 TRAIN = ["train", "--run-id", "small", "-c", "small.yaml", "-d", "table.csv"]
 
 
-def test_train_says_what_it_does(home: Path) -> None:
+def test_train_prints_progress_and_results(home: Path) -> None:
     lines = (home / "output.txt").read_text().splitlines()
     assert lines[0] == "run small"
     assert lines[1] == "note: freq was inferred from the data: D"
@@ -85,7 +85,7 @@ def test_the_same_command_again_changes_nothing(home: Path) -> None:
     assert forerun(home, "verify", "small").returncode == 0
 
 
-def test_contradictions_are_refused_whatever_way_they_come(home: Path) -> None:
+def test_contradictions_from_any_source_are_refused(home: Path) -> None:
     before = contents(home / "runs")
     for more in (["--horizon", "5"], ["--set", "horizon=5"], ["--", "--config", "horizon=5"]):
         done = forerun(home, "train", "--run-id", "small", *more)
@@ -116,7 +116,7 @@ def planned(home: Path, *more: str) -> list[str]:
     return [*filter(None, re.split(r"\s{2,}", row.strip())), time]
 
 
-def test_dry_run_tells_what_is_used_again_and_how_long_the_rest_takes(home: Path) -> None:
+def test_dry_run_prints_reused_fits_and_estimated_times(home: Path) -> None:
     again = "new run; equal fits exist in small"
     assert planned(home) == ["SeasonalNaive", "reuse", "reuse", again, ""]
     anew = ["SeasonalNaive", "train", "train", "new run"]
@@ -279,7 +279,7 @@ def working_in(folder: Path) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_everything_and_the_run_can_go_on(
+def test_ctrl_c_ends_everything_and_the_run_can_be_resumed(
     home: Path, tmp_path: Path, number: int
 ) -> None:
     write_table(tmp_path / "table.csv", series=2, length=40)

@@ -1,4 +1,4 @@
-"""What does not depend on the machine is counted, and a rise fails: see benchmarks/counts.py."""
+"""Machine-independent counts must not increase: see benchmarks/counts.py."""
 
 from __future__ import annotations
 
@@ -46,13 +46,15 @@ def test_nothing_does_more_than_before() -> None:
         ("--help", "modules", 100, True),
     ],
 )
-def test_a_rise_is_told(counts: ModuleType, name: str, count: str, change: int, told: bool) -> None:
+def test_a_rise_is_named(
+    counts: ModuleType, name: str, count: str, change: int, told: bool
+) -> None:
     found = json.loads(json.dumps(KNOWN))
     found[name][count] += change
     lines = counts.rises(KNOWN, found)
     assert [line.split(":")[0].strip() for line in lines] == ([name] if told else [])
 
 
-def test_what_is_counted_on_one_side_only_is_told(counts: ModuleType) -> None:
+def test_counts_on_one_side_only_are_reported(counts: ModuleType) -> None:
     fewer = {name: KNOWN[name] for name in list(KNOWN)[1:]}
     assert len(counts.rises(fewer, KNOWN)) == len(counts.rises(KNOWN, fewer)) == 2

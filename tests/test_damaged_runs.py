@@ -1,4 +1,4 @@
-"""One damaged run never breaks a command for the others: it is named, and the command goes on."""
+"""A damaged run does not break commands for other runs: it is named, and the command continues."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_the_table_names_a_pipe(home: Path, file: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "deep", "utf-16"])
-def test_show_says_why_it_has_no_provenance(
+def test_show_reports_a_damaged_provenance(
     home: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     damage(home, "provenance.json", kind)
@@ -168,7 +168,7 @@ def test_compare_names_a_pipe(home: Path, file: str, capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("kind", ["a pipe", "deep", "aliases", "utf-16", "not finite", "a list"])
 @pytest.mark.parametrize("file", ["config.yaml", "leaderboard.csv", "metrics.csv"])
-def test_what_needs_a_damaged_file_says_so_in_a_line(
+def test_commands_report_a_damaged_file_in_one_line(
     home: Path, kind: str, file: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     damage(home, file, kind)
@@ -233,7 +233,7 @@ def test_a_configuration_that_we_would_not_write_is_refused(home: Path, line: st
     "place", ["models/NHITS/extra", "parts/NHITS/fold_9.json", "data.parquet", "cv_results_X.csv"]
 )
 @pytest.mark.parametrize("kind", ["a pipe", "a device", "a loop", "a link out"])
-def test_a_run_with_what_is_no_file_is_not_worked_on(home: Path, place: str, kind: str) -> None:
+def test_a_run_with_irregular_files_is_refused(home: Path, place: str, kind: str) -> None:
     damage(home, place, kind)
     with pytest.raises(UserError, match="is damaged"):
         refuse_if_damaged(home / "runs" / "bad")

@@ -1,4 +1,4 @@
-"""Every command in README and docs runs as it is written, in a fresh clone, in order.
+"""All commands in README and docs run as written, in a fresh clone, in order.
 
 Light commands are really run, on a run of statistical models. What trains is run as a dry-run: the
 command line, the configuration and the data are checked, nothing is fitted. Blocks that need more

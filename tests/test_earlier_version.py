@@ -1,4 +1,4 @@
-"""Runs made by version 0.1 are listed, verified, read, forecast with and resumed as before."""
+"""Runs of version 0.1 are listed, verified, read, used to forecast, and resumed."""
 
 from __future__ import annotations
 

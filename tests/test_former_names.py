@@ -1,4 +1,4 @@
-"""Runs in which the forecasts of each series' own best model are still called ``best``."""
+"""Runs in which ``per_series`` is still called ``best``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run on a machine with one GPU, as far as that can be seen: `nvidia-smi` is pretended.
+"""A run on a machine with one GPU, with a fake `nvidia-smi`.
 
 With `accelerator: auto` networks train on the CPU where torch finds no GPU, bound to the one that
 they were given all the same.

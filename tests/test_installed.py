@@ -1,4 +1,4 @@
-"""Forerun installed from a wheel, in an environment and a folder that know nothing of the clone."""
+"""Forerun installed from a wheel, in an environment and a folder independent of the clone."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def assert_without_the_clone(home: Path) -> None:
     assert guilty == set()
 
 
-def test_the_wheel_holds_what_the_workflow_needs(installed: Environment) -> None:
+def test_the_wheel_contains_all_files_of_the_workflow(installed: Environment) -> None:
     with zipfile.ZipFile(installed.wheel) as archive:
         names = set(archive.namelist())
     wanted = {
@@ -147,7 +147,7 @@ def test_the_commands_work_in_an_empty_folder(installed: Environment, tmp_path: 
     assert_without_the_clone(tmp_path)
 
 
-def test_a_project_is_begun_with_init(installed: Environment, tmp_path: Path) -> None:
+def test_init_creates_a_project(installed: Environment, tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine\n")
     said = installed.run(tmp_path, "forerun", "init").stdout
     assert "left alone" in said

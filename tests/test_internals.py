@@ -1,4 +1,4 @@
-"""What workflow/rules/internals.smk asks of Snakemake, tried with the installed Snakemake."""
+"""All uses of Snakemake's internals in internals.smk, with the installed Snakemake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plain English with American spelling: words of a private dialect do not come back.
+"""Plain English with American spelling, by a list of banned words.
 
 The sweep covers code, comments, messages and documentation; :data:`ALLOWED` lists the exceptions.
 """

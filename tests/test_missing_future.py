@@ -1,4 +1,4 @@
-"""Whole runs whose models lack future values: refused, or back-tested and named."""
+"""Runs whose models lack future values: refused, or back-tested and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forecasts of new data: combined as the run's own are, named truly, and never replaced."""
+"""Forecasts of new data: combined like the run's own, correctly named, and never replaced."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_combinations_forecast_new_data_with_the_frozen_weights(folder: Path) ->
     assert "per_series" in run.predict(run.history, models=["best"])  # its former name
 
 
-def test_a_series_that_the_run_never_saw_gets_what_is_best_overall(folder: Path) -> None:
+def test_new_series_get_the_model_that_is_best_overall(folder: Path) -> None:
     run = open_run(folder)
     new = run.history.assign(unique_id=run.history["unique_id"].replace("series_2", "shop"))
     with pytest.warns(UserWarning, match=r"^1 series not in run 'sealed' \('shop'\): "):
@@ -112,7 +112,7 @@ def test_two_at_once_both_keep_their_forecasts(tmp_path: Path) -> None:
     assert found == ["x", *(f"x_{number}" for number in range(2, 9))]
 
 
-def test_a_second_comparison_has_a_name_of_its_own(
+def test_a_second_comparison_gets_another_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

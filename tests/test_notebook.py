@@ -1,4 +1,4 @@
-"""The example notebook runs from its first cell to its last on a real run."""
+"""The example notebook runs completely on a real run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The versions agree everywhere, and make's environment is made once, finished or rebuilt."""
+"""Versions are consistent, and the environment of make is created once, completed or rebuilt."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class TestVersions:
         assert wanted.pop("python") == "3.11"
         assert wanted == pins(project()["project"]["dependencies"])
 
-    def test_the_rules_environment_is_what_the_scripts_need(self):
+    def test_the_environment_of_the_rules_has_the_packages_of_the_scripts(self):
         wanted = conda_pins("workflow/envs/forerun.yaml")
         assert wanted.pop("python") == "3.11"
         parts = project()["project"]
@@ -359,14 +359,14 @@ class TestEnvironment:
         assert "another folder" in self.make(moved).stderr
         assert self.calls(moved) == ["venv", "install ."]
 
-    def test_an_environment_whose_python_is_gone_is_rebuilt(self, folder):
+    def test_an_environment_without_its_python_is_rebuilt(self, folder):
         self.make(folder)
         (folder / ".venv/bin/python").unlink()
         self.calls(folder)
         assert "no working Python" in self.make(folder).stderr
         assert self.calls(folder) == ["venv", "install ."]
 
-    def test_somebody_elses_environment_is_completed(self, folder):
+    def test_an_environment_of_another_origin_is_completed(self, folder):
         subprocess.run(["./fake", "-m", "venv", ".venv"], cwd=folder, check=True)
         self.calls(folder)
         self.make(folder)
@@ -396,13 +396,13 @@ class TestEnvironment:
         assert "space in its path" in done.stderr
         assert not (moved / ".venv").exists()
 
-    def test_without_a_python_the_message_says_what_to_do(self, folder):
+    def test_without_a_python_the_message_gives_advice(self, folder):
         done = self.make(folder, PYTHON="/nowhere/python3")
         assert done.returncode != 0
         assert "no Python 3.11 or newer found as '/nowhere/python3'" in done.stderr
         assert not (folder / ".venv").exists()
 
-    def test_make_alone_shows_what_there_is(self, folder):
+    def test_make_alone_lists_the_targets(self, folder):
         shown = self.make(folder, "help").stdout
         assert shown.startswith("make demo")
         assert "make test" in shown

@@ -1,4 +1,4 @@
-"""Runs in which models fail: the others go on, and everything says what happened."""
+"""Runs with failed models: the others continue, and the failures are reported everywhere."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def call_again(home: Path, *arguments: str, forget: bool = False) -> int:
     return train(home, *arguments).wait()  # type: ignore[attr-defined, no-any-return]
 
 
-def test_a_run_with_failures_is_not_sealed_unasked(
+def test_a_run_with_failures_is_not_sealed_by_default(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Not even when SEALED is the target; a run whose models all failed is never sealed."""

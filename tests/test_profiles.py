@@ -1,4 +1,4 @@
-"""The profiles say what Snakemake understands, each key with a comment; the image can be built."""
+"""Profiles are valid, each key has a comment, and the image can be built."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_profiles_are_there() -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_key_has_a_comment_and_the_top_says_how_to_call_it(profile: str) -> None:
+def test_every_key_has_a_comment_and_the_top_shows_the_command(profile: str) -> None:
     lines = text(profile).splitlines()
     assert any(line.startswith("#   snakemake") for line in lines[:6])
     for before, line in pairwise(lines):
@@ -81,7 +81,7 @@ def test_rules_that_a_profile_names_exist(profile: str) -> None:
     assert named <= RULES
 
 
-def test_the_image_takes_what_is_there() -> None:
+def test_the_image_copies_existing_files() -> None:
     """`make check` lints the Dockerfile; what it says of this project is compared here."""
     text = (PROJECT / "Dockerfile").read_text().replace("\\\n", " ")
     told = [line.split(maxsplit=1) for line in text.splitlines() if re.match("[A-Z]+ ", line)]

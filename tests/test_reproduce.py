@@ -1,4 +1,4 @@
-"""A run made again from its own configuration and data, and compared."""
+"""Reproduction of a run from its configuration and data, and comparison."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_same_machine_gives_the_same_run(
     assert contents(run_copy) == before
 
 
-def test_what_differs_is_named_with_its_size(run_copy: Path, tmp_path: Path) -> None:
+def test_differences_are_reported_with_their_size(run_copy: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     shutil.copytree(run_copy, again)
     metrics = pd.read_csv(again / "metrics.csv")

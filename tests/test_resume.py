@@ -1,4 +1,4 @@
-"""Runs that are killed at any moment are finished by the same command; nothing is lost."""
+"""Runs killed at any moment are completed by the same command; nothing is lost."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _freeze_and_die(settings: dict, table: Path, to: dict[str, str], replaced: i
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def test_what_was_half_written_is_not_sealed(run_copy: Path) -> None:
+def test_temporary_files_are_not_sealed(run_copy: Path) -> None:
     (run_copy / "SEALED").unlink()
     left = run_copy / "models" / ".tmp-0123456789ab-NHITS"
     left.mkdir()
@@ -191,7 +191,7 @@ def test_a_call_that_is_refused_leaves_the_other_ones_folder(tmp_path: Path) -> 
     assert not folder.exists()  # nothing was ever begun
 
 
-def test_the_lock_holds_as_long_as_what_inherited_it(tmp_path: Path) -> None:
+def test_the_lock_is_held_until_all_inheriting_processes_end(tmp_path: Path) -> None:
     """The command is killed, the Snakemake it started lives on: nobody else may begin."""
     import subprocess
     import sys
@@ -212,7 +212,7 @@ def test_the_lock_holds_as_long_as_what_inherited_it(tmp_path: Path) -> None:
         pass
 
 
-def test_a_session_of_another_machine_is_believed(tmp_path: Path) -> None:
+def test_a_session_of_another_machine_counts_as_alive(tmp_path: Path) -> None:
     session.begin(tmp_path)
     path = tmp_path / "logs" / "session.json"
     files.write_json(path, read_json(path) | {"host": "elsewhere"})

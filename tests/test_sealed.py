@@ -1,4 +1,4 @@
-"""A sealed run is read-only history: nothing that a user does changes a frozen file."""
+"""Nothing changes the frozen files of a sealed run."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_seal_names_every_frozen_file(trained_run: Path) -> None:
     assert verify(trained_run) == {"missing": [], "changed": [], "extra": []}
 
 
-def test_what_is_made_from_a_run_is_recorded(run_copy: Path) -> None:
+def test_derived_files_are_recorded(run_copy: Path) -> None:
     for what, checked in verify_derived(run_copy).items():
         assert not checked.wrong
         assert not checked.unrecorded
@@ -157,7 +157,7 @@ def test_predictions_and_plots_come_out_the_same_elsewhere(home: Path, trained_r
     assert not any(checked.wrong for checked in verify_derived(run).values())
 
 
-def test_verify_names_what_is_wrong(run_copy: Path) -> None:
+def test_verify_names_each_difference(run_copy: Path) -> None:
     model = next((run_copy / "models" / "NHITS").glob("*.safetensors"))
     content = bytearray(model.read_bytes())
     content[-1] ^= 1

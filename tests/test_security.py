@@ -1,4 +1,4 @@
-"""Nothing that a user or a file says is executed, and nothing is open to others."""
+"""No input is executed, and nothing is accessible to other users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large runs are predicted in shards: the same forecasts as in one job."""
+"""Large runs are predicted in shards, with the same forecasts as in one job."""
 
 from __future__ import annotations
 

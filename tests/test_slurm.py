@@ -1,4 +1,4 @@
-"""Whole runs through a real Slurm on this machine, and everything that goes wrong in one.
+"""Whole runs on a real Slurm on this machine, and failures in it.
 
 Most of the time is waiting, so all cases run at the same time, each with its own run and folder.
 """

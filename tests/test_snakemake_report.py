@@ -1,4 +1,4 @@
-"""``snakemake --report`` of a finished run: what is in it, and that it opens without a network."""
+"""``snakemake --report`` of a complete run: its content, and that it works offline."""
 
 from __future__ import annotations
 

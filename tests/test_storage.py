@@ -139,7 +139,7 @@ def write(text: str):  # type: ignore[no-untyped-def]
     return lambda path: Path(path).write_text(text)
 
 
-def test_the_picture_of_stored_runs(tmp_path: Path) -> None:
+def test_the_snapshot_of_stored_runs(tmp_path: Path) -> None:
     at = datetime.fromisoformat("2026-01-02T03:04:05+00:00")
     objects = [
         snapshot.Stored("a/config.yaml", at, write("horizon: 4")),

@@ -21,7 +21,7 @@ def configured(folder: Path, **more: object) -> Path:
     return path
 
 
-def test_each_window_is_a_fit_of_its_own(table: Path, tmp_path: Path) -> None:
+def test_each_window_is_a_separate_fit(table: Path, tmp_path: Path) -> None:
     """Three windows of 4 steps, 3 apart, each beginning 2 steps after its cutoff."""
     asked = configured(
         tmp_path, models=["DLinear"], refit=True, gap=1, step_size=3, n_windows=3, levels=[80]
@@ -56,7 +56,7 @@ def test_each_window_is_a_fit_of_its_own(table: Path, tmp_path: Path) -> None:
     assert abs(scores["mae"] - board.loc["DLinear", "mae"]) < 1e-9
 
 
-def test_time_limit_skips_and_the_next_call_goes_on(table: Path, tmp_path: Path) -> None:
+def test_time_limit_skips_and_the_next_call_resumes(table: Path, tmp_path: Path) -> None:
     asked = configured(tmp_path, models=[], baselines=["SeasonalNaive"])
     options = ["--config", "run_id=r", f"data_file={table}"]
     first = snakemake(
@@ -83,7 +83,7 @@ def test_time_limit_skips_and_the_next_call_goes_on(table: Path, tmp_path: Path)
         (None, 60, "skipped", "not started: the time_limit of 60 s"),
     ],
 )
-def test_what_ends_a_fit_first(
+def test_the_earlier_limit_of_a_fit(
     max_time: float | None,
     time_limit: float | None,
     status: str | None,

@@ -31,7 +31,7 @@ def quick(folder: Path, table: Path, *arguments: str, **options: object):  # typ
 # -- Targets --------------------------------------------------------------------------------------
 
 
-def test_a_run_holds_what_the_contract_names(trained_run: Path) -> None:
+def test_a_run_contains_the_files_of_the_contract(trained_run: Path) -> None:
     there = set(files(trained_run))
     for name in ("config.yaml", "provenance.json", "data.parquet", "metrics.csv", "SEALED"):
         assert name in there
@@ -105,7 +105,7 @@ def test_experiments_give_two_runs_their_own_settings(tmp_path: Path, table: Pat
     assert (a["max_steps"], b["max_steps"]) == (12, 12)  # an option wins over the experiment
 
 
-def test_snakemake_takes_text_as_typed_and_says_what_gives_way(tmp_path: Path, table: Path) -> None:
+def test_snakemake_keeps_strings_as_typed(tmp_path: Path, table: Path) -> None:
     """Snakemake itself reads 2024_11 as 202411."""
     experiments = tmp_path / "config" / "experiments"
     experiments.mkdir(parents=True)
@@ -311,7 +311,7 @@ def test_the_same_answer_twice_to_the_byte(trained_run: Path, tmp_path: Path) ->
             assert again[name] == content, name
 
 
-def test_log_file_gets_what_the_run_logs(tmp_path: Path, table: Path) -> None:
+def test_log_file_contains_the_log_of_the_run(tmp_path: Path, table: Path) -> None:
     log = tmp_path / "everything.log"
     done = quick(tmp_path, table, "runs/l/predictions", "--config", f"log_file={log}")
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""A run as an object: its tables, what it forecasts, how it looks in a notebook."""
+"""A run as an object: tables, forecasts, and its display in a notebook."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_folder_that_is_no_run_is_refused(folder: Path) -> None:
         open_run(folder.parent)
 
 
-def test_an_unfinished_run_says_what_is_missing(tmp_path: Path) -> None:
+def test_an_unfinished_run_reports_missing_files(tmp_path: Path) -> None:
     folder = make_run(tmp_path, series=1, sealed=False)
     (folder / "leaderboard.csv").unlink()
     run = open_run(folder)
@@ -104,7 +104,7 @@ def test_predict_refuses_unknown_and_failed_models(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_predict_gives_what_the_run_predicted(trained_run: Path) -> None:
+def test_predict_equals_the_predictions_of_the_run(trained_run: Path) -> None:
     run = open_run(trained_run)
     found = run.predict(run.history, models=["SeasonalNaive"])
     told = run.predictions_of("SeasonalNaive")

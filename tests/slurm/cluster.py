@@ -1,4 +1,4 @@
-"""A throw-away Slurm on this machine: munged, slurmctld and slurmd on loopback, without systemd.
+"""A temporary Slurm on this machine: munged, slurmctld and slurmd on loopback, without systemd.
 
 Everything lives in one folder; daemons are ended by the process ids that they wrote there. One node
 that may pretend to have more CPUs than the machine.

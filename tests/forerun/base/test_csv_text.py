@@ -1,4 +1,4 @@
-"""Tables written as CSV: the same text as pandas', to the byte."""
+"""Tables written as CSV: byte for byte the output of pandas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nearest name is the one a reader would pick."""
+"""Suggestions of similar names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_half(place: AbstractContextManager[Path], inside: str = "") -> None:
         raise RuntimeError
 
 
-def test_what_fails_half_way_leaves_what_was_there(tmp_path: Path) -> None:
+def test_failed_writes_keep_the_existing_target(tmp_path: Path) -> None:
     write_text(tmp_path / "t", "old")
     with pytest.raises(RuntimeError):
         write_half(replacing(tmp_path / "t"))

@@ -1,4 +1,4 @@
-"""Locks name their holder, records tell which processes live, a child ends with its parent."""
+"""Locks name their holder, records identify living processes, a child ends with its parent."""
 
 from __future__ import annotations
 

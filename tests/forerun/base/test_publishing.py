@@ -1,4 +1,4 @@
-"""Publishing never replaces anything; what killed processes leave is swept, what lives is not."""
+"""Publishing never replaces anything; leftovers of killed processes are swept."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_of_many_at_once_one_wins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["new_folder", "new_file", "discard"])
-def test_what_a_killed_process_left_is_swept_and_what_lives_is_not(
+def test_leftovers_of_killed_processes_are_swept_and_files_in_use_kept(
     tmp_path: Path, kind: str
 ) -> None:
     path = tmp_path / "x"
@@ -130,7 +130,7 @@ def test_what_a_killed_process_left_is_swept_and_what_lives_is_not(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_what_this_program_left_is_swept(tmp_path: Path) -> None:
+def test_only_own_leftovers_are_swept(tmp_path: Path) -> None:
     for name in (".tmp-legacy_20260101_000000", ".tmp-mine", ".tmpdir", "tmp-1-1"):
         (tmp_path / name).mkdir()
     os.symlink("/etc", tmp_path / ".tmp-0123456789ab-link")
@@ -148,7 +148,7 @@ def test_only_what_this_program_left_is_swept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("how", ["gone", "being swept"])
 @pytest.mark.parametrize("kind", ["new_folder", "new_file"])
-def test_what_was_swept_at_birth_is_made_again(
+def test_a_temporary_folder_swept_before_its_lock_is_created_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, kind: str
 ) -> None:
     real, first = publishing.lock, []

@@ -1,4 +1,4 @@
-"""Where the shipped files lie, and how a child process finds the library."""
+"""Paths of the shipped files, and the import path of child processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers as people read them: the same in the terminal, on pages and in pictures."""
+"""Formatting of numbers: the same in the terminal, on pages and in plots."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_percentages_have_two_digits_at_least(share: float, shown: str) -> None:
     assert text.percent(share) == shown
 
 
-def test_what_is_a_share_is_shown_as_percent() -> None:
+def test_shares_are_shown_in_percent() -> None:
     for metric in ("smape", "mape", "skill", "coverage_level80"):
         assert text.error(metric, 0.0027) == "0.27 %"
     assert text.error("mae", 0.0027) == "0.002700"
@@ -106,7 +106,7 @@ def test_pages_have_the_same_scale(large: Path) -> None:
     assert (shown["data"][0]["x"], shown["unit"]) == ([0.27], " %")
 
 
-def test_pictures_have_the_same_scale(large: Path) -> None:
+def test_plots_have_the_same_scale(large: Path) -> None:
     from forerun.plots.leaderboard import _columns
 
     board = open_run(large / "runs" / "a").leaderboard
@@ -129,7 +129,7 @@ OTHER_DIGITS = {
 }
 
 
-def test_no_module_has_a_format_of_its_own() -> None:
+def test_no_module_has_a_separate_format() -> None:
     """Every number that people read comes from forerun.base.text."""
     library = Path(text.__file__).parents[1]
     found = {

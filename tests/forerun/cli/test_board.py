@@ -1,4 +1,4 @@
-"""The live board: what it shows of the fits of a run."""
+"""The live progress table of a run."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ def test_plain_mode_prints_one_line_per_event(folder: Path) -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", "".join(lines))
 
 
-def test_plain_mode_does_not_tell_what_was_done_before(folder: Path) -> None:
+def test_plain_mode_prints_only_new_events(folder: Path) -> None:
     for path in folder.glob("parts/*/*.json"):
         os.utime(path, (1000, 1000))
     assert [line.split(":")[0] for line in plain_lines(folder, since=2000.0)] == ["NBEATS"]
 
 
-def test_news_are_told_once_and_at_once(folder: Path) -> None:
+def test_events_are_printed_once_and_immediately(folder: Path) -> None:
     out = io.StringIO()
     board = Board(folder, console=Console(file=out), since=0.0)
     board.refresh()
@@ -111,7 +111,7 @@ def test_terminal_shows_a_table_and_failures_above_it(folder: Path) -> None:
     assert re.search(r"exp1 .*6 of 10 fits, 1 failed", last)
 
 
-def test_board_survives_what_it_cannot_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_do_not_stop_the_board(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*arguments: Any) -> list[FitState]:
         raise RuntimeError("no")
 
@@ -134,7 +134,7 @@ def test_table_fits_the_terminal(models: int) -> None:
     assert ("… and" in "".join(lines)) == (models == 40)
 
 
-def test_what_is_done_after_the_fits(folder: Path) -> None:
+def test_steps_after_the_fits(folder: Path) -> None:
     assert stage(folder) == "drawing"
     (folder / "plots").mkdir()
     assert stage(folder) == "writing the report"

@@ -1,4 +1,4 @@
-"""What `predict` shows: combined forecasts first, intervals in one order, numbers in full."""
+"""The output of `predict`: combinations first, intervals in one order, numbers in full."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A full disk is one line, at once, and resumable; tables that change are refused."""
+"""A full disk is reported in one line, and the run can be resumed; changed tables are refused."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_model_that_cannot_be_saved(
     refused(job, capsys)
 
 
-def test_the_system_says_where() -> None:
+def test_a_full_disk_is_reported_with_its_folder() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "runs/x/metrics.csv")
     assert system_error(full).startswith("no space left in 'runs/x'; ")
     assert system_error(full, "out").startswith("no space left in 'out'; ")

@@ -1,4 +1,4 @@
-"""What a received run says is not obeyed, and reaches a terminal only written out."""
+"""Operational settings of a received run are ignored, and its strings are escaped."""
 
 from __future__ import annotations
 

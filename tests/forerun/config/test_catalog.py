@@ -28,7 +28,7 @@ def test_names_and_engines():
     assert catalog.find("AutoETS") == ("statsforecast", "AutoETS")
 
 
-def test_models_are_told_apart():
+def test_models_are_distinguished():
     nhits = catalog.info("neuralforecast", "NHITS")
     assert (nhits.multivariate, nhits.recurrent, nhits.auto) == (False, False, False)
     assert (nhits.hist_exog, nhits.futr_exog, nhits.stat_exog) == (True, True, True)
@@ -45,7 +45,7 @@ def test_models_are_told_apart():
     assert "season_length" in catalog.info("statsforecast", "Holt").arguments
 
 
-def test_what_cannot_work_says_why():
+def test_unsupported_models_have_a_reason():
     refused = {n: i.unsupported for e in ENGINES for n, i in catalog.offer(e).models.items()}
     refused = {name: reason for name, reason in refused.items() if reason}
     assert {"HINT", "AutoHINT", "TimeLLM", "SklearnModel", "NaNModel"} == set(refused)
@@ -79,7 +79,7 @@ def test_a_library_that_is_not_installed(monkeypatch, model, packages, reason):
     assert catalog.find("NHITS") == ("neuralforecast", "NHITS")
 
 
-def test_another_version_than_the_catalog_s_is_said_where_it_matters(monkeypatch):
+def test_other_versions_than_the_catalog_s_are_reported_with_errors(monkeypatch):
     installed = engines.version
     newer = {"statsforecast": "99.0"}
     info = catalog.info("statsforecast", "Holt")

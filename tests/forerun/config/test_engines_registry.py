@@ -1,4 +1,4 @@
-"""Provenance records the version of each library that decides a fit."""
+"""Provenance records the version of each library that affects a fit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_provenance_records_all_of_them() -> None:
     assert {"scipy", "statsmodels", "coreforecast", "optuna", "snakemake"} <= set(recorded)
 
 
-def test_what_an_earlier_run_did_not_record_is_no_difference(
+def test_versions_that_were_not_recorded_do_not_differ(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reproduce, "versions", lambda: {"torch": "2", "scipy": "1", "numpy": "1"})

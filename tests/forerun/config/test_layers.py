@@ -1,4 +1,4 @@
-"""What a user's file or option says is asked for, whether or not it equals a default."""
+"""Settings in files and options count as requested even if they equal a default."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ DECISIVE = [key for key in schema.properties() if key not in schema.marked("x-op
 
 
 @pytest.mark.parametrize("key", DECISIVE)
-def test_a_file_that_says_the_default_contradicts_a_run_with_another_value(
+def test_a_file_with_the_default_contradicts_a_run_with_another_value(
     tmp_path: Path, key: str
 ) -> None:
     default = schema.defaults()[key]
@@ -95,7 +95,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return capsys.readouterr().err
 
 
-def test_files_are_laid_over_each_other(home: Path) -> None:
+def test_later_files_win(home: Path) -> None:
     (home / "a.yaml").write_text("horizon: 3\nmax_steps: 5\n")
     (home / "b.yaml").write_text("max_steps: 6\n")
     asked = gather([Path("a.yaml"), Path("b.yaml")], {})
@@ -112,7 +112,7 @@ def test_train_takes_several_files(home: Path, capsys: pytest.CaptureFixture[str
     assert "'no.yaml' does not exist" in refused(capsys, "train", "-c", "a.yaml", "-c", "no.yaml")
 
 
-def test_a_file_is_asked_for_beside_the_run_s_experiment(
+def test_a_file_and_the_run_s_experiment_are_merged(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An experiment that was the run's origin must not hide what the call's file says."""
@@ -149,7 +149,7 @@ def test_one_key_given_two_values(home: Path) -> None:
     assert gather([], {"levels": ["80", "95"]}, assignments=["levels=95,80"])
 
 
-def test_the_shipped_table_is_asked_for_by_null(home: Path) -> None:
+def test_null_means_the_shipped_table(home: Path) -> None:
     from forerun.runs.state import same_table
 
     folder = make_run("runs", "demo", models=1, series=2)

@@ -231,7 +231,7 @@ def test_refused(items, words):
         assert word in message, message
 
 
-def test_exogenous_asked_of_a_model_without():
+def test_exogenous_for_a_model_that_supports_none():
     with pytest.raises(UserError, match="NBEATS uses no such columns"):
         resolved([{"name": "NBEATS", "exogenous": "both"}], hist_exog=["a"])
     assert names([{"name": "NBEATS", "exogenous": True}]) == ["NBEATS"]  # nothing to use

@@ -1,4 +1,4 @@
-"""Names that Forerun gives are written in one module."""
+"""Reserved names are defined in one module."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The configuration: defaults, what is refused and how, comparing with a frozen one, files."""
+"""Settings: defaults, refusals, comparison with a frozen configuration, files."""
 
 from __future__ import annotations
 
@@ -243,7 +243,7 @@ def test_refused(asked, words):
         assert word in message, message
 
 
-def test_everything_wrong_is_said_at_once():
+def test_all_problems_are_reported_together():
     with pytest.raises(UserError) as caught:
         resolve({"horizon": 0, "seed": "x", "metrics": ["mea"]})
     assert len(str(caught.value).splitlines()) == 3

@@ -180,9 +180,7 @@ def test_one_device(devices: Any) -> None:
     [("MLP", GOOD), ("DeepAR", ["MAE", "MQLoss", "HuberIQLoss"])],
     ids=["MLP", "DeepAR"],
 )
-def test_what_is_accepted_trains_and_gives_a_point_forecast(
-    model: str, accepted: list[Any]
-) -> None:
+def test_accepted_losses_train_and_give_a_point_forecast(model: str, accepted: list[Any]) -> None:
     from forerun.config.models import specs
     from forerun.forecasting.engines import neural
     from forerun.forecasting.engines.base import Data

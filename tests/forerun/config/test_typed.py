@@ -1,4 +1,4 @@
-"""Text keys hold text as it was typed: in files, with --set, and through Snakemake's --config."""
+"""Values of string keys stay as typed: in files, with --set and with Snakemake's --config."""
 
 from __future__ import annotations
 

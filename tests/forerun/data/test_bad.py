@@ -1,4 +1,4 @@
-"""Bad data: each mistake ends in one clear line, and never in anything else."""
+"""Bad data: each problem is reported in one clear line."""
 
 from __future__ import annotations
 
@@ -366,7 +366,7 @@ def test_bad_static_and_future_tables(name: str) -> None:
     assert said in complaint(lambda: prepare(good(), settings(**changed), static, futr))
 
 
-def test_everything_wrong_is_said_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     table = good().astype({"y": object, "ds": object})
     table.loc[1, "ds"] = "soon"
     table.loc[10, "y"] = "many"

@@ -1,4 +1,4 @@
-"""Models that need future values: they are found, named, refused or skipped before training."""
+"""Models that lack future values are refused or skipped before training."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_skip_notes_the_models_and_their_future_is_found_missing_later(tmp_path:
 @pytest.mark.parametrize(
     "asked", [{"exogenous": False}, {"models": ["NBEATS"]}, {"futr_exog": []}, {"gap": 0}]
 )
-def test_what_no_model_needs_is_not_asked_for(asked: dict[str, Any], tmp_path: Path) -> None:
+def test_unneeded_future_values_are_optional(asked: dict[str, Any], tmp_path: Path) -> None:
     whole = asked == {"gap": 0}
     steps = [1, 2, 3] if whole else []
     settings = resolved(tmp_path, table({"a": steps, "b": steps}), **asked)

@@ -1,4 +1,4 @@
-"""Frequencies: what is inferred, what is refused, and the arithmetic on them."""
+"""Frequencies: inference, refusals and arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of other shapes and other files: read, or refused with the line that converts them."""
+"""Other layouts and file formats: read, or refused with the code that converts them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What models need of the data is said before anything is trained."""
+"""Requirements of models on the data are checked before training."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_zero_or_one() -> None:
 
 
 @pytest.mark.parametrize("key", ["loss", "valid_loss"])
-def test_the_season_of_mase_lies_inside_the_input(key: str) -> None:
+def test_the_season_of_mase_is_shorter_than_the_input(key: str) -> None:
     checked([1, 2], model="MLP", params={key: {"name": "MASE", "seasonality": 5}})
     with pytest.raises(
         UserError, match=f"the {key} MASE of m has a seasonality of 6, its input_size"
@@ -75,7 +75,7 @@ def test_the_season_of_mase_lies_inside_the_input(key: str) -> None:
     checked([1, 2], model="MLP", params=longer)
 
 
-def test_models_that_take_the_season_apart_need_one() -> None:
+def test_models_that_decompose_seasons_need_one() -> None:
     checked([1, 2], model="MSTL")
     checked([1, 2], season=1, model="MSTL", params={"season_length": [7, 365]})
     checked([1, 2], season=1, model="AutoETS")
@@ -95,7 +95,7 @@ def test_a_missing_package_is_named_with_its_command(monkeypatch: pytest.MonkeyP
             checked([1, 2], model=model)
 
 
-def test_train_says_so_before_anything_is_made(
+def test_train_refuses_before_the_run_is_created(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Numbers and times in the notations of users: read as meant and noted, or refused."""
+"""Notations of numbers and times: parsed with a note, or refused."""
 
 from __future__ import annotations
 
@@ -327,7 +327,7 @@ def test_counts_stay_counts() -> None:
 
 
 @pytest.mark.parametrize(("freq", "end"), [("YS", "01-01"), ("YE", "12-31"), ("A", "12-31")])
-def test_years_where_dates_are_asked_for(freq: str, end: str) -> None:
+def test_years_with_a_date_frequency(freq: str, end: str) -> None:
     prepared = dated(range(2001, 2013), freq=freq)
     assert prepared.frame["ds"].tolist() == [pd.Timestamp(f"{y}-{end}") for y in range(2001, 2013)]
 
@@ -564,7 +564,7 @@ def test_a_zone_of_other_days_names_the_right_one() -> None:
     ],
     ids=["open century", "a dated frequency for numbers"],
 )
-def test_nothing_is_said_about_times_that_are_a_guess(times: Any, changed: dict[str, Any]) -> None:
+def test_ambiguous_times_are_the_only_reported_problem(times: Any, changed: dict[str, Any]) -> None:
     assert ";" not in complaint([*times], **changed).replace("; write", "")
 
 

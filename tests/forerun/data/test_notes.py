@@ -1,4 +1,4 @@
-"""How files were read is said where users look: by train, dry-run and predict, in log and show."""
+"""Notes on how files were read are printed by train, dry-run, predict and show, and logged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"]])
-def test_train_says_how_the_file_was_read(
+def test_train_prints_how_the_file_was_read(
     home: Path, capsys: pytest.CaptureFixture[str], options: list[str]
 ) -> None:
     forerun(["train", "-r", "x", "-d", "table.csv", "-c", "my.yaml", "--output-dir", ".", *options])

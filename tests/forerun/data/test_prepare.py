@@ -1,4 +1,4 @@
-"""What `prepare`, `split` and `summary` give for good data: numbers worked out by hand."""
+"""Results of `prepare`, `split` and `summary` for good data, with numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_times_in_many_notations(times: Any, first: str, freq: str) -> None:
     assert prepared.freq == freq
 
 
-def test_time_zones_are_told() -> None:
+def test_conversions_of_time_zones_are_noted() -> None:
     times = [f"2020-01-01T{hour:02d}:30:00+01:00" for hour in range(6)]
     table = pd.DataFrame({"unique_id": "a", "ds": times, "y": range(6)})
     assert "times were converted to UTC" in prepare(table, settings()).notes
@@ -172,7 +172,7 @@ def test_gaps_of_every_frequency(freq: str) -> None:
     assert prepared.freq == freq
 
 
-def test_filling_tells_nothing_of_what_comes_later() -> None:
+def test_filling_leaks_no_later_values() -> None:
     table = daily("a", range(30)).drop(index=[20, 21])  # a gap across a cutoff
     other = table.assign(y=table["y"].where(table["y"] < 20, 1e6))
     filled = [prepare(t, settings(on_gaps="fill")).frame["y"].iloc[:22] for t in (table, other)]
@@ -304,7 +304,7 @@ def test_known_future_from_its_file() -> None:
     assert "futr_file: series 'c' not in the data, ignored" in prepared.notes
 
 
-def test_no_known_future_is_told() -> None:
+def test_missing_future_values_are_noted() -> None:
     table = exogenous()
     prepared = prepare(table[table["y"].notna()], settings(**ROLES))
     assert not prepared.future

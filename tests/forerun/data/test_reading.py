@@ -1,4 +1,4 @@
-"""Reading CSV in its dialects, and Parquet."""
+"""Reading CSV dialects and Parquet."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_thousands_of_columns(tmp_path: Path) -> None:
     assert len(few.attrs["columns"]) == 5003
 
 
-def test_parquet_whatever_its_name(tmp_path: Path) -> None:
+def test_parquet_with_any_file_name(tmp_path: Path) -> None:
     table = pd.DataFrame({"unique_id": ["007"], "ds": pd.to_datetime(["2020-01-01"]), "y": [1.5]})
     path = tmp_path / "table.csv"
     table.to_parquet(path)

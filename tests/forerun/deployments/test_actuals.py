@@ -1,4 +1,4 @@
-"""Vintages: only what is new or changed, and what was known when."""
+"""Vintages contain new and changed values only, and record when values were known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The test of Diebold and Mariano worked out by hand, and each gate alone."""
+"""The Diebold-Mariano test with numbers computed by hand, and each gate alone."""
 
 from __future__ import annotations
 

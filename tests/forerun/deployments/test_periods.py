@@ -1,4 +1,4 @@
-"""Spans and origins: calendar arithmetic, names, and what is refused."""
+"""Spans and origins: calendar arithmetic, names and refusals."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_a_changed_run_is_not_used(sales: Deployment) -> None:
         forecast(sales)
 
 
-def test_what_changed_in_the_data_is_said(sales: Deployment) -> None:
+def test_changes_of_the_data_are_reported(sales: Deployment) -> None:
     forecast(sales)
     until(TRAINED + 7)
     frame = pd.read_csv("sales.csv")
@@ -188,7 +188,7 @@ def test_two_calls_at_once_make_one_origin(sales: Deployment, home: Path) -> Non
     assert names(sales) == ["2024-02-29"]
 
 
-def test_a_call_that_was_cut_short_is_finished(
+def test_an_interrupted_call_is_finished(
     sales: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed after the forecasts and before the values are recorded; and before the forecasts."""

@@ -1,4 +1,4 @@
-"""Models without forecasts and networks worse than the naive forecast are named everywhere."""
+"""Models without forecasts, and networks worse than the naive forecast, are reported everywhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_cautions_name_the_models(run: Path) -> None:
     assert second.startswith("NBEATS is worse than SeasonalNaive: MAE 1,881 against 2.000;")
 
 
-def test_a_run_of_an_earlier_version_names_what_has_no_file(tmp_path: Path) -> None:
+def test_models_without_forecasts_in_a_run_of_an_earlier_version(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "runs", models=2)
     assert not [line for line in cautions.of_run(folder) if "no forecasts" in line]
     (folder / "predictions" / "NHITS.csv").unlink()

@@ -1,4 +1,4 @@
-"""Runs of different data compared on what they share: the weekly comparison, with known errors."""
+"""Comparison of runs with different data on their common forecasts, with known errors."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_a_long_horizon_without_a_common_cutoff_is_compared_on_whole_cycles(tmp_
     assert "excluded from week1: 7 time steps of 2024-10-06 to 2024-10-12" in found.notes
 
 
-def test_no_window_in_common_is_said_and_not_ranked(tmp_path: Path) -> None:
+def test_runs_without_a_common_window_are_not_ranked(tmp_path: Path) -> None:
     options = {"horizon": 28, "n_windows": 1, "predictions": False}
     folders = [
         weekly_run(tmp_path, "week1", WEEK_1, lambda c, s: s, **options),

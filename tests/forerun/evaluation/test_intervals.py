@@ -1,4 +1,4 @@
-"""Conformal intervals: what they are calibrated on, how wide they are, that they never cross."""
+"""Conformal intervals: calibration, widths, and that they never cross."""
 
 from __future__ import annotations
 

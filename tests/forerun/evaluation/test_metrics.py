@@ -1,4 +1,4 @@
-"""Errors of back-tests: against utilsforecast, and against numbers worked out by hand."""
+"""Errors of back-tests, compared with utilsforecast and with numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_the_schema_names_the_metrics_that_are_there() -> None:
     assert rules["sort_metric"]["enum"] == list(losses.METRICS)
 
 
-def test_a_metric_is_added_as_contributing_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_adding_a_metric_as_in_contributing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(losses.METRICS, "mce", losses.Metric(lambda f, a: np.abs(f - a) ** 3))
     for enum in (schema.properties()[key] for key in ("metrics", "sort_metric")):
         rule = enum.get("items", enum)

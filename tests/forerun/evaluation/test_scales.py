@@ -1,4 +1,4 @@
-"""The in-sample error of the seasonal naive forecast, worked out by hand."""
+"""The in-sample error of the seasonal naive forecast, computed by hand."""
 
 from __future__ import annotations
 

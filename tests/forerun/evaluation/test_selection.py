@@ -145,7 +145,7 @@ def test_one_window_finds_members_for_each_half_of_the_series_on_the_other() -> 
     assert made.results["ensemble"]["ensemble"].tolist() == [5, 5, 1, 1]
 
 
-def test_one_window_gives_equal_weights_and_says_so() -> None:
+def test_one_window_gives_equal_weights_and_a_note() -> None:
     run = settings(1)
     made = selection.combine(stacked({"A": [[1], [1]], "B": [[2], [0.5]]}, run), run)
     assert made.record["weights"] == {"A": 0.5, "B": 0.5}
@@ -168,7 +168,7 @@ def test_one_window_of_many_series_weights_each_half_by_the_other() -> None:
     assert blend.record["shares"] == {"by_series": 0.0, "greedy": 0.5, "robust": 0.5}
 
 
-def test_forecasts_are_put_together_from_what_is_there() -> None:
+def test_missing_models_are_left_out_of_the_ensemble() -> None:
     keys = pd.DataFrame({"unique_id": ["a", "b", "new"], "ds": [1, 1, 1]})
     frames = {"A": keys.assign(A=[1.0, 1.0, 1.0]), "B": keys.assign(B=[5.0, 5.0, 5.0])}
     table = pd.DataFrame(

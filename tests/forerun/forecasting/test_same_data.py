@@ -1,4 +1,4 @@
-"""Kept forecasts serve the values they were made of, and multivariate models their own series."""
+"""Saved forecasts are used only for equal data, and multivariate models only for their series."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_hashes_tell_values_times_and_order_apart() -> None:
 
 
 @pytest.mark.parametrize("version", ["now", "0.1"])
-def test_swapped_values_are_forecast_anew(tmp_path: Path, version: str) -> None:
+def test_models_are_refitted_to_swapped_values(tmp_path: Path, version: str) -> None:
     """The same end, length and sum as the run's table, and other forecasts."""
     wanted = settings("Naive")
     (spec,) = specs(wanted)

@@ -1,4 +1,4 @@
-"""Exogenous columns and large targets are scaled before a network sees them, and brought back."""
+"""Exogenous columns and large targets are scaled for networks, and forecasts scaled back."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_columns_get_mean_0_and_deviation_1(name: str, engine: str, tmp_path: Pa
     assert data.static["size"].tolist() == [125, 225]  # not changed
 
 
-def test_only_what_the_model_uses_is_scaled_and_nothing_later_is_seen() -> None:
+def test_only_used_columns_are_scaled_without_later_values() -> None:
     data = example()
     assert Scaling.of(spec("AutoARIMA", "statsforecast"), SETTINGS, data, data.history) == Scaling()
     without = ModelSpec("NHITS", "neuralforecast", "NHITS")

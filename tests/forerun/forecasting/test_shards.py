@@ -1,4 +1,4 @@
-"""Shards of a large run: which series each of them has."""
+"""Shards of a large run and their series."""
 
 from __future__ import annotations
 

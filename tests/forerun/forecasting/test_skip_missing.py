@@ -1,4 +1,4 @@
-"""New data on which a model cannot forecast are refused, unless the model may be left out."""
+"""New data that a model cannot forecast are refused unless the model may be skipped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One table of all forecasts, in the user's own names; intervals in one order everywhere."""
+"""The tidy table of all forecasts with the user's column names; the order of intervals."""
 
 from __future__ import annotations
 

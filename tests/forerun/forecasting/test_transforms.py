@@ -1,4 +1,4 @@
-"""transform: log. What a model sees, and what becomes of its forecasts."""
+"""transform: log, forward and back."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_forecasts_do_not_explode() -> None:
     assert found == pytest.approx([100 * transforms.MOST, 5 / transforms.LEAST])
 
 
-def test_limits_of_back_tests_know_nothing_of_what_comes_later() -> None:
+def test_limits_of_back_tests_use_no_later_values() -> None:
     history = table(a=[1.0, 2.0, 3.0, 4.0, 1e9])
     frame = pd.DataFrame(
         {"unique_id": "a", "ds": [3, 4], "cutoff": [2, 3], "y": np.log([4.0, 1e9])}

@@ -1,4 +1,4 @@
-"""The fits of a model combined: its status, its costs and its back-tests."""
+"""Collection of the fits of a model: status, costs and back-tests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_model_whose_fits_are_all_completed(run: RunPaths) -> None:
     assert status.scores["mae"] == pytest.approx(errors.mean())
 
 
-def test_what_snakemake_measured_counts(run: RunPaths) -> None:
+def test_snakemake_s_measurements_are_used(run: RunPaths) -> None:
     measure(Fit(run, "NHITS"), seconds=10, memory=700)
     measure(Fit(run, "NHITS", 0), seconds=20, memory=900)
     # Forked: Snakemake saw only the job that waited for it, so the child's own seconds count.

@@ -1,4 +1,4 @@
-"""What earlier fits cost is learnt from their benchmark files, for fits of the same kind only."""
+"""Costs of earlier fits of the same kind, from their benchmark files."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def kind(**settings: object) -> str:
     return fit_history.kind(spec(resolved, "NHITS"), resolved)
 
 
-def test_memory_is_what_was_needed_and_a_quarter_and_500_mb_more(tmp_path: Path) -> None:
+def test_memory_is_the_earlier_maximum_plus_a_quarter_and_500_mb(tmp_path: Path) -> None:
     make_run(tmp_path / "a")
     known = fit_history.costs(tmp_path)
     assert fit_history.memory(known, kind(), size=1) == 600 * 1.25 + 500
@@ -67,7 +67,7 @@ def test_memory_is_what_was_needed_and_a_quarter_and_500_mb_more(tmp_path: Path)
         ({"models": [{"name": "NHITS", "model": "NBEATS"}]}, False),
     ],
 )
-def test_what_counts_as_the_same_kind(settings: dict, same: bool) -> None:
+def test_fits_of_the_same_kind(settings: dict, same: bool) -> None:
     assert (kind(**settings) == kind()) is same
 
 
@@ -98,7 +98,7 @@ def test_the_time_of_cross_validation_depends_on_its_windows(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("more", [{"status": "failed"}, {"reused_from": "exp0"}])
-def test_what_failed_or_was_not_fitted_tells_nothing(tmp_path: Path, more: dict) -> None:
+def test_failed_and_reused_fits_are_not_used_for_estimates(tmp_path: Path, more: dict) -> None:
     run = make_run(tmp_path / "a")
     note(run, "final", "train_model/NHITS", seconds=1, memory=50, **more)
     assert fit_history.costs(tmp_path) == []
@@ -124,7 +124,7 @@ def test_damaged_runs_are_passed_over(tmp_path: Path, file: str, content: str | 
     assert len(fit_history.costs(tmp_path)) == 1
 
 
-def test_a_run_without_a_benchmark_file_tells_its_time(tmp_path: Path) -> None:
+def test_durations_without_a_benchmark_file(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a")
     (run / "benchmarks" / "train_model" / "NHITS.tsv").unlink()
     known = fit_history.costs(tmp_path)

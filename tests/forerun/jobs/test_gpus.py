@@ -1,4 +1,4 @@
-"""Two jobs never share a GPU's slot, whatever becomes of them; none of it needs a GPU."""
+"""Two jobs never share the slot of a GPU, even if they are killed; no GPU is needed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Job:
         self.process.wait(60)
 
 
-def test_what_nvidia_smi_lists(machine: Path) -> None:
+def test_gpus_listed_by_nvidia_smi(machine: Path) -> None:
     assert gpus.visible() == ["GPU-aaaa-1", "MIG-cccc-3", "MIG-GPU-dddd/7/0"]
     (machine / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
     assert gpus.visible() == []
@@ -96,7 +96,7 @@ def test_what_nvidia_smi_lists(machine: Path) -> None:
         ("-1", []),
     ],
 )
-def test_what_the_user_leaves_visible(
+def test_gpus_in_cuda_visible_devices(
     machine: Path, monkeypatch: pytest.MonkeyPatch, given: str, seen: list[str]
 ) -> None:
     has_gpus(machine, "\n".join(LISTED.splitlines()[:2]))
@@ -168,7 +168,7 @@ def test_nothing_is_chosen_where_there_is_no_choice(
 
 
 @pytest.mark.parametrize("name", gpus.BATCH_SYSTEMS)
-def test_a_job_of_a_batch_system_uses_what_it_was_given(
+def test_a_job_of_a_batch_system_uses_its_allocated_gpus(
     machine: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "/spool/42")
@@ -182,7 +182,7 @@ def test_a_job_of_a_batch_system_uses_what_it_was_given(
             assert other[gpus.VARIABLE] == "0"
 
 
-def test_only_networks_that_are_asked_to_use_a_gpu() -> None:
+def test_only_networks_configured_for_a_gpu_use_one() -> None:
     models = ["NHITS", {"name": "here", "model": "NHITS", "params": {"accelerator": "cpu"}}]
     asked = {"accelerator": "gpu", "models": models, "baselines": ["Naive"]}
     settings = resolve(asked)

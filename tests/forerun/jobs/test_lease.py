@@ -1,4 +1,4 @@
-"""Two processes never work on the same fit; a lease of a dead process is worth nothing."""
+"""Two processes never train the same fit; leases of dead processes are ignored."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_lease_of_another_machine_is_dead_when_it_is_no_longer_renewed(
         assert 1.9 < time.monotonic() - began < 6
 
 
-def test_a_lease_that_is_renewed_lives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renewed_lease_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "DEAD", 1.5)
     monkeypatch.setattr(lease, "RENEWED", 0.2)
     monkeypatch.setattr(lease, "is_dead", lambda known: False)
@@ -127,7 +127,7 @@ def test_a_lease_that_is_renewed_lives(tmp_path: Path, monkeypatch: pytest.Monke
     thread.join()
 
 
-def test_a_number_given_to_another_process_is_no_life(tmp_path: Path) -> None:
+def test_a_reused_process_id_is_not_alive(tmp_path: Path) -> None:
     known = {"host": socket.gethostname(), "pid": os.getpid(), "create_time": 1.0}
     assert lease.is_dead(known)
     known["create_time"] = psutil.Process().create_time()

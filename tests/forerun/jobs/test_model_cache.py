@@ -95,7 +95,7 @@ def product():
         ({"precision": "64"}, False, False),
     ],
 )
-def test_what_changes_the_identity_of_a_fit(changed, final_same, fold_same):
+def test_settings_that_change_the_fingerprint(changed, final_same, fold_same):
     before, after = keys(make_run("a")), keys(make_run("b", **changed))
     assert (before[0] == after[0], before[1] == after[1]) == (final_same, fold_same)
     assert before[0] != before[1]
@@ -196,7 +196,7 @@ def test_a_table_edited_after_freezing_is_not_believed():
     assert keys(run)[0] != before
 
 
-def test_what_a_provenance_claims_is_not_believed():
+def test_fingerprints_do_not_use_the_provenance():
     """A received run notes the sums of another run's columns: its fits are not taken for those."""
     own, strange = make_run("own"), make_run("strange", table="other.csv")
     noted = json.loads((own / "provenance.json").read_text())
@@ -218,7 +218,7 @@ def place(product):
     return model_cache.of_run("runs/exp1")
 
 
-def test_a_folder_comes_back_with_the_same_content_under_the_same_inode(product, place):
+def test_a_model_is_reused_as_hard_links(product, place):
     entry = model_cache.find(place, fingerprint.key(WHAT))
     assert entry.info["run_id"] == "exp1"
     model_cache.take(entry, new_fit("exp2"))
@@ -233,7 +233,7 @@ def test_a_folder_comes_back_with_the_same_content_under_the_same_inode(product,
         assert os.stat(path).st_mode & 0o222 == 0
 
 
-def test_tables_that_an_engine_keeps_come_back_too(product):
+def test_kept_tables_are_reused_too(product):
     parts = Path("runs/exp1/parts/NHITS")
     parts.mkdir(parents=True)
     (parts / "final_trials.csv").write_text("number,loss\n0,1.5\n")
@@ -264,7 +264,7 @@ def test_the_code_that_fits_is_part_of_the_identity(tmp_path, monkeypatch):
         before = after
 
 
-def test_a_file_comes_back():
+def test_a_fold_is_reused():
     fold, again = new_fit("exp1", 0), new_fit("exp2", 0)
     fold.product_path.parent.mkdir(parents=True)
     fold.product_path.write_bytes(b"table")
@@ -317,7 +317,7 @@ def test_a_damaged_entry_is_noticed_and_removed(place, damage):
         {"determined_by": {"seed": 2}}, {"determined_by": None},
     ],
 )  # fmt: skip
-def test_an_entry_that_says_what_we_would_not_is_not_used(place, change):
+def test_invalid_entries_are_not_used(place, change):
     key = fingerprint.key(WHAT)
     path = place / key / "entry.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
@@ -348,14 +348,14 @@ def test_removing_a_run_or_an_entry_leaves_the_other(place):
     assert list(place.iterdir()) == []
 
 
-def test_pruning_what_no_run_has_any_more(place):
+def test_pruning_unused_entries(place):
     assert model_cache.prune(place, unused=True) == []
     assert next(model_cache.entries(place)).size < 4000
     shutil.rmtree("runs/exp1")
     assert len(model_cache.prune(place, unused=True)) == 1
 
 
-def test_pruning_by_age_and_what_killed_processes_left(place):
+def test_pruning_by_age_and_of_temporary_folders(place):
     assert model_cache.prune(place, older_than=3600) == []
     (place / ".tmp-1-2" / "files").mkdir(parents=True)  # as earlier versions called it
     with new_folder(place / ("e" * 64)) as alive:
@@ -412,7 +412,7 @@ def children(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_second_run_takes_what_the_first_has_trained(children):
+def test_a_second_run_reuses_the_fits_of_the_first(children):
     first, second = make_run("exp1"), make_run("exp2", n_windows=3)
     assert train(first).is_ok
     assert len(children) == 1
@@ -441,14 +441,14 @@ def test_after_a_damaged_entry_the_fit_is_trained(children):
 
 
 @pytest.mark.slow
-def test_what_failed_is_not_stored(children):
+def test_failed_fits_are_not_stored(children):
     run = make_run("exp1", baselines=[{"name": "SeasonalNaive", "params": {"season_length": 0}}])
     assert train(run).status == "failed"
     assert not Path("runs/.store").exists()
 
 
 @pytest.mark.slow
-def test_what_a_killed_try_left_is_cleared(children):
+def test_leftovers_of_a_killed_attempt_are_removed(children):
     run = make_run("exp1")
     left = run / "models/.tmp-0123456789ab-SeasonalNaive"
     left.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""A user id without a name, as in containers: Snakemake finds a home and a name all the same."""
+"""A user id without a name, as in containers: Snakemake gets a home folder and a name."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from forerun.cli import snakemake
 
 
-def test_snakemake_gets_what_a_nameless_user_lacks(
+def test_snakemake_gets_home_and_name_of_a_nameless_user(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def unknown(number: int) -> None:
@@ -25,7 +25,7 @@ def test_snakemake_gets_what_a_nameless_user_lacks(
     assert str(os.getuid()) in found["USER"]
 
 
-def test_what_a_user_has_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_home_and_name_of_a_user_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("USER", "ada")
     found = snakemake._environment(["snakemake"], tmp_path)

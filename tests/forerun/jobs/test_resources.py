@@ -1,4 +1,4 @@
-"""What a job asks Snakemake for."""
+"""Resources that jobs request from Snakemake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that forks for the jobs of a call: same results, same isolation, nothing left."""
+"""The server: equal results, equal isolation, and no processes left behind."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_a_child_that_dies_is_an_outcome(place, forked):
             started.stop()
 
 
-def test_signals_and_exit_codes_are_told(server):
+def test_signals_and_exit_codes_are_reported(server):
     for function, argument, kind, words in [
         ("die", {"signal_number": 9}, "ProcessKilled", "killed by SIGKILL"),
         ("die", {"signal_number": 11}, "ProcessKilled", "killed by SIGSEGV"),
@@ -164,7 +164,7 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(server, capsys):
     assert capsys.readouterr().err == "forerun: error: the table is empty; give another one\n"
 
 
-def test_the_child_ends_with_the_job_that_asked(server, place):
+def test_the_child_ends_with_its_job(server, place):
     code = "import work_here_job"
     (place / "work_here_job.py").write_text(
         "from forerun.jobs import child_task\n"
@@ -299,7 +299,7 @@ def test_the_benchmark_file_mirrors_the_log():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
-def test_threads_are_bound_whatever_the_process_was_started_with(server, count):
+def test_threads_are_limited_for_any_environment(server, count):
     child_task.call("work_here:threads", {"path": "f"}, log="logs/a.log", threads=count)
     assert Path("f").read_text() == f"{count} {{{count}}}"
 
@@ -357,7 +357,7 @@ def write_series(path):
     pd.concat(frames).to_csv(path, index=False)
 
 
-def test_it_imports_nothing_until_somebody_asks(place):
+def test_the_server_imports_nothing_before_the_first_request(place):
     started = preload.start(["statsforecast"], at_once=False)
     try:
         time.sleep(1)
@@ -401,7 +401,7 @@ def test_one_that_has_died_is_replaced(place, monkeypatch):
         ([], ["--workflow-profile", "profiles/slurm"], False),
     ],
 )
-def test_commands_import_what_they_will_need(place, finished, rest, started):
+def test_commands_start_the_server_for_their_engines(place, finished, rest, started):
     run = place / "runs" / "exp1"
     for name in finished:
         (run / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""All plots of a run: what is written, whole, the same every time, and said in an index."""
+"""All plots of a run: complete, reproducible, and described in an index."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_every_plot_is_there_as_png_and_svg(written: Path) -> None:
         assert path.read_text(encoding="utf-8").rstrip().endswith("</svg>")
 
 
-def test_the_index_says_what_every_file_is(written: Path) -> None:
+def test_the_index_describes_all_files(written: Path) -> None:
     entries = json.loads((written / "index.json").read_text(encoding="utf-8"))
     named = {name for plot in entries["plots"] for name in plot["files"].values()}
     on_disk = {path.name for path in written.iterdir()} - {"index.json", "README.md"}
@@ -77,7 +77,7 @@ def test_the_index_says_what_every_file_is(written: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_the_list_returned_is_what_was_written(tmp_path: Path) -> None:
+def test_the_returned_list_matches_the_written_files(tmp_path: Path) -> None:
     paths = write(tmp_path, sample(1, series=1))
     assert {path.name for path in paths} == {
         path.name for path in tmp_path.iterdir()

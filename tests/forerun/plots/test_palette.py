@@ -1,4 +1,4 @@
-"""Colors: one per model everywhere, and told apart by every eye."""
+"""Colors: one for each model everywhere, distinguishable with any color vision."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def contrast(color: str, ground: str) -> float:
         [*DARK, DARK_INK, DARK_HIGHLIGHT, DARK_MIXED],
     ],
 )
-def test_colors_stay_apart_for_every_kind_of_sight(colors: list[str], sight: str) -> None:
+def test_colors_are_distinguishable_for_all_color_vision(colors: list[str], sight: str) -> None:
     for one, other in itertools.combinations(colors, 2):
         distance = float(np.linalg.norm(lab(one, sight) - lab(other, sight)))
         assert distance > 12, (one, other, distance)
@@ -82,7 +82,7 @@ def test_lines_can_be_seen_on_black(color: str) -> None:
     assert contrast(color, "#12161C") > 4
 
 
-def test_the_ensemble_is_not_taken_for_what_was_observed() -> None:
+def test_the_ensemble_is_distinguishable_from_actual_values() -> None:
     """On pages, in notebooks and in pictures: another hue, and at least twice as wide."""
     from forerun.plots.series import OBSERVED
     from forerun.plots.style import looks

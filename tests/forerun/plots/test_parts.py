@@ -1,4 +1,4 @@
-"""The arithmetic behind the pictures, against numbers worked out by hand."""
+"""The arithmetic of plots, compared with numbers computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures: nothing overlaps, models keep their looks, odd data are drawn all the same."""
+"""Plots: nothing overlaps, models keep their styles, unusual data are drawn."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ def test_a_comparison_puts_the_lowest_error_first() -> None:
     assert any(text == "MAE 1.00" for text, _ in texts(figure))
 
 
-def test_a_failed_model_stands_on_the_leaderboard_with_its_reason() -> None:
+def test_a_failed_model_is_on_the_leaderboard_with_its_reason() -> None:
     board = pd.DataFrame({
         "model": ["A", "B"], "mae": [1.0, np.nan], "status": ["ok", "failed"],
         "reason": [None, "OutOfMemoryError"],
@@ -321,7 +321,7 @@ def test_leaderboard_figures() -> None:
         (lambda d: plots.calibration(d.cv, [33]), "no prediction intervals"),
     ],
 )
-def test_what_cannot_be_drawn_is_said(call: Callable[[Sample], Figure], message: str) -> None:
+def test_plots_without_data_are_refused(call: Callable[[Sample], Figure], message: str) -> None:
     with pytest.raises(UserError, match=message):
         call(sample(2))
 

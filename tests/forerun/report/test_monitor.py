@@ -1,4 +1,4 @@
-"""The page of a deployment, its figures and its alarms."""
+"""The page of a deployment, its figures and alarms."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_alarms(weekly: Deployment, condition: str, raised: int | None) -> None:
         assert len(monitoring.alarms(found, [condition])) == raised
 
 
-def test_an_alarm_about_what_is_not_scored_is_refused(weekly: Deployment) -> None:
+def test_an_alarm_on_unscored_levels_is_refused(weekly: Deployment) -> None:
     found = monitoring.standing(weekly, champion(weekly))
     with pytest.raises(UserError, match=r"no 'coverage_90' \(did you mean 'coverage_80'"):
         monitoring.alarms(found, ["coverage_90<0.8"])

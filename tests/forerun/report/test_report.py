@@ -1,4 +1,4 @@
-"""The pages: what they say, how large they are, and the numbers behind them."""
+"""The pages: content, size, and numbers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def page(run: Path) -> Path:
     return write_report(run)
 
 
-def test_report_says_what_the_run_holds(page: Path, run: Path) -> None:
+def test_the_report_contains_the_content_of_the_run(page: Path, run: Path) -> None:
     assert page == run / "report.html"
     words = words_of(page)
     board = open_run(run).leaderboard
@@ -129,7 +129,7 @@ def test_page_of_twelve_models_and_a_thousand_series(tmp_path: Path) -> None:
     assert "a sample of" not in words_of(page)
 
 
-def test_too_many_series_are_a_sample_that_is_told(
+def test_of_too_many_series_a_sample_is_shown_with_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("forerun.report.run_report.MOST_SERIES", 30)

@@ -110,7 +110,7 @@ def test_damaged_archives_are_refused(run: Path, tmp_path: Path, damage: str) ->
     assert not list((tmp_path / "runs2").glob("*"))
 
 
-def test_import_refuses_what_differs_from_its_seal(run: Path, tmp_path: Path) -> None:
+def test_import_refuses_runs_that_differ_from_their_seal(run: Path, tmp_path: Path) -> None:
     (run / "metrics.csv").write_text("changed")
     archive.export_run(run, tmp_path / "x.tar.gz")
     with pytest.raises(UserError, match=r"changed metrics\.csv"):
@@ -214,7 +214,7 @@ def test_a_stream_damaged_anywhere_is_refused(run: Path, tmp_path: Path) -> None
         assert list((tmp_path / "runs2").glob("*")) == []
 
 
-def test_what_follows_the_last_entry_is_limited(run: Path, tmp_path: Path) -> None:
+def test_data_after_the_last_entry_are_limited(run: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.tar.gz"
     archive.export_run(run, path)
     content = gzip.decompress(path.read_bytes())
@@ -379,7 +379,7 @@ def test_migration_moves_everything_into_a_run(old: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["missing", "../notes.txt", "../../../secret"])
-def test_migration_refuses_links_to_what_stays_behind(old: Path, place: str) -> None:
+def test_migration_refuses_links_to_files_that_are_not_moved(old: Path, place: str) -> None:
     (old.parents[1] / "secret").write_text("secret")
     (old / "models" / "other").symlink_to(place)
     before = contents(old)

@@ -1,4 +1,4 @@
-"""Outputs that no rule makes again, and outputs of an unsealed run that are made again."""
+"""Closed outputs, and outputs of an unsealed run that are made again."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_run_that_is_not_sealed_keeps_its_data_and_completed_fits(unsealed: Ru
         assert not closed.holds(part), part
 
 
-def test_everything_under_a_seal_is_closed_and_what_is_made_from_it_is_not(tmp_path: Path) -> None:
+def test_sealed_files_are_closed_and_derived_files_open(tmp_path: Path) -> None:
     run = RunPaths(make_run(tmp_path, models=1, series=1))
     closed = Closed.of(run)
     for part in ("config.yaml", "parts/NHITS/final.json", "models/NHITS", "status/NHITS.json"):
@@ -55,7 +55,7 @@ def test_a_barrier_cannot_exist(unsealed: RunPaths) -> None:
             barrier.touch()
 
 
-def test_failed_fits_and_what_they_hide_are_made_again(unsealed: RunPaths) -> None:
+def test_failed_fits_and_dependent_files_are_made_again(unsealed: RunPaths) -> None:
     settings = read_frozen(unsealed.config)
     expected = ["parts/NHITS/final.json", "status/NHITS.json", "predictions"]
     again = set(outdated(unsealed, settings))

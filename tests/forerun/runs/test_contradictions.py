@@ -1,4 +1,4 @@
-"""Settings that contradict a run's own are refused in one sentence."""
+"""Settings that contradict an existing run are refused in one sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a call ends: refusals that jobs leave, failed models, the exit code."""
+"""The end of a call: refusals of jobs, failed models, the exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fit's names, paths, outcome, and whether it needs work."""
+"""Names, paths and outcomes of fits, and whether they need work."""
 
 from __future__ import annotations
 
@@ -170,7 +170,7 @@ def test_a_model_status_is_read_as_it_was_written(tmp_path: Path) -> None:
     "value",
     [[], "ok", {}, {"status": "fine"}, {"status": ["ok"]}, {"error": {"class": "E"}}, None],
 )
-def test_what_is_no_outcome(tmp_path: Path, value: Any) -> None:
+def test_invalid_outcomes(tmp_path: Path, value: Any) -> None:
     write_json(tmp_path / "final.json", value)
     assert Outcome.read(tmp_path / "final.json") is None
 

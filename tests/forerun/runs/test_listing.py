@@ -1,4 +1,4 @@
-"""The table of runs: every state a folder can be in, choosing, ordering, and its speed."""
+"""The table of runs: all states, filters, orders, and its speed."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_interrupted_and_running(runs: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "horizon: [", "- a\n- b\n", "horizon: 12\n\x00", "a: !!python/object:os.x {}\n"]
 )
-def test_broken_configuration_is_said(runs: Path, text: str) -> None:
+def test_a_broken_configuration_is_reported(runs: Path, text: str) -> None:
     (runs / "exp1" / "config.yaml").write_text(text)
     row = row_of(runs, "exp1")
     assert row.state == "broken"
@@ -80,12 +80,12 @@ def test_broken_configuration_is_said(runs: Path, text: str) -> None:
     assert row_of(runs, "exp2").state == "partial"
 
 
-def test_damaged_leaderboard_is_said(runs: Path) -> None:
+def test_a_damaged_leaderboard_is_reported(runs: Path) -> None:
     (runs / "exp1" / "leaderboard.csv").write_bytes(b"\xff\xfe\x00 not a table")
     assert "leaderboard.csv cannot be read" in row_of(runs, "exp1").status
 
 
-def test_what_is_no_run_is_named(runs: Path) -> None:
+def test_names_that_are_not_runs_are_listed(runs: Path) -> None:
     (runs / "notes.txt").write_text("x")
     (runs / "a b").mkdir()
     (runs / ".hidden").mkdir()

@@ -1,4 +1,4 @@
-"""How far the fits of a run have come, read from its folder."""
+"""Progress of the fits of a run."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_failures_of_an_earlier_call_are_tried_again(folder: Path) -> None:
     assert by_fit(folder, since=time.time() + 60)["LSTM", "final"].state == WAITING
 
 
-def test_no_run_yet_and_damaged_files(tmp_path: Path, folder: Path) -> None:
+def test_unstarted_runs_and_damaged_files(tmp_path: Path, folder: Path) -> None:
     assert survey(tmp_path / "nothing") == []
     (folder / "logs" / "train_model" / "NBEATS.progress.json").write_text("{")
     assert by_fit(folder)["NBEATS", "final"].state == WAITING
@@ -62,13 +62,13 @@ def test_time_left_by_hand() -> None:
     assert time_left([*done, running, starting]) == pytest.approx((15.0 + 6.0) / 2)
 
 
-def test_what_waits_was_not_done_before(folder: Path) -> None:
+def test_waiting_fits_are_not_old(folder: Path) -> None:
     states = by_fit(folder, since=time.time() + 60)
     assert not states["NHITS", "final"].is_old
     assert states["SeasonalNaive", "final"].is_old
 
 
-def test_a_fit_whose_product_is_gone_is_not_done(folder: Path) -> None:
+def test_a_fit_without_its_product_is_not_completed(folder: Path) -> None:
     Fit(RunPaths(folder), "AutoETS", 0).product_path.unlink()
     assert by_fit(folder)["AutoETS", "fold_0"].state == WAITING
 

@@ -1,4 +1,4 @@
-"""What is made from a run is recorded when it is made; verify names each difference by class."""
+"""Derived files are recorded with checksums; verify reports each difference by class."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def remove_everything(run: Path) -> None:
     "attack",
     [remove_the_record, damage_the_record, point_outside, remove_all_records, remove_everything],
 )
-def test_records_cannot_be_done_away_with(
+def test_removed_records_are_noticed(
     run: Path, capsys: pytest.CaptureFixture[str], attack: Callable[[Path], None]
 ) -> None:
     attack(run)
@@ -161,7 +161,7 @@ def test_a_kill_at_any_moment_leaves_a_true_record(
     assert verified(capsys) == (0, [])
 
 
-def test_what_is_made_again_is_recorded_again(
+def test_derived_files_are_recorded_each_time(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(run / "predictions")
@@ -194,7 +194,7 @@ def test_a_seal_of_an_earlier_version(run: Path, capsys: pytest.CaptureFixture[s
     assert verified(capsys) == (1, found)
 
 
-def test_what_was_there_unrecorded_when_it_was_sealed(
+def test_files_without_a_record_at_the_time_of_sealing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

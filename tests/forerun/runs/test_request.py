@@ -1,4 +1,4 @@
-"""What a call asks for, and what the runs that exist answer."""
+"""Requested settings of a call, and settings of existing runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_run_that_is_made_if_none_is_named(tmp_path: Path) -> None:
     assert request_for(tmp_path).default_run().startswith("run_")
 
 
-def test_the_call_says_how_a_run_is_carried_out_never_the_run(tmp_path: Path) -> None:
+def test_operational_settings_come_from_the_call(tmp_path: Path) -> None:
     make_run(tmp_path, models=1, series=1, max_time=5)
     assert request_for(tmp_path).operational("exp1", "max_time") is None
     assert request_for(tmp_path, max_time=60).operational("exp1", "max_time") == 60

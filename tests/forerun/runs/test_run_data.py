@@ -1,4 +1,4 @@
-"""The table that a run was made from: rows, columns, and a damaged one."""
+"""Reading the frozen data of a run: rows, columns, damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV files of a run: any name of a series survives, and every digit; damaged ones are refused."""
+"""CSV files of a run: any name of a series and all digits are kept; damaged files are refused."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return runs[0], runs[1]
 
 
-def test_forecasts_do_not_depend_on_what_series_are_called(pair: tuple[Path, Path]) -> None:
+def test_forecasts_do_not_depend_on_names_of_series(pair: tuple[Path, Path]) -> None:
     found = []
     for folder in pair:
         run = open_run(folder)
@@ -158,7 +158,7 @@ def test_a_run_made_again_with_such_names_is_identical(pair: tuple[Path, Path]) 
         b"unique_id,metric,\xff\na,mae,1\n", b"\x00" * 100,
     ],
 )  # fmt: skip
-def test_what_is_no_table_of_errors_is_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
+def test_invalid_tables_of_errors_are_refused_in_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "metrics.csv"
     path.write_bytes(content)
     with pytest.raises(UserError) as refused:
@@ -177,7 +177,7 @@ def test_what_is_no_table_of_errors_is_refused_in_one_line(tmp_path: Path, conte
         ("model,status\n" + "A,ok\n" * 30_000, "rows"), ("x" * 20_000_000, "too large"),
     ],
 )  # fmt: skip
-def test_what_is_no_leaderboard_is_refused(tmp_path: Path, content: str, said: str) -> None:
+def test_invalid_leaderboards_are_refused(tmp_path: Path, content: str, said: str) -> None:
     path = tmp_path / "leaderboard.csv"
     path.write_text(content)
     with pytest.raises(Damaged, match=said):

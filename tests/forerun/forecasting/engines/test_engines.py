@@ -1,4 +1,4 @@
-"""Every model class really works: it trains, cross-validates, saves, loads and predicts.
+"""Every model class trains, cross-validates, saves, loads and predicts.
 
 `make test` tries one network of each family and the statistical models; `make test-all` all.
 
