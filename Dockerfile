@@ -13,7 +13,7 @@ WORKDIR /forerun
 # First what changes seldom, so that a change of the code installs nothing again.
 COPY requirements.lock pyproject.toml hatch_build.py README.md LICENSE ./
 COPY scripts/forerun/__init__.py scripts/forerun/__init__.py
-RUN pip install --no-cache-dir -c requirements.lock -e '.[kubernetes,ml,s3]'
+RUN pip install --no-cache-dir -c requirements.lock -e '.[kubernetes,s3]'
 
 COPY . .
 

@@ -27,6 +27,37 @@ BASELINES = ("SeasonalNaive", "AutoETS")
 WHEN = "2026-01-02T03:04:05+00:00"
 
 
+#: What a promotion adds to the sales of a shop.
+EFFECT = 30.0
+
+
+def shops(series: int = 4, days: int = 140, horizon: int = 7, seed: int = 5) -> pd.DataFrame:
+    """Daily sales of shops with a weekday pattern and a planted effect of promotions, by day.
+
+    Columns ``shop``, ``day``, ``sales``, ``promo`` (0 or 1 at random, so that nothing but the
+    column itself tells when); the last `horizon` days of each shop have no sales yet.
+    """
+    rng = np.random.default_rng(seed)
+    week = np.array([0, 1, 2, 4, 8, 12, -6], dtype=float)
+    frames = []
+    for number in range(series):
+        times = pd.date_range("2024-01-01", periods=days + horizon)
+        promo = (rng.uniform(size=len(times)) < 0.3).astype(float)
+        sales = 100.0 + 20 * number + week[times.dayofweek] + EFFECT * promo
+        sales = sales + rng.normal(0, 1, len(times))
+        sales[days:] = np.nan
+        values = {"day": times, "sales": sales, "promo": promo}
+        frames.append(pd.DataFrame({"shop": f"shop_{number}"} | values))
+    return pd.concat(frames, ignore_index=True)
+
+
+def shop_settings(**more: Any) -> dict[str, Any]:
+    """Return settings for :func:`shops`, resolved, with its frequency."""
+    asked = {"id_col": "shop", "time_col": "day", "target_col": "sales", "futr_exog": ["promo"]}
+    asked |= {"horizon": 7, "n_windows": 2, "calendar": ["dayofweek"], "input_size": 28}
+    return resolve({**asked, **more}) | {"freq": "D"}
+
+
 def model_names(models: int) -> list[str]:
     """Return that many names of networks: the first ones are classes, later ones variants."""
     rounds = range(-(-models // len(NETWORKS)))

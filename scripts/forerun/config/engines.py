@@ -80,6 +80,7 @@ ENGINES = {
             "mlforecast",
             "forerun.forecasting.engines.machine",
             ("mlforecast", "lightgbm", "scikit-learn", *_COMMON),
+            heavy=("mlforecast",),
             not_seen=_NETWORK - {"input_size"} | {"levels", "on_short"},
         ),
     )
@@ -92,12 +93,18 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
     return {name: installed for name, installed in found.items() if installed is not None}
 
 
+#: Packages that come under several names, in the order in which they are looked for.
+_NAMES = {"xgboost": ("xgboost", "xgboost-cpu")}
+
+
 @cache
 def version(package: str) -> str | None:
     """Return the installed version of a package; None if it is not installed."""
     from importlib import metadata  # some milliseconds: only when needed
 
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    for name in _NAMES.get(package, (package,)):
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from forerun.base.errors import UserError, suggest
-from forerun.config import catalog, params, schema
+from forerun.config import calendar, catalog, params, schema
 from forerun.config.coercion import exponents
 from forerun.config.engines import ENGINES
 from forerun.config.names import RESERVED
@@ -75,17 +75,23 @@ def spec(settings: Mapping[str, Any], name: str) -> ModelSpec:
 
 
 def exogenous_columns(spec: ModelSpec, settings: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the columns that a model uses, by hist_exog, futr_exog and stat_exog."""
+    """Return the columns a model uses: keys hist_exog, futr_exog and stat_exog.
+
+    Those of the calendar, which are made and never given, come last in futr_exog.
+    """
     info = spec.info
     supported = {
         "hist_exog": info.hist_exog,
         "futr_exog": info.futr_exog,
         "stat_exog": info.stat_exog,
     }
-    return {
+    found = {
         kind: list(settings[kind]) if spec.exogenous and able else []
         for kind, able in supported.items()
     }
+    if spec.exogenous and info.futr_exog:
+        found["futr_exog"] += calendar.columns(settings)
+    return found
 
 
 def expand(
@@ -205,7 +211,7 @@ def _variants(spec: ModelSpec, item: Any, settings: Mapping[str, Any]) -> list[M
         raise UserError(f"exogenous is {schema.show(wish)}; it must be one of true, false, both")
     asked = ModelSpec(**{**spec.as_dict(), "exogenous": True})
     columns = [name for names in exogenous_columns(asked, settings).values() for name in names]
-    given = any(settings[kind] for kind in ("hist_exog", "futr_exog", "stat_exog"))
+    given = any(settings[kind] for kind in ("hist_exog", "futr_exog", "stat_exog", "calendar"))
     if wish in (True, "both") and given and not columns:
         raise UserError(f"exogenous is {schema.show(wish)}, but {spec.model} uses no such columns")
     wish = settings["exogenous"] if wish is None else wish

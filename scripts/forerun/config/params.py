@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forerun.base.errors import suggest
-from forerun.config import catalog, schema, training_losses
+from forerun.config import catalog, regressor_features, schema, training_losses
 from forerun.config.catalog import Argument
 from forerun.config.engines import ENGINES
 
@@ -70,6 +70,8 @@ def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
             wrong += _check_value(name, value, arguments.get(name, Argument()))
     if ENGINES[info.engine].networks and not wrong:
         wrong += training_losses.check_pair(info, params)
+    if info.engine == "mlforecast" and not wrong:
+        wrong += regressor_features.problems(info.name, params)
     for name, argument in arguments.items():
         if argument.required and name not in params and name not in _PROVIDED:
             wrong.append(f"{info.name} needs the argument '{name}'")

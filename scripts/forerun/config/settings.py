@@ -8,7 +8,7 @@ from typing import Any
 from forerun.base.errors import UserError, suggest
 from forerun.base.resources import DATA
 from forerun.base.yaml_files import load_yaml, to_yaml
-from forerun.config import models, schema, windows
+from forerun.config import calendar, models, schema, windows
 from forerun.config.coercion import coerce, plain
 from forerun.config.frozen import read_frozen
 
@@ -108,7 +108,7 @@ def _inconsistencies(settings: dict[str, Any]) -> list[str]:
             f"sort_metric is '{settings['sort_metric']}'; it must be one of metrics"
             f" ({', '.join(settings['metrics'])})"
         )
-    return wrong + _columns(settings)
+    return wrong + (calendar.problems(settings["calendar"]) or _columns(settings))
 
 
 def _columns(settings: Mapping[str, Any]) -> list[str]:
@@ -123,6 +123,9 @@ def _columns(settings: Mapping[str, Any]) -> list[str]:
             if column in roles:
                 wrong.append(f"column '{column}' is in both {roles[column]} and {key}")
             roles.setdefault(column, key)
+    for column in calendar.columns(settings):
+        if column in roles:
+            wrong.append(f"column '{column}' of {roles[column]} has a name of calendar, rename it")
     return wrong
 
 

@@ -35,7 +35,7 @@ def is_list_of_text(key: str) -> bool:
     """Return whether the value of a key is a list of columns or models."""
     rule = schema.properties().get(key, {})
     named = rule.get("items", {}).get("$ref", "").rpartition("/")[2]
-    return "array" in schema.types(rule) and named in ("column", "model")
+    return "array" in schema.types(rule) and named in ("column", "model", "term")
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:

@@ -23,8 +23,13 @@ IN_A_RUN = "provide them as later rows of data_file (without a target) or in fut
 
 
 def need_future(settings: Mapping[str, Any]) -> list[str]:
-    """Return the models that need future values of exogenous columns."""
-    return [spec.name for spec in specs(settings) if exogenous_columns(spec, settings)["futr_exog"]]
+    """Return the models that need future values of exogenous columns; the calendar has its own."""
+    given = set(settings["futr_exog"])
+    return [
+        spec.name
+        for spec in specs(settings)
+        if given & set(exogenous_columns(spec, settings)["futr_exog"])
+    ]
 
 
 def find_missing(settings: Mapping[str, Any], frame: pd.DataFrame) -> MissingFuture | None:
@@ -36,7 +41,7 @@ def find_missing(settings: Mapping[str, Any], frame: pd.DataFrame) -> MissingFut
     """
     if not need_future(settings):
         return None
-    only = {**settings, "hist_exog": [], "stat_exog": []}
+    only = {**settings, "hist_exog": [], "stat_exog": [], "calendar": []}
     history, future, _ = split(frame, only)
     steps, columns = reach(only), settings["futr_exog"]
     return missing_future(history, future, columns, steps, settings["freq"])

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.config.windows import reach
+from forerun.data.calendar import with_calendar
 from forerun.data.checking import Roles
 
 
@@ -27,10 +28,11 @@ def split(
     Returns
     -------
     history : pandas.DataFrame
-        ``unique_id``, ``ds``, ``y``, ``hist_exog`` and ``futr_exog`` of the rows with a target.
+        ``unique_id``, ``ds``, ``y``, ``hist_exog``, ``futr_exog`` and those of ``calendar``: the
+        rows with a target.
     futr_df : pandas.DataFrame or None
-        ``unique_id``, ``ds`` and ``futr_exog`` of the steps to forecast (and the gap before them);
-        None without known future values.
+        ``unique_id``, ``ds``, ``futr_exog`` and those of ``calendar`` for the steps to forecast
+        (and a gap before them); None where no future values are known.
     static_df : pandas.DataFrame or None
         ``unique_id`` and ``stat_exog``, one row per series; None without static features.
     """
@@ -51,6 +53,7 @@ def split(
     if roles.stat:
         first = ~frame["unique_id"].duplicated()
         static_df = frame.loc[first, ["unique_id", *roles.stat]].reset_index(drop=True)
+    history, futr_df = with_calendar(history, futr_df, settings, reach(dict(settings)))
     return history, futr_df, static_df
 
 

@@ -16,14 +16,17 @@ from forerun.base.resources import IS_INSTALLED, PROJECT
 from forerun.base.terminal import write
 from forerun.config import engines, models
 from forerun.config.settings import dump
-from forerun.data import Prepared, checksums, forecastable, load, model_needs, summary
+from forerun.data import Prepared, calendar, checksums, forecastable, load, model_needs, summary
 from forerun.forecasting import scaling, transforms
 from forerun.runs import session
 
 #: Packages whose version can change a result: the workflow's and all that affect a fit.
 PACKAGES = tuple(
     dict.fromkeys(
-        ["forerun", "snakemake", *(name for e in engines.ENGINES.values() for name in e.packages)]
+        [
+            *("forerun", "snakemake", "holidays", "xgboost", "catboost"),
+            *(name for e in engines.ENGINES.values() for name in e.packages),
+        ]
     )
 )
 
@@ -87,6 +90,7 @@ def read_data(settings: dict[str, Any]) -> Prepared:
     prepared = load(settings)
     transforms.check(prepared.frame, models.specs(settings))
     complete = settled(settings, prepared)
+    calendar.check(complete)
     model_needs.check(complete, prepared.frame)
     how = settings["on_missing_future"]
     prepared.notes += forecastable.check(complete, prepared.frame, how)

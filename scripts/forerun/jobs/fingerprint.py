@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun.config import models, schema, windows
+from forerun.config import calendar, models, schema, windows
 from forerun.config.engines import ENGINES, versions
 from forerun.data.checksums import rows
 from forerun.runs.fit import Fit
@@ -56,7 +56,14 @@ def ingredients(
     unseen = NOT_SEEN | schema.marked("x-operational") | ENGINES[spec.engine].not_seen
     unseen |= set() if spec.info.auto else {"num_samples"}
     exogenous = models.exogenous_columns(spec, settings)
-    columns = ["unique_id", "ds", "y", *(name for names in exogenous.values() for name in names)]
+    made = set(calendar.columns(settings))
+    used = [name for names in exogenous.values() for name in names]
+    packages = [*ENGINES[spec.engine].packages, *spec.info.needs]
+    if made & set(used):
+        packages.append("holidays")
+    else:
+        unseen |= {"calendar"}
+    columns = ["unique_id", "ds", "y", *(name for name in used if name not in made)]
     left_out, covered = _fold(settings, fit.fold)
     table = fit.run.data if data is None else data
     what: dict[str, Any] = {
@@ -66,7 +73,7 @@ def ingredients(
         "settings": {key: value for key, value in settings.items() if key not in unseen},
         "rows": rows(table, list(dict.fromkeys(columns)), left_out),
         "threads": threads,
-        "versions": {"python": platform.python_version()} | versions(ENGINES[spec.engine].packages),
+        "versions": {"python": platform.python_version()} | versions(packages),
         "code": code(),
     }
     return what | ({"windows": covered} if covered else {})

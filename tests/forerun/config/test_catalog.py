@@ -109,8 +109,8 @@ def test_the_whole_catalog_imports_no_library():
 @pytest.mark.slow
 def test_the_file_describes_the_installed_libraries():
     """Where this fails after a change of versions: make catalog."""
-    pytest.importorskip("mlforecast")
-    pytest.importorskip("lightgbm")
+    pytest.importorskip("xgboost")
+    pytest.importorskip("catboost")
     from forerun.forecasting.engines import make_catalog
 
     text, written = make_catalog.text(make_catalog.described()), catalog.FILE.read_text("utf-8")

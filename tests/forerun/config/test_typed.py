@@ -31,7 +31,9 @@ def test_the_keys_are_those() -> None:
         *("run_id", "data_file", "output_dir", "log_file", "static_file", "futr_file"),
         *("id_col", "time_col", "target_col", "freq"),
     }
-    assert set(LISTS) == {"models", "baselines", "hist_exog", "futr_exog", "stat_exog"}
+    assert set(LISTS) == {
+        *("models", "baselines", "hist_exog", "futr_exog", "stat_exog", "calendar"),
+    }
 
 
 def texts(key: str, every: list[str]) -> list[str]:

@@ -204,12 +204,14 @@ def test_every_statistical_model(model: str, tmp_path: Path, fresh: ProcessPoolE
     assert (f"{model}-lo-80" in frame) == statistical.gives_levels(model)  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("features", [{}, {"direct": True}], ids=["recursive", "direct"])
 @pytest.mark.parametrize("model", REGRESSORS)
 def test_every_machine_learning_model(
-    model: str, tmp_path: Path, fresh: ProcessPoolExecutor
+    model: str, features: dict[str, Any], tmp_path: Path, fresh: ProcessPoolExecutor
 ) -> None:
-    few = {"n_estimators": 5} if model in ("LightGBM", "RandomForest") else {}
-    item = {"name": model, "params": few | {"lags": [1, 2, 4]}}
+    few = {"n_estimators": 5} if model in ("LightGBM", "XGBoost", "RandomForest") else {}
+    few |= {"iterations": 5} if model == "CatBoost" else {}
+    item = {"name": model, "params": few | {"lags": [1, 2, 4]} | features}
     settings = resolved(models=[item], futr_exog=["futr"], stat_exog=["stat"])
     spec = specs(settings)[-1]
     assert spec.exogenous
@@ -308,8 +310,6 @@ def test_first_window_does_not_see_later_data(
     engine: str, model: str, params: dict[str, Any], val_size: int
 ) -> None:
     """Plant a leak: everything after the first cutoff becomes enormous."""
-    if engine == "mlforecast" and model not in REGRESSORS:
-        pytest.skip("mlforecast is not installed")
     settings = resolved(
         models=[{"name": model, "params": params}], val_size=val_size, hist_exog=["hist"],
         baselines=[], stat_exog=["stat"],

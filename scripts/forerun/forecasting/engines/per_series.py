@@ -1,0 +1,105 @@
+"""A linear regression of each series on its trend, its season and columns with a known future.
+
+It has no lags, so all steps are forecast at once. Like a statistical model it is fitted to whatever
+it forecasts, which takes a millisecond per series: there are no coefficients to keep.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.config.windows import reach, step_size
+from forerun.forecasting.engines import regressors
+from forerun.forecasting.engines.base import Data, future_values
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from forerun.config.models import ModelSpec
+
+#: Longest season that gets a column for each of its steps, where no calendar describes it.
+MOST_DUMMIES = 60
+
+
+def forecast(
+    spec: ModelSpec, settings: dict[str, Any], data: Data, columns: list[str]
+) -> pd.DataFrame:
+    """Return ``unique_id``, ``ds``, ``<model>`` after the end of each series."""
+    from utilsforecast.processing import make_future_dataframe
+
+    steps = reach(settings)
+    known = future_values(data, columns, spec.name, settings)
+    ends = data.history.groupby("unique_id", observed=True, sort=False)["ds"].last()
+    frame = make_future_dataframe(ends.index, ends.reset_index(drop=True), settings["freq"], steps)
+    if known is not None:
+        frame = frame.merge(known, on=["unique_id", "ds"], how="left")
+    later = dict(iter(frame.groupby("unique_id", observed=True, sort=False)))
+    values = [
+        _one(spec, settings, past, later[name], columns)
+        for name, past in data.history.groupby("unique_id", observed=True, sort=False)
+    ]
+    return frame[["unique_id", "ds"]].assign(**{spec.name: np.concatenate(values)})
+
+
+def cross_validate(
+    spec: ModelSpec, settings: dict[str, Any], data: Data, columns: list[str], windows: int
+) -> pd.DataFrame:
+    """Return ``unique_id``, ``ds``, ``cutoff``, ``y``, ``<model>``; each window is fitted anew."""
+    steps, table = reach(settings), data.history
+    from_end = table.groupby("unique_id", observed=True).cumcount(ascending=False)
+    found = []
+    for window in range(windows):
+        later = (windows - 1 - window) * step_size(settings)
+        past = table[from_end >= later + steps]
+        future = table[(from_end >= later) & (from_end < later + steps)]
+        frame = forecast(spec, settings, Data(past, future, data.static), columns)
+        ends = past.groupby("unique_id", observed=True)["ds"].last()
+        frame.insert(2, "cutoff", frame["unique_id"].map(ends))
+        truth = future[["unique_id", "ds", "y"]]
+        frame = frame.merge(truth, on=["unique_id", "ds"], how="left")
+        found.append(frame[["unique_id", "ds", "cutoff", "y", spec.name]])
+    return pd.concat(found, ignore_index=True)
+
+
+def _one(
+    spec: ModelSpec,
+    settings: dict[str, Any],
+    past: pd.DataFrame,
+    later: pd.DataFrame,
+    columns: list[str],
+) -> npt.NDArray[Any]:
+    length = len(past)
+    season = _dummies(settings)
+    seen = _design(np.arange(-length, 0), length, season, past, columns)
+    regressor = regressors.make(spec, settings)
+    if length < 2 * seen.shape[1] and spec.model == "LinearRegression":
+        name = past["unique_id"].iloc[0]
+        print(f"{spec.name}: series '{name}' is short, it gets a Ridge", file=sys.stderr)
+        regressor = regressors.make(replace(spec, model="Ridge", params={}), settings)
+    regressor.fit(seen, past["y"].to_numpy(dtype=float))
+    ahead = _design(np.arange(len(later)), length, season, later, columns)
+    return np.asarray(regressor.predict(ahead), dtype=float)
+
+
+def _dummies(settings: dict[str, Any]) -> int:
+    season = int(settings["season_length"])
+    return season if 1 < season <= MOST_DUMMIES and not settings.get("calendar") else 1
+
+
+def _design(
+    position: npt.NDArray[Any], length: int, season: int, table: pd.DataFrame, columns: list[str]
+) -> npt.NDArray[Any]:
+    """Return one row for each step: the trend, all steps of the season but one, the columns.
+
+    Parameters
+    ----------
+    position : steps from the end of the series, the last one being -1
+    """
+    trend = (position / length)[:, None]
+    dummies = (position % season)[:, None] == np.arange(1, season)[None, :]
+    return np.hstack([trend, dummies, table[columns].to_numpy(dtype=float)])
