@@ -206,18 +206,20 @@ def _check_validation(spec: ModelSpec, settings: Mapping[str, Any]) -> None:
 
 def _variants(spec: ModelSpec, item: Any, settings: Mapping[str, Any]) -> list[ModelSpec]:
     """Decide on exogenous columns; ``both`` gives two models."""
-    wish = item.get("exogenous") if isinstance(item, Mapping) else None
-    if wish not in (None, True, False, "both") or isinstance(wish, int) != isinstance(wish, bool):
-        raise UserError(f"exogenous is {schema.show(wish)}; it must be one of true, false, both")
+    choice = item.get("exogenous") if isinstance(item, Mapping) else None
+    if choice not in (None, True, False, "both") or type(choice) is int:
+        raise UserError(f"exogenous is {schema.show(choice)}; it must be one of true, false, both")
     asked = ModelSpec(**{**spec.as_dict(), "exogenous": True})
     columns = [name for names in exogenous_columns(asked, settings).values() for name in names]
     given = any(settings[kind] for kind in ("hist_exog", "futr_exog", "stat_exog", "calendar"))
-    if wish in (True, "both") and given and not columns:
-        raise UserError(f"exogenous is {schema.show(wish)}, but {spec.model} uses no such columns")
-    wish = settings["exogenous"] if wish is None else wish
-    if not columns or wish is False:
+    if choice in (True, "both") and given and not columns:
+        raise UserError(
+            f"exogenous is {schema.show(choice)}, but {spec.model} uses no such columns"
+        )
+    choice = settings["exogenous"] if choice is None else choice
+    if not columns or choice is False:
         return [spec]
-    if wish == "both":
+    if choice == "both":
         check_name(f"{spec.name}_exog")
         return [spec, ModelSpec(**{**asked.as_dict(), "name": f"{spec.name}_exog"})]
     return [asked]

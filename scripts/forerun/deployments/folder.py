@@ -111,7 +111,7 @@ class Deployment:
         return self.output / "runs" / run_id
 
     def exists(self) -> bool:
-        """Tell whether it was deployed: ``champions.jsonl`` is written last."""
+        """Return whether it was deployed: ``champions.jsonl`` is written last."""
         return self.champions.is_file() and self.config.is_file()
 
     def require(self) -> Deployment:
@@ -145,7 +145,7 @@ class Deployment:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let nobody else work on the deployment; refuse at once where somebody does."""
+        """Lock the deployment; refuse it if it is in use."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / ".lock", timeout=0):

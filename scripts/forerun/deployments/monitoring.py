@@ -31,13 +31,13 @@ class Condition:
         found = _CONDITION.fullmatch(text)
         if found is None:
             raise UserError(
-                f"--fail-if: '{text}' is no condition; give one such as 'coverage_90<0.8' or "
+                f"--fail-if: '{text}' is not a condition; use one such as 'coverage_90<0.8' or "
                 "'worse_than_promised>0.2'"
             )
         return cls(found[1], found[2], float(found[3]))
 
     def holds(self, value: float) -> bool:
-        """Tell whether a value is beyond the limit; one that is missing is not."""
+        """Return whether a value is beyond the limit; missing values are not."""
         return {
             "<": value < self.limit, "<=": value <= self.limit,
             ">": value > self.limit, ">=": value >= self.limit,

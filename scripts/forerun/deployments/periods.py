@@ -72,7 +72,7 @@ def origin_name(time: Time) -> str:
 
 
 def is_origin_name(name: str) -> bool:
-    """Tell whether a folder can be that of an origin."""
+    """Return whether a name is that of an origin's folder."""
     return _NAME.fullmatch(name) is not None
 
 

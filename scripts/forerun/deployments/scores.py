@@ -48,7 +48,7 @@ def losses(table: pd.DataFrame, scale: pd.Series) -> pd.DataFrame:
     ``error`` is the forecast minus the actual value: positive where it was too high. MASE is scaled
     by the history known at the origin (Hyndman & Koehler 2006,
     doi:10.1016/j.ijforecast.2006.03.001).
-    ``inside_<level>`` is 1 where the value lies in the interval, ``width_<level>`` its width.
+    ``inside_<level>`` is 1 if the value is inside the interval, ``width_<level>`` its width.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def read_adjustments(deployment: Deployment) -> tuple[pd.DataFrame, str]:
 
 
 def newest(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the newest vintage of each value; none where it has vanished."""
+    """Return the rows of the newest vintage of each value, without values that were removed."""
     keys = ["origin", "unique_id", "ds", "model", "run_id"]
     last = table.sort_values("as_of", kind="stable").drop_duplicates(keys, keep="last")
     return last[last["y"].notna()]

@@ -124,13 +124,13 @@ def only_series(frames: Frames, unique_ids: Sequence[str]) -> Frames:
     }
 
 
-def free_name(folder: Path, wished: str) -> str:
-    """Return an unused name in ``inference/``: `wished`, numbered if necessary."""
-    name, number = wished, 1
-    while os.path.lexists(folder / "inference" / name):
+def free_name(folder: Path, name: str) -> str:
+    """Return an unused name in ``inference/``: `name`, numbered if necessary."""
+    free, number = name, 1
+    while os.path.lexists(folder / "inference" / free):
         number += 1
-        name = f"{wished}_{number}"
-    return name
+        free = f"{name}_{number}"
+    return free
 
 
 def refuse_taken(folder: Path, name: str) -> None:

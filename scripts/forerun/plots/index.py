@@ -221,7 +221,7 @@ def _draw_series(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
         if models:
             yield (
                 Plot(f"backtest_{name}", "backtest", f"Back-test of {of}",
-                     f"Cross-validation: what models forecast and what came ({chosen.role}).",
+                     f"Cross-validation: forecasts and actual values ({chosen.role}).",
                      **about),
                 backtest(history, tested, of, models=models, note=chosen.role, **common),
             )  # fmt: skip

@@ -37,7 +37,7 @@ OBSERVED = Look(ACTUAL, width=1.5, order=3.0)
 ALONE = Look("#4A7A96", width=1.9, order=4.0)
 CORE = Look(INK, width=1.2, order=2.8)
 BAND = 0.16
-"""Opacity of one interval; narrower ones lie on top of wider ones."""
+"""Opacity of one interval; narrower ones are on top of wider ones."""
 
 
 def shown_steps(horizon: int, season: int | None) -> int:

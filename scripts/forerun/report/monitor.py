@@ -1,4 +1,4 @@
-"""The page of a deployment: how its forecasts did against what came, and what is due."""
+"""The page of a deployment: the accuracy of its forecasts, and what is due."""
 
 from __future__ import annotations
 
@@ -205,7 +205,7 @@ def _pack(
     models: list[tuple[str, str]],
     drawn: list[dict[str, Any]],
 ) -> tuple[str, dict[str, int]]:
-    """Return the data of the page: charts, and forecasts of several origins against what came."""
+    """Return the data of the page: charts, and forecasts of several origins and actual values."""
     every = actuals.latest(actuals.read(deployment))
     made = origins(deployment)[-DRAWN:]
     tables = [origin.forecasts() for origin in made]

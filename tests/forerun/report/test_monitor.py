@@ -58,7 +58,7 @@ def test_promised_and_got(weekly: Deployment) -> None:
 def test_alarms(weekly: Deployment, condition: str, raised: int | None) -> None:
     found = monitoring.standing(weekly, champion(weekly))
     if raised is None:
-        with pytest.raises(UserError, match="is no condition"):
+        with pytest.raises(UserError, match="is not a condition"):
             monitoring.alarms(found, [condition])
     else:
         assert len(monitoring.alarms(found, [condition])) == raised

@@ -36,9 +36,9 @@ def test_an_existing_run_keeps_its_settings_and_refuses_others(tmp_path: Path) -
 
 
 def test_a_wrong_name_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not possible"):
+    with pytest.raises(UserError, match="is invalid"):
         request_for(tmp_path).settings("a b")
-    with pytest.raises(UserError, match="not possible"):
+    with pytest.raises(UserError, match="is invalid"):
         request_for(tmp_path, run_id="../x").default_run()
 
 

@@ -1,4 +1,4 @@
-"""``score``: compare earlier forecasts with what came."""
+"""``score``: compare earlier forecasts with actual values."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ function look(model) {
   return { ...line, color: isDark() ? dark : light };
 }
 
-// Thick lines are drawn first: thin ones lie on top of them.
+// Thick lines are drawn first: thin ones are on top.
 const widthOf = (trace) => (trace.m === undefined ? 0 : data.looks[trace.m].width);
 const thickFirst = (models) => [...models].sort((a, b) => data.looks[b].width - data.looks[a].width || a - b);
 
