@@ -1,4 +1,4 @@
-"""The key ``calendar``: its terms and the columns that each becomes.
+"""The key ``calendar``: its terms and their columns.
 
 A term is a name (``month``), a name with a number (``fourier:3``, or ``fourier:2:week``) or a
 country (``holidays:DE``, ``holidays:DE-BY``). :mod:`forerun.data.calendar` computes the values.
@@ -13,14 +13,14 @@ from typing import Any
 
 from forerun.base.errors import UserError, suggest
 
-#: Terms that become one 0/1 column for each value but the first, and their values.
+#: Terms with one 0/1 column for each value but the first, and their values.
 LEVELS = {
     "month": range(1, 13),
     "quarter": range(1, 5),
     "dayofweek": range(7),
     "hour": range(24),
 }
-#: Terms that become one column.
+#: Terms with one column.
 NUMBERS = ("day", "week", "dayofyear", "weekend")
 PERIODS = ("year", "month", "week", "day")
 MOST_PAIRS = 50
@@ -37,7 +37,7 @@ class Term:
     name
         One of :data:`LEVELS` and :data:`NUMBERS`, or ``fourier`` or ``holidays``.
     pairs, period
-        Of ``fourier``: the number of sines and cosines, and what they divide.
+        Of ``fourier``: the number of sines and cosines, and their period.
     country, region
         Of ``holidays``.
     """
@@ -67,7 +67,7 @@ def term(written: str) -> Term:
     Raises
     ------
     UserError
-        It is none; says what it may be.
+        It is not a term; the message lists the valid ones.
     """
     name, *arguments = str(written).split(":")
     if name in (*LEVELS, *NUMBERS) and not arguments:
@@ -77,15 +77,15 @@ def term(written: str) -> Term:
         number = int(pairs) if re.fullmatch(r"\d{1,2}", pairs) else 0
         if 1 <= number <= MOST_PAIRS and period in PERIODS and not more:
             return Term(name, pairs=number, period=period)
-        said = f"fourier:N or fourier:N:PERIOD, N from 1 to {MOST_PAIRS}, PERIOD one of "
-        raise UserError(f"'{written}' must be {said}{', '.join(PERIODS)}")
+        form = f"fourier:N or fourier:N:PERIOD, N from 1 to {MOST_PAIRS}, PERIOD one of "
+        raise UserError(f"'{written}' must be {form}{', '.join(PERIODS)}")
     if name == "holidays":
         if len(arguments) == 1 and _COUNTRY.fullmatch(arguments[0]):
             country, _, region = arguments[0].partition("-")
             return Term(name, country=country, region=region or None)
         raise UserError(f"'{written}' must be holidays:COUNTRY or holidays:COUNTRY-REGION (DE-BY)")
     forms = "month, quarter, dayofweek, hour, day, week, dayofyear, weekend, fourier:N, holidays:DE"
-    raise UserError(f"'{written}' is no term of a calendar{suggest(name, _NAMES)}; it has {forms}")
+    raise UserError(f"'{written}' is not a calendar term{suggest(name, _NAMES)}; valid are {forms}")
 
 
 def terms(settings: Mapping[str, Any]) -> list[Term]:
@@ -99,7 +99,7 @@ def columns(settings: Mapping[str, Any]) -> list[str]:
 
 
 def problems(written: Iterable[Any]) -> list[str]:
-    """Return one sentence for each item that is no term."""
+    """Return one sentence for each invalid term."""
     found = []
     for item in written:
         try:

@@ -93,7 +93,7 @@ def versions(packages: Iterable[str]) -> dict[str, str]:
     return {name: installed for name, installed in found.items() if installed is not None}
 
 
-#: Packages that come under several names, in the order in which they are looked for.
+#: Packages with several distribution names, in search order.
 _NAMES = {"xgboost": ("xgboost", "xgboost-cpu")}
 
 

@@ -77,7 +77,7 @@ def spec(settings: Mapping[str, Any], name: str) -> ModelSpec:
 def exogenous_columns(spec: ModelSpec, settings: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the columns a model uses: keys hist_exog, futr_exog and stat_exog.
 
-    Those of the calendar, which are made and never given, come last in futr_exog.
+    The calendar's columns come last in futr_exog.
     """
     info = spec.info
     supported = {

@@ -1,7 +1,7 @@
 """The arguments of mlforecast's models besides those of the regressor, checked without the library.
 
 A lag transform is written ``NAME:NUMBERS`` or ``NAME:NUMBERS@LAG``: ``rolling_mean:7``,
-``seasonal_mean:7:4@7``. Without a lag it sees all values up to the last one.
+``seasonal_mean:7:4@7``. Without a lag it includes the last value.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 from forerun.base.errors import UserError, suggest
 from forerun.config import schema
 
-#: What a model takes besides the arguments of its regressor.
+#: Arguments of a model besides those of its regressor.
 FEATURES = ("lags", "lag_transforms", "differences", "date_features", "direct", "per_series")
 #: Regressors that can be fitted to each series separately.
 PER_SERIES = ("LinearRegression", "Ridge")
 LARGEST = 100_000
-#: Lag transforms, each with what its numbers are.
+#: Lag transforms and their parameters.
 TRANSFORMS: dict[str, tuple[str, ...]] = {
     "rolling_mean": ("steps",),
     "rolling_std": ("steps",),
@@ -47,7 +47,7 @@ def lag_transform(written: Any) -> LagTransform:
     Raises
     ------
     UserError
-        It is none; says what it may be.
+        It is invalid; the message lists the valid forms.
     """
     match = _WRITTEN.fullmatch(written) if isinstance(written, str) else None
     name = match[1] if match else str(written).partition(":")[0]
@@ -55,7 +55,7 @@ def lag_transform(written: Any) -> LagTransform:
         forms = ", ".join(":".join([name, *parts]) for name, parts in TRANSFORMS.items())
         raise UserError(
             f"lag_transforms has {schema.show(written)}{suggest(name, TRANSFORMS)}; write "
-            f"{forms}, with @LAG for another lag than 1"
+            f"{forms}, and @LAG for a lag other than 1"
         )
     wanted = TRANSFORMS[name]
     try:
@@ -70,7 +70,7 @@ def lag_transform(written: Any) -> LagTransform:
     if not fits or not 1 <= lag <= LARGEST or any(number > LARGEST for number in numbers):
         raise UserError(
             f"lag_transforms has {schema.show(written)}; write {':'.join([name, *wanted])} with "
-            "integers of at least 1 (a weight lies between 0 and 1)"
+            "integers of at least 1 (a weight is between 0 and 1)"
         )
     return LagTransform(name, numbers, lag)
 
@@ -82,7 +82,7 @@ def problems(model: str, params: Mapping[str, Any]) -> list[str]:
         value = params.get(name) or []
         for number in value if isinstance(value, list) else [value]:
             if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-                wrong.append(f"{name} has {schema.show(number)}; it must be integers from 1 on")
+                wrong.append(f"{name} has {schema.show(number)}; it must be integers of at least 1")
     given = params.get("lag_transforms") or []
     for written in given if isinstance(given, list) else [given]:
         try:
@@ -102,6 +102,6 @@ def _per_series_problems(model: str, params: Mapping[str, Any]) -> list[str]:
         return [f"per_series is for {' and '.join(PER_SERIES)}; {model} is fitted to all series"]
     given = [name for name in FEATURES if name != "per_series" and params.get(name)]
     if given:
-        return [f"{given[0]} and per_series: true exclude each other; a regression of each series "
-                "sees its trend, its season and known columns"]  # fmt: skip
+        return [f"{given[0]} and per_series: true exclude each other; the regression of a series "
+                "uses its trend, its season and known columns"]  # fmt: skip
     return []

@@ -1,6 +1,6 @@
 """Calendar columns of the past and the future: months, weekdays, Fourier terms, holidays.
 
-They follow from the times alone, so a run does not keep them and no future file needs them.
+They are computed from the times, so they are not saved in a run and not needed in a future file.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 _DAY = pd.Timedelta(days=1)
-#: Terms without a meaning for times that are at least so far apart.
+#: Terms that are constant for time steps of at least so many days.
 _LONGEST = {"hour": 1.0, "dayofweek": 7.0, "weekend": 7.0, "week": 7.0, "day": 28.0}
 _LONGEST |= {"dayofyear": 365.0, "month": 365.0, "quarter": 365.0}
 _PERIODS = {"day": 1.0, "week": 7.0, "month": 28.0, "year": 365.0}
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Refuse terms that have no meaning for the times of a run, and unknown countries.
+    """Raise an error for terms that are constant at the times of a run, and unknown countries.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def check(settings: Mapping[str, Any]) -> None:
     if not wanted:
         return
     if isinstance(freq, int):
-        raise UserError("calendar needs dates, the times are integers; leave it out")
+        raise UserError("calendar needs dates, but the times are integers; remove it")
     step = _step_in_days(freq)
     for one in wanted:
         longest = _PERIODS[one.period] if one.name == "fourier" else _LONGEST.get(one.name)
@@ -100,7 +100,7 @@ def _numbers(times: pd.DatetimeIndex, term: Term, freq: str) -> npt.NDArray[Any]
 
 
 def _fourier(times: pd.DatetimeIndex, term: Term, freq: str) -> npt.NDArray[Any]:
-    """Return sines and cosines of the share of the period that has passed at each time."""
+    """Return sines and cosines of the elapsed share of the period at each time."""
     day = np.asarray((times - times.normalize()) / _DAY)
     before: Any
     before, length = {
@@ -115,7 +115,7 @@ def _fourier(times: pd.DatetimeIndex, term: Term, freq: str) -> npt.NDArray[Any]
 
 
 def _holiday_counts(times: pd.DatetimeIndex, term: Term, freq: str) -> npt.NDArray[Any]:
-    """Return the number of holidays in each step: 0 or 1 where a step is a day or less."""
+    """Return the number of holidays in each step: 0 or 1 for steps of at most a day."""
     starts, ends = _spans(times, freq)
     years = range(int(starts.year.min()), int(ends.year.max()) + 1)
     days = _holidays(term, years)
@@ -136,7 +136,7 @@ def _spans(times: pd.DatetimeIndex, freq: str) -> tuple[pd.DatetimeIndex, pd.Dat
 
 
 def _holidays(term: Term, years: range) -> npt.NDArray[np.datetime64]:
-    """Return the days of all holidays of some years, sorted; the package brings them along."""
+    """Return the days of all holidays of some years, sorted."""
     from holidays import country_holidays
 
     try:
@@ -144,8 +144,8 @@ def _holidays(term: Term, years: range) -> npt.NDArray[np.datetime64]:
     except NotImplementedError:
         where = f"{term.country}-{term.region}" if term.region else term.country
         raise UserError(
-            f"calendar: the package holidays has no holidays of '{where}'; write a country and, if "
-            "you like, a region with their ISO 3166 codes, such as DE or DE-BY"
+            f"calendar: the package holidays has no holidays of '{where}'; write a country and "
+            "optionally a region by their ISO 3166 codes, such as DE or DE-BY"
         ) from None
     return np.array(sorted(found), dtype="datetime64[ns]")
 

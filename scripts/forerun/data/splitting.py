@@ -32,7 +32,7 @@ def split(
         rows with a target.
     futr_df : pandas.DataFrame or None
         ``unique_id``, ``ds``, ``futr_exog`` and those of ``calendar`` for the steps to forecast
-        (and a gap before them); None where no future values are known.
+        (and a gap before them); None if no future values are known.
     static_df : pandas.DataFrame or None
         ``unique_id`` and ``stat_exog``, one row per series; None without static features.
     """

@@ -102,7 +102,7 @@ def test_given_columns_are_still_asked_for() -> None:
         ("dayofweek", "MS", "calendar: dayofweek is the same at all times of freq MS"),
         ("hour", "D", "calendar: hour is the same"),
         ("fourier:2:week", "W", "calendar: fourier is the same"),
-        ("month", 1, "calendar needs dates, the times are integers"),
+        ("month", 1, "calendar needs dates, but the times are integers"),
         ("holidays:XX", "D", "no holidays of 'XX'"),
         ("holidays:DE-ZZ", "D", "no holidays of 'DE-ZZ'"),
     ],
@@ -120,7 +120,7 @@ def test_meaningless_terms_are_refused(term: str, freq: str | int, said: str) ->
         ("fourier:0", "N from 1 to 50"),
         ("fourier:2:decade", "PERIOD one of year, month, week, day"),
         ("holidays", "must be holidays:COUNTRY"),
-        ("month:2", "is no term of a calendar"),
+        ("month:2", "is not a calendar term"),
     ],
 )
 def test_unreadable_terms_are_refused(term: str, said: str) -> None:

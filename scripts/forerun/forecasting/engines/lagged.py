@@ -1,7 +1,7 @@
-"""What a regressor of mlforecast sees: lags, statistics of past values, dates; and the defaults.
+"""The features of mlforecast's regressors: lags, statistics of past values, dates; their defaults.
 
-A model that knows columns of the future sees the target itself and how it was on average; any other
-one sees differences, for a tree does not extrapolate.
+With known future columns the target is used as it is, with means of past values; without them it is
+differenced, because trees do not extrapolate.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from forerun.config.windows import reach
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
 
-#: Most lags that are taken when none are given.
+#: Largest number of default lags.
 MOST_LAGS = 48
 #: Weight of the last value in the default exponential mean.
 WEIGHT = 0.3
-#: Default dates by what a frequency starts with, where no calendar is given.
+#: Default date features by the prefix of the frequency, without a calendar.
 _DATES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("D", "B", "C"), ("dayofweek",)),
     **dict.fromkeys(("h", "min"), ("hour", "dayofweek")),
@@ -42,7 +42,7 @@ _CLASSES = {
 
 @dataclass(frozen=True)
 class Features:
-    """What a regressor sees besides exogenous columns; saved with the model.
+    """The features of a regressor besides exogenous columns; saved with the model.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Features:
     lag_transforms : as in :mod:`forerun.config.regressor_features`
     differences : steps of the differences of the target
     date_features : pandas' properties of a time stamp
-    direct : whether each step to forecast has its own regressor
+    direct : whether there is a regressor for each step to forecast
     """
 
     lags: list[int]
@@ -61,11 +61,11 @@ class Features:
 
     @classmethod
     def of(cls, spec: ModelSpec, settings: Mapping[str, Any], known: bool) -> Features:
-        """Return what the user asks for, and the defaults.
+        """Return the features of the user's arguments and the defaults.
 
         Parameters
         ----------
-        known : whether the model uses columns whose future is known
+        known : whether the model uses columns with known future values
         """
         given = spec.params
         dates = given.get("date_features")
@@ -120,7 +120,7 @@ class Features:
 
 
 def _transform(name: str, numbers: tuple[float, ...]) -> Any:
-    """Return a transform that needs no more than one value: short series lose no rows."""
+    """Return a transform with the smallest `min_samples`, so short series keep their rows."""
     if name == "expanding_mean":
         return lag_transforms.ExpandingMean()
     if name == "ewm":

@@ -1,9 +1,9 @@
 """mlforecast: regressors on lagged values, one for all series.
 
-The forecast of a step is an input of the next one, unless ``direct: true`` gives each step a
-regressor to itself. Besides the regressor's own arguments a model takes those of
-:mod:`forerun.config.regressor_features`, whose defaults :mod:`forerun.forecasting.engines.lagged`
-has.
+The forecast of a step is an input of the next one; with ``direct: true`` there is a regressor for
+each step. Besides the regressor's arguments a model takes those of
+:mod:`forerun.config.regressor_features`; :mod:`forerun.forecasting.engines.lagged` has their
+defaults.
 With ``per_series: true`` a linear model is one regression for each series instead.
 """
 
@@ -57,7 +57,7 @@ def _describe(name: str, module: str, class_name: str) -> ModelInfo:
     top = module.partition(".")[0]
     cls = getattr(importlib.import_module(module), class_name)
     own = arguments(cls)
-    for base in cls.__mro__[1:] if name == "XGBoost" else ():  # which passes most of them on
+    for base in cls.__mro__[1:] if name == "XGBoost" else ():  # its **kwargs
         own = {**arguments(base), **own} if base.__module__.startswith(top) else own
     own = {name: argument for name, argument in own.items() if name not in _LEFT_OUT}
     return ModelInfo(
@@ -74,12 +74,12 @@ def _describe(name: str, module: str, class_name: str) -> ModelInfo:
 
 @dataclass
 class Fitted:
-    """A trained regressor (anything with ``predict``) and what it was asked for.
+    """A trained regressor (anything with ``predict``) and its specification.
 
     Attributes
     ----------
-    regressor : or one for each step from 0 on; None where each series is fitted when it is forecast
-    features : what the regressor sees
+    regressor : or a dictionary by step from 0; None if series are fitted when they are forecast
+    features : None with ``per_series``
     """
 
     spec: ModelSpec
@@ -165,12 +165,12 @@ def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFram
 
 
 def _quiet() -> Any:
-    """Ignore what scikit-learn says of arrays; reading a model leaves no names of columns."""
+    """Ignore scikit-learn's warnings about missing column names, which are not saved."""
     return warnings.catch_warnings(action="ignore", category=UserWarning)
 
 
 def save(fitted: Fitted, folder: Path) -> None:
-    """Write the specification as JSON and the regressors in formats that carry no code."""
+    """Write the specification as JSON and the regressors in formats without code."""
     record = asdict(fitted.spec)
     if fitted.features is not None:
         record["features"] = asdict(fitted.features)
@@ -185,7 +185,7 @@ def save(fitted: Fitted, folder: Path) -> None:
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
-    """Read what :func:`save` wrote."""
+    """Read a model written by :func:`save`."""
     if _is_local(spec):
         return Fitted(spec, None, None)
     record = json.loads((folder / "model.json").read_text(encoding="utf-8"))

@@ -1,7 +1,7 @@
-"""A linear regression of each series on its trend, its season and columns with a known future.
+"""A linear regression of each series on its trend, its season and known future columns.
 
-It has no lags, so all steps are forecast at once. Like a statistical model it is fitted to whatever
-it forecasts, which takes a millisecond per series: there are no coefficients to keep.
+It has no lags, so all steps are forecast at once. Like a statistical model it is fitted to the
+series it forecasts, which takes a millisecond per series; no coefficients are saved.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from forerun.config.models import ModelSpec
 
-#: Longest season that gets a column for each of its steps, where no calendar describes it.
+#: Longest season with a column for each step, without a calendar.
 MOST_DUMMIES = 60
 
 
@@ -49,7 +49,7 @@ def forecast(
 def cross_validate(
     spec: ModelSpec, settings: dict[str, Any], data: Data, columns: list[str], windows: int
 ) -> pd.DataFrame:
-    """Return ``unique_id``, ``ds``, ``cutoff``, ``y``, ``<model>``; each window is fitted anew."""
+    """Return ``unique_id``, ``ds``, ``cutoff``, ``y``, ``<model>``; refitted in each window."""
     steps, table = reach(settings), data.history
     from_end = table.groupby("unique_id", observed=True).cumcount(ascending=False)
     found = []

@@ -1,6 +1,6 @@
-"""The regressors behind mlforecast's models: how they are made, saved and read again.
+"""The regressors of mlforecast's models: creating, saving and loading.
 
-What is saved carries no code: LightGBM's own text, XGBoost's JSON, CatBoost's binary trees, the
+The saved formats contain no code: LightGBM's text, XGBoost's JSON, CatBoost's binary trees, the
 coefficients of a linear model as JSON, the trees of a forest as arrays.
 """
 
@@ -27,7 +27,7 @@ CLASSES = {
     "Ridge": ("sklearn.linear_model", "Ridge"),
     "RandomForest": ("sklearn.ensemble", "RandomForestRegressor"),
 }
-#: The package that each module belongs to.
+#: The package of each module.
 PACKAGES = {
     "lightgbm": "lightgbm",
     "sklearn": "scikit-learn",
@@ -44,7 +44,7 @@ _FILES = {
 
 
 class Linear:
-    """A linear model as its numbers."""
+    """A linear model from its saved coefficients."""
 
     def __init__(self, coefficients: Any, intercept: float):
         self.coefficients, self.intercept = np.asarray(coefficients, dtype=float), intercept
@@ -61,15 +61,15 @@ class Forest:
 
     @classmethod
     def of(cls, trees: list[Any]) -> Forest:
-        """Lay scikit-learn's trees end to end."""
+        """Concatenate the arrays of scikit-learn's trees."""
         starts = np.cumsum([0, *(tree.node_count for tree in trees)])
-        moved = list(zip(trees, starts, strict=False))
+        shifted = list(zip(trees, starts, strict=False))
         children = {
             "left": np.concatenate(
-                [np.where(t.children_left < 0, -1, t.children_left + s) for t, s in moved]
+                [np.where(t.children_left < 0, -1, t.children_left + s) for t, s in shifted]
             ),
             "right": np.concatenate(
-                [np.where(t.children_right < 0, -1, t.children_right + s) for t, s in moved]
+                [np.where(t.children_right < 0, -1, t.children_right + s) for t, s in shifted]
             ),
         }
         rest = {
@@ -90,7 +90,7 @@ class Forest:
 
 
 def make(spec: ModelSpec, settings: dict[str, Any]) -> Any:
-    """Make the regressor that a model asks for, with the run's seed and threads."""
+    """Create the regressor of a model with the run's seed and threads."""
     module, name = CLASSES[spec.model]
     regressor = getattr(importlib.import_module(module), name)
     accepted = inspect.signature(regressor.__init__).parameters
@@ -108,7 +108,7 @@ def make(spec: ModelSpec, settings: dict[str, Any]) -> Any:
 
 
 def save(model: str, regressor: Any, folder: Path, number: int | None = None) -> None:
-    """Write a regressor into a folder; `number` is its step, where each step has its own."""
+    """Write a regressor into a folder; `number` is its step if there is one for each step."""
     path = _path(model, folder, number)
     if model == "LightGBM":
         booster = getattr(regressor, "booster_", regressor)
@@ -129,7 +129,7 @@ def save(model: str, regressor: Any, folder: Path, number: int | None = None) ->
 
 
 def load(model: str, folder: Path, number: int | None = None) -> Any:
-    """Read what :func:`save` wrote."""
+    """Read a regressor written by :func:`save`."""
     path = _path(model, folder, number)
     if model == "LightGBM":
         from lightgbm import Booster
