@@ -40,6 +40,8 @@ class ModelInfo:
     ----------
     arguments
         Arguments of the class itself.
+    categorical
+        Whether it takes categorical columns as such.
     auto, base
         Whether it tunes another model by trials (StatsForecast's AutoETS and the like do not), and
         the name of that model.
@@ -58,6 +60,7 @@ class ModelInfo:
     futr_exog: bool = False
     hist_exog: bool = False
     stat_exog: bool = False
+    categorical: bool = False
     auto: bool = False
     base: str | None = None
     arguments: Arguments = field(default_factory=dict, hash=False)

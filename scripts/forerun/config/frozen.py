@@ -71,6 +71,8 @@ def _wrong(value: Any, rule: Mapping[str, Any]) -> str:
         if len(value) > 1000 or any(isinstance(item, (list, dict)) for item in value):
             return "it must be a list of names or numbers"
         return next((wrong for item in value if (wrong := _wrong_item(item, rule["items"]))), "")
+    if isinstance(value, dict) and "object" in kinds:
+        return "" if _is_vocabulary(value) else "it must be lists of values, by column"
     if isinstance(value, str) and "string" in kinds:
         return "" if len(value) <= _LONGEST else "it is too long"
     if value is None and "null" in kinds:
@@ -84,6 +86,17 @@ def _wrong(value: Any, rule: Mapping[str, Any]) -> str:
     if isinstance(value, int) and {"integer", "number"} & set(kinds) and low <= value <= high:
         return ""
     return f"it must be {schema.allowed(rule)}"
+
+
+def _is_vocabulary(value: dict[Any, Any]) -> bool:
+    """Return whether a value maps names to short lists of strings or numbers."""
+    return len(value) <= 1000 and all(
+        isinstance(items, list)
+        and len(items) <= 1000
+        and all(isinstance(item, (str, int, float)) for item in items)
+        and all(len(item) <= _LONGEST for item in items if isinstance(item, str))
+        for items in value.values()
+    )
 
 
 def _wrong_item(item: Any, rule: Mapping[str, Any]) -> str:

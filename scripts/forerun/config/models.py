@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from forerun.base.errors import UserError, suggest
-from forerun.config import calendar, catalog, params, schema
+from forerun.config import calendar, catalog, categories, params, schema
 from forerun.config.coercion import exponents
 from forerun.config.engines import ENGINES
 from forerun.config.names import RESERVED
@@ -77,21 +77,40 @@ def spec(settings: Mapping[str, Any], name: str) -> ModelSpec:
 def exogenous_columns(spec: ModelSpec, settings: Mapping[str, Any]) -> dict[str, list[str]]:
     """Return the columns a model uses: keys hist_exog, futr_exog and stat_exog.
 
-    The calendar's columns come last in futr_exog.
+    The calendar's columns come last in futr_exog. 0/1 columns replace categorical ones if the class
+    cannot take these.
     """
+    info = spec.info
+    found = given_columns(spec, settings)
+    if not info.categorical:
+        found = {kind: categories.expanded(settings, names) for kind, names in found.items()}
+    elif spec.exogenous and info.stat_exog and categories.SERIES in categories.names(settings):
+        found["stat_exog"].append(categories.SERIES)
+    if spec.exogenous and info.futr_exog:
+        found["futr_exog"] += calendar.columns(settings)
+    return found
+
+
+def given_columns(spec: ModelSpec, settings: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the columns of the data that a model uses, by hist_exog, futr_exog and stat_exog."""
     info = spec.info
     supported = {
         "hist_exog": info.hist_exog,
         "futr_exog": info.futr_exog,
         "stat_exog": info.stat_exog,
     }
-    found = {
+    return {
         kind: list(settings[kind]) if spec.exogenous and able else []
         for kind, able in supported.items()
     }
-    if spec.exogenous and info.futr_exog:
-        found["futr_exog"] += calendar.columns(settings)
-    return found
+
+
+def categorical_columns(spec: ModelSpec, settings: Mapping[str, Any]) -> list[str]:
+    """Return the categorical columns that a model takes as such."""
+    if not spec.info.categorical:
+        return []
+    used = [name for names in exogenous_columns(spec, settings).values() for name in names]
+    return [name for name in categories.names(settings) if name in used]
 
 
 def expand(

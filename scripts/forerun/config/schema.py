@@ -58,8 +58,8 @@ def allowed(rule: Mapping[str, Any]) -> str:
         if kind in ("integer", "number"):
             word += _bounds(rule)
         if kind == "array" and "type" in rule["items"]:
-            word += f" of {_WORDS[rule['items']['type']].removeprefix('a ')}s"
-            word += _bounds(rule["items"])
+            named = [f"{_WORDS[one].removeprefix('a ')}s" for one in types(rule["items"])]
+            word += f" of {' or '.join(named)}{_bounds(rule['items'])}"
         elif kind == "array" and "enum" in rule["items"]:
             word += " of " + _choices(rule["items"])
         elif kind == "array":

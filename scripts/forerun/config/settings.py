@@ -8,7 +8,7 @@ from typing import Any
 from forerun.base.errors import UserError, suggest
 from forerun.base.resources import DATA
 from forerun.base.yaml_files import load_yaml, to_yaml
-from forerun.config import calendar, models, schema, windows
+from forerun.config import calendar, categories, models, schema, windows
 from forerun.config.coercion import coerce, plain
 from forerun.config.frozen import read_frozen
 
@@ -108,6 +108,7 @@ def _inconsistencies(settings: dict[str, Any]) -> list[str]:
             f"sort_metric is '{settings['sort_metric']}'; it must be one of metrics"
             f" ({', '.join(settings['metrics'])})"
         )
+    wrong += categories.problems(settings)
     return wrong + (calendar.problems(settings["calendar"]) or _columns(settings))
 
 

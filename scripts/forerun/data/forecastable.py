@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forerun.base.errors import UserError
-from forerun.config.models import exogenous_columns, specs
+from forerun.config.models import given_columns, specs
 from forerun.config.windows import reach
 from forerun.data.future import MissingFuture, listed, missing_future
 from forerun.data.splitting import split
@@ -24,12 +24,7 @@ IN_A_RUN = "provide them as later rows of data_file (without a target) or in fut
 
 def need_future(settings: Mapping[str, Any]) -> list[str]:
     """Return the models that need future values of exogenous columns; the calendar has its own."""
-    given = set(settings["futr_exog"])
-    return [
-        spec.name
-        for spec in specs(settings)
-        if given & set(exogenous_columns(spec, settings)["futr_exog"])
-    ]
+    return [spec.name for spec in specs(settings) if given_columns(spec, settings)["futr_exog"]]
 
 
 def find_missing(settings: Mapping[str, Any], frame: pd.DataFrame) -> MissingFuture | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.config.windows import held_out, reach
-from forerun.data import checking, filling, frequencies, static_features, zones
+from forerun.data import categories, checking, filling, frequencies, static_features, zones
 from forerun.data.checking import Roles
 from forerun.data.grid import Grid, season_length
 from forerun.data.lengths import (
@@ -50,6 +50,8 @@ class Prepared:
         engines must pad it.
     future : bool
         Whether future values of ``futr_exog`` are given for some series.
+    categories : dict or None
+        The values of each categorical column; text has been replaced by the place in its list.
     """
 
     frame: pd.DataFrame
@@ -59,6 +61,7 @@ class Prepared:
     notes: list[str] = field(default_factory=list)
     padded: bool = False
     future: bool = False
+    categories: dict[str, list[Any]] | None = None
 
 
 def load(settings: Mapping[str, Any]) -> Prepared:
@@ -149,6 +152,7 @@ def prepare(
     if not len(df):
         problems.add("there are no rows")
         problems.check()
+    texts = categories.encode([df, static, futr], settings, problems, notes)
     panel = _parse(df, settings, roles, static, futr, problems, notes)
     grid = frequencies.choose_grid(panel, settings.get("freq"), problems, notes)
     if grid is None:
@@ -168,7 +172,8 @@ def prepare(
     problems.check()
     frame = _frame(chosen, roles, features)
     future = bool(roles.futr) and bool(frame["y"].isna().any())
-    return Prepared(frame, grid.freq, notes=notes, future=future, **prepared)
+    found = categories.numbers(frame, settings, texts, notes) or None
+    return Prepared(frame, grid.freq, notes=notes, future=future, categories=found, **prepared)
 
 
 def _notes(table: pd.DataFrame | None) -> list[str]:

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from forerun.config.categories import SERIES, names
+from forerun.config.models import exogenous_columns, specs
 from forerun.config.windows import reach
 from forerun.data.calendar import with_calendar
+from forerun.data.categories import with_dummies
 from forerun.data.checking import Roles
 
 
@@ -53,8 +56,25 @@ def split(
     if roles.stat:
         first = ~frame["unique_id"].duplicated()
         static_df = frame.loc[first, ["unique_id", *roles.stat]].reset_index(drop=True)
+    if SERIES in names(settings):
+        if static_df is None:
+            static_df = history[["unique_id"]].drop_duplicates(ignore_index=True)
+        static_df[SERIES] = static_df["unique_id"].astype(str)
+    if settings.get("categories"):
+        wanted = _columns_of_models(settings)
+        history = with_dummies(history, settings, wanted)
+        futr_df, static_df = (
+            None if table is None else with_dummies(table, settings, wanted)
+            for table in (futr_df, static_df)
+        )
     history, futr_df = with_calendar(history, futr_df, settings, reach(dict(settings)))
     return history, futr_df, static_df
+
+
+def _columns_of_models(settings: Mapping[str, Any]) -> set[str]:
+    """Return the columns that some model uses."""
+    used = (exogenous_columns(spec, settings) for spec in specs(settings))
+    return {column for kinds in used for columns in kinds.values() for column in columns}
 
 
 def summary(frame: pd.DataFrame) -> dict[str, Any]:

@@ -105,6 +105,7 @@ def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
         "freq": prepared.freq,
         "season_length": prepared.season_length,
         "input_size": settings["input_size"] or prepared.input_size,
+        "categories": prepared.categories,
         "threads": settings["threads"] or 1,  # the workflow knows how many cores there are
     }
 

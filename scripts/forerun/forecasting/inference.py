@@ -14,6 +14,7 @@ from forerun.base.clock import now
 from forerun.base.errors import UserError, suggest
 from forerun.base.files import new_folder, sha256, write_csv, write_json
 from forerun.config.names import COMBINED
+from forerun.data.categories import decoded
 from forerun.forecasting.choice import Choice
 from forerun.runs import seal
 from forerun.runs.paths import RunPaths
@@ -55,6 +56,7 @@ def frozen_static(
         return None
     frame = read_data(RunPaths(folder).data, columns=["unique_id", *names])
     frame = frame.drop_duplicates("unique_id", ignore_index=True)
+    frame = frame.assign(**{name: decoded(frame[name], settings) for name in names})
     return frame.rename(columns={"unique_id": settings.get("id_col") or "unique_id"})
 
 

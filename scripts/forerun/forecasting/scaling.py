@@ -22,7 +22,7 @@ from forerun.base import text
 from forerun.base.errors import UserError
 from forerun.base.files import read_json, write_json
 from forerun.config.engines import ENGINES
-from forerun.config.models import ModelSpec, exogenous_columns
+from forerun.config.models import ModelSpec, categorical_columns, exogenous_columns
 from forerun.data.future import listed
 from forerun.forecasting.engines.base import Data
 
@@ -66,7 +66,8 @@ class Scaling:
         if ENGINES[spec.engine].local:  # neither the scale of columns nor 32 bits affect it
             return cls()
         used = exogenous_columns(spec, settings)
-        categories = set(spec.params.get("cat_exog_list") or ())
+        categories = {*(spec.params.get("cat_exog_list") or ())}
+        categories |= {*categorical_columns(spec, settings)}
         temporal = dict.fromkeys([*used["hist_exog"], *used["futr_exog"]])
         static = used["stat_exog"] if data.static is not None else []
         values = {name: seen[name] for name in temporal if name not in categories}

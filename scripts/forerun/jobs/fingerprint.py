@@ -58,12 +58,15 @@ def ingredients(
     exogenous = models.exogenous_columns(spec, settings)
     made = set(calendar.columns(settings))
     used = [name for names in exogenous.values() for name in names]
+    given = [name for kind in models.given_columns(spec, settings).values() for name in kind]
+    if not {*given, settings["id_col"]} & set(settings.get("categorical") or ()):
+        unseen |= {"categorical", "categories"}
     packages = [*ENGINES[spec.engine].packages, *spec.info.needs]
     if made & set(used):
         packages.append("holidays")
     else:
         unseen |= {"calendar"}
-    columns = ["unique_id", "ds", "y", *(name for name in used if name not in made)]
+    columns = ["unique_id", "ds", "y", *given]
     left_out, covered = _fold(settings, fit.fold)
     table = fit.run.data if data is None else data
     what: dict[str, Any] = {

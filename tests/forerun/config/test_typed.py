@@ -33,6 +33,7 @@ def test_the_keys_are_those() -> None:
     }
     assert set(LISTS) == {
         *("models", "baselines", "hist_exog", "futr_exog", "stat_exog", "calendar"),
+        "categorical",
     }
 
 

@@ -18,7 +18,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 FIXED = (
     "input_size", "max_steps", "random_seed", "alias", "n_series", "start_padding_enabled",
     "early_stop_patience_steps", "val_check_steps", "hist_exog_list", "futr_exog_list",
-    "stat_exog_list",
+    "stat_exog_list", "cat_exog_list", "categorical_cardinalities",
     "accelerator", "devices", "precision", "logger", "enable_checkpointing",
     "enable_progress_bar", "enable_model_summary", "default_root_dir", "callbacks",
 )  # fmt: skip

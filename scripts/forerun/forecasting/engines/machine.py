@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from forerun.base.terminal import complain
+from forerun.config import categories
 from forerun.config.catalog import Argument, ModelInfo, Offer
 from forerun.config.engines import versions
-from forerun.config.models import exogenous_columns
+from forerun.config.models import categorical_columns, exogenous_columns
 from forerun.config.regressor_features import FEATURES
 from forerun.config.windows import reach, step_size
 from forerun.forecasting.engines import per_series, regressors
@@ -67,6 +69,7 @@ def _describe(name: str, module: str, class_name: str) -> ModelInfo:
         summary=f"{class_name} of {top} on lagged values",
         futr_exog=True,
         stat_exog=True,
+        categorical=name == "LightGBM",
         arguments={**own, **{name: Argument() for name in FEATURES}},
         needs=("mlforecast", regressors.PACKAGES[top]),
     )
@@ -80,15 +83,17 @@ class Fitted:
     ----------
     regressor : or a dictionary by step from 0; None if series are fitted when they are forecast
     features : None with ``per_series``
+    series : names of the training series if the model distinguishes them
     """
 
     spec: ModelSpec
     regressor: Any
     features: Features | None
+    series: list[str] | None = None
 
 
 def _table(
-    spec: ModelSpec, settings: dict[str, Any], data: Data
+    spec: ModelSpec, settings: dict[str, Any], data: Data, series: list[str] | None
 ) -> tuple[pd.DataFrame, list[str], list[str]]:
     """Return the history with the columns in use, and the names of the static and future ones."""
     used = exogenous_columns(spec, settings)
@@ -96,7 +101,28 @@ def _table(
     table = data.history[["unique_id", "ds", "y", *future]]
     if static and data.static is not None:
         table = table.merge(data.static[["unique_id", *static]], on="unique_id", how="left")
-    return table, static, future
+    return _with_categories(table, spec, settings, series), static, future
+
+
+def _with_categories(
+    table: pd.DataFrame, spec: ModelSpec, settings: dict[str, Any], series: list[str] | None
+) -> pd.DataFrame:
+    """Return the table with categories of pandas, as LightGBM takes them; unseen ones are none."""
+    made = {}
+    for column in categorical_columns(spec, settings):
+        if column in table.columns:
+            values = series if column == categories.SERIES else categories.values(settings, column)
+            made[column] = pd.Categorical(table[column], categories=values)
+            if unseen := table.loc[made[column].codes < 0, column].nunique():
+                what = "series" if column == categories.SERIES else f"values of {column}"
+                complain(f"{spec.name}: {unseen} {what} that training has not seen, no category")
+    return table.assign(**made) if made else table
+
+
+def _trained_series(spec: ModelSpec, settings: dict[str, Any], data: Data) -> list[str] | None:
+    if categories.SERIES not in categorical_columns(spec, settings):
+        return None
+    return [str(name) for name in data.history["unique_id"].unique()]
 
 
 def _is_local(spec: ModelSpec) -> bool:
@@ -108,12 +134,13 @@ def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progres
     progress(0, 1, None)
     if _is_local(spec):
         return Fitted(spec, None, None)
-    table, static, known = _table(spec, settings, data)
+    series = _trained_series(spec, settings, data)
+    table, static, known = _table(spec, settings, data, series)
     features = Features.of(spec, settings, bool(known))
     library = features.build(spec.name, settings, regressors.make(spec, settings))
     _enough(spec, features, table)
     library.fit(table, static_features=static, max_horizon=features.horizon(settings))
-    return Fitted(spec, library.models_[spec.name], features)
+    return Fitted(spec, library.models_[spec.name], features, series)
 
 
 def _enough(spec: ModelSpec, features: Features, table: pd.DataFrame) -> None:
@@ -129,7 +156,7 @@ def cross_validate(
 ) -> pd.DataFrame:
     """See :meth:`forerun.forecasting.engines.base.Engine.cross_validate`."""
     progress(0, 1, None)
-    table, static, known = _table(spec, settings, data)
+    table, static, known = _table(spec, settings, data, _trained_series(spec, settings, data))
     if _is_local(spec):
         frame = per_series.cross_validate(spec, settings, data, known, windows)
         return check_finite(frame, spec.name)
@@ -152,10 +179,12 @@ def cross_validate(
 def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFrame:
     """See :meth:`forerun.forecasting.engines.base.Engine.predict`."""
     spec, features = fitted.spec, fitted.features
-    table, static, columns = _table(spec, settings, data)
+    table, static, columns = _table(spec, settings, data, fitted.series)
     if features is None:
         return check_finite(per_series.forecast(spec, settings, data, columns), spec.name)
     future = future_values(data, columns, spec.name, settings)
+    if future is not None:
+        future = _with_categories(future, spec, settings, fitted.series)
     library = features.build(spec.name, settings, fitted.regressor)
     library.preprocess(table, static_features=static, max_horizon=features.horizon(settings))
     library.models_ = {spec.name: fitted.regressor}
@@ -174,6 +203,8 @@ def save(fitted: Fitted, folder: Path) -> None:
     record = asdict(fitted.spec)
     if fitted.features is not None:
         record["features"] = asdict(fitted.features)
+    if fitted.series is not None:
+        record["series"] = fitted.series
     text = json.dumps(record, indent=2, sort_keys=True)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
     model = fitted.spec.model
@@ -190,8 +221,8 @@ def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
         return Fitted(spec, None, None)
     record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     features = Features.read(record.get("features"), spec, settings)
-    steps = features.horizon(settings)
+    steps, series = features.horizon(settings), record.get("series")
     if steps is None:
-        return Fitted(spec, regressors.load(spec.model, folder), features)
+        return Fitted(spec, regressors.load(spec.model, folder), features, series)
     each = {step: regressors.load(spec.model, folder, step) for step in range(steps)}
-    return Fitted(spec, each, features)
+    return Fitted(spec, each, features, series)

@@ -11,8 +11,8 @@ import neuralforecast.models as model_classes
 import numpy as np
 import pytorch_lightning as lightning
 
-from forerun.config import windows
-from forerun.config.models import exogenous_columns
+from forerun.config import categories, windows
+from forerun.config.models import categorical_columns, exogenous_columns
 from forerun.forecasting.engines.base import Data, ForecastError, Progress
 
 if TYPE_CHECKING:
@@ -97,6 +97,10 @@ def arguments_of(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[
     for kind, columns in exogenous_columns(spec, settings).items():
         if columns and f"{kind}_list" in accepted:
             arguments[f"{kind}_list"] = columns
+    if categorical := categorical_columns(spec, settings):
+        series = data.history["unique_id"].nunique()
+        sizes = {name: len(categories.values(settings, name)) or series for name in categorical}
+        arguments |= {"cat_exog_list": categorical, "categorical_cardinalities": sizes}
     arguments |= spec.params
     arguments |= _validation_interval(arguments, accepted)
     if "loss" in arguments:

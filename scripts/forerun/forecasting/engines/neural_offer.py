@@ -62,6 +62,7 @@ def _model(name: str, tuned_by: type | None = None) -> ModelInfo:
         futr_exog=getattr(cls, "EXOGENOUS_FUTR", False),
         hist_exog=getattr(cls, "EXOGENOUS_HIST", False),
         stat_exog=getattr(cls, "EXOGENOUS_STAT", False),
+        categorical=getattr(cls, "EXOGENOUS_CAT", False),
         auto=auto,
         base=name if auto else None,
         arguments=arguments(tuned_by or cls),

@@ -1,0 +1,118 @@
+"""Text of categorical columns becomes codes; values that training has not seen are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.base.text import plural
+from forerun.config.categories import MOST, SERIES, UNSEEN, dummies, names
+from forerun.data.problems import Problems, show
+
+Vocabulary = dict[str, list[Any]]
+
+
+def encode(
+    tables: list[pd.DataFrame | None],
+    settings: Mapping[str, Any],
+    problems: Problems,
+    notes: list[str],
+) -> Vocabulary:
+    """Replace the text of categorical columns by codes, in place; return the text of each column.
+
+    Parameters
+    ----------
+    tables : data, static_file and futr_file; None if missing
+    settings : ``categories`` of a run's settings are its own, otherwise they are found here
+    """
+    frozen = settings.get("categories") or {}
+    found: Vocabulary = {}
+    for column in settings.get("categorical") or ():
+        holders = [table for table in tables if table is not None and column in table.columns]
+        if column == settings.get("id_col") or not holders:
+            continue
+        texts = [_text(table[column]) for table in holders]
+        given = frozen.get(column)
+        is_text = any(isinstance(v, str) for v in given) if given else any(map(_is_text, texts))
+        if not is_text:
+            continue
+        known = given or sorted({value for text in texts for value in text.dropna()})
+        if len(known) > MOST:
+            problems.add(f"column {show(column)} of categorical has {len(known)} values, at most "
+                         f"{MOST} are allowed")  # fmt: skip
+            known = known[:MOST]
+        codes = {value: float(code) for code, value in enumerate(known)}
+        for table, text in zip(holders, texts, strict=True):
+            unseen = sorted(set(text.dropna()) - set(codes))
+            _say(column, unseen, notes)
+            table[column] = text.map(codes).where(text.isna() | text.isin(codes), UNSEEN)
+        found[column] = list(known)
+    return found
+
+
+def _text(column: pd.Series) -> pd.Series:
+    """Return values as text without surrounding blanks; numbers and truth values as written."""
+    text = column.astype(object).where(column.notna(), None)
+    text = text.map(lambda value: None if value is None else str(value).strip())
+    return text.where(text != "", None)
+
+
+def _is_text(text: pd.Series) -> bool:
+    values = text.dropna()
+    return bool(pd.to_numeric(values.str.replace(",", "."), errors="coerce").isna().any())
+
+
+def _say(column: str, unseen: list[Any], notes: list[str]) -> None:
+    if unseen:
+        shown = ", ".join(show(value) for value in unseen[:5])
+        notes.append(
+            f"column {show(column)}: {plural(len(unseen), 'value')} that training has not seen "
+            f"({shown}) become an unknown category"
+        )
+
+
+def numbers(
+    frame: pd.DataFrame, settings: Mapping[str, Any], found: Vocabulary, notes: list[str]
+) -> Vocabulary:
+    """Return the values of all categorical columns; those of numbers are found in rows with y.
+
+    Parameters
+    ----------
+    frame : the prepared table
+    found : the values of columns of text
+    """
+    frozen = settings.get("categories") or {}
+    complete = dict(found)
+    for column in settings.get("categorical") or ():
+        if column in found or column not in frame.columns:
+            continue
+        seen = frame.loc[frame["y"].notna() & frame[column].notna(), column].unique()
+        whole = [int(value) if value == int(value) else float(value) for value in sorted(seen)]
+        complete[column] = frozen.get(column) or whole[:MOST]
+        _say(column, [f"{v:g}" for v in whole if v not in complete[column]], notes)
+    return complete
+
+
+def with_dummies(
+    frame: pd.DataFrame, settings: Mapping[str, Any], wanted: set[str]
+) -> pd.DataFrame:
+    """Add those 0/1 columns of `wanted` that the table's categorical columns make."""
+    added = {}
+    for column in names(settings):
+        if column in frame.columns and column != SERIES:
+            values = frame[column].to_numpy(dtype=float)
+            for name, value in dummies(settings, column).items():
+                if name in wanted:
+                    added[name] = np.where(np.isnan(values), np.nan, values == value)
+    return frame.assign(**added) if added else frame
+
+
+def decoded(column: pd.Series, settings: Mapping[str, Any]) -> pd.Series:
+    """Return a frozen column as it was given: text in place of its codes."""
+    known = (settings.get("categories") or {}).get(str(column.name)) or []
+    if not any(isinstance(value, str) for value in known):
+        return column
+    return column.map(dict(enumerate(known)))

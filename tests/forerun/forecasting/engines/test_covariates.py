@@ -1,0 +1,108 @@
+"""Every model that takes columns with a known future finds a planted effect of one of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic import EFFECT, shop_settings, shops
+
+from forerun.config import catalog
+from forerun.config.models import specs
+from forerun.data import prepare, split
+from forerun.forecasting.engines.base import Data, get_engine
+from forerun.forecasting.scaling import Scaling
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+#: Arguments that keep the fits short, or that a model needs.
+SMALL: dict[str, dict[str, Any]] = {
+    "AutoARIMA": {"max_p": 1, "max_q": 0, "max_P": 0, "max_Q": 0, "max_d": 1, "max_D": 0},
+    "ARIMA": {"order": [1, 0, 0]},
+    "AutoRegressive": {"lags": [1, 7]},
+    "CatBoost": {"iterations": 200, "learning_rate": 0.2},
+    "XGBoost": {"n_estimators": 100},
+    "NBEATSx": {"mlp_units": [[64, 64]] * 3},
+    "NHITS": {"mlp_units": [[64, 64]] * 3},
+    "TiDE": {"hidden_size": 64},
+    "LSTM": {"encoder_hidden_size": 32, "max_steps": 60},
+}
+
+
+def able(engine: str) -> list[str]:
+    offered = catalog.offer(engine).models
+    return [n for n, i in offered.items() if i.futr_exog and not i.refusal and not i.auto]
+
+
+#: Networks that `make test` trains; `make test-all` trains all of them.
+FIRST = ("NHITS", "TiDE")
+CASES = [
+    *(name for name in able("statsforecast")),
+    *(name for name in able("mlforecast")),
+    *(
+        name if name in FIRST else pytest.param(name, marks=pytest.mark.long)
+        for name in able("neuralforecast")
+    ),
+]
+
+
+def effect(item: Any, folder: Path, **more: Any) -> float:
+    """Return how much higher the forecasts of a saved model are with promotions than without."""
+    settings = shop_settings(
+        models=[item], baselines=[], max_steps=150, learning_rate=0.003, **more
+    )
+    made = prepare(shops(), settings)
+    settings |= {"season_length": 7, "categories": made.categories}
+    spec = specs(settings)[-1]
+    data, engine = Data(*split(made.frame, settings)), get_engine(spec.engine)
+    scaling = Scaling.of(spec, settings, data, data.history)
+    given = scaling.forward(data, data.history)
+    engine.save(engine.fit(spec, settings, given, lambda *_: None), folder)
+    loaded = engine.load(spec, settings, folder)
+    found = []
+    for promo in (0.0, 1.0):
+        frame = made.frame.assign(promo=made.frame["promo"].where(made.frame["y"].notna(), promo))
+        other = replace(scaling.forward(Data(*split(frame, settings)), data.history), own=False)
+        found.append(engine.predict(loaded, settings, other).set_index(["unique_id", "ds"]))
+    return float((found[1] - found[0])[spec.name].mean())
+
+
+@pytest.mark.parametrize("model", CASES)
+def test_the_effect_of_a_promotion_is_found(model: str, tmp_path: Path) -> None:
+    found = effect({"name": model, "params": SMALL.get(model, {})}, tmp_path)
+    assert 0.5 * EFFECT < found < 1.5 * EFFECT
+
+
+@pytest.mark.parametrize("model", ["NHITS", "LightGBM", "Ridge"])
+def test_it_is_found_as_a_category_too(model: str, tmp_path: Path) -> None:
+    item = {"name": model, "params": SMALL.get(model, {})}
+    found = effect(item, tmp_path, categorical=["shop", "promo"])
+    assert 0.5 * EFFECT < found < 1.5 * EFFECT
+
+
+@pytest.mark.parametrize("model", ["NHITS", "LightGBM"])
+def test_an_unseen_series_and_an_unseen_category_are_forecast(model: str, tmp_path: Path) -> None:
+    settings = shop_settings(
+        models=[{"name": model, "params": SMALL.get(model, {})}], baselines=[], max_steps=2,
+        categorical=["shop", "promo"],
+    )  # fmt: skip
+    kinds = {0.0: "none", 1.0: "tv"}
+    made = prepare(shops().assign(promo=lambda table: table["promo"].map(kinds)), settings)
+    settings |= {"season_length": 7, "categories": made.categories}
+    spec = specs(settings)[-1]
+    engine = get_engine(spec.engine)
+    data = Data(*split(made.frame, settings))
+    engine.save(engine.fit(spec, settings, data, lambda *_: None), tmp_path)
+    new = shops().replace({"shop_0": "shop_new"}).assign(promo="web")
+    later = prepare(new, settings, training=False)
+    assert any("'promo': 1 value that training has not seen ('web')" in n for n in later.notes)
+    other = Data(*split(later.frame, settings))
+    found = engine.predict(engine.load(spec, settings, tmp_path), settings, other)
+    assert len(found) == 4 * 7
+    assert np.isfinite(found[model]).all()
+    assert "shop_new" in set(found["unique_id"])
+    assert isinstance(found, pd.DataFrame)
