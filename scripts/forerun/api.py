@@ -31,10 +31,9 @@ def open_run(path: str | Path) -> Run:
         The run does not exist.
     """
     if str(path).startswith("@"):
-        from forerun.deployments.folder import Deployment
+        from forerun.deployments.folder import named_run
 
-        deployment = Deployment(Path("."), str(path)[1:]).require()
-        path = deployment.run(deployment.champion().run_id)
+        path = Path("runs") / named_run(Path("."), str(path))
     return Run.open(path)
 
 

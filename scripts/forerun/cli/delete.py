@@ -21,6 +21,7 @@ def command(
     work = workspace(output_dir, directory)
     sweep(work.runs)
     folder = work.folder(run)
+    run = folder.name
     with alone(folder):
         refuse_sealed(folder, force, "deleted")
         confirm(f"Delete run '{run}' with everything in it? This cannot be undone.", yes)

@@ -25,6 +25,7 @@ def command(
     from forerun.runs.archive import export_run
 
     folder = workspace(output_dir, directory).frozen(run)
+    run = folder.name
     target = output or Path(f"{run}.tar.gz")
     with alone(folder):
         number = export_run(folder, target)

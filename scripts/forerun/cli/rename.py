@@ -32,6 +32,7 @@ def command(
     work = workspace(output_dir, directory)
     sweep(work.runs)
     folder = work.folder(run)
+    run = folder.name
     target = work.runs / check_run_id(new)
     if os.path.lexists(target):
         raise UserError(f"run '{new}' exists; choose another name")

@@ -35,6 +35,7 @@ def command(
     from forerun.forecasting import reproduce
 
     folder = workspace(output_dir, directory).frozen(run).absolute()
+    run = folder.name
     if keep is not None and keep.exists():
         raise UserError(f"--keep: '{keep}' exists; give a folder that does not")
     with scratch.folder("again") if keep is None else nullcontext() as temporary:

@@ -22,6 +22,7 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     from forerun.runs.state import failed_models
 
     folder = workspace(output_dir, directory).folder(run)
+    run = folder.name
     row = listing.read_run(folder, run)
     if row.state == "broken":
         raise UserError(f"run '{run}' is broken: {row.problem}")

@@ -19,6 +19,7 @@ from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import schema
 from forerun.config.settings import read_frozen, resolve
 from forerun.evaluation import cautions
+from forerun.forecasting import warm_start
 from forerun.jobs import model_cache
 from forerun.runs import state
 from forerun.runs.listing import read_run
@@ -37,6 +38,9 @@ ENDED = (129, 130, 143)
 def train(call: Call, dry_run: bool, verbose: bool) -> int:
     """Create or resume the run of a call; return Snakemake's exit code."""
     work = _workspace(call)
+    parent = call.options.get("warm_start")
+    if isinstance(parent, str) and parent.startswith("@"):
+        call.options["warm_start"] = work.folder(parent).name
     if call.run_id is not None:
         call.options["run_id"] = check_run_id(call.run_id)
     settings, prepared = _settings(call, work)
@@ -89,12 +93,14 @@ def _settings(call: Call, work: Workspace) -> tuple[dict[str, Any], Prepared | N
         frozen = read_frozen(folder / "config.yaml")
         state.refuse_contradictions(folder, frozen, {**call.in_files, **call.options})
         state.refuse_contradictions(folder, frozen, call.named(run_id))
+        if not state.is_sealed(folder):
+            warm_start.parent_of(folder, frozen)
         return frozen | _operational(call.for_run(run_id)), None
     if found := call.disagreements(run_id):
         advice = "choose another run id, or make the two files agree"
         raise UserError(f"run '{run_id}': {'; '.join(found)}; {advice}")
     settings = resolve(call.for_run(run_id))
-    return settings, _check_data(settings)
+    return settings, _check_data(settings, work.runs)
 
 
 def _operational(requested: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,12 +110,12 @@ def _operational(requested: Mapping[str, Any]) -> dict[str, Any]:
     return {key: resolved[key] for key in keys}
 
 
-def _check_data(settings: dict[str, Any]) -> Prepared:
+def _check_data(settings: dict[str, Any], runs: Path) -> Prepared:
     """Read and check the data like the rule that creates the run."""
     tables = source_tables(settings)
     from forerun.forecasting.freeze import read_data
 
-    return read_data(settings | tables)
+    return read_data(settings | tables, runs)
 
 
 def _say_notes(prepared: Prepared | None) -> None:

@@ -25,6 +25,7 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     from forerun.runs.state import is_sealed
 
     folder = workspace(output_dir, directory).folder(run)
+    run = folder.name
     if not is_sealed(folder):
         raise UserError(f"run '{run}' is not sealed yet; there are no checksums to verify")
     frozen = [f"{kind}: {name}" for kind, names in seal.verify(folder).items() for name in names]

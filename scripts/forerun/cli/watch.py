@@ -26,6 +26,7 @@ def command(
     from forerun.runs.listing import read_run
 
     folder = workspace(output_dir, directory).folder(run_id)
+    run_id = folder.name
     if not session.is_running(folder):
         row = read_run(folder)
         return say(f"run '{run_id}' is not in use; it is {row.status}")

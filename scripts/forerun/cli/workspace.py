@@ -58,9 +58,9 @@ class Workspace:
         ``@NAME`` is the run in service in the deployment ``NAME``.
         """
         if run_id.startswith("@"):
-            from forerun.deployments.folder import Deployment
+            from forerun.deployments.folder import named_run
 
-            run_id = Deployment(self.output, run_id[1:]).require().champion().run_id
+            run_id = named_run(self.output, run_id)
         check_run_id(run_id)
         folder = self.runs / run_id
         if not folder.is_dir():

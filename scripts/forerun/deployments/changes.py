@@ -33,7 +33,6 @@ class Changes:
     gone : values that are no longer in the data
     outside : series with newest values far outside the range of the values before
     level, variance : series whose newest values lie elsewhere, or spread more, than those before
-    columns : columns of the run that the data lack
     """
 
     new: list[str] = field(default_factory=list)
@@ -44,7 +43,6 @@ class Changes:
     outside: list[str] = field(default_factory=list)
     level: list[str] = field(default_factory=list)
     variance: list[str] = field(default_factory=list)
-    columns: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what there is to say, for ``record.json``."""
@@ -66,8 +64,6 @@ class Changes:
             found.append(f"{plural(self.restated, 'value')} restated")
         if self.gone:
             found.append(f"{plural(self.gone, 'value')} no longer in the data")
-        if self.columns:
-            found.append(f"columns missing: {_listed(self.columns)}")
         return found
 
 

@@ -19,7 +19,7 @@ from forerun.base.clock import now
 from forerun.base.errors import UserError, suggest
 from forerun.base.files import sha256, write_text
 from forerun.deployments.settings import Settings
-from forerun.runs.paths import RUN_ID
+from forerun.runs.paths import RUN_ID, check_run_id
 
 #: Folder of all deployments, beside ``runs``.
 DEPLOYMENTS = "deployments"
@@ -66,7 +66,7 @@ class Deployment:
     def __post_init__(self) -> None:
         if not re.fullmatch(RUN_ID, self.name):
             raise UserError(
-                f"deployment '{self.name}' is not possible: use letters, digits, '_', '.' and '-' "
+                f"deployment '{self.name}' is invalid: use letters, digits, '_', '.' and '-' "
                 "(at most 100, beginning with a letter or digit)"
             )
 
@@ -164,6 +164,13 @@ def every(output: Path) -> list[Deployment]:
         return []
     found = [Deployment(output, name) for name in names if re.fullmatch(RUN_ID, name)]
     return [one for one in found if one.exists()]
+
+
+def named_run(output: Path, name: str) -> str:
+    """Return the id of a run: ``@NAME`` is the run in service in the deployment of that name."""
+    if not name.startswith("@"):
+        return check_run_id(name)
+    return Deployment(output, name[1:]).require().champion().run_id
 
 
 def serving(output: Path, run_id: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Forecasting from the newest data, or from earlier origins as if they were new."""
+"""Forecasting from the newest data: an origin is written when it is due."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pandas as pd
 
 from forerun.base.clock import now
 from forerun.base.errors import UserError
+from forerun.base.text import plural
 from forerun.deployments import actuals, changes, origins, runs, source
 from forerun.deployments.folder import Deployment
-from forerun.deployments.periods import Period, Time, origin_name, parse_time
+from forerun.deployments.periods import Time, origin_name, parse_time
 from forerun.deployments.runs import InService
 from forerun.evaluation.intervals import levels_of
 from forerun.forecasting.freeze import versions
@@ -44,7 +45,7 @@ def _forecast(deployment: Deployment, files: source.Source) -> Made:
         made = Made(lines=[waiting])
     else:
         made = Made()
-        _make(deployment, champion, seen, files, "live", news, made)
+        make(deployment, champion, seen, files, "live", news, made)
     # Last: a call that is killed before this finds the same news again.
     actuals.write(deployment, news, files.checksum)
     return made
@@ -99,12 +100,19 @@ class Forecasts:
 def _forecasts(
     deployment: Deployment, champion: InService, seen: source.Seen, files: source.Source
 ) -> Forecasts:
-    """Let the champion and its challengers forecast; only the champion has to."""
+    """Let the champion and its challengers forecast; only the champion has to.
+
+    A challenger that was trained on later data than those of the origin is left out.
+    """
     made = Forecasts([champion])
     _add(made, champion, seen)
+    if later := runs.later_end(champion.folder, seen.origin):
+        made.problems.append(f"{champion.line.run_id} was trained on {later}")
     for line in deployment.challenging():
         try:
             one = runs.open_run(deployment, line, "challenger", None)
+            if later := runs.later_end(one.folder, seen.origin):
+                raise UserError(f"left out, as it was trained on {later}")
             made.runs.append(one)
             _add(made, one, _seen_by(one, files, seen))
         except UserError as error:
@@ -129,7 +137,7 @@ def _add(made: Forecasts, one: InService, seen: source.Seen) -> None:
     made.problems += [f"{run_id}: {name} has no forecast" for name in lacking]
 
 
-def _make(
+def make(
     deployment: Deployment,
     champion: InService,
     seen: source.Seen,
@@ -138,12 +146,19 @@ def _make(
     news: actuals.News | None,
     made: Made,
 ) -> None:
-    """Write the folder of an origin: forecasts of the champion and of its challengers."""
+    """Write the folder of an origin: forecasts of the champion and of its challengers.
+
+    Parameters
+    ----------
+    kind : ``live`` or ``backfill``
+    news : what the data say that was not known before; None in a backfill
+    made : receives the origin and what there is to say
+    """
     forecasts = _forecasts(deployment, champion, seen, files)
     table = forecasts.table(seen.origin)
     series = changes.describe(seen.data.history, int(champion.settings["season_length"] or 1))
-    earlier = origins.origins(deployment)
-    found = changes.find(series, earlier[-1].series() if earlier else None, seen.origin)
+    before = origins.before(deployment, seen.origin)
+    found = changes.find(series, before.series() if before else None, seen.origin)
     if news is not None:
         found.restated, found.gone = news.restated, news.vanished
     notes, end = [*seen.notes, *forecasts.notes], table["ds"].max()
@@ -166,7 +181,9 @@ def _make(
     origin = origins.origin_of(deployment, seen.origin)
     origins.write(origin, table, series, record)
     made.origins.append(origin.name)
-    made.lines.append(f"origin {origin.name}: {len(series)} series, {len(forecasts.runs)} runs")
+    made.lines.append(
+        f"origin {origin.name}: {len(series)} series, {plural(len(forecasts.runs), 'run')}"
+    )
     made.lines += [f"warning: {line}" for line in [*found.lines(), *forecasts.problems]]
     made.lines += [f"note: {line}" for line in notes]
 
@@ -175,54 +192,3 @@ def _seen_by(one: InService, files: source.Source, seen: source.Seen) -> source.
     """Return what another run may see at the same origin: it may have other columns."""
     own = source.read(files, one.folder, one.settings)
     return own if own.origin == seen.origin else source.until(own, seen.origin, one.settings)
-
-
-def backfill(deployment: Deployment, start: str, every: str, data_file: str | None = None) -> Made:
-    """Forecast from earlier origins, each seeing only what there was then; marked as backfill.
-
-    A run forecasts only from origins at or after the end of the data that it was trained on.
-    """
-    deployment.require()
-    with deployment.locked():
-        made = Made()
-        files = source.find(deployment.settings(), data_file)
-        champion = runs.champion(deployment)
-        seen = source.read(files, champion.folder, champion.settings)
-        news = actuals.compare(deployment, seen.data.history)
-        actuals.write(deployment, news, files.checksum)
-        dated = isinstance(seen.origin, pd.Timestamp)
-        step = Period.parse(every, "--every")
-        time = parse_time(start, dated, "--from")
-        end = runs.data_end(champion.folder, dated)
-        times = pd.Index(seen.data.history["ds"].unique()).sort_values()
-        while time <= seen.origin:
-            at = times[times <= time]
-            origin = None if not len(at) else at[-1] if dated else int(at[-1])
-            _backfill_one(deployment, champion, seen, files, origin, end, made)
-            time = step.after(time, champion.settings["freq"])
-    if not made.lines:
-        made.lines.append(f"--from {start} lies after the data, which end at {seen.origin}")
-    return made
-
-
-def _backfill_one(
-    deployment: Deployment,
-    champion: InService,
-    seen: source.Seen,
-    files: source.Source,
-    origin: Time,
-    end: Time,
-    made: Made,
-) -> None:
-    if origin is None or origin < end:
-        made.lines.append(
-            f"origin {origin_name(origin) if origin is not None else 'before the data'} left out: "
-            f"the data of run '{champion.line.run_id}' end later, at {origin_name(end)}"
-        )
-        return
-    place = origins.origin_of(deployment, origin)
-    if place.folder.exists():
-        made.lines.append(f"origin {place.name} exists")
-        return
-    then = source.until(seen, origin, champion.settings)
-    _make(deployment, champion, then, files, "backfill", None, made)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from forerun.base.errors import UserError, suggest
 from forerun.base.text import number
 from forerun.deployments import scores
 from forerun.deployments.folder import Deployment
+from forerun.deployments.origins import origins
 from forerun.deployments.runs import InService, promised
 
 #: Newest live origins whose mean an alarm looks at, unless the call says how many.
 RECENT = 3
+#: What an alarm calls the number of kinds of change in the data at the newest origin.
+DATA_CHANGES = "data_changes"
 _CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*")
 
 
@@ -57,12 +60,14 @@ class Standing:
         error exceeds the back-test's (0.25: "promised 4.0, got 5.0")
     promised, got : error of the back-test, and over these origins
     origins : how many origins these are
+    changes : what was said about the data at the newest origin
     """
 
     values: dict[str, float]
     promised: float | None
     got: float | None
     origins: int
+    changes: list[str] = field(default_factory=list)
 
 
 def standing(deployment: Deployment, one: InService, last: int = RECENT) -> Standing:
@@ -71,15 +76,16 @@ def standing(deployment: Deployment, one: InService, last: int = RECENT) -> Stan
     live = table[table["kind"] == "live"]
     rows = (live if len(live) else table).tail(last)
     metric = deployment.settings().metric
-    before = promised(one, metric)
+    before, made = promised(one, metric), origins(deployment)
+    said = made[-1].said() if made else []
     if not len(rows):
-        return Standing({}, before, None, 0)
+        return Standing({}, before, None, 0, said)
     numbers = rows.select_dtypes("number").drop(columns=["step", "origin"], errors="ignore")
     values = {str(name): float(value) for name, value in numbers.mean().items()}
     got = values.get(metric)
     if before and got is not None:
         values["worse_than_promised"] = got / before - 1
-    return Standing(values, before, got, len(rows))
+    return Standing(values, before, got, len(rows), said)
 
 
 def alarms(found: Standing, conditions: Sequence[str]) -> list[str]:
@@ -92,13 +98,18 @@ def alarms(found: Standing, conditions: Sequence[str]) -> list[str]:
     """
     lines = []
     for condition in map(Condition.parse, conditions):
+        if condition.name == DATA_CHANGES:
+            if condition.holds(len(found.changes)):
+                lines.append(f"{condition}: {'; '.join(found.changes) or 'none'}")
+            continue
         if not found.values:
             lines.append(f"{condition}: nothing is scored yet")
             continue
         if condition.name not in found.values:
             raise UserError(
                 f"--fail-if: there is no '{condition.name}'"
-                f"{suggest(condition.name, found.values)}, only {', '.join(found.values)}"
+                f"{suggest(condition.name, found.values)}, only {', '.join(found.values)}, "
+                f"{DATA_CHANGES}"
             )
         value = found.values[condition.name]
         if condition.holds(value):

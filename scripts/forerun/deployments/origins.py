@@ -20,8 +20,9 @@ from pyarrow import parquet
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.files import new_folder, read_mapping, sha256, write_json, write_parquet
+from forerun.deployments.changes import Changes
 from forerun.deployments.folder import Deployment
-from forerun.deployments.periods import Time, is_origin_name, origin_name
+from forerun.deployments.periods import Time, is_origin_name, origin_name, parse_time
 from forerun.evaluation.intervals import columns
 
 FORECASTS, SERIES, RECORD = "forecasts.parquet", "series.parquet", "record.json"
@@ -47,6 +48,12 @@ class Origin:
     @property
     def is_backfill(self) -> bool:
         return self.record.get("kind") == "backfill"
+
+    def said(self) -> list[str]:
+        """Return a sentence for each change in the data and each problem at the origin."""
+        changes, names = self.record.get("changes") or {}, set(Changes.__dataclass_fields__)
+        found = Changes(**{k: v for k, v in changes.items() if k in names})
+        return [*found.lines(), *(self.record.get("problems") or [])]
 
     def problems(self) -> list[str]:
         """Return the files that are missing or changed since the origin was written."""
@@ -90,6 +97,13 @@ def origins(deployment: Deployment) -> list[Origin]:
 def origin_of(deployment: Deployment, time: Time) -> Origin:
     """Return the origin at a time, whether it exists or not."""
     return Origin(deployment.forecasts / origin_name(time))
+
+
+def before(deployment: Deployment, time: Time) -> Origin | None:
+    """Return the newest origin earlier than a time; None where there is none."""
+    dated = isinstance(time, pd.Timestamp)
+    earlier = [o for o in origins(deployment) if parse_time(o.name, dated, "forecasts") < time]
+    return earlier[-1] if earlier else None
 
 
 def long_table(

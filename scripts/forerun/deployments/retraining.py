@@ -69,7 +69,7 @@ def training_settings(deployment: Deployment, files: source.Source) -> dict[str,
     How its run was carried out (workers, limits, paths) is not among them: this call decides.
     """
     frozen = read_recorded(deployment.run(deployment.champion().run_id) / "config.yaml")
-    left_out = schema.marked("x-operational") | {"run_id", "output_dir", "data_file"}
+    left_out = schema.marked("x-operational") | {"run_id", "output_dir", "data_file", "warm_start"}
     settings = {key: value for key, value in frozen.items() if key not in left_out}
     settings["data_file"] = files.data
     for key, path in (("static_file", files.static), ("futr_file", files.future)):

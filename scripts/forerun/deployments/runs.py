@@ -11,7 +11,7 @@ from forerun.base.files import sha256
 from forerun.config.names import ENSEMBLE
 from forerun.config.settings import read_frozen
 from forerun.deployments.folder import Appointment, Deployment
-from forerun.deployments.periods import Time, parse_time
+from forerun.deployments.periods import Time, origin_name, parse_time
 from forerun.forecasting.choice import Choice, choose, refuse_damaged
 from forerun.runs.json_files import read_provenance
 from forerun.runs.paths import RunPaths, check_run_id
@@ -102,6 +102,14 @@ def promised(one: InService, metric: str) -> float | None:
     if not len(rows) or one.model not in rows:
         return None
     return float(rows[one.model].mean())
+
+
+def later_end(folder: Path, origin: Time) -> str:
+    """Say that a run's data end after an origin; empty if they do not, or do not say when."""
+    if read_provenance(folder)["data"].get("end") is None:
+        return ""
+    end = data_end(folder, not isinstance(origin, int))
+    return f"data up to {origin_name(end)}, later than the origin" if end > origin else ""
 
 
 def data_end(folder: Path, dated: bool) -> Time:

@@ -1,6 +1,7 @@
 """Scores of each origin when the actual values arrive, and again when these are restated.
 
 ``scores/<origin>.parquet`` has a row for each forecast value and each vintage of its actual value.
+A row also says how much the forecast for the same time has changed since the origin before.
 ``scores.csv`` (by origin, step and model: means over series; step 0 is all steps) and
 ``scores.parquet`` (by origin, series and model: means over steps) take the newest vintage.
 """
@@ -20,55 +21,21 @@ from pyarrow import parquet
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.files import replacing, sha256, write_csv, write_parquet
+from forerun.base.terminal import write
 from forerun.deployments import actuals
 from forerun.deployments.folder import Deployment
+from forerun.deployments.losses import CHANGES, LOSSES, losses, with_changes
 from forerun.deployments.origins import Origin, origins
 from forerun.deployments.periods import parse_time
-from forerun.evaluation.losses import METRICS, inside
+from forerun.evaluation.losses import METRICS
 from forerun.runs.tables import read_frame, read_plain
 
-#: Metrics that are scored, and the loss of a step that each is the mean of.
-LOSSES = {
-    "mae": "mae",
-    "mse": "mse",
-    "rmse": "mse",
-    "mape": "mape",
-    "smape": "smape",
-    "mase": "mase",
-}
+#: Origins between two lines of progress.
+REPORTED = 100
 #: What a person made of a forecast, in the column ``model``.
 ADJUSTED = "adjusted"
 GROUP = ["origin", "run_id", "model", "role", "kind"]
 _META = b"forerun"
-
-
-def losses(table: pd.DataFrame, scale: pd.Series) -> pd.DataFrame:
-    """Add the losses of each row.
-
-    ``error`` is the forecast minus the actual value: positive where it was too high. MASE is scaled
-    by the history known at the origin (Hyndman & Koehler 2006,
-    doi:10.1016/j.ijforecast.2006.03.001).
-    ``inside_<level>`` is 1 if the value is inside the interval, ``width_<level>`` its width.
-
-    Parameters
-    ----------
-    table : ``y``, ``point`` and ``lo-<level>``, ``hi-<level>``
-    scale : what MASE is divided by, one value per row
-    """
-    y, point = table["y"].to_numpy(float), table["point"].to_numpy(float)
-    made: dict[str, Any] = {"error": point - y}
-    for name in dict.fromkeys(LOSSES.values()):
-        value = METRICS[name].of_step(point.copy(), y)
-        if METRICS[name].power is not None:
-            divisor = scale.to_numpy(float)
-            value = value / np.where(divisor > 0, divisor, np.nan)
-        made[f"{name}_step"] = value
-    for column in [str(c) for c in table if str(c).startswith("lo-")]:
-        level = column.removeprefix("lo-")
-        low, high = table[column].to_numpy(float), table[f"hi-{level}"].to_numpy(float)
-        made[f"inside_{level}"] = inside(y, low, high)
-        made[f"width_{level}"] = high - low
-    return table.assign(**made)
 
 
 def update(deployment: Deployment) -> list[str]:
@@ -78,9 +45,10 @@ def update(deployment: Deployment) -> list[str]:
     """
     every = actuals.read(deployment).sort_values("ds", kind="stable", ignore_index=True)
     adjusted, mark = read_adjustments(deployment)
-    done = []
+    done: list[str] = []
     times = every["ds"].to_numpy()
-    for origin in origins(deployment):
+    made = origins(deployment)
+    for before, origin in zip([None, *made], made, strict=False):
         end = origin.record.get("end")
         if end is None:
             raise Damaged(f"{origin.folder}/record.json: is damaged; restore the file")
@@ -93,10 +61,13 @@ def update(deployment: Deployment) -> list[str]:
         if not len(values):
             continue
         state = {"as_of": str(values["as_of"].max()), "rows": len(values), "adjusted": mark}
+        state["before"] = before.name if before else ""
         path = deployment.scores / f"{origin.name}.parquet"
         if _state(path) != state:
-            _write(path, _detail(origin, values, adjusted), state)
+            _write(path, _detail(origin, before, values, adjusted), state)
             done.append(origin.name)
+            if len(done) % REPORTED == 0:
+                write(f"scored {len(done)} of {len(made)} origins")
     if done or (deployment.scores.is_dir() and not (deployment.folder / "scores.csv").is_file()):
         _summarize(deployment, done)
     return done
@@ -118,9 +89,12 @@ def _write(path: Path, table: pd.DataFrame, state: dict[str, Any]) -> None:
         parquet.write_table(packed, temporary, compression="zstd")
 
 
-def _detail(origin: Origin, values: pd.DataFrame, adjusted: pd.DataFrame) -> pd.DataFrame:
+def _detail(
+    origin: Origin, before: Origin | None, values: pd.DataFrame, adjusted: pd.DataFrame
+) -> pd.DataFrame:
     """Return the rows of one origin, with all vintages of the actual values."""
-    forecasts, series = origin.forecasts(), origin.series()
+    series = origin.series()
+    forecasts = with_changes(origin.forecasts(), before.forecasts() if before else None)
     own = adjusted[adjusted["origin"] == origin.name]
     if len(own):
         forecasts = pd.concat([forecasts, _as_forecasts(own, forecasts)], ignore_index=True)
@@ -179,6 +153,9 @@ def means(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         made[name] = np.sqrt(value) if METRICS[name].root else value
     for column in [str(c) for c in table if str(c).startswith(("inside_", "width_"))]:
         made[column.replace("inside_", "coverage_")] = groups[column].mean()
+    for name in CHANGES:
+        if f"{name}_step" in table:
+            made[name] = groups[f"{name}_step"].mean()
     return made.reset_index()
 
 

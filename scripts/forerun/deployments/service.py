@@ -14,10 +14,12 @@ import yaml
 
 from forerun.base.errors import UserError
 from forerun.base.files import write_text
+from forerun.base.text import plural
 from forerun.config.settings import read_frozen
 from forerun.deployments import actuals, gates, scores, source
 from forerun.deployments.folder import Appointment, Deployment, append, appointment, read_journal
 from forerun.deployments.forecast import Made
+from forerun.deployments.losses import LOSSES
 from forerun.deployments.runs import champion, check_horizon, check_run, main_model
 from forerun.deployments.settings import Settings
 from forerun.forecasting.choice import choose
@@ -101,7 +103,9 @@ def score(deployment: Deployment, data_file: str | None = None) -> Made:
             actuals.write(deployment, actuals.compare(deployment, history), files.checksum)
         done = scores.update(deployment)
     lines = (
-        [f"scored {len(done)} origins: {', '.join(done[-5:])}"] if done else ["nothing to score"]
+        [f"scored {plural(len(done), 'origin')}: {', '.join(done[-5:])}"]
+        if done
+        else ["nothing to score"]
     )
     return Made(done, lines)
 
@@ -115,9 +119,9 @@ def check_gates(deployment: Deployment, run_id: str) -> list[gates.Check]:
     check_horizon(deployment, run_id, own)
     choice = choose(folder, own)
     challenger = main_model(folder, choice, None)
-    loss = scores.LOSSES.get(settings.metric)
+    loss = LOSSES.get(settings.metric)
     if loss is None:
-        known = ", ".join(scores.LOSSES)
+        known = ", ".join(LOSSES)
         raise UserError(f"deployment.yaml: metric must be one of {known}, not '{settings.metric}'")
     table = scores.read_detail(deployment)
     models = (serving.model, challenger)
@@ -146,6 +150,8 @@ def _new_failures(champion: Path, challenger: Path) -> int:
 
 def promote(deployment: Deployment, run_id: str, checks: list[gates.Check], why: str = "") -> Made:
     """Put a run into service; the figures of its checks go into ``champions.jsonl``."""
+    settings = read_frozen(check_run(deployment, run_id) / "config.yaml")
+    check_horizon(deployment, run_id, settings)
     figures = {check.name: float(check.value) for check in checks if check.value == check.value}
     with deployment.locked():
         if deployment.champion().run_id == run_id:

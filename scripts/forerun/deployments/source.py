@@ -138,6 +138,27 @@ def until(seen: Seen, origin: Time, settings: Mapping[str, Any]) -> Seen:
     return Seen(data, last_time(past), notes)
 
 
+def table(seen: Seen, origin: Time, settings: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the table of observations as it was at an earlier origin, in the user's own columns.
+
+    Known future values of ``futr_exog`` are later rows without a target.
+    """
+    past = seen.data.history[seen.data.history["ds"] <= origin].reset_index(drop=True)
+    columns = list(settings.get("futr_exog") or [])
+    if columns:
+        later = _future(seen, past, origin, columns, reach(dict(settings)))
+        past = pd.concat([past, later], ignore_index=True)
+        past = past.sort_values(["unique_id", "ds"], ignore_index=True)
+    if seen.data.static is not None:
+        past = past.merge(seen.data.static, on="unique_id", how="left")
+    past = past.astype({"unique_id": str})
+    names = {"unique_id": settings["id_col"], "ds": settings["time_col"]}
+    names["y"] = settings["target_col"]
+    if settings["id_col"] is None:
+        past = past.drop(columns="unique_id")
+    return past.rename(columns={own: name for own, name in names.items() if name is not None})
+
+
 def _future(
     seen: Seen, past: pd.DataFrame, origin: Time, columns: list[str], steps: int
 ) -> pd.DataFrame:

@@ -30,9 +30,8 @@ def update(deployment: Deployment, data_file: str | None = None) -> Updated:
     """
     deployment.require()
     files = source.find(deployment.settings(), data_file)
-    if actuals.source(deployment) == files.checksum and _last(deployment) == _state(
-        deployment, files
-    ):
+    state = _state(deployment, files)  # first: it refuses adjustments that cannot be read
+    if actuals.source(deployment) == files.checksum and _last(deployment) == state:
         return Updated(lines=[f"nothing is due: nothing new in {files.data}"])
     made = forecast(deployment, data_file)
     scored = score(deployment)

@@ -17,7 +17,7 @@ from forerun.base.terminal import write
 from forerun.config import engines, models
 from forerun.config.settings import dump
 from forerun.data import Prepared, calendar, checksums, forecastable, load, model_needs, summary
-from forerun.forecasting import scaling, transforms
+from forerun.forecasting import scaling, transforms, warm_start
 from forerun.runs import session
 
 #: Packages whose version can change a result: the workflow's and all that affect a fit.
@@ -53,7 +53,8 @@ def freeze(
     tables = {"data_file": data_file}
     tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings.get(key)}
     before = {key: sha256(path) for key, path in tables.items()}
-    prepared = read_data(settings | {"data_file": data_file})
+    runs = Path(to["config"]).parents[1]
+    prepared = read_data(settings | {"data_file": data_file}, runs)
     for key, path in tables.items():
         if sha256(path) != before[key]:
             raise UserError(f"{key}: '{path}' was changed while it was read; rerun the command")
@@ -79,14 +80,20 @@ def freeze(
             "python": platform.python_version(),
             "platform": platform.platform(),
             "versions": versions(),
-        },
+        }
+        | warm_start.record(runs, settings),
     )
     # Last: a run exists from the moment its configuration does.
     write_text(to["config"], dump(frozen))
 
 
-def read_data(settings: dict[str, Any]) -> Prepared:
-    """Read the data of a new run; check that its models can train and forecast on it."""
+def read_data(settings: dict[str, Any], runs: Path) -> Prepared:
+    """Read the data of a new run; check that its models can train and forecast on it.
+
+    Parameters
+    ----------
+    runs : folder of all runs, among them the one that `warm_start` names
+    """
     prepared = load(settings)
     transforms.check(prepared.frame, models.specs(settings))
     complete = settled(settings, prepared)
@@ -96,6 +103,7 @@ def read_data(settings: dict[str, Any]) -> Prepared:
     prepared.notes += forecastable.check(complete, prepared.frame, how)
     history = prepared.frame[prepared.frame["y"].notna()]
     prepared.notes += scaling.notes(history, models.specs(settings))
+    prepared.notes += warm_start.check(runs, complete, prepared.frame)
     return prepared
 
 

@@ -14,6 +14,7 @@ from forerun.config import names
 from forerun.config.settings import read_frozen, resolve
 from forerun.forecasting import choice
 from forerun.forecasting.freeze import git_state, versions
+from forerun.forecasting.warm_start import Parent
 from forerun.runs.json_files import read_provenance
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import FROZEN, refuse_if_damaged
@@ -74,11 +75,23 @@ def prepare(folder: Path, scratch: Path) -> Path:
     choice.refuse_damaged(folder, [])
     again = scratch / "runs" / folder.name
     again.mkdir(parents=True)
+    _take_parent(folder, again)
     for name in FROZEN:
         shutil.copyfile(folder / name, again / name)
     provenance = read_mapping(again / "provenance.json")
     write_json(again / "provenance.json", provenance | {"versions": versions()})
     return again
+
+
+def _take_parent(folder: Path, again: Path) -> None:
+    """Put the run whose weights a run continues beside its copy."""
+    run_id = read_frozen(RunPaths(folder).config)["warm_start"]
+    if run_id is not None:
+        parent = Parent.open(folder.parent, run_id)
+        there = again.with_name(parent.run_id)
+        shutil.copytree(parent.folder / "models", there / "models")
+        for name in ("config.yaml", "SEALED"):
+            shutil.copyfile(parent.folder / name, there / name)
 
 
 def compare(folder: Path, again: Path) -> Reproduction:

@@ -73,7 +73,7 @@ class Scaling:
         values = {name: seen[name] for name in temporal if name not in categories}
         values |= {name: data.static[name] for name in static if name not in categories}  # type: ignore[index]
         columns = {name: _standard(column.to_numpy(dtype=float)) for name, column in values.items()}
-        return cls(columns, _is_centered(spec, seen))
+        return cls(columns, is_centered(spec, seen))
 
     @classmethod
     def read(cls, folder: Path) -> Scaling:
@@ -180,7 +180,8 @@ def loses_digits(history: pd.DataFrame) -> bool:
     return bool(coarse.any())  # a constant series has no usual change
 
 
-def _is_centered(spec: ModelSpec, seen: pd.DataFrame) -> bool:
+def is_centered(spec: ModelSpec, seen: pd.DataFrame) -> bool:
+    """Tell whether a model sees each series without its level."""
     return spec.is_network and not _needs_level(spec) and loses_digits(seen)
 
 

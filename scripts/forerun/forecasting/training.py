@@ -15,7 +15,7 @@ from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec, specs
 from forerun.config.windows import folds, reach, step_size
 from forerun.data import split
-from forerun.forecasting import transforms
+from forerun.forecasting import transforms, warm_start
 from forerun.forecasting.engines.base import Data, Progress, get_engine
 from forerun.forecasting.scaling import Scaling
 from forerun.runs.fit import Fit
@@ -31,6 +31,11 @@ def find_spec(settings: dict[str, Any], model: str) -> ModelSpec:
 def read_run_data(data: str | Path, settings: dict[str, Any]) -> Data:
     """Read the frozen ``data.parquet`` of a run."""
     return Data(*split(read_data(data), settings), own=True)
+
+
+def _scaling(spec: ModelSpec, settings: dict[str, Any], data: Data, seen: pd.DataFrame) -> Scaling:
+    """Return how the data of a fit are scaled: weights that are continued know their scale."""
+    return Scaling.read(data.start) if data.start else Scaling.of(spec, settings, data, seen)
 
 
 def without_last(history: pd.DataFrame, steps: int) -> pd.DataFrame:
@@ -67,8 +72,9 @@ def train_model(fit: Fit, progress: Progress) -> None:
     spec = find_spec(settings, fit.model)
     engine = get_engine(spec.engine)
     seen = read_run_data(fit.run.data, settings)
+    seen.start = warm_start.start(fit.run.folder, settings, spec)
     given = transforms.forward(seen, spec)
-    scaling = Scaling.of(spec, settings, given, given.history)
+    scaling = _scaling(spec, settings, given, given.history)
     fitted = engine.fit(spec, settings, scaling.forward(given, given.history), progress)
     _keep(seen, fit)
     with new_folder(fit.product_path) as temporary:
@@ -88,13 +94,14 @@ def cross_validate(fit: Fit, progress: Progress) -> None:
     all_folds = folds(settings)
     covered = all_folds[fit.fold or 0]
     seen = read_run_data(fit.run.data, settings)
+    seen.start = warm_start.start(fit.run.folder, settings, spec)
     later = (all_folds[-1].stop - covered.stop) * step_size(settings)
     seen.history = without_last(seen.history, later)
     engine = get_engine(spec.engine)
     given = transforms.forward(seen, spec)
     held = reach(settings) + (len(covered) - 1) * step_size(settings)
     before = without_last(given.history, held)
-    scaling = Scaling.of(spec, settings, given, before)
+    scaling = _scaling(spec, settings, given, before)
     scaled = scaling.forward(given, before)
     frame = engine.cross_validate(spec, settings, scaled, len(covered), progress)
     frame = scaling.back(frame, given, before)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from forerun.config import calendar, models, schema, windows
 from forerun.config.engines import ENGINES, versions
 from forerun.data.checksums import rows
+from forerun.forecasting import warm_start
 from forerun.runs.fit import Fit
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ NOT_SEEN = {
     *("on_missing_future", "tz", "decimal"),
     *("models", "baselines", "exogenous", "hist_exog", "futr_exog", "stat_exog"),
     *("metrics", "sort_metric", "ensemble", "ensemble_size"),
-    *("n_windows", "test_size", "step_size", "refit"),
+    *("n_windows", "test_size", "step_size", "refit", "warm_start"),
 }
 #: Packages of this library that affect products: a change in them changes all fingerprints.
 DECISIVE = ("data", "forecasting")
@@ -79,6 +80,8 @@ def ingredients(
         "versions": {"python": platform.python_version()} | versions(packages),
         "code": code(),
     }
+    start = warm_start.weights(fit.run.folder, settings, spec)
+    what |= {"start": start} if start else {}
     return what | ({"windows": covered} if covered else {})
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from forerun.base.clock import now
-from forerun.base.errors import is_full, no_space
+from forerun.base.errors import UserError, is_full, no_space
 from forerun.base.files import write_text
 from forerun.base.parent import end_with_parent
 from forerun.base.publishing import discard, sweep
@@ -90,7 +90,7 @@ def _performed(job: Job, deaths: int) -> Outcome:
     _clear(fit.product_path)
     settings = read_frozen(fit.run.config)
     spec = find(settings, fit.model)
-    what = fingerprint.ingredients(fit, settings, job.threads) if job.reuse else None
+    what = _ingredients(job, settings) if job.reuse else None
     outcome = _killed(job, deaths) if deaths >= TRIES else None
     if not outcome and what:
         outcome = _reused(job, what)
@@ -128,6 +128,14 @@ def _trained(job: Job, engine: str, variables: dict[str, str]) -> Outcome:
         log_file=job.log_file,
         variables=variables,
     )
+
+
+def _ingredients(job: Job, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what determines the product; None without the weights that the fit starts from."""
+    try:
+        return fingerprint.ingredients(job.fit, settings, job.threads)
+    except UserError:
+        return None  # the fit will fail with the reason
 
 
 def _reused(job: Job, what: dict[str, Any]) -> Outcome | None:

@@ -13,6 +13,7 @@ from forerun.base.text import time_text
 from forerun.config.names import REFERENCE
 from forerun.deployments import actuals, scores
 from forerun.deployments.folder import Deployment, read_journal
+from forerun.deployments.losses import LOSSES
 from forerun.deployments.monitoring import standing
 from forerun.deployments.origins import origins
 from forerun.deployments.periods import parse_time
@@ -22,6 +23,7 @@ from forerun.evaluation.intervals import columns
 from forerun.plots import palette
 from forerun.plots.axes import axis_names
 from forerun.report import charts
+from forerun.report.origin_charts import label, levels, origin_charts
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
 from forerun.runs.reader import RunReader
@@ -45,7 +47,7 @@ def write_monitor(deployment: Deployment, path: str | Path) -> Path:
     found = standing(deployment, one)
     detail = scores.read_detail(deployment, [origin.name for origin in made[-DRAWN:]])
     models = _models(deployment, table, one)
-    drawn = _charts(table, models, settings.metric, found.promised)
+    drawn = origin_charts(table, models, settings.metric, found.promised)
     data, shown = _pack(deployment, one, models, drawn)
     write_page(
         path,
@@ -62,7 +64,7 @@ def write_monitor(deployment: Deployment, path: str | Path) -> Path:
         history=_ribbon(deployment),
         challengers=deployment.challenging(),
         rows=_latest(table, models, settings.metric),
-        levels=_levels(table),
+        levels=levels(table),
         worst=_worst(detail, one, settings.metric),
         added=_value_added(detail, one),
         changes=_changes(made),
@@ -90,113 +92,6 @@ def _models(deployment: Deployment, table: pd.DataFrame, one: InService) -> list
     if scores.ADJUSTED in set(table["model"]):
         wanted.append(("", scores.ADJUSTED))
     return list(dict.fromkeys(wanted))[:MODELS]
-
-
-def label(run_id: str, model: str) -> str:
-    """Return what a forecast is called on the page."""
-    return f"{model} of {run_id}" if run_id else model
-
-
-def _charts(
-    table: pd.DataFrame, models: list[tuple[str, str]], metric: str, promised: float | None
-) -> list[dict[str, Any]]:
-    """Return error, coverage and bias by origin, and error by step."""
-    whole = table[table["step"] == 0] if len(table) else table
-    if not len(whole):
-        return []
-    found = [_by_origin(whole, models, metric, promised)]
-    found += _coverage(whole, models)
-    found.append(_bias(whole, models))
-    steps = table[table["step"] > 0].groupby(["run_id", "model", "step"])[metric].mean()
-    data = []
-    for number, (run_id, model) in enumerate(models):
-        if (run_id, model) in steps.index:
-            own = steps.loc[(run_id, model)]
-            data.append(_trace(number, label(run_id, model), own.index.tolist(), own))
-    layout = {
-        "xaxis": {"title": {"text": "steps after the origin"}, "tickformat": "d"},
-        "yaxis": {"title": {"text": charts.metric_name(metric)}, "rangemode": "tozero"},
-    }
-    found.append(
-        {"id": "by-step", "variants": [{"label": "", "data": data}], "layout": layout,
-         "title": "Error by step", "about": "Mean over all scored origins."}
-    )  # fmt: skip
-    return found
-
-
-def _trace(number: int, name: str, x: list[Any], y: Any) -> dict[str, Any]:
-    values = charts.digits(y)
-    trace = {"type": "scatter", "mode": "lines+markers", "m": number, "name": name}
-    return trace | {"x": x, "y": values, "marker": {"size": 6}}
-
-
-def _lines(
-    whole: pd.DataFrame, models: list[tuple[str, str]], column: str, factor: float = 1
-) -> list[dict[str, Any]]:
-    """Return a line by origin of a column of the scores for each forecast that has any."""
-    data = []
-    for number, (run_id, model) in enumerate(models):
-        rows = scores.whole_origins(whole, run_id, model)
-        if len(rows):
-            times = [time_text(time) for time in rows["origin"]]
-            data.append(_trace(number, label(run_id, model), times, factor * rows[column]))
-    return data
-
-
-def _by_origin(
-    whole: pd.DataFrame, models: list[tuple[str, str]], metric: str, promised: float | None
-) -> dict[str, Any]:
-    data = _lines(whole, models, metric)
-    about = "Mean over the series of each origin whose values have come so far."
-    if promised is not None:
-        every = sorted({time for trace in data for time in trace["x"]})
-        ends = [every[0], every[-1]]
-        line = {"type": "scatter", "mode": "lines", "name": "promised", "neutral": True}
-        data.insert(0, line | {"x": ends, "y": [promised, promised]})
-        about += " The dashed line is what the back-test of the champion promised."
-    layout = {
-        "xaxis": {"type": "category", "title": {"text": "forecast origin"}},
-        "yaxis": {"title": {"text": charts.metric_name(metric)}, "rangemode": "tozero"},
-    }
-    return {"id": "by-origin", "variants": [{"label": "", "data": data}], "layout": layout,
-            "title": "Error by origin", "about": about}  # fmt: skip
-
-
-def _levels(table: pd.DataFrame) -> list[str]:
-    names = [str(name) for name in table.columns if str(name).startswith("coverage_")]
-    return [name.removeprefix("coverage_") for name in names]
-
-
-def _coverage(whole: pd.DataFrame, models: list[tuple[str, str]]) -> list[dict[str, Any]]:
-    variants = []
-    for level in _levels(whole):
-        column = f"coverage_{level}"
-        data = _lines(whole[whole[column].notna()], models, column, 100)
-        if data:
-            every = sorted({time for trace in data for time in trace["x"]})
-            line = {"type": "scatter", "mode": "lines", "name": "wanted", "neutral": True}
-            data.insert(0, line | {"x": [every[0], every[-1]], "y": [float(level)] * 2})
-            variants.append({"label": f"{level} %", "data": data, "unit": " %"})
-    if not variants:
-        return []
-    layout = {
-        "xaxis": {"type": "category", "title": {"text": "forecast origin"}},
-        "yaxis": {"title": {"text": "values inside, %"}, "range": [0, 103]},
-    }
-    about = "Share of the values inside each interval; it should be near the dashed line."
-    return [{"id": "coverage", "variants": variants, "layout": layout,
-             "title": "Coverage of the intervals", "about": about}]  # fmt: skip
-
-
-def _bias(whole: pd.DataFrame, models: list[tuple[str, str]]) -> dict[str, Any]:
-    data = _lines(whole, models, "bias")
-    layout = {
-        "xaxis": {"type": "category", "title": {"text": "forecast origin"}},
-        "yaxis": {"title": {"text": "mean error"}, "zeroline": True},
-    }
-    about = "Forecast minus actual value: above zero the forecasts were too high."
-    return {"id": "bias", "variants": [{"label": "", "data": data}], "layout": layout,
-            "title": "Bias", "about": about}  # fmt: skip
 
 
 def _pack(
@@ -299,7 +194,7 @@ def _latest(
 
 def _worst(detail: pd.DataFrame, one: InService, metric: str) -> list[dict[str, Any]]:
     """Return the series with the largest errors on the newest scored origins."""
-    loss = f"{scores.LOSSES[metric]}_step"
+    loss = f"{LOSSES[metric]}_step"
     if not len(detail):
         return []
     own = detail[(detail["run_id"] == one.line.run_id) & (detail["model"] == one.model)]
@@ -322,15 +217,7 @@ def _changes(made: list[Any]) -> list[dict[str, Any]]:
     found = []
     for origin in reversed(made[-8:]):
         record = origin.record
-        said = [*_words(record.get("changes") or {}), *(record.get("problems") or [])]
         dated = not isinstance(record.get("end"), int)
         time = time_text(parse_time(origin.name, dated, "forecasts"))
-        found.append({"time": time, "kind": record.get("kind", ""), "said": said})
+        found.append({"time": time, "kind": record.get("kind", ""), "said": origin.said()})
     return found
-
-
-def _words(changes: dict[str, Any]) -> list[str]:
-    from forerun.deployments.changes import Changes
-
-    names = set(Changes.__dataclass_fields__)
-    return Changes(**{k: v for k, v in changes.items() if k in names}).lines()

@@ -18,6 +18,7 @@ from forerun.config.names import PER_SERIES, spellings
 _PROVENANCE = {
     "created_at": str, "created_by": str, "imported": bool, "seed": int, "python": str,
     "platform": str, "versions": {"*": str}, "git": {"commit": str, "dirty": bool},
+    "warm_start": {"run_id": str, "seal": str, "models": [str]},
     "data": {
         "file": str, "sha256": str, "frozen_sha256": str, "columns_sha256": {"*": str},
         "series": int, "rows": int, "start": (str, int), "end": (str, int), "notes": [str],

@@ -14,8 +14,9 @@ from deploying import ALL, TRAINED, until
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.deployments import actuals, origins, retraining, scores
+from forerun.deployments.backfilling import backfill
 from forerun.deployments.folder import Deployment, read_journal
-from forerun.deployments.forecast import backfill, forecast
+from forerun.deployments.forecast import forecast
 from forerun.deployments.service import (
     challenge,
     check_gates,

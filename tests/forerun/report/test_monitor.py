@@ -35,7 +35,10 @@ def test_a_year_of_origins_is_scored_and_shown(weekly: Deployment, tmp_path: Pat
     assert "Origins 52" in words
     assert "Its back-test promised MAE" in words
     charts = {chart["id"]: chart for chart in data_of(page)["charts"]}
-    assert set(charts) == {"by-origin", "coverage", "bias", "by-step"}
+    assert set(charts) == {"by-origin", "coverage", "bias", "stability", "by-step"}
+    stability = charts["stability"]["variants"][0]["data"]
+    mine = next(trace for trace in stability if trace["name"] == f"{MAIN} of base")
+    assert np.allclose(mine["y"], own["scaled_change"].iloc[1:], rtol=1e-4)
     lines = {trace["name"]: trace for trace in charts["by-origin"]["variants"][0]["data"]}
     assert np.allclose(lines[f"{MAIN} of base"]["y"], own["mae"], rtol=1e-4)
     assert page.stat().st_size < 5_000_000

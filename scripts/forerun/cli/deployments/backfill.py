@@ -2,27 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from forerun.cli.deployments.common import DataFile, NameArgument, deployment, tell
 from forerun.cli.workspace import Directory, OutputDir
 
+if TYPE_CHECKING:
+    from forerun.deployments.folder import Deployment
+
 
 def command(
     name: NameArgument,
     start: Annotated[str, typer.Option("--from", metavar="DATE", help="The first origin.")],
     every: Annotated[str, typer.Option("--every", metavar="SPAN", help="Between origins: 4W")],
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train a run for origins before the champion's data.")
+    ] = False,
     data_file: DataFile = None,
     output_dir: OutputDir = None,
     directory: Directory = None,
-) -> None:
+) -> int:
     """Forecast from earlier origins. Each sees only what there was then; marked as backfill.
 
     A run whose own data end later than an origin would have seen the future there: that origin is
-    left out, and said.
+    left out, and said, or --retrain trains NAME_<origin> on the data up to it. Later origins use
+    the newest such run; the policy 'retrain: {every: ...}' of deployment.yaml trains more of them.
+    Rerun the command to resume.
     """
-    from forerun.deployments.forecast import backfill
+    from forerun.deployments.backfilling import backfill
 
-    tell(backfill(deployment(name, output_dir, directory), start, every, data_file))
+    one = deployment(name, output_dir, directory).require()
+    if retrain and (code := _train(one, start, every, data_file)):
+        return code
+    tell(backfill(one, start, every, data_file))
+    return 0
+
+
+def _train(one: Deployment, start: str, every: str, data_file: str | None) -> int:
+    """Train the runs that the origins lack; return the exit code of the first that fails."""
+    from forerun.cli.console import say
+    from forerun.cli.deployments.common import train_run
+    from forerun.deployments import backfilling
+
+    asked = backfilling.Request.of(one, start, every, data_file)
+    wanted = backfilling.needed(one, asked)
+    say(backfilling.plan(wanted))
+    for number, run in enumerate(wanted, 1):
+        say(f"run {number} of {len(wanted)}: {run.run_id}")
+        if code := train_run(one, backfilling.training_settings(one, asked, run)):
+            return code
+    backfilling.clear_tables(one)
+    return 0

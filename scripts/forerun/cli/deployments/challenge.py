@@ -14,6 +14,8 @@ def command(
     directory: Directory = None,
 ) -> None:
     """Let another run forecast beside the champion, from the next origin on."""
+    from forerun.deployments.folder import named_run
     from forerun.deployments.service import challenge
 
-    tell(challenge(deployment(name, output_dir, directory), run_id, reason))
+    one = deployment(name, output_dir, directory)
+    tell(challenge(one, named_run(one.output, run_id), reason))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,6 +30,24 @@ def deployment(name: str, output_dir: str | None, directory: Path | None) -> Dep
     from forerun.deployments.folder import Deployment
 
     return Deployment(workspace(output_dir, directory).output, name)
+
+
+def train_run(one: Deployment, options: dict[str, Any], assignments: Sequence[str] = ()) -> int:
+    """Train a run beside a deployment; return the exit code.
+
+    Parameters
+    ----------
+    options : its settings
+    assignments : ``key=value`` of ``--set``, which replace them
+    """
+    from forerun.cli.call import gather
+    from forerun.cli.training import train
+    from forerun.config.typed import assignment
+
+    if str(one.output) != ".":
+        options["output_dir"] = str(one.output)
+    options |= dict(assignment(pair) for pair in assignments)
+    return train(gather([], options), dry_run=False, verbose=False)
 
 
 def tell(made: Made) -> None:

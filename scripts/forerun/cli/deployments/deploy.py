@@ -39,6 +39,7 @@ def command(
     deployments/NAME/deployment.yaml.
     """
     from forerun.cli.console import say
+    from forerun.deployments.folder import named_run
     from forerun.deployments.service import deploy
 
     values: dict[str, Any] = {
@@ -46,5 +47,6 @@ def command(
         "static_file": static_file, "futr_file": futr_file,
     }  # fmt: skip
     one = deployment(name, output_dir, directory)
+    run_id = named_run(one.output, run_id)
     tell(deploy(one, run_id, {k: v for k, v in values.items() if v is not None}, reason))
     say(f"settings: {one.config}", f"next: forerun forecast {name}")

@@ -27,11 +27,13 @@ def command(
     printed and the exit code is 1.
     """
     from forerun.cli.console import cell, say, show, table
+    from forerun.deployments.folder import named_run
     from forerun.deployments.service import check_gates, promote
 
     if force and not reason:
         raise UserError("--force needs --reason: it is kept in champions.jsonl")
     one = deployment(name, output_dir, directory).require()
+    run_id = named_run(one.output, run_id)
     try:
         checks = check_gates(one, run_id)
     except UserError:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from forerun.cli.deployments.common import DataFile, NameArgument, deployment, tell
+from forerun.cli.deployments.common import DataFile, NameArgument, deployment, tell, train_run
 from forerun.cli.workspace import Directory, OutputDir
 
 
@@ -18,6 +18,15 @@ def command(
         typer.Option("--run-id", "-r", metavar="ID", help="The new run; NAME and a date if none."),
     ] = None,
     data_file: DataFile = None,
+    warm_start: Annotated[
+        bool, typer.Option("--warm-start", help="Continue the weights of the champion's networks.")
+    ] = False,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting unlike the champion's; repeatable."
+        ),
+    ] = None,
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> int:
@@ -26,8 +35,6 @@ def command(
     'forerun promote' puts it into service once it has shown that it is better.
     """
     from forerun.base.errors import UserError
-    from forerun.cli.call import gather
-    from forerun.cli.training import train
     from forerun.deployments import source
     from forerun.deployments.retraining import new_run_id, training_settings
     from forerun.deployments.service import challenge
@@ -38,9 +45,9 @@ def command(
         raise UserError(f"--data-file: there is no file '{files.data}'")
     wanted = run_id or new_run_id(one)
     options = training_settings(one, files) | {"run_id": wanted}
-    if str(one.output) != ".":
-        options["output_dir"] = str(one.output)
-    if code := train(gather([], options), dry_run=False, verbose=False):
+    if warm_start:
+        options["warm_start"] = one.champion().run_id
+    if code := train_run(one, options, set_ or []):
         return code
     tell(challenge(one, wanted, "retrained"))
     return 0

@@ -48,6 +48,8 @@ class Data:
         Whether these are the training data of the run's models.
     trained_on : list of str or None
         Series that the run's models were trained on; None if unknown.
+    start : Path or None
+        Folder of a saved network whose weights training continues.
     kept : dict
         Additional tables that an engine returns, such as ``trials`` of an automatic model.
     """
@@ -57,6 +59,7 @@ class Data:
     static: pd.DataFrame | None = None
     own: bool = False
     trained_on: list[str] | None = None
+    start: Path | None = None
     kept: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 

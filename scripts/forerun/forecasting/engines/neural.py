@@ -65,7 +65,19 @@ def _build(
         model = automatic.build(spec, settings, arguments)
     else:
         model = model_class(spec)(**arguments)
+    if data.start is not None:
+        _continue(model, load(spec, settings, data.start).models[0])
     return NeuralForecast(models=[model], freq=settings["freq"])
+
+
+def _continue(model: Any, before: Any) -> None:
+    """Give a new network the weights of a trained one."""
+    try:
+        model.load_state_dict(before.state_dict())
+    except RuntimeError as error:
+        raise ForecastError(
+            f"the weights to continue are those of another network: {str(error).splitlines()[-1]}"
+        ) from None
 
 
 def _set_precision(settings: dict[str, Any]) -> None:

@@ -1,0 +1,184 @@
+"""Backfill: what would have been forecast from earlier origins.
+
+Each origin sees only the rows up to it, and only runs whose own data end at or before it: the
+champion, or runs that ``backfill --retrain`` has trained for this, called ``NAME_<origin>``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from forerun.base.files import write_parquet
+from forerun.base.text import plural
+from forerun.config.settings import read_frozen
+from forerun.deployments import actuals, origins, retraining, runs, source
+from forerun.deployments.folder import Deployment, appointment
+from forerun.deployments.forecast import Made, make
+from forerun.deployments.periods import Period, Time, is_origin_name, origin_name, parse_time
+from forerun.deployments.runs import InService
+from forerun.runs.paths import check_run_id
+from forerun.runs.state import is_sealed
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a backfill is about.
+
+    Attributes
+    ----------
+    times : the origins, the oldest first: times of the data
+    early : whether the first time asked for lies before the data
+    """
+
+    files: source.Source
+    champion: InService
+    seen: source.Seen
+    times: list[Time]
+    early: bool
+
+    @classmethod
+    def of(cls, deployment: Deployment, start: str, every: str, data_file: str | None) -> Request:
+        """Read the data and find the origins."""
+        files = source.find(deployment.settings(), data_file)
+        champion = runs.champion(deployment)
+        step = Period.parse(every, "--every")
+        seen = source.read(files, champion.folder, champion.settings)
+        dated = isinstance(seen.origin, pd.Timestamp)
+        time = parse_time(start, dated, "--from")
+        known = pd.Index(seen.data.history["ds"].unique()).sort_values()
+        times, early = [], False
+        while time <= seen.origin:
+            at = known[known <= time]
+            if len(at):
+                times.append(at[-1] if dated else int(at[-1]))
+            early |= not len(at)
+            time = step.after(time, champion.settings["freq"])
+        return cls(files, champion, seen, list(dict.fromkeys(times)), early)
+
+    @property
+    def dated(self) -> bool:
+        return isinstance(self.seen.origin, pd.Timestamp)
+
+
+def backfill(deployment: Deployment, start: str, every: str, data_file: str | None = None) -> Made:
+    """Forecast from earlier origins, each seeing only what there was then; marked as backfill."""
+    deployment.require()
+    with deployment.locked():
+        asked = Request.of(deployment, start, every, data_file)
+        news = actuals.compare(deployment, asked.seen.data.history)
+        actuals.write(deployment, news, asked.files.checksum)
+        made = Made()
+        if asked.early:
+            made.lines.append("origins before the data left out")
+        for time in asked.times:
+            _forecast(deployment, asked, time, made)
+    if not made.lines:
+        made.lines.append(f"--from {start} lies after the data, which end at {asked.seen.origin}")
+    return made
+
+
+def _forecast(deployment: Deployment, asked: Request, origin: Time, made: Made) -> None:
+    place = origins.origin_of(deployment, origin)
+    if place.folder.exists():
+        made.lines.append(f"origin {place.name} exists")
+        return
+    usable = [run for run in _runs(deployment, asked) if run[0] <= origin]
+    if not usable:
+        run_id, end = asked.champion.line.run_id, runs.data_end(asked.champion.folder, asked.dated)
+        made.lines.append(
+            f"origin {place.name} left out: the data of run '{run_id}' end later, at "
+            f"{origin_name(end)}; --retrain trains a run for it"
+        )
+        return
+    run_id = usable[-1][1]
+    one = asked.champion
+    if run_id != one.line.run_id:
+        line = appointment(deployment, run_id, "backfill")
+        one = runs.open_run(deployment, line, "champion", deployment.settings().model)
+    then = source.until(asked.seen, origin, one.settings)
+    make(deployment, one, then, asked.files, "backfill", None, made)
+
+
+def _runs(deployment: Deployment, asked: Request) -> list[tuple[Time, str]]:
+    """Return the runs that can forecast in a backfill, each with the end of its data, in order."""
+    champion = asked.champion
+    found = [(runs.data_end(champion.folder, asked.dated), champion.line.run_id)]
+    for folder, _ in _trained(deployment):
+        horizon = read_frozen(folder / "config.yaml")["horizon"]
+        if is_sealed(folder) and horizon == deployment.settings().horizon:
+            found.append((runs.data_end(folder, asked.dated), folder.name))
+    return sorted(dict.fromkeys(found))
+
+
+def _trained(deployment: Deployment) -> Iterator[tuple[Path, str]]:
+    """Yield the runs that were trained for a backfill, complete or not, with their origin."""
+    try:
+        names = sorted(os.listdir(deployment.run("")))
+    except OSError:
+        return
+    for name in names:
+        found = re.fullmatch(rf"{re.escape(deployment.name)}_(.+)", name)
+        folder = deployment.run(name)
+        if found and is_origin_name(found[1]) and (folder / "config.yaml").is_file():
+            yield folder, found[1]
+
+
+# -- Runs for the origins -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A run that a backfill lacks."""
+
+    run_id: str
+    origin: Time
+
+
+def needed(deployment: Deployment, asked: Request) -> list[Needed]:
+    """Return the runs to train so that every origin has one, the oldest first.
+
+    An origin needs a run if none ends at or before it, or if the deployment's policy of retraining
+    is ``every`` so long and that has passed since the end of the newest one.
+    """
+    ends = [end for end, _ in _runs(deployment, asked)]
+    policy = deployment.settings().retrain.every
+    found = []
+    for origin in asked.times:
+        if origins.origin_of(deployment, origin).folder.exists():
+            continue
+        newest = max((end for end in ends if end <= origin), default=None)
+        freq = asked.champion.settings["freq"]
+        if newest is None or (policy and policy.after(newest, freq) <= origin):
+            run_id = check_run_id(f"{deployment.name}_{origin_name(origin)}")
+            found.append(Needed(run_id, origin))
+            ends.append(origin)
+    return found
+
+
+def training_settings(deployment: Deployment, asked: Request, one: Needed) -> dict[str, Any]:
+    """Write the table that a run is trained on, and return the champion's settings for it."""
+    frame = source.table(asked.seen, one.origin, asked.champion.settings)
+    path = deployment.folder / "tables" / f"{one.run_id}.parquet"
+    write_parquet(path, frame)
+    settings = retraining.training_settings(deployment, source.Source(str(path)))
+    return settings | {"run_id": one.run_id, "static_file": None, "futr_file": None}
+
+
+def clear_tables(deployment: Deployment) -> None:
+    """Remove the tables of runs that are complete: these have their own copy."""
+    for path in (deployment.folder / "tables").glob("*.parquet"):
+        if is_sealed(deployment.run(path.stem)):
+            path.unlink()
+
+
+def plan(found: list[Needed]) -> str:
+    """Say which runs are trained."""
+    listed = ", ".join(one.run_id for one in found[:5]) + (" ..." if len(found) > 5 else "")
+    return f"{plural(len(found), 'run')} to train: {listed}" if found else "no run to train"

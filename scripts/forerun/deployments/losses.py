@@ -1,0 +1,71 @@
+"""The loss of each forecast value, and how far it has moved since the origin before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from forerun.evaluation.losses import METRICS, inside
+
+#: Metrics that are scored, and the loss of a step that each is the mean of.
+LOSSES = {
+    "mae": "mae",
+    "mse": "mse",
+    "rmse": "mse",
+    "mape": "mape",
+    "smape": "smape",
+    "mase": "mase",
+}
+#: Means of the change since the origin before: in the data's units, and scaled as MASE is.
+CHANGES = ("change", "scaled_change")
+
+
+def losses(table: pd.DataFrame, scale: pd.Series) -> pd.DataFrame:
+    """Add the losses of each row.
+
+    ``error`` is the forecast minus the actual value: positive where it was too high. MASE is scaled
+    by the history known at the origin (Hyndman & Koehler 2006,
+    doi:10.1016/j.ijforecast.2006.03.001).
+    ``scaled_change_step`` is the change since the origin before, scaled in the same way.
+    ``inside_<level>`` is 1 if the value is inside the interval, ``width_<level>`` its width.
+
+    Parameters
+    ----------
+    table : ``y``, ``point`` and ``lo-<level>``, ``hi-<level>``
+    scale : what MASE is divided by, one value per row
+    """
+    y, point = table["y"].to_numpy(float), table["point"].to_numpy(float)
+    made: dict[str, Any] = {"error": point - y}
+    for name in dict.fromkeys(LOSSES.values()):
+        value = METRICS[name].of_step(point.copy(), y)
+        if METRICS[name].power is not None:
+            divisor = scale.to_numpy(float)
+            value = value / np.where(divisor > 0, divisor, np.nan)
+        made[f"{name}_step"] = value
+    if "change_step" in table:
+        divisor = scale.to_numpy(float)
+        change = table["change_step"].to_numpy(float)
+        made["scaled_change_step"] = change / np.where(divisor > 0, divisor, np.nan)
+    for column in [str(c) for c in table if str(c).startswith("lo-")]:
+        level = column.removeprefix("lo-")
+        low, high = table[column].to_numpy(float), table[f"hi-{level}"].to_numpy(float)
+        made[f"inside_{level}"] = inside(y, low, high)
+        made[f"width_{level}"] = high - low
+    return table.assign(**made)
+
+
+def with_changes(forecasts: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
+    """Add `change_step`: how far each forecast lies from the origin before's for the same time.
+
+    The mean of it is the mean absolute change, a measure of vertical stability (Godahewa et al.,
+    "On Forecast Stability", arXiv 2310.17332). NaN where the same model of the same run has not
+    forecast that time before.
+    """
+    if before is None:
+        return forecasts.assign(change_step=np.nan)
+    keys = ["unique_id", "ds", "model", "run_id"]
+    earlier = before[[*keys, "point"]].rename(columns={"point": "_before"})
+    both = forecasts.merge(earlier, on=keys, how="left")
+    return both.assign(change_step=(both["point"] - both["_before"]).abs()).drop(columns="_before")
