@@ -18,7 +18,7 @@ from forerun.base.files import put_in_order
 from forerun.base.scratch import machine_folder
 from forerun.config import windows
 from forerun.config.models import exogenous_columns
-from forerun.forecasting.engines import automatic
+from forerun.forecasting.engines import automatic, window_scaling
 from forerun.forecasting.engines.base import (
     Data,
     ForecastError,
@@ -39,6 +39,8 @@ for _name in ("pytorch_lightning", "lightning_fabric", "lightning", "lightning.p
 
 #: File with the series of a multivariate model, and the attribute of a loaded model.
 SERIES_FILE, SERIES = "series.json", "trained_series"
+#: The attribute with the columns that are not scaled inside each window.
+UNSCALED = "unscaled_columns"
 #: Number of series that a univariate model forecasts at once, which bounds memory.
 GROUP = 20_000
 
@@ -105,10 +107,13 @@ def fit(
     """See :meth:`forerun.forecasting.engines.base.Engine.fit`."""
     nf = _build(spec, settings, data, progress)
     history, static = _narrow(exogenous_columns(spec, settings), data)
-    nf.fit(df=history, static_df=static, val_size=settings["val_size"])
+    columns = window_scaling.unscaled(spec, settings, history)
+    with window_scaling.without_window_scaling(columns):
+        nf.fit(df=history, static_df=static, val_size=settings["val_size"])
     _keep_tuned(nf, data)
     _check_weights(nf)
     setattr(nf, SERIES, [str(name) for name in nf.uids])
+    setattr(nf, UNSCALED, columns)
     return nf
 
 
@@ -135,14 +140,15 @@ def cross_validate(
     """See :meth:`forerun.forecasting.engines.base.Engine.cross_validate`."""
     nf = _build(spec, settings, data, progress)
     history, static = _narrow(exogenous_columns(spec, settings), data)
-    frame = nf.cross_validation(
-        df=history,
-        static_df=static,
-        n_windows=number,
-        step_size=windows.step_size(settings),
-        val_size=settings["val_size"],
-        refit=False,
-    )
+    with window_scaling.without_window_scaling(window_scaling.unscaled(spec, settings, history)):
+        frame = nf.cross_validation(
+            df=history,
+            static_df=static,
+            n_windows=number,
+            step_size=windows.step_size(settings),
+            val_size=settings["val_size"],
+            refit=False,
+        )
     _keep_tuned(nf, data)
     return check_finite(_float64(tidy_columns(frame, spec.name)), spec.name)
 
@@ -164,7 +170,8 @@ def predict(fitted: NeuralForecast, settings: dict[str, Any], data: Data) -> pd.
             t if ids is None or t is None else t[t["unique_id"].isin(ids)]
             for t in (history, static, future)
         ]
-        frames.append(fitted.predict(df=tables[0], static_df=tables[1], futr_df=tables[2]))
+        with window_scaling.without_window_scaling(getattr(fitted, UNSCALED, [])):
+            frames.append(fitted.predict(df=tables[0], static_df=tables[1], futr_df=tables[2]))
     frame = pd.concat(frames, ignore_index=True)
     return check_finite(_float64(tidy_columns(frame, name)), name)
 
@@ -213,6 +220,7 @@ def save(fitted: NeuralForecast, folder: Path) -> None:
     fitted.save(str(folder), save_dataset=False, overwrite=True)
     for path in folder.glob("*.safetensors"):
         put_in_order(path)
+    window_scaling.write(getattr(fitted, UNSCALED, []), folder)
     sizes = {str(m): m.inference_input_size for m in fitted.models if m.RECURRENT}
     (folder / "inference.json").write_text(json.dumps(sizes) + "\n", encoding="utf-8")
     if any(model.MULTIVARIATE for model in fitted.models):
@@ -241,6 +249,7 @@ def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> NeuralForec
         nf = NeuralForecast.load(str(folder))
     file = folder / "inference.json"
     sizes = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    setattr(nf, UNSCALED, window_scaling.read(folder))
     names = folder / SERIES_FILE
     setattr(nf, SERIES, json.loads(names.read_text(encoding="utf-8")) if names.is_file() else None)
     for model in nf.models:
