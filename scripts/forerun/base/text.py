@@ -13,11 +13,11 @@ MINUS, MISSING = "\u2212", "\u2013"
 #: Display names of metrics; metrics of levels keep their names.
 METRICS = {
     "mae": "MAE", "mse": "MSE", "rmse": "RMSE", "mape": "MAPE", "smape": "sMAPE", "mase": "MASE",
-    "rmsse": "RMSSE", "scaled_crps": "CRPS",
+    "rmsse": "RMSSE", "scaled_crps": "CRPS", "wape": "WAPE", "rmsle": "RMSLE", "wql": "WQL",
 }  # fmt: skip
 #: Relative errors: shares in files, as in utilsforecast (sMAPE from 0 to 1), displayed as percent
 #: (sMAPE from 0 to 100 %).
-PERCENT = ("mape", "smape")
+PERCENT = ("mape", "smape", "wape")
 #: Characters that control a terminal or the layout: control characters, line ends, marks of the
 #: writing direction, halves of surrogate pairs.
 _CONTROL = re.compile(

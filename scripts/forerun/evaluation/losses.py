@@ -19,12 +19,14 @@ from forerun.evaluation.scales import naive_scales
 
 @dataclass(frozen=True)
 class Metric:
-    """Definition of an error metric (lower is better).
+    """Definition of an error metric (lower is better, except for a signed one).
 
     Attributes
     ----------
     of_step : function of forecasts and actual values that returns the error of each step
     root : whether to take the square root of the mean over the steps
+    by_size : whether to divide by the mean absolute target of the steps
+    signed : whether it may be negative; then it orders nothing
     power : for metrics scaled by the in-sample error of the seasonal naive forecast: 1 for absolute
         errors, 2 for squared errors
     """
@@ -32,6 +34,8 @@ class Metric:
     of_step: Callable[[Floats, Floats], Floats]
     root: bool = False
     power: int | None = None
+    by_size: bool = False
+    signed: bool = False
 
 
 def _absolute(forecast: Floats, actual: Floats) -> Floats:
@@ -46,6 +50,16 @@ def _squared(forecast: Floats, actual: Floats) -> Floats:
 def _relative(forecast: Floats, actual: Floats) -> Floats:
     size = np.abs(actual)
     return np.abs(forecast - actual) / np.where(size > 0, size, np.nan)
+
+
+def _signed(forecast: Floats, actual: Floats) -> Floats:
+    return np.asarray(forecast - actual)
+
+
+def _squared_log(forecast: Floats, actual: Floats) -> Floats:
+    """Return NaN for values of -1 and less, which have no logarithm."""
+    logs = [np.log1p(np.where(values > -1, values, np.nan)) for values in (forecast, actual)]
+    return np.asarray(np.square(logs[0] - logs[1]))
 
 
 def _symmetric(forecast: Floats, actual: Floats) -> Floats:
@@ -64,6 +78,9 @@ METRICS = {
     "smape": Metric(_symmetric),
     "mase": Metric(_absolute, power=1),
     "rmsse": Metric(_squared, root=True, power=2),
+    "wape": Metric(_absolute, by_size=True),
+    "bias": Metric(_signed, signed=True),
+    "rmsle": Metric(_squared_log, root=True),
 }
 #: Metrics that are scaled by the in-sample error of the seasonal naive forecast.
 SCALED = {name: metric.power for name, metric in METRICS.items() if metric.power is not None}
@@ -111,6 +128,9 @@ def errors(forecast: Floats, actual: Floats, metric: str, scale: Floats | None =
     how = metric_of(metric)
     error = mean(how.of_step(forecast, actual), -1)
     error = error if scale is None else error / scale
+    if how.by_size:
+        size = mean(np.where(np.isnan(forecast), np.nan, np.abs(actual)), -1)
+        error = error / np.where(size > 0, size, np.nan)
     return np.sqrt(error) if how.root else error
 
 
@@ -129,8 +149,10 @@ def interval_errors(
 ) -> dict[str, Floats]:
     """Return the errors of intervals for each series and window, by metric.
 
-    Coverage and width of each level, ``mqloss`` (mean pinball loss over the quantiles of the
-    levels) and ``scaled_crps`` (2 ``mqloss`` over the mean absolute target).
+    Coverage, width and Winkler score of each level, ``mqloss`` (mean pinball loss over the
+    quantiles of the levels), ``scaled_crps`` (2 ``mqloss`` over the mean absolute target of the
+    window) and ``wql`` (the same over the mean absolute target of all windows: its mean is a ratio
+    of sums).
     """
     metrics, losses = {}, []
     for level, low in lower.items():
@@ -141,7 +163,13 @@ def interval_errors(
         for quantile, side in ((tail, low), (1 - tail, upper[level])):
             short = actual - side
             losses.append(mean(np.maximum(quantile * short, (quantile - 1) * short), -1))
+    for level, low in lower.items():
+        outside = np.maximum(low - actual, 0) + np.maximum(actual - upper[level], 0)
+        winkler = upper[level] - low + 200 / (100 - level) * outside
+        metrics[f"winkler_level{level:g}"] = mean(winkler, -1)
     metrics["mqloss"] = mean(np.stack(losses), 0)
     size = mean(np.abs(actual), -1)
     metrics["scaled_crps"] = 2 * metrics["mqloss"] / np.where(size > 0, size, np.nan)
+    whole = float(mean(np.abs(actual).ravel(), 0))
+    metrics["wql"] = 2 * metrics["mqloss"] / (whole if whole > 0 else np.nan)
     return metrics

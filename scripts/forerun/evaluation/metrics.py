@@ -25,8 +25,9 @@ KEYS = ["unique_id", "ds", "cutoff", "y"]
 def interval_metrics(settings: dict[str, Any]) -> list[str]:
     """Return the names of the metrics of the run's ``levels``."""
     levels = settings.get("levels") or []
-    names = [f"{name}_level{level:g}" for name in ("coverage", "width") for level in levels]
-    return [*names, "mqloss", "scaled_crps"] if levels else []
+    kinds = ("coverage", "width", "winkler")
+    names = [f"{name}_level{level:g}" for name in kinds for level in levels]
+    return [*names, "mqloss", "scaled_crps", "wql"] if levels else []
 
 
 def score(
@@ -36,7 +37,7 @@ def score(
 
     Scaled errors (MASE, RMSSE: Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001) are
     scaled by the data up to the cutoff of each window. If the run has levels and the model has
-    intervals, the result includes coverage and width, the mean pinball loss and the scaled CRPS.
+    intervals, the result includes the metrics of :func:`interval_metrics`.
 
     Parameters
     ----------

@@ -26,6 +26,9 @@ ABOUT = {
     "smape": "Symmetric mean absolute percentage error, from 0 to 100 %",
     "mase": "Mean absolute error, scaled by that of the seasonal naive forecast in-sample",
     "rmsse": "Root mean squared error, scaled by that of the seasonal naive forecast in-sample",
+    "wape": "Sum of the absolute errors over the sum of the absolute values",
+    "bias": "Mean of forecast minus value: positive if forecasts are too high",
+    "rmsle": "Root of the mean squared difference of log(1 + x)",
     "scaled_crps": "Continuous ranked probability score of the intervals, scaled by the values",
 }
 #: Points of the distribution that a box shows.

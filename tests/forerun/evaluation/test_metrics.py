@@ -18,7 +18,7 @@ from forerun.config.settings import resolve
 from forerun.evaluation import arrays, losses, metrics, scales
 from forerun.runs.outcome import Failure, ModelStatus
 
-METRICS = ["mae", "mse", "rmse", "mape", "smape", "mase", "rmsse"]
+METRICS = ["mae", "mse", "rmse", "mape", "smape", "mase", "rmsse", "wape", "bias", "rmsle"]
 
 
 def settings(**asked: Any) -> dict[str, Any]:
@@ -56,20 +56,28 @@ def back_tests(
 @pytest.mark.parametrize(("step", "gap"), [(3, 0), (1, 0), (5, 2)])
 def test_scores_are_those_of_utilsforecast(step: int, gap: int) -> None:
     history, cv = back_tests(step=step, gap=gap)
-    run = settings(levels=[80, 95], step_size=step, gap=gap)
+    run = settings(levels=[80, 95], step_size=step, gap=gap, metrics=METRICS)
     scores = metrics.score(cv, "m", history, run).set_index(["unique_id", "metric"])["m"]
     wanted: list[Any] = [getattr(reference, name) for name in METRICS[:5]]
-    wanted += [partial(getattr(reference, name), seasonality=4) for name in METRICS[5:]]
+    wanted += [partial(getattr(reference, name), seasonality=4) for name in METRICS[5:7]]
+    wanted += [reference.wape, reference.bias]
     wanted += [reference.coverage, reference.mqloss, reference.scaled_crps]
+    wanted += [reference.winkler_score]
     known = evaluate(cv, metrics=wanted, models=["m"], train_df=history, level=[80, 95])
     known["m"] = known["m"].astype(float).replace([np.inf, -np.inf], np.nan)
     known = known.groupby(["unique_id", "metric"])["m"].mean()
-    known = known.reindex(scores.index[~scores.index.get_level_values(1).str.startswith("width")])
+    known = known.rename(lambda name: name.replace("winkler_score", "winkler"), level="metric")
+    own = scores.index.get_level_values(1).str.startswith(("width", "wql", "rmsle"))
+    known = known.reindex(scores.index[~own])
     pd.testing.assert_series_equal(scores.loc[known.index], known, rtol=1e-12)
     assert scores["s1", "mase"] != scores["s1", "mase"]  # NaN
     assert scores["s0", "width_level95"] == pytest.approx(6.1)
     order = [*METRICS, "coverage_level80", "coverage_level95", "width_level80", "width_level95"]
-    assert list(scores.loc["s2"].index) == [*order, "mqloss", "scaled_crps"]
+    order += ["winkler_level80", "winkler_level95", "mqloss", "scaled_crps", "wql"]
+    assert list(scores.loc["s2"].index) == order
+    losses_of_all = scores.xs("mqloss", level=1).mean()
+    wql = scores.xs("wql", level=1).mean()
+    assert wql == pytest.approx(2 * losses_of_all / cv["y"].abs().mean())
 
 
 def test_metrics_by_hand() -> None:
@@ -77,7 +85,7 @@ def test_metrics_by_hand() -> None:
     cv = pd.DataFrame(
         {"unique_id": "a", "ds": [3, 4], "cutoff": [2, 2], "y": [4.0, 10.0], "m": [5.0, 7.0]}
     )
-    run = settings(horizon=2, n_windows=1, season_length=1)
+    run = settings(horizon=2, n_windows=1, season_length=1, metrics=METRICS)
     scores = metrics.score(cv, "m", history, run).set_index("metric")["m"]
     assert scores["mae"] == 2.0  # (1 + 3) / 2
     assert scores["mse"] == 5.0  # (1 + 9) / 2
@@ -85,15 +93,29 @@ def test_metrics_by_hand() -> None:
     assert scores["rmsse"] == pytest.approx(np.sqrt(5.0 / 2.5))  # (4 + 1) / 2
     assert scores["mape"] == pytest.approx((1 / 4 + 3 / 10) / 2)
     assert scores["smape"] == pytest.approx((1 / 9 + 3 / 17) / 2)
+    assert scores["wape"] == pytest.approx(4 / 14)  # (1 + 3) / (4 + 10)
+    assert scores["bias"] == -1.0  # (1 - 3) / 2
+    assert scores["rmsle"] == pytest.approx(np.sqrt((np.log(6 / 5) ** 2 + np.log(8 / 11) ** 2) / 2))
+
+
+def test_metrics_of_what_has_no_logarithm_and_no_size() -> None:
+    history = pd.DataFrame({"unique_id": "a", "ds": range(5), "y": [1.0, 3.0, 2.0, 0.0, 0.0]})
+    cv = pd.DataFrame(
+        {"unique_id": "a", "ds": [3, 4], "cutoff": [2, 2], "y": [0.0, 0.0], "m": [-2.0, 1.0]}
+    )
+    run = settings(horizon=2, n_windows=1, season_length=1, metrics=["mae", "wape", "rmsle"])
+    scores = metrics.score(cv, "m", history, run).set_index("metric")["m"]
+    assert np.isnan(scores["wape"])
+    assert scores["rmsle"] == pytest.approx(np.log(2))  # of the step whose forecast has one
 
 
 def test_a_metric_that_is_not_there_is_refused() -> None:
     values = np.ones((1, 1, 3))
-    with pytest.raises(UserError, match=r"there is no metric 'rmsle' .did you mean 'rmse'"):
-        losses.errors(values, values, "rmsle")
+    with pytest.raises(UserError, match=r"there is no metric 'rmsl' .did you mean 'rms"):
+        losses.errors(values, values, "rmsl")
     history, cv = back_tests()
-    with pytest.raises(UserError, match="there is no metric 'bias', only mae, mse"):
-        metrics.score(cv, "m", history, settings() | {"metrics": ["mae", "bias"]})
+    with pytest.raises(UserError, match="there is no metric 'medae'"):
+        metrics.score(cv, "m", history, settings() | {"metrics": ["mae", "medae"]})
     with pytest.raises(UserError, match="there is no metric 'crps'"):
         losses.scales(arrays.WindowIndex.of(cv), history, settings(), "crps")
 
@@ -101,7 +123,8 @@ def test_a_metric_that_is_not_there_is_refused() -> None:
 def test_the_schema_names_the_metrics_that_are_there() -> None:
     rules = schema.properties()
     assert rules["metrics"]["items"]["enum"] == list(losses.METRICS)
-    assert rules["sort_metric"]["enum"] == list(losses.METRICS)
+    ordering = [name for name, metric in losses.METRICS.items() if not metric.signed]
+    assert rules["sort_metric"]["enum"] == ordering
 
 
 def test_adding_a_metric_as_in_contributing(monkeypatch: pytest.MonkeyPatch) -> None:
