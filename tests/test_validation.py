@@ -9,9 +9,12 @@ import pandas as pd
 import pytest
 import yaml
 from running import TEST_CONFIG, snakemake
+from synthetic import make_run
 
 from forerun.jobs import fit_job
+from forerun.jobs.child_task import Limit
 from forerun.runs.fit import Fit
+from forerun.runs.outcome import Outcome
 from forerun.runs.paths import RunPaths
 
 
@@ -79,7 +82,7 @@ def test_time_limit_skips_and_the_next_call_resumes(table: Path, tmp_path: Path)
         (None, None, None, ""),
         (7, None, "failed", "max_time: 7 s"),
         (7, 100, "failed", "max_time: 7 s"),
-        (70, 100, "skipped", "ended after 40 s: the time_limit of 100 s"),
+        (70, 100, "skipped", "stopped after 40 s: the time_limit of 100 s"),
         (None, 60, "skipped", "not started: the time_limit of 60 s"),
     ],
 )
@@ -93,8 +96,21 @@ def test_the_earlier_limit_of_a_fit(
 ) -> None:
     """The call has lasted for a minute: 40 s are left of 100."""
     monkeypatch.setattr(fit_job.session, "seconds_since_start", lambda folder: 60.0)
-    limit = fit_job._limit(
-        fit_job.Job(Fit(RunPaths(tmp_path), "m"), max_time=max_time, time_limit=time_limit)
-    )
-    assert (limit and limit.status) == status
-    assert said in (limit.reason if limit else "")
+    limits: list[Limit | None] = []
+
+    def instead(*_: object, limit: Limit | None, **__: object) -> Outcome:
+        limits.append(limit)
+        return Outcome(status="ok", stage="train_model")
+
+    monkeypatch.setattr(fit_job.session, "seconds_since_start", lambda folder: 60.0)
+    monkeypatch.setattr(fit_job.child_task, "run", instead)
+    fit = Fit(RunPaths(make_run(tmp_path, models=1, series=1, sealed=False)), "NHITS")
+    job = fit_job.Job(fit, reuse=False, max_time=max_time, time_limit=time_limit)
+    outcome = fit_job.perform(job)
+    if limits == []:  # there was no time left to start
+        assert outcome.status == status
+        assert said in outcome.reason
+    else:
+        (limit,) = limits
+        assert (limit and limit.status) == status
+        assert said in (limit.reason if limit else "")

@@ -133,7 +133,7 @@ def run(
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=output,
             stderr=subprocess.STDOUT if output else None, start_new_session=True,
-            pass_fds=[*keep, temporary.lock], env=_environment(arguments, temporary.path),
+            pass_fds=[*keep, temporary.lock], env=environment(arguments, temporary.path),
         )  # fmt: skip
         try:
             while True:
@@ -152,7 +152,7 @@ def run(
             raise
 
 
-def _environment(arguments: Sequence[str], temporary: Path) -> dict[str, str]:
+def environment(arguments: Sequence[str], temporary: Path) -> dict[str, str]:
     """Return the command's environment, with a private TMPDIR unless jobs run on other machines."""
     given = dict(os.environ) | _who(temporary)
     elsewhere = ("--profile", "--workflow-profile", "--executor", "-e")

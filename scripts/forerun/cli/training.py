@@ -95,7 +95,7 @@ def _settings(call: Call, work: Workspace) -> tuple[dict[str, Any], Prepared | N
         state.refuse_contradictions(folder, frozen, call.named(run_id))
         if not state.is_sealed(folder):
             warm_start.parent_of(folder, frozen)
-        return frozen | _operational(call.for_run(run_id)), None
+        return frozen | operational(call.for_run(run_id)), None
     if found := call.disagreements(run_id):
         advice = "choose another run id, or make the two files agree"
         raise UserError(f"run '{run_id}': {'; '.join(found)}; {advice}")
@@ -103,7 +103,7 @@ def _settings(call: Call, work: Workspace) -> tuple[dict[str, Any], Prepared | N
     return settings, _check_data(settings, work.runs)
 
 
-def _operational(requested: Mapping[str, Any]) -> dict[str, Any]:
+def operational(requested: Mapping[str, Any]) -> dict[str, Any]:
     """Return the operational settings of this call; those of the run are ignored."""
     keys = schema.marked("x-operational")
     resolved = resolve({key: value for key, value in requested.items() if key in keys})

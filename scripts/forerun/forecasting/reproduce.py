@@ -102,7 +102,9 @@ def compare(folder: Path, again: Path) -> Reproduction:
     data = provenance.get("data", {})
     result.data = sha256(RunPaths(folder).data) == data.get("frozen_sha256")
     result.table = _table(settings["data_file"], data.get("sha256"))
-    result.versions = _versions(provenance.get("versions", {})) | _commit(provenance.get("git"))
+    result.versions = changed_versions(provenance.get("versions", {})) | _commit(
+        provenance.get("git")
+    )
     result.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics)
     then, now = _tables(folder), _tables(again)
     for name in sorted(then.keys() | now.keys()):
@@ -134,7 +136,7 @@ def _table(file: str | None, recorded: str | None) -> str:
     return "same" if sha256(file) == recorded else "changed"
 
 
-def _versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+def changed_versions(then: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Return the recorded packages whose version differs today."""
     today = versions()
     pairs = {name: (version, today.get(name, "none")) for name, version in then.items()}

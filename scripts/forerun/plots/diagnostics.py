@@ -116,7 +116,7 @@ def error_by_horizon(
     frames = by_model(cv)
     shown = pick(models, frames)
     palette = fill_palette(palette, shown)
-    curves = {m: _by_step(frames[m], m, metric, settings, history) for m in shown}
+    curves = {m: by_step(frames[m], m, metric, settings, history) for m in shown}
     faint = [model for model in shown if palette[model].faint]
     colored = [model for model in shown if not palette[model].faint]
     texts = [*colored, *([others_text(len(faint))] if faint else [])]
@@ -147,7 +147,7 @@ def _extent(frame: pd.DataFrame, name: str) -> str:
     return f"{name} over {plural(series, 'series')} and {plural(windows, 'window')} of each"
 
 
-def _by_step(
+def by_step(
     frame: pd.DataFrame,
     model: str,
     metric: str,

@@ -64,7 +64,7 @@ def leaderboard(
     hidden = max(0, len(board) - MOST_MODELS)
     board = board.head(MOST_MODELS).reset_index(drop=True)
     palette = fill_palette(palette, list(board["model"]))
-    columns = _columns(board, metric)
+    columns = table_columns(board, metric)
     gutter = _table_width(columns)
     failed = int(board["error"].isna().sum())
     limit = _limit(board["error"])
@@ -136,7 +136,7 @@ def _reason(row: pd.Series) -> str:
     return fit_text(text, 4.2, 9)
 
 
-def _columns(board: pd.DataFrame, metric: str) -> list[tuple[str, list[str]]]:
+def table_columns(board: pd.DataFrame, metric: str) -> list[tuple[str, list[str]]]:
     """Return header and cells of the columns of figures beside the bars."""
     write = text.percent if metric in PERCENT else number
     cells = ["" if math.isnan(v) else write(v) for v in board["error"]]

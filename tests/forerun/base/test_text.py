@@ -107,10 +107,10 @@ def test_pages_have_the_same_scale(large: Path) -> None:
 
 
 def test_plots_have_the_same_scale(large: Path) -> None:
-    from forerun.plots.leaderboard import _columns
+    from forerun.plots.leaderboard import table_columns
 
     board = open_run(large / "runs" / "a").leaderboard
-    header, cells = _columns(board.assign(error=board["smape"]), "smape")[0]
+    header, cells = table_columns(board.assign(error=board["smape"]), "smape")[0]
     assert (header, set(cells)) == ("sMAPE", {"0.27 %"})
 
 

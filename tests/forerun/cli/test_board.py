@@ -112,12 +112,18 @@ def test_terminal_shows_a_table_and_failures_above_it(folder: Path) -> None:
 
 
 def test_errors_do_not_stop_the_board(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+
     def broken(*arguments: Any) -> list[FitState]:
-        raise RuntimeError("no")
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise RuntimeError("no")
+        return []
 
     board = Board(folder, console=Console(file=io.StringIO()), plain=True)
     monkeypatch.setattr("forerun.cli.board.survey", broken)
-    board._watch()
+    with board:
+        pass
     assert "progress display stopped: RuntimeError: no" in board.console.file.getvalue()  # type: ignore[attr-defined]
 
 

@@ -12,7 +12,7 @@ from synthetic import make_run
 
 from forerun.base import text
 from forerun.base.terminal import write
-from forerun.cli.training import _operational
+from forerun.cli.training import operational
 from forerun.config import schema
 from forerun.config.frozen import read_frozen, read_recorded
 
@@ -29,7 +29,7 @@ def test_how_a_frozen_run_was_carried_out_is_not_obeyed(tmp_path: Path) -> None:
     for key in schema.marked("x-operational"):
         assert settings[key] == defaults[key]
     assert read_recorded(path)["log_file"] == hostile["log_file"]  # shown as it was recorded
-    assert _operational({"max_time": 7, "horizon": 3})["max_time"] == 7
+    assert operational({"max_time": 7, "horizon": 3})["max_time"] == 7
 
 
 def test_rules_ask_the_call_for_operational_settings() -> None:

@@ -44,5 +44,5 @@ def test_versions_that_were_not_recorded_do_not_differ(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reproduce, "versions", lambda: {"torch": "2", "scipy": "1", "numpy": "1"})
-    found = reproduce._versions({"torch": "1", "numpy": "1", "ray": "3"})
+    found = reproduce.changed_versions({"torch": "1", "numpy": "1", "ray": "3"})
     assert found == {"torch": ("1", "2"), "ray": ("3", "none")}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forerun.cli import show, snakemake
+from forerun.cli import snakemake
 from forerun.cli.app import run as forerun
 from forerun.config.settings import resolve
 from forerun.forecasting import inference
@@ -58,7 +58,8 @@ def test_log_provenance_and_show_keep_it(home: Path, capsys: pytest.CaptureFixtu
     }
     kept = json.loads((folder / "provenance.json").read_text())["data"]["notes"]
     assert set(NOTES) <= set(kept)
-    assert {f"note: {note}" for note in NOTES} <= set(show._data(folder))
+    assert forerun(["show", "x"]) == 0
+    assert {f"note: {note}" for note in NOTES} <= set(capsys.readouterr().out.splitlines())
 
 
 def test_new_data_come_with_their_notes(home: Path) -> None:

@@ -20,7 +20,7 @@ def test_snakemake_gets_home_and_name_of_a_nameless_user(
     monkeypatch.setattr(pwd, "getpwuid", unknown)
     for name in ("HOME", "USER", "LOGNAME", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
-    found = snakemake._environment(["snakemake"], tmp_path)
+    found = snakemake.environment(["snakemake"], tmp_path)
     assert found["HOME"] == str(tmp_path)
     assert str(os.getuid()) in found["USER"]
 
@@ -28,5 +28,5 @@ def test_snakemake_gets_home_and_name_of_a_nameless_user(
 def test_home_and_name_of_a_user_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("USER", "ada")
-    found = snakemake._environment(["snakemake"], tmp_path)
+    found = snakemake.environment(["snakemake"], tmp_path)
     assert (found["HOME"], found["USER"]) == ("/home/ada", "ada")

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from forerun.base.text import duration
 from forerun.plots import coverage, file_name, file_names
 from forerun.plots.axes import spread, value_limits
-from forerun.plots.diagnostics import _by_step
+from forerun.plots.diagnostics import by_step
 from forerun.plots.frames import by_model, intervals, observed
 from forerun.plots.names import choose_series, order_models, series_errors
 from forerun.plots.page import grid_of
@@ -147,9 +147,9 @@ def cv_table() -> pd.DataFrame:
 
 def test_error_by_step() -> None:
     table = cv_table()
-    assert _by_step(table, "M", "mae", None, None).to_dict() == {1: 2.5, 2: 10.0}
-    assert _by_step(table, "M", "bias", None, None).to_dict() == {1: 1.0, 2: 5.0}
-    rmse = _by_step(table.sample(frac=1, random_state=1), "M", "rmse", None, None)
+    assert by_step(table, "M", "mae", None, None).to_dict() == {1: 2.5, 2: 10.0}
+    assert by_step(table, "M", "bias", None, None).to_dict() == {1: 1.0, 2: 5.0}
+    rmse = by_step(table.sample(frac=1, random_state=1), "M", "rmse", None, None)
     assert rmse.to_dict() == pytest.approx({1: math.sqrt(30 / 4), 2: 10.0})
 
 
@@ -158,7 +158,7 @@ def test_scaled_error_by_step() -> None:
     history = pd.DataFrame({"unique_id": list("aaabbb"), "ds": [0, 1, 2] * 2,
                             "y": [0.0, 2.0, 4.0, 0.0, 4.0, 0.0]})  # fmt: skip
     later = pd.DataFrame({"unique_id": ["a", "b"], "ds": 3, "y": 1e9})
-    scaled = _by_step(cv_table(), "M", "mase", {"season_length": 1}, pd.concat([history, later]))
+    scaled = by_step(cv_table(), "M", "mase", {"season_length": 1}, pd.concat([history, later]))
     assert scaled.to_dict() == pytest.approx(
         {1: (0.5 + 1 + 0.75 + 1) / 4, 2: (5 + 5 + 2.5 + 2.5) / 4}
     )
@@ -168,9 +168,9 @@ def test_missing_values_count_for_no_step() -> None:
     table = cv_table()
     table.loc[0, "y"] = np.nan
     table.loc[6, "M"] = np.inf
-    assert _by_step(table, "M", "mae", None, None).to_dict() == {1: 2.5, 2: 10.0}
+    assert by_step(table, "M", "mae", None, None).to_dict() == {1: 2.5, 2: 10.0}
     table.loc[2, "M"] = np.nan
-    assert _by_step(table, "M", "mae", None, None).to_dict() == {1: 3.0, 2: 10.0}
+    assert by_step(table, "M", "mae", None, None).to_dict() == {1: 3.0, 2: 10.0}
 
 
 def test_coverage() -> None:
