@@ -21,7 +21,7 @@ BIN := $(VENV)/bin
 WITH_PATH := PATH="$$(cd $(BIN) && pwd):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo weekly test test-all coverage check format lock catalog env env-test clean-env
+.PHONY: help demo weekly test test-all coverage check check-types check-style format lock catalog env env-test clean-env
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
@@ -41,16 +41,22 @@ test: check
 	$(PYTEST) -m "not long" $(PYTEST_ARGS)
 
 test-all: check
-	$(PYTEST) $(COVERAGE) $(PYTEST_ARGS)
+	$(PYTEST) --hypothesis-profile long $(COVERAGE) $(PYTEST_ARGS)
 
 coverage: env-test
 	$(PYTEST) -m "not long" $(COVERAGE) $(PYTEST_ARGS)
 
+# mypy takes as long as all other checks together, a minute the first time: both run at once.
 check: env-test
+	@$(MAKE) --no-print-directory --jobs=2 check-types check-style
+
+check-types:
+	$(BIN)/mypy
+
+check-style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(WITH_PATH) snakefmt --check Snakefile workflow
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/snakemake --lint

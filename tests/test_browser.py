@@ -87,7 +87,7 @@ def traces(page: Any, selector: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ["report", "comparison", "runs", "monitor"])
-@pytest.mark.parametrize("options", [{}, PHONE, {"color_scheme": "dark"}])
+@pytest.mark.parametrize("options", [{}, PHONE | {"color_scheme": "dark"}])
 def test_pages_open_without_errors_and_fit(show: Any, name: str, options: dict[str, Any]) -> None:
     page = show(name, **options)
     over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -204,7 +204,7 @@ def test_print_is_light_and_holds_the_charts(show: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["report", "comparison", "runs", "monitor"])
-@pytest.mark.parametrize("options", [{}, PHONE, {"color_scheme": "dark"}])
+@pytest.mark.parametrize("options", [{}, PHONE | {"color_scheme": "dark"}])
 def test_accessibility_has_no_violations(show: Any, name: str, options: dict[str, Any]) -> None:
     """By the rules of axe-core: contrast, names, roles, order of headings, landmarks..."""
     page = show(name, **options)

@@ -471,7 +471,7 @@ def check(prepared: Prepared, asked: dict[str, Any]) -> None:
 
 
 @given(table=tables(), changed=options)
-@effort(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@effort(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_prepared_or_refused(table: Frame, changed: dict[str, Any]) -> None:
     asked = settings(**changed)
     try:
@@ -483,7 +483,7 @@ def test_prepared_or_refused(table: Frame, changed: dict[str, Any]) -> None:
 
 
 @given(table=tables(), futr=tables(), static=tables(), changed=options)
-@effort(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@effort(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_prepared_or_refused_with_more_tables(
     table: Frame, futr: Frame, static: Frame, changed: dict[str, Any]
 ) -> None:
@@ -497,7 +497,7 @@ def test_prepared_or_refused_with_more_tables(
 
 
 @given(content=st.binary(max_size=200) | st.text("ab,;\t\n\"'1.é ", max_size=100))
-@effort(max_examples=200, deadline=None)
+@effort(deadline=None)
 def test_any_file_is_read_or_refused(
     content: bytes | str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -177,6 +177,7 @@ def test_one_step_has_no_curve(tmp_path: Path) -> None:
     assert any(name.startswith("backtest_series-") for name in names)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_residuals_of_a_bounded_number_of_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +242,7 @@ def test_plots_import_neither_pyplot_nor_the_forecasting_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_calibration_and_error_by_step_have_the_ensemble(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

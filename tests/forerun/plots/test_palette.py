@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from pages import data_of
 from synthetic import make_run
 
@@ -124,8 +125,11 @@ def test_color_is_the_model_and_dashes_are_the_run() -> None:
     assert first.dash == "solid" != second.dash
 
 
-def test_plots_report_comparison_and_notebook_agree(tmp_path: Path) -> None:
+def test_plots_report_comparison_and_notebook_agree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Runs in which ranks differ, one has failed a model and one has another model at the end."""
+    monkeypatch.setattr(Figure, "savefig", lambda _, target, **__: Path(target).touch())
     folders = [
         make_run(tmp_path, "a", models=3, series=2, failed=["NBEATS"]),
         make_run(tmp_path, "b", models=4, series=2, noise=2.0, seed=2),

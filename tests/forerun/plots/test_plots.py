@@ -74,7 +74,10 @@ def check_layout(figure: Figure) -> None:
         assert not overlap(box, other), f"{text!r} covers {other_text!r}"
 
 
-@pytest.mark.parametrize(("models", "integer"), [(1, True), (3, False), (40, False)])
+@pytest.mark.parametrize(
+    ("models", "integer"),
+    [(1, True), (12, False), pytest.param(40, False, marks=pytest.mark.long)],
+)
 def test_nothing_overlaps(models: int, integer: bool) -> None:
     data = sample(models, integer=integer, names=[LONG_NAME, 200 * "W"], levels=(50, 80, 95))
     for kind, figure in draw_all(data).items():
