@@ -7,6 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
+import hypothesis
 import psutil
 import pytest
 from filelock import FileLock
@@ -18,11 +19,20 @@ from forerun.jobs import server
 # A hook of git names its repository to what it starts: tests make repositories of their own.
 for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"):
     os.environ.pop(name, None)
+# As in jobs: two processes with two threads each would wait for each other on two cores.
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"
+# The library is compiled once, not in each of the hundreds of processes.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 #: The environment variable by which everything that a test session starts is recognized.
 SESSION = "FORERUN_TEST_SESSION"
 #: Seconds that processes have to end after the last test.
 PATIENCE = 20.0
+#: Examples of each property: in `make test`, and in `make test-all`.
+for profile, examples in {"default": 30, "long": 150}.items():
+    hypothesis.settings.register_profile(profile, deadline=None, max_examples=examples)
+hypothesis.settings.load_profile("default")  # whatever the machine says of itself
 _server = pytest.StashKey[server.Server | None]()
 
 

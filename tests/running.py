@@ -60,6 +60,16 @@ def snakemake(
     return PROGRAMS.run(options, folder, os.environ | (env or {}), timeout)
 
 
+def forerun(
+    folder: Path, *arguments: str, env: dict[str, str] | None = None, timeout: float = 900
+) -> subprocess.CompletedProcess[str]:
+    """Run `forerun <arguments>` in `folder`; `train` and the like come first in the arguments."""
+    own = {"PYTHONPATH": str(PROJECT / "scripts")}
+    return PROGRAMS.run(
+        [*arguments], folder, os.environ | own | (env or {}), timeout, program="forerun"
+    )
+
+
 def files(folder: Path) -> dict[str, int]:
     """Return every file below `folder` but Snakemake's own, with its time of change (ns)."""
     return {

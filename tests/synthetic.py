@@ -6,9 +6,15 @@ known signal; metrics and leaderboard are computed by the library from them.
 
 from __future__ import annotations
 
+import atexit
+import functools
+import os
+import shutil
+import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -96,8 +102,47 @@ def make_run(
     names = sorted(names or (f"series_{number:04d}" for number in range(series)))
     resolved = _settings(run_id, models, list(levels), freq, settings)
     paths = RunPaths.of(runs, run_id)
+    key = repr((resolved, length, sorted(failed), seed, noise, names))
+    with patch.object(os, "fsync"):  # no test loses its power
+        if key not in _MADE:
+            made = RunPaths.of(tempfile.mkdtemp(dir=_cache()), run_id)
+            _MADE[key] = _write(made, resolved, names, length, failed, seed, noise)
+        _copy(_MADE[key], paths.folder)
+        if sealed:
+            seal(paths.folder, paths.sealed, failed=sorted(failed))
+    return paths.folder
+
+
+#: The unsealed runs that this process has written, by what they were made of.
+_MADE: dict[str, Path] = {}
+
+
+@functools.cache
+def _cache() -> str:
+    folder = tempfile.mkdtemp(prefix="synthetic-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _copy(made: Path, folder: Path) -> None:
+    """Copy a run; its records name the folder that it lies in."""
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    for record in [*folder.glob("status/*.json"), *folder.glob("parts/*/*.json")]:
+        record.write_text(record.read_text().replace(str(made), str(folder)))
+
+
+def _write(
+    paths: RunPaths,
+    resolved: dict[str, Any],
+    names: Sequence[str],
+    length: int,
+    failed: Collection[str],
+    seed: int,
+    noise: float,
+) -> Path:
+    """Write everything of a run but its seal."""
     rng = np.random.default_rng(seed)
-    data, truth = _data(names, length, resolved, rng)
+    data, truth = _data(list(names), length, resolved, rng)
     write_parquet(paths.data, data)
     every = [m["name"] for m in [*resolved["baselines"], *resolved["models"]]]
     for number, model in enumerate(every):
@@ -107,8 +152,6 @@ def make_run(
     _scores(paths, every, data, resolved)
     write_json(paths.provenance, _provenance(data, resolved))
     write_text(paths.config, dump(resolved))
-    if sealed:
-        seal(paths.folder, paths.sealed, failed=sorted(failed))
     return paths.folder
 
 

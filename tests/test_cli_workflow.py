@@ -16,7 +16,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from running import OWN_SERVER, PROGRAMS, PROJECT, contents, snakemake, write_table
+from running import OWN_SERVER, PROJECT, contents, forerun, snakemake, write_table
 
 from forerun.base.files import sha256
 from forerun.base.yaml_files import load_yaml
@@ -32,11 +32,6 @@ baselines: [SeasonalNaive]
 plot_series: 1
 threads: null
 """
-
-
-def forerun(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``forerun <arguments>`` in `folder`."""
-    return PROGRAMS.run([*arguments], folder, environment(), timeout=600, program="forerun")
 
 
 def command(*arguments: str) -> list[str]:

@@ -23,7 +23,7 @@ import typer
 import yaml
 from running import PROGRAMS, PROJECT
 
-from forerun.cli.app import build, run
+from forerun.cli.app import build
 from forerun.config.settings import resolve
 
 DOCS = sorted(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("docs/*.md"))
@@ -144,7 +144,6 @@ class Terminal:
     """Runs the commands of the documentation in a clone."""
 
     home: Path
-    capsys: pytest.CaptureFixture[str]
 
     def type(self, line: str) -> None:
         """Run one line; fail where it is refused."""
@@ -188,10 +187,8 @@ class Terminal:
         return code, output
 
     def call(self, words: list[str]) -> tuple[int, str]:
-        self.capsys.readouterr()
-        code = run(words)
-        captured = self.capsys.readouterr()
-        return code, captured.out + captured.err
+        done = PROGRAMS.run(words, self.home, dict(os.environ), timeout=300, program="forerun")
+        return done.returncode, done.stdout + done.stderr
 
     def process(self, words: list[str]) -> tuple[int, str]:
         done = subprocess.run(
@@ -214,11 +211,9 @@ def braces(word: str) -> list[str]:
 
 
 @pytest.mark.slow
-def test_every_command_runs_in_a_fresh_clone(
-    clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_command_runs_in_a_fresh_clone(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(clone)
-    terminal = Terminal(clone, capsys)
+    terminal = Terminal(clone)
     typed = 0
     for block in every_block("sh"):
         for line in block.commands if block.needs is None else []:

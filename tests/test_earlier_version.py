@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from running import PROJECT, contents, snakemake
+from running import contents, forerun, snakemake
 
 from forerun import open_run
 from forerun.cli.app import run
@@ -73,11 +70,7 @@ def test_it_forecasts_as_it_did(runs: Path) -> None:
 @pytest.mark.slow
 def test_an_unfinished_one_is_resumed(runs: Path) -> None:
     before = contents(runs / "unfinished")
-    done = subprocess.run(
-        [sys.executable, "-m", "forerun.cli", "train", "--run-id", "unfinished"],
-        env=os.environ | {"PYTHONPATH": str(PROJECT / "scripts")},
-        cwd=runs.parent, capture_output=True, text=True, timeout=600, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    done = forerun(runs.parent, "train", "--run-id", "unfinished")
     assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]
     assert "Failing" in done.stdout + done.stderr
     after = contents(runs / "unfinished")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import running
 from running import contents, files
 
 from forerun.cli.app import run as forerun
@@ -49,13 +50,12 @@ def test_train_refuses_before_anything_is_written(
     assert contents(home) == before
 
 
-def test_skip_scores_the_ensemble_that_forecasts(
-    home: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_skip_scores_the_ensemble_that_forecasts(home: Path) -> None:
     asked = ["train", "-r", "x", "-c", "c.yaml", "--set", "on_missing_future=skip"]
-    assert forerun(asked) == 0
+    done = running.forerun(home, *asked)
+    assert done.returncode == 0, done.stderr
     said = "AR has no forecasts: it needs the values of promo for the 3 steps"
-    assert said in capfd.readouterr().err
+    assert said in done.stderr
     run = home / "runs" / "x"
     board = pd.read_csv(run / "leaderboard.csv").set_index("model")
     assert board.index[0] == "AR"

@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,12 +16,12 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
-from killing import changes, end, family, finished
-from running import PROJECT, write_table
+from killing import changes, end, finished, kind_of
+from running import forerun, write_table
 from synthetic import make_run
 
 from forerun.base.files import read_json
-from forerun.cli.app import run as forerun
+from forerun.cli.app import run as call
 from forerun.runs.fit import Fit
 from forerun.runs.paths import RunPaths
 from forerun.runs.seal import verify
@@ -30,6 +32,8 @@ TOO_LONG = {
     "name": "TooLong", "engine": "statsforecast", "model": "AutoRegressive",
     "params": {"lags": [900]},
 }  # fmt: skip
+#: A fit of seconds, long enough to be killed.
+SLOW = {"name": "Slow", "model": "DLinear", "params": {"max_steps": 300}}
 WINDOWS = {"horizon": 4, "input_size": 8, "n_windows": 2, "plot_series": 1, "reuse": False}
 
 
@@ -38,17 +42,20 @@ def write(path: Path, **settings: object) -> Path:
     return path
 
 
-def train(home: Path, *arguments: str) -> object:
-    """Start `train` for the run `r`; what it prints goes to ``out``."""
-    import subprocess
-    import sys
+def train(home: Path, *arguments: str) -> tuple[int, str]:
+    """Call `train` for the run `r`; return its exit code and what it prints."""
+    done = forerun(home, "train", "-r", "r", "-d", "table.csv", "-c", "c.yaml", *arguments)
+    return done.returncode, done.stdout + done.stderr
 
-    command = [sys.executable, "-m", "forerun.cli", "train", "-r", "r", "-d", "table.csv"]
-    with (home / "out").open("w") as output:
-        return subprocess.Popen(
-            [*command, "-c", "c.yaml", *arguments], cwd=home, stdin=subprocess.DEVNULL,
-            stdout=output, stderr=output, env=os.environ | {"PYTHONPATH": str(PROJECT / "scripts")},
-        )  # fmt: skip
+
+def train_while(home: Path, *arguments: str, watch: Callable[[], object]) -> tuple[int, str]:
+    """Call `train` as above, and `watch` again and again until it ends."""
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(train, home, *arguments)
+        while not call.done():
+            watch()
+            time.sleep(0.02)
+        return call.result()
 
 
 def board(run: Path) -> dict[str, dict[str, str]]:
@@ -62,71 +69,65 @@ def test_killed_jobs_and_models_that_raise(
 ) -> None:
     """A job is killed as a whole, as for its memory; another model raises. Then they are mended."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FORERUN_PRELOAD", "off")  # each fit takes the seconds of its imports
     write_table(tmp_path / "table.csv")
-    write(tmp_path / "c.yaml", models=["Naive", TOO_LONG], baselines=["SeasonalNaive"])
+    write(tmp_path / "c.yaml", models=[SLOW, TOO_LONG], baselines=["SeasonalNaive"])
     run = tmp_path / "runs" / "r"
-
-    call = train(tmp_path)
     killed: set[int] = set()
-    while call.poll() is None:  # type: ignore[attr-defined]
-        claim = read_json(run / "logs" / "train_model" / "Naive.claim")
+
+    def kill() -> None:
+        claim = read_json(run / "logs" / "train_model" / "Slow.claim")
         if claim and claim["pid"] not in killed and len(killed) < 2:
             os.kill(claim["pid"], signal.SIGKILL)
             killed.add(claim["pid"])
-        time.sleep(0.02)
-    told = (tmp_path / "out").read_text()
+
+    code, told = train_while(tmp_path, watch=kill)
     assert len(killed) == 2
-    assert call.returncode == 1, told  # type: ignore[attr-defined]
-    assert "forerun: run 'r': Naive failed: the job was killed 2 times" in told
+    assert code == 1, told
+    assert "forerun: run 'r': Slow failed: the job was killed 2 times" in told
     assert "forerun: run 'r': TooLong failed: " in told
     assert "Traceback" not in told
-    status = read_json(run / "status" / "Naive.json")
+    status = read_json(run / "status" / "Slow.json")
     assert (status["status"], status["stage"]) == ("failed", "train_model")
     assert "too little memory" in status["error"]["message"]
     assert "Traceback" in Path(read_json(run / "status" / "TooLong.json")["log"]).read_text()
     rows = board(run)
-    assert [rows[m]["status"] for m in ("SeasonalNaive", "Naive", "TooLong")] == [
+    assert [rows[m]["status"] for m in ("SeasonalNaive", "Slow", "TooLong")] == [
         "ok", "failed", "failed",
     ]  # fmt: skip
-    assert "killed" in rows["Naive"]["reason"]
+    assert "killed" in rows["Slow"]["reason"]
     assert {p.stem for p in (run / "predictions").glob("*.csv")} == {
         "SeasonalNaive", "per_series", "ensemble", "all",
     }  # fmt: skip
     assert list((run / "plots").glob("*.png"))
     assert (run / "report.html").exists()
     assert not is_sealed(run)
-    assert forerun(["list-runs"]) == 0
+    assert call(["list-runs"]) == 0
     assert "partial (2 failed)" in capsys.readouterr().out
 
     # The same command again: only what failed is done, even if Snakemake remembers nothing, and
     # if an earlier retry was killed when it had just removed what it was to make.
     before = finished(run)
-    (run / "parts" / "Naive" / "final.json").unlink()
-    shutil.rmtree(run / "models" / "Naive")
-    assert call_again(tmp_path, forget=True) == 1
-    assert "Naive failed" not in (tmp_path / "out").read_text()
-    assert "TooLong failed" in (tmp_path / "out").read_text()
+    (run / "parts" / "Slow" / "final.json").unlink()
+    shutil.rmtree(run / "models" / "Slow")
+    shutil.rmtree(tmp_path / ".snakemake")
+    code, told = train(tmp_path)
+    assert code == 1
+    assert "Slow failed" not in told
+    assert "TooLong failed" in told
     assert list(changes(run, before)) == []
-    assert board(run)["Naive"]["status"] == "ok"
-    assert (run / "predictions" / "Naive.csv").exists()
+    assert board(run)["Slow"]["status"] == "ok"
+    assert (run / "predictions" / "Slow.csv").exists()
     assert Fit(RunPaths(run), "TooLong").failures() == 2
     assert not is_sealed(run)
 
     # Accepted as they are.
     before = finished(run)
-    assert call_again(tmp_path, "--accept-failures") == 0
+    assert train(tmp_path, "--accept-failures")[0] == 0
     assert list(changes(run, before)) == []
     assert read_json(run / "SEALED")["accepted_failures"] == ["TooLong"]
     assert not any(verify(run).values())
-    assert call_again(tmp_path) == 0
+    assert train(tmp_path)[0] == 0
     assert not any(verify(run).values())
-
-
-def call_again(home: Path, *arguments: str, forget: bool = False) -> int:
-    if forget:
-        shutil.rmtree(home / ".snakemake")
-    return train(home, *arguments).wait()  # type: ignore[attr-defined, no-any-return]
 
 
 def test_a_run_with_failures_is_not_sealed_by_default(
@@ -157,8 +158,8 @@ def test_a_run_with_failures_is_not_sealed_by_default(
 def test_a_run_without_any_model_fails(tmp_path: Path) -> None:
     write_table(tmp_path / "table.csv")
     write(tmp_path / "c.yaml", models=[TOO_LONG], baselines=[])
-    assert call_again(tmp_path, "--accept-failures") != 0
-    told = (tmp_path / "out").read_text()
+    code, told = train(tmp_path, "--accept-failures")
+    assert code != 0
     assert "all models failed" in told
     assert "forerun: run 'r': TooLong failed: " in told
     assert "Traceback" not in told
@@ -171,7 +172,6 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FORERUN_PRELOAD", "")  # its processes are to be children of the call
     frame = pd.read_csv(write_table(tmp_path / "table.csv"))
     frame["y"] *= 1e20  # the square is beyond what 32 bits can hold
     frame.to_csv(tmp_path / "table.csv", index=False)
@@ -189,20 +189,19 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
     write(tmp_path / "c.yaml", models=models, baselines=["SeasonalNaive"], max_steps=50)
     run = tmp_path / "runs" / "r"
 
-    call = train(tmp_path, "--max-time", "15")
-    shot = None
-    while call.poll() is None:  # type: ignore[attr-defined]
+    shot: list[psutil.Process] = []
+
+    def shoot() -> None:
+        """Kill the process that trains it, not its job: whichever writes that file."""
         state = read_json(run / "logs" / "train_model" / "Endless.progress.json") or {}
-        if shot is None and state.get("step"):
-            # The process that trains it, not its job: whichever writes that file.
-            workers = family(call).get("worker", [])  # type: ignore[arg-type]
-            ours = [w for w in workers if writes(w, run / "logs" / "train_model" / "Endless.log")]
-            shot = next(iter(ours), None)
-            end(ours)
-        time.sleep(0.02)
-    told = (tmp_path / "out").read_text()
-    assert shot is not None
-    assert call.returncode == 1, told  # type: ignore[attr-defined]
+        if not shot and state.get("step"):
+            log = run / "logs" / "train_model" / "Endless.log"
+            shot.extend(w for w in psutil.process_iter() if is_worker(w) and writes(w, log))
+            end(shot)
+
+    code, told = train_while(tmp_path, "--max-time", "10", watch=shoot)
+    assert len(shot) == 1
+    assert code == 1, told
     states = {m["name"]: read_json(run / "status" / f"{m['name']}.json") for m in models}
     assert states["Good"]["status"] == "ok"
     said = {name: state["error"]["message"] for name, state in states.items() if state["error"]}
@@ -218,14 +217,20 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
     assert fold
     assert fold.error
     assert fold.error.kind == "TimeLimit"
-    assert "max_time: 15 s" in fold.reason
+    assert "max_time: 10 s" in fold.reason
     assert {p.stem for p in (run / "predictions").glob("*.csv")} == {
         "Good", "SeasonalNaive", "per_series", "ensemble", "all",
     }  # fmt: skip
     assert list((run / "plots").glob("*.png"))
     assert "Traceback" not in told
-    assert forerun(["list-runs"]) == 0
+    assert call(["list-runs"]) == 0
     assert "partial (3 failed)" in capsys.readouterr().out
+
+
+def is_worker(process: psutil.Process) -> bool:
+    with suppress(psutil.Error, IndexError):
+        return kind_of(process) == "worker"
+    return False
 
 
 def writes(worker: psutil.Process, log: Path) -> bool:

@@ -27,12 +27,14 @@ def trained_naive(shared_folder: Path) -> Path:
             first = sorted(whole["ds"].unique())[:TRAINED]
             whole[whole["ds"].isin(first)].to_csv(home / "trained.csv", index=False)
             for run_id, season in (("naive", 7), ("other", 1)):
-                done = snakemake(
-                    home, "runs/" + run_id + "/predictions", "--config", f"run_id={run_id}",
-                    "data_file=trained.csv", "models=[]", "baselines=SeasonalNaive",
-                    f"season_length={season}", "levels=80",
-                )  # fmt: skip
-                assert done.returncode == 0, done.stderr[-5000:]
+                file = home / "config" / "experiments" / f"{run_id}.yaml"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(f"season_length: {season}\n")
+            done = snakemake(
+                home, "runs/naive/predictions", "runs/other/predictions", "--config",
+                "data_file=trained.csv", "models=[]", "baselines=SeasonalNaive", "levels=80",
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr[-5000:]
             (home / "done").touch()
     return home
 

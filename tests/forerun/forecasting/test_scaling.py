@@ -133,7 +133,7 @@ def errors(
 
     given = {"models": [{"name": "NHITS", "params": SMALL}], "baselines": [], "horizon": 6}
     given |= {"input_size": 14, "n_windows": 2, "max_steps": 80, "learning_rate": 0.01}
-    given |= {"freq": "D", "season_length": 7}
+    given |= {"freq": "D", "season_length": 7, "windows_batch_size": 32}
     settings = resolve(given | asked)
     write_text(folder / "config.yaml", dump(settings))
     write_parquet(folder / "data.parquet", prepare(frame, settings).frame)

@@ -149,8 +149,7 @@ def test_signals_and_exit_codes_are_reported(server):
         ("die", {"signal_number": 11}, "ProcessKilled", "killed by SIGSEGV"),
         ("leave", {"code": 3}, "ProcessDied", "exit code 3"),
     ]:
-        task = {"function": f"work_here:{function}", "arguments": argument, "threads": 1}
-        outcome = child_task._attempt(task, "logs/a.log", None, None, lambda: None)
+        outcome = run(function, argument)
         assert outcome.status == "failed"
         assert outcome.error.kind == kind
         assert words in outcome.error.message
@@ -313,13 +312,21 @@ def content(path):
     return json.loads(data[8:end]), data[end:]
 
 
+#: A network saved and a statistical model tested: between them every kind of file. And all.
+SOME = [("NHITS", None), ("AutoETS", 0)]
+ALL = [(model, fold) for model in ("NHITS", "AutoETS") for fold in (None, 0)]
+
+
 @pytest.mark.slow
-def test_results_are_the_same_to_the_last_byte(place):
+@pytest.mark.parametrize("fits", [SOME, pytest.param(ALL, marks=pytest.mark.long)], ids=len)
+def test_results_are_the_same_to_the_last_byte(tmp_path, monkeypatch, fits):
+    """In the process of preloaded libraries that serves all tests, and in fresh ones."""
     from forerun.config.settings import resolve
     from forerun.forecasting import freeze
     from forerun.jobs.fit_job import Job, perform
 
-    write_series(place / "table.csv")
+    monkeypatch.chdir(tmp_path)
+    write_series(tmp_path / "table.csv")
     models = [{"name": "NHITS", "params": {"mlp_units": [[8, 8]] * 3}}]
     settings = {"data_file": "table.csv", "horizon": 4, "input_size": 8, "max_steps": 5}
     settings |= {"models": models, "baselines": ["AutoETS"], "n_windows": 2}
@@ -329,21 +336,17 @@ def test_results_are_the_same_to_the_last_byte(place):
         freeze.freeze(resolve(settings), "table.csv", to, "r")
 
     def products(where):
-        for model in ("NHITS", "AutoETS"):
-            for fold in (None, 0):
-                fit = Fit(RunPaths(Path(where)), model, fold)
-                outcome = perform(Job(fit, reuse=False))
-                assert outcome.is_ok, fit.log_path.read_text()
-                assert bool(outcome.usage) is (where == "forked")
+        for model, fold in fits:
+            fit = Fit(RunPaths(Path(where)), model, fold)
+            outcome = perform(Job(fit, reuse=False))
+            assert outcome.is_ok, fit.log_path.read_text()
+            assert bool(outcome.usage) is (where == "forked")
         files = [*Path(where).glob("models/*/*.safetensors"), *Path(where).glob("*/*/*.parquet")]
         return {str(path.relative_to(where)): content(path) for path in files}
 
-    started = preload.start(["neuralforecast", "statsforecast"])
-    try:
-        forked = products("forked")
-    finally:
-        started.stop()
-    assert len(forked) == 5
+    forked = products("forked")
+    monkeypatch.setenv(preload.VARIABLE, "")
+    assert len(forked) == {2: 2, 4: 5}[len(fits)]
     assert forked == products("fresh")
 
 
