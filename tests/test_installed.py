@@ -150,7 +150,7 @@ def test_the_commands_work_in_an_empty_folder(installed: Environment, tmp_path: 
 def test_init_creates_a_project(installed: Environment, tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine\n")
     said = installed.run(tmp_path, "forerun", "init").stdout
-    assert "left alone" in said
+    assert "was not changed" in said
     assert (tmp_path / ".gitignore").read_text() == "mine\n"
     assert len((tmp_path / "Snakefile").read_text().split("\n\n")) == 3
     assert os.access(tmp_path / "profiles" / "cluster-generic" / "status.sh", os.X_OK)

@@ -32,7 +32,7 @@ def test_valid_arguments_are_accepted() -> None:
     [
         ("LightGBM", {"lag_transforms": ["rolling_men:7"]}, "did you mean 'rolling_mean'"),
         ("LightGBM", {"lag_transforms": ["rolling_mean"]}, "write rolling_mean:steps"),
-        ("LightGBM", {"lag_transforms": ["ewm:2"]}, "weight lies between 0 and 1"),
+        ("LightGBM", {"lag_transforms": ["ewm:2"]}, "weight is between 0 and 1"),
         ("LightGBM", {"lag_transforms": ["rolling_mean:7@0"]}, "integers of at least 1"),
         ("LightGBM", {"lag_transforms": ["rolling_mean:1.2.3"]}, "write rolling_mean:steps"),
         ("LightGBM", {"lags": [0]}, "lags has 0"),
