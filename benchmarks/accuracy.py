@@ -1,6 +1,7 @@
 """Forerun's errors and costs on real data, beside statistical models and plain neuralforecast.
 
     python benchmarks/accuracy.py                      # us_employment, which is shipped
+    python benchmarks/accuracy.py nyc_weather          # hourly, with two seasons; shipped
     python benchmarks/accuracy.py m3_monthly=m3.parquet cgm_hall=cgm.parquet --folder out
     python benchmarks/accuracy.py --plain NHITS        # beside neuralforecast's defaults
     python benchmarks/accuracy.py --quick              # does the program work? poor errors
@@ -26,7 +27,10 @@ import yaml
 from measuring import PROJECT, PYTHON, run, snakemake, table
 
 CONFIGS = Path(__file__).parent / "configs"
-SHIPPED = {"us_employment": PROJECT / "data" / "us_employment_monthly.csv"}
+SHIPPED = {
+    "us_employment": PROJECT / "data" / "us_employment_monthly.csv",
+    "nyc_weather": PROJECT / "data" / "nyc_weather_hourly.csv",
+}
 METRICS = ["MAE", "sMAPE", "MASE"]
 #: Steps and series of --quick.
 STEPS, SERIES = 5, 20
@@ -34,7 +38,9 @@ STEPS, SERIES = 5, 20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    known = ", ".join(sorted(path.stem for path in CONFIGS.glob("*.yaml")))
+    known = ", ".join(
+        sorted(path.stem for path in CONFIGS.glob("*.yaml") if not path.stem.startswith("suite"))
+    )
     parser.add_argument("sets", nargs="*", metavar="SET[=FILE]", help=f"among {known}")
     parser.add_argument("--folder", type=Path, help="where runs are kept")
     parser.add_argument("--plain", nargs="+", default=[], metavar="MODEL")

@@ -159,7 +159,8 @@ def _settings(
     run_id: str, models: int, levels: list[int], freq: str | int, given: dict[str, Any]
 ) -> dict[str, Any]:
     networks = [{"name": n, "model": n.partition("_")[0]} for n in model_names(models)]
-    asked = {"run_id": run_id, "models": networks, "levels": levels, "max_steps": 50, **given}
+    asked = {"run_id": run_id, "models": networks, "levels": levels, "max_steps": 50}
+    asked |= {"baselines": list(BASELINES), **given}
     season = 12 if freq == "MS" else 7
     return resolve(asked) | {"freq": freq, "season_length": season}
 

@@ -29,7 +29,7 @@ class Engine:
     Attributes
     ----------
     name
-        Name of the library, as used in configurations.
+        Name of the library, as used in configurations; ``direct`` is part of Forerun.
     module
         Module that calls the library; importing it imports the library.
     packages
@@ -41,7 +41,7 @@ class Engine:
     networks
         Whether its models are networks: trained in steps, in 32 bits, on a GPU if there is one.
     local
-        Whether one model is fitted for each series, in seconds and on one thread.
+        Whether a fit takes seconds and one thread: a model for each series, or in closed form.
     """
 
     name: str
@@ -82,6 +82,13 @@ ENGINES = {
             ("mlforecast", "lightgbm", "scikit-learn", *_COMMON),
             heavy=("mlforecast",),
             not_seen=_NETWORK - {"input_size"} | {"levels", "on_short"},
+        ),
+        Engine(
+            "direct",
+            "forerun.forecasting.engines.direct",
+            _COMMON,
+            not_seen=_NETWORK | {"levels", "on_short", "seed"},
+            local=True,
         ),
     )
 }

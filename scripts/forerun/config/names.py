@@ -15,6 +15,8 @@ COMBINED = (PER_SERIES, ENSEMBLE)
 TIDY = "all"
 #: The reference model for skill.
 REFERENCE = "SeasonalNaive"
+#: Beginning of the note on series that a model could not forecast.
+FALLBACK = "naive forecast for"
 #: Former names of combined forecasts.
 FORMER = {"best": PER_SERIES}
 #: File names in predictions/ and column names of results that a model must not have.

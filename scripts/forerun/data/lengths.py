@@ -12,6 +12,8 @@ from forerun.data.panel import Panel
 from forerun.data.parsing import Ints
 from forerun.data.problems import Problems, name_series
 
+#: Series from which networks are trained longer.
+MANY_SERIES = 100
 LEAST = 2
 """Minimum number of values of a padded series before the held-out steps."""
 
@@ -57,6 +59,20 @@ def default_input_size(
     return size
 
 
+def default_max_steps(series: int) -> int:
+    """Return the training steps for users who gave none: docs/accuracy.md compares."""
+    return 300 if series < MANY_SERIES else 500
+
+
+def how_short(settings: Mapping[str, Any]) -> str:
+    """Return what happens to short series: ``error``, ``drop`` or ``pad``.
+
+    They are padded if nothing was asked for; but an `input_size` that is given must fit.
+    """
+    given = settings.get("on_short")
+    return str(given or ("error" if settings.get("input_size") else "pad"))
+
+
 def check_lengths(
     panel: Panel,
     lengths: Ints,
@@ -77,7 +93,7 @@ def check_lengths(
     """
     need = required_length(settings, input_size, training)
     least = held_out(dict(settings)) + LEAST if training else 1
-    how = settings.get("on_short") or "error"
+    how = how_short(settings)
     present = np.zeros(len(lengths), dtype=bool)
     present[panel.code] = True
     short = present & (lengths < need) & ~panel.damaged
@@ -90,14 +106,19 @@ def check_lengths(
     if how != "pad":
         reason += f" ({_parts(settings, input_size, training)})"
     if how == "pad" and not len(wrong):
-        notes.append(f"shorter than {need} values, padded at the start: {examples}")
+        notes.append(
+            f"shorter than {need} values, padded at the start for networks: {examples}; "
+            "statistical models use the available values"
+        )
         return panel, True
     if how == "drop" and len(wrong) < present.sum():
         notes.append(f"dropped as too short, {reason}: {examples}")
         keep = np.ones(len(lengths), dtype=bool)
         keep[wrong] = False
         return panel.take(keep[panel.code]), False
-    advice = "" if how != "error" else "; on_short: drop or pad accepts them"
+    advice = "; on_short: drop or pad accepts them" if how == "error" else ""
+    if how == "pad" and settings.get("on_short") is None:
+        advice = "; on_short: drop leaves them out, and fewer windows (n_windows) need less"
     problems.add(f"too short, {reason}: {examples}{advice}")
     return panel, how == "pad"
 

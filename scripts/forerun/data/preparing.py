@@ -11,12 +11,21 @@ import numpy as np
 import pandas as pd
 
 from forerun.config.windows import held_out, reach
-from forerun.data import categories, checking, filling, frequencies, static_features, zones
+from forerun.data import (
+    categories,
+    checking,
+    filling,
+    frequencies,
+    seasons,
+    static_features,
+    zones,
+)
 from forerun.data.checking import Roles
 from forerun.data.grid import Grid, season_length
 from forerun.data.lengths import (
     check_lengths,
     default_input_size,
+    default_max_steps,
     whole_season,
 )
 from forerun.data.numbers import writings
@@ -41,8 +50,8 @@ class Prepared:
         without ``y`` follow the last value of a series and have known future values.
     freq : str or int
         pandas' name of the frequency, or the step of integer times.
-    season_length, input_size : int
-        As configured, otherwise derived from frequency and lengths.
+    season_length, input_size, max_steps : int
+        As configured, otherwise derived from frequency, lengths and number of series.
     notes : list of str
         What was inferred, converted, filled or dropped, for users.
     padded : bool
@@ -58,6 +67,7 @@ class Prepared:
     freq: str | int
     season_length: int
     input_size: int
+    max_steps: int
     notes: list[str] = field(default_factory=list)
     padded: bool = False
     future: bool = False
@@ -293,8 +303,12 @@ def _measure(
     usual: int = settings.get("season_length") or season_length(grid.freq)
     season = usual
     if settings.get("season_length") is None:
+        if isinstance(grid.freq, int):
+            usual = seasons.find(panel.y, panel.code, held_out(dict(settings)))
+            notes.append(_said_season(usual))
         season = whole_season(usual, present, held_out(dict(settings)))
-        notes.append(f"season_length for freq {grid.freq}: {season}")
+        if season != usual or not isinstance(grid.freq, int):
+            notes.append(f"season_length for freq {grid.freq}: {season}")
     size = settings.get("input_size")
     if size is None:
         size = default_input_size(int(settings["horizon"]), usual, present, settings)
@@ -304,8 +318,18 @@ def _measure(
         "panel": panel,
         "season_length": season,
         "input_size": size,
+        "max_steps": settings.get("max_steps") or default_max_steps(len(present)),
         "padded": padded,
     }
+
+
+def _said_season(season: int) -> str:
+    if season == 1:
+        return "no season was found in the data, whose times are integers; season_length sets one"
+    return (
+        f"a season of {season} steps was found in the data, whose times are integers; "
+        "season_length sets another"
+    )
 
 
 def _frame(panel: Panel, roles: Roles, features: static_features.Features) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Warnings about the models of a run, one line each.
 
-They report models without forecasts, and networks worse than the seasonal naive forecast.
+They report models without forecasts, series that a model could not forecast, and networks worse
+than the seasonal naive forecast.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from forerun.base.errors import UserError
 from forerun.base.text import real
 from forerun.config.frozen import read_frozen
 from forerun.config.models import specs
-from forerun.config.names import REFERENCE
+from forerun.config.names import FALLBACK, REFERENCE
 from forerun.runs.json_files import read_ensemble
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import NO_FORECAST
@@ -42,7 +43,10 @@ def _without_forecasts(
         model, status = row["model"], row["status"]
         if status == NO_FORECAST:
             yield f"{model} has no forecasts: {row.get('reason', '')}"
-        elif status == "ok" and predicted and model in names:
+            continue
+        if status == "ok" and model in names and row.get("reason", "").startswith(FALLBACK):
+            yield f"{model}: {row['reason']}"
+        if status == "ok" and predicted and model in names:
             if (paths.predictions / f"{model}.csv").is_file():
                 continue
             scored = "; the scored ensemble includes it" if _is_member(model, combined) else ""

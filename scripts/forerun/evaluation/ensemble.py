@@ -104,6 +104,17 @@ def good_members(models: list[str], by_window: Floats) -> npt.NDArray[np.bool_]:
     return np.asarray(good)
 
 
+def sampled(
+    forecasts: Floats, actual: Floats, scale: Floats, seed: int
+) -> tuple[Floats, Floats, Floats]:
+    """Return the arrays of as many series as weights are found on."""
+    series, most = len(actual), max(1, MOST_VALUES // max(1, actual[0].size))
+    if series <= most:
+        return forecasts, actual, scale
+    some = np.sort(np.random.default_rng(seed).choice(series, most, replace=False))
+    return forecasts[:, some], actual[some], scale[some]
+
+
 def greedy(
     forecasts: Floats, actual: Floats, scale: Floats, metric: str, size: int, seed: int = 1
 ) -> Floats:
@@ -111,11 +122,8 @@ def greedy(
 
     The intermediate mean with the lowest error is returned.
     """
-    models, series = forecasts.shape[:2]
-    most = max(1, MOST_VALUES // max(1, actual[0].size))
-    if series > most:
-        some = np.sort(np.random.default_rng(seed).choice(series, most, replace=False))
-        forecasts, actual, scale = forecasts[:, some], actual[some], scale[some]
+    models = len(forecasts)
+    forecasts, actual, scale = sampled(forecasts, actual, scale, seed)
     total, counts = np.zeros_like(actual), np.zeros(models)
     lowest, kept = np.inf, np.full(models, 1.0 / models)
     for number in range(1, size + 1):

@@ -12,10 +12,14 @@ is a blend by default, as each of its parts alone overfits few windows on some d
   at each step. Members are the models whose error is at most twice the lowest one and, unless
   SeasonalNaive is the best model, lower than that of SeasonalNaive.
 
+Where only one window tells about the models, following it is worse than the plain mean on some
+data. There the ensemble is the mean, the median and a mean with shrunk weights
+(:mod:`~forerun.evaluation.stacking`) of the members, each by its error in that window; with fewer
+than :data:`MANY_SERIES` series it is the trimmed mean alone.
+
 Both are scored out of sample: the forecasts of each window use choices and weights from the other
 windows. Forecasts of the future use all windows. With one window, members and weights for one half
-of the series come from the other half; weights are used only with enough series
-(:data:`MANY_SERIES`), and there are none for single series.
+of the series come from the other half, and there are none for single series.
 """
 
 from __future__ import annotations
@@ -30,8 +34,17 @@ import pandas as pd
 from forerun.config import windows
 from forerun.config.names import ENSEMBLE, PER_SERIES, spellings
 from forerun.evaluation.arrays import Floats, Ints, WindowIndex, mean
-from forerun.evaluation.ensemble import METHODS, Recipe, good_members, greedy, mix, series_weights
+from forerun.evaluation.ensemble import (
+    METHODS,
+    Recipe,
+    good_members,
+    greedy,
+    mix,
+    sampled,
+    series_weights,
+)
 from forerun.evaluation.losses import errors, scales
+from forerun.evaluation.stacking import shares_by_error, shrunk_weights
 
 #: Minimum number of windows to select a model for a single series.
 MIN_WINDOWS = 2
@@ -163,6 +176,9 @@ def _recipe(
         return Recipe(equal, np.full(models, True), (0.0, 1.0, 0.0))
     by_window = by_window[:, series][:, :, chosen]
     good = good_members(stacked.models, by_window)
+    many = stacked.index.shape[0] >= MANY_SERIES or stacked.index.shape[1] > 1
+    if method == "blend" and len(chosen) < MIN_WINDOWS and many:
+        return _shrunk(stacked, good, chosen, settings, series)
     shares = _shares(method, len(chosen), stacked.index.shape)
     own = series_weights(mean(by_window, 2)) if shares[0] else None
     if not shares[1]:
@@ -176,6 +192,34 @@ def _recipe(
         settings["seed"],
     )
     return Recipe(weights, good, shares, own)
+
+
+def _shrunk(
+    stacked: Stack,
+    good: npt.NDArray[np.bool_],
+    chosen: list[int],
+    settings: dict[str, Any],
+    series: slice,
+) -> Recipe:
+    """Make a recipe of mean, median and shrunk weights, each by its error in the windows."""
+    seen = sampled(
+        stacked.forecasts[good][:, series][:, :, chosen],
+        stacked.actual[series][:, chosen],
+        stacked.scale[series][:, chosen],
+        settings["seed"],
+    )
+    found = shrunk_weights(*seen, settings["sort_metric"])
+    equal = np.full(len(found), 1.0 / len(found))
+    candidates = [
+        np.tensordot(found, seen[0], axes=1),
+        np.tensordot(equal, seen[0], axes=1),
+        np.median(seen[0], axis=0),
+    ]
+    counts = shares_by_error(candidates, *seen[1:], settings["sort_metric"])
+    weights = np.zeros(len(good))
+    weighted = counts[0] + counts[1]
+    weights[good] = (counts[0] * found + counts[1] * equal) / max(weighted, 1e-12)
+    return Recipe(weights, good, (0.0, float(weighted), float(counts[2])), None, True)
 
 
 def _shares(method: str, chosen: int, shape: tuple[int, ...]) -> tuple[float, float, float]:
@@ -210,6 +254,7 @@ def _record(
         "size": settings["ensemble_size"],
         "windows": number,
         "models": stacked.models,
+        "robust": "median" if final.median else "trimmed_mean",
         "shares": dict(zip(("by_series", "greedy", "robust"), final.shares, strict=True)),
         "weights_by_series": None if final.own is None else named(final.own.mean(axis=1)),
         "weights": named(final.weights),
@@ -280,7 +325,8 @@ def ensemble_forecasts(
         good = np.full(len(frames), True)
     keys = next(iter(frames.values()))[["unique_id", "ds"]]
     own = _own_weights(keys, metrics, list(frames), settings) if parts[0] else None
-    recipe = Recipe(weights / weights.sum(), good, parts, own, record.get("method") == "median")
+    median = "median" in (record.get("method"), record.get("robust"))
+    recipe = Recipe(weights / weights.sum(), good, parts, own, median)
     array = np.stack([frame[model].to_numpy(dtype=float) for model, frame in frames.items()])
     return keys.assign(**{ENSEMBLE: mix(array, recipe)})
 

@@ -114,6 +114,8 @@ def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
         "season_length": prepared.season_length,
         "input_size": settings["input_size"] or prepared.input_size,
         "categories": prepared.categories,
+        "max_steps": settings["max_steps"] or prepared.max_steps,
+        "on_short": settings["on_short"] or ("pad" if prepared.padded else "error"),
         "threads": settings["threads"] or 1,  # the workflow knows how many cores there are
     }
 

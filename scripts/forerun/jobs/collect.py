@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -12,9 +13,10 @@ from forerun.config.frozen import read_frozen
 from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_results
 from forerun.evaluation.metrics import KEYS, means, score
+from forerun.forecasting.engines import fallback
 from forerun.jobs.benchmark_files import correct, read_benchmark
 from forerun.runs.fit import Fit, fits
-from forerun.runs.outcome import ModelStatus, Outcome
+from forerun.runs.outcome import Failure, ModelStatus, Outcome
 from forerun.runs.paths import RunPaths
 from forerun.runs.run_data import read_history
 
@@ -43,7 +45,7 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
         model=model,
         status=worst.status,
         stage=worst.stage,
-        error=worst.error,
+        error=worst.error or _fallback(every),
         log=worst.log,
         attempts=max(outcome.attempts for outcome in every.values()),
         reused_from=every[Fit(run, model)].reused_from,
@@ -61,6 +63,17 @@ def _outcome(fit: Fit) -> Outcome:
     if outcome := fit.outcome():
         return outcome
     raise Damaged(f"{fit.outcome_path}: is damaged; remove it to run this fit again")
+
+
+def _fallback(fits: Iterable[Fit]) -> Failure | None:
+    """Return a note on the series that the model could not forecast."""
+    tables = [
+        pd.read_csv(path, dtype=str, keep_default_na=False)
+        for fit in fits
+        if (path := fit.kept_path(fallback.TABLE)).is_file()
+    ]
+    said = fallback.note(pd.concat(tables)) if tables else ""
+    return Failure(message=said) if said else None
 
 
 def _costs(outcomes: dict[Fit, Outcome]) -> dict[str, Any]:

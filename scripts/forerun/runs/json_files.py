@@ -29,6 +29,7 @@ _SESSION = {"pid": int, "create_time": float, "host": str, "user": str, "started
 _CHOICE = {"overall": str, "per_series": bool}
 _ENSEMBLE = {
     "method": str, "metric": str, "size": int, "windows": int, "note": str, "members": [str],
+    "robust": str,
     "shares": {"*": float}, "weights": {"*": float}, "weights_by_series": {"*": float},
     "weights_by_window": [dict], **dict.fromkeys(spellings(PER_SERIES), _CHOICE),
 }  # fmt: skip

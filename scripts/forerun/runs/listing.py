@@ -171,7 +171,7 @@ def _read_config(row: Row, path: str) -> None:
         for key in ("baselines", "models"):
             found[key] = [item["name"] for item in found[key]]
     row.models = [*found["baselines"], *found["models"]]
-    row.horizon, row.steps = int(found["horizon"]), int(found["max_steps"])
+    row.horizon, row.steps = int(found["horizon"]), int(found["max_steps"] or 0)
     row.metric = str(found.get("sort_metric") or "mae")
 
 

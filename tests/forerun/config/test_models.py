@@ -51,8 +51,8 @@ def test_two_of_one_class():
 
 
 def test_a_default_baseline_gives_way():
-    settings = resolve({"models": ["AutoETS", "Naive"]})
-    assert [item["name"] for item in settings["baselines"]] == ["SeasonalNaive"]
+    settings = resolve({"models": ["DynamicOptimizedTheta", "Naive"]})
+    assert [item["name"] for item in settings["baselines"]] == ["SeasonalNaive", "DirectRidge"]
     with pytest.raises(UserError, match="named 'AutoETS'"):
         resolve({"models": ["AutoETS"], "baselines": ["AutoETS"]})
 
@@ -61,7 +61,8 @@ def test_baselines_may_be_left_out_and_models_too():
     assert resolve({"baselines": None})["baselines"] == []
     assert [spec.name for spec in models.specs(resolve({"models": []}))] == [
         "SeasonalNaive",
-        "AutoETS",
+        "DynamicOptimizedTheta",
+        "DirectRidge",
     ]
 
 

@@ -35,15 +35,18 @@ def test_defaults_are_those_promised(defaults):
         "data_file": None,
         "output_dir": None,
         "horizon": 12,
-        "input_size": 48,
-        "max_steps": 1000,
+        "input_size": None,
+        "max_steps": None,
+        "on_short": None,
         "n_windows": 3,
         "test_size": None,
         "log_file": None,
     }
     assert {key: defaults[key] for key in promised} == promised
     assert [item["name"] for item in defaults["models"]] == ["NBEATS", "NHITS", "LSTM"]
-    assert [item["name"] for item in defaults["baselines"]] == ["SeasonalNaive", "AutoETS"]
+    assert [item["name"] for item in defaults["baselines"]] == [
+        *("SeasonalNaive", "DynamicOptimizedTheta", "DirectRidge")
+    ]
 
 
 def test_schema_is_valid_and_complete():
@@ -367,7 +370,7 @@ def test_no_contradiction(defaults, asked):
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
-        ({"max_steps": 5000}, [("max_steps", 1000, 5000)]),
+        ({"max_steps": 5000}, [("max_steps", 500, 5000)]),
         ({"freq": "D"}, [("freq", "MS", "D")]),
         ({"seed": 2, "horizon": 6}, [("horizon", 12, 6), ("seed", 1, 2)]),
         ({"models": "NHITS"}, [("models", ["NBEATS", "NHITS", "LSTM"], ["NHITS"])]),
@@ -377,7 +380,7 @@ def test_no_contradiction(defaults, asked):
     ],
 )
 def test_contradiction(defaults, asked, expected):
-    frozen = {**defaults, "freq": "MS", "season_length": 12}
+    frozen = {**defaults, "freq": "MS", "season_length": 12, "max_steps": 500}
     if "metrics" in asked:  # does not go with the frozen sort_metric: compared as it is
         asked["sort_metric"] = "mse"
         expected = [*expected, ("sort_metric", "mae", "mse")]

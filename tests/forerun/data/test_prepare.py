@@ -361,3 +361,52 @@ def test_many_series_in_little_time_and_order() -> None:
     prepared = prepare(table.sample(frac=1, random_state=1), settings())
     expected = table.sort_values(["unique_id", "ds"])[["unique_id", "ds", "y"]]
     pd.testing.assert_frame_equal(prepared.frame, expected.reset_index(drop=True))
+
+
+def integer_times(length: int, series: int, season: int) -> pd.DataFrame:
+    random = np.random.default_rng(1)
+    steps = np.arange(length)
+    wave = np.resize(random.permutation(season) * 10.0, length)
+    values = [wave + random.normal(0, 1, length) for _ in range(series)]
+    ids = np.repeat([f"s{number:02d}" for number in range(series)], length)
+    return pd.DataFrame({"unique_id": ids, "ds": np.tile(steps, series), "y": np.hstack(values)})
+
+
+@pytest.mark.parametrize("season", [4, 7, 12])
+def test_season_of_integer_times_is_found_in_the_data(season: int) -> None:
+    prepared = prepare(integer_times(60, 30, season), settings(freq=1))
+    assert prepared.season_length == season
+    said = f"a season of {season} steps was found in the data, whose times are integers"
+    assert any(note.startswith(said) for note in prepared.notes)
+    assert prepare(integer_times(60, 30, season), settings(season_length=5)).season_length == 5
+
+
+def test_integer_times_without_a_season() -> None:
+    random = np.random.default_rng(1)
+    frame = integer_times(60, 30, 4)
+    frame["y"] = random.normal(size=len(frame)).cumsum()
+    prepared = prepare(frame, settings())
+    assert prepared.season_length == 1
+    assert any(note.startswith("no season was found in the data") for note in prepared.notes)
+
+
+def test_short_series_are_padded_unless_an_input_size_is_given() -> None:
+    """The shortest series has 5 values: 2 are held out, and 2 before them are enough."""
+    table = pd.concat([daily("long", range(60)), daily("short", range(5))])
+    asked = settings(on_short=None, input_size=None)
+    prepared = prepare(table, asked)
+    assert prepared.padded
+    assert any("padded at the start for networks" in note for note in prepared.notes)
+    assert set(prepared.frame["unique_id"]) == {"long", "short"}
+    with pytest.raises(UserError, match="on_short: drop or pad accepts them"):
+        prepare(table, asked | {"input_size": 8})
+    tiny = pd.concat([table, daily("tiny", range(3))])
+    with pytest.raises(UserError, match="fewer windows"):
+        prepare(tiny, asked)
+
+
+def test_steps_follow_from_the_number_of_series() -> None:
+    few = prepare(integer_times(20, 3, 4), settings())
+    many = prepare(integer_times(20, 100, 4), settings())
+    given = prepare(integer_times(20, 3, 4), settings(max_steps=7))
+    assert (few.max_steps, many.max_steps, given.max_steps) == (300, 500, 7)

@@ -35,6 +35,13 @@ def test_cautions_name_the_models(run: Path) -> None:
     assert second.startswith("NBEATS is worse than SeasonalNaive: MAE 1,881 against 2.000;")
 
 
+def test_cautions_name_series_with_the_naive_forecast(run: Path) -> None:
+    board = pd.read_csv(run / "leaderboard.csv").set_index("model")
+    board.loc["SeasonalNaive", "reason"] = "naive forecast for series 'a', too short"
+    write_csv(run / "leaderboard.csv", board.reset_index())
+    assert "SeasonalNaive: naive forecast for series 'a', too short" in cautions.of_run(run)
+
+
 def test_models_without_forecasts_in_a_run_of_an_earlier_version(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "runs", models=2)
     assert not [line for line in cautions.of_run(folder) if "no forecasts" in line]

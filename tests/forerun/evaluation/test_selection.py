@@ -164,8 +164,24 @@ def test_one_window_of_many_series_weights_each_half_by_the_other() -> None:
     assert mixed[0::2] == pytest.approx(1 / 3 - 2 / 3, abs=0.03)  # weights 1/3 and 2/3
     assert mixed[1::2] == pytest.approx(2 / 2 - 1 / 2)  # weights 1/2 and 1/2
     assert made.record["shares"] == {"by_series": 0.0, "greedy": 1.0, "robust": 0.0}
-    blend = selection.combine(stacked(said, run, series=2 * half), run | {"ensemble": "blend"})
-    assert blend.record["shares"] == {"by_series": 0.0, "greedy": 0.5, "robust": 0.5}
+
+
+def test_one_window_of_many_series_is_blended_from_mean_median_and_shrunk_weights() -> None:
+    """C is three times off, but no member is left out; A and B cancel where both are weighted."""
+    run, series = settings(1), selection.MANY_SERIES
+    said = {"A": np.full((series, 1), 1.0), "B": np.full((series, 1), -1.0)}
+    said["C"] = np.full((series, 1), 1.5)
+    made = selection.combine(stacked(said, run, series=series), run)
+    record = made.record
+    assert record["robust"] == "median"
+    assert record["shares"]["by_series"] == 0
+    assert record["shares"]["greedy"] + record["shares"]["robust"] == pytest.approx(1)
+    # The mean is 0.5, the median 1; weights near B make 0.
+    assert np.abs(made.results["ensemble"]["ensemble"]).max() < 0.5
+    keys = pd.DataFrame({"unique_id": ["s0", "new"], "ds": [20, 20]})
+    frames = {model: keys.assign(**{model: value[0, 0]}) for model, value in said.items()}
+    future = selection.ensemble_forecasts(frames, record, pd.DataFrame(), run)["ensemble"]
+    assert future.to_numpy() == pytest.approx(made.results["ensemble"]["ensemble"][0], abs=1e-4)
 
 
 def test_missing_models_are_left_out_of_the_ensemble() -> None:

@@ -51,7 +51,8 @@ class Data:
     start : Path or None
         Folder of a saved network whose weights training continues.
     kept : dict
-        Additional tables that an engine returns, such as ``trials`` of an automatic model.
+        Additional tables that an engine returns: ``trials`` of an automatic model, ``fallback``
+        with the series that a statistical model could not forecast.
     """
 
     history: pd.DataFrame
@@ -165,8 +166,17 @@ def series_hashes(history: pd.DataFrame) -> pd.Series:
     return pd.Series(found, index=pd.Index(ids[starts], name="unique_id"), dtype=object)
 
 
-def check_finite(frame: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Return `frame`; raise :class:`ForecastError` where a forecast is NaN or infinite."""
+#: What helps a network whose forecasts are NaN or infinite.
+NETWORK_ADVICE = "try a smaller learning_rate, another scaler_type, or look at the data"
+
+
+def check_finite(frame: pd.DataFrame, model: str, advice: str = NETWORK_ADVICE) -> pd.DataFrame:
+    """Return `frame`; raise :class:`ForecastError` where a forecast is NaN or infinite.
+
+    Parameters
+    ----------
+    advice : what the user can do about it
+    """
     import numpy as np
 
     bad = ~np.isfinite(frame[model].to_numpy(dtype=float))
@@ -174,6 +184,6 @@ def check_finite(frame: pd.DataFrame, model: str) -> pd.DataFrame:
         first = frame.loc[bad, "unique_id"].iloc[0]
         raise ForecastError(
             f"{int(bad.sum())} of {len(frame)} forecasts are NaN or infinite (first: series "
-            f"'{first}'); try a smaller learning_rate, another scaler_type, or look at the data"
+            f"'{first}'); {advice}"
         )
     return frame

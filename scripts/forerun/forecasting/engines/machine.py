@@ -45,6 +45,8 @@ _LEFT_OUT = {
     *("train_dir", "save_snapshot", "snapshot_file", "snapshot_interval", "allow_writing_files"),
     *("name", "metadata", "thread_count", "logging_level", "silent", "class_names", "verbosity"),
 }
+#: Advice if forecasts are NaN or infinite.
+ADVICE = "look at the data, or give it other lags or differences"
 
 
 def offer() -> Offer:
@@ -159,7 +161,7 @@ def cross_validate(
     table, static, known = _table(spec, settings, data, _trained_series(spec, settings, data))
     if _is_local(spec):
         frame = per_series.cross_validate(spec, settings, data, known, windows)
-        return check_finite(frame, spec.name)
+        return check_finite(frame, spec.name, ADVICE)
     features = Features.of(spec, settings, bool(known))
     library = features.build(spec.name, settings, regressors.make(spec, settings))
     _enough(spec, features, table)
@@ -173,7 +175,7 @@ def cross_validate(
             refit=False,
             max_horizon=features.horizon(settings),
         )
-    return check_finite(tidy_columns(frame, spec.name), spec.name)
+    return check_finite(tidy_columns(frame, spec.name), spec.name, ADVICE)
 
 
 def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFrame:
@@ -190,7 +192,7 @@ def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFram
     library.models_ = {spec.name: fitted.regressor}
     with _quiet():
         frame = library.predict(h=reach(settings), X_df=future)
-    return check_finite(tidy_columns(frame, spec.name), spec.name)
+    return check_finite(tidy_columns(frame, spec.name), spec.name, ADVICE)
 
 
 def _quiet() -> Any:

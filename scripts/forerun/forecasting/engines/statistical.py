@@ -20,6 +20,7 @@ from forerun.config.catalog import ModelInfo, Offer
 from forerun.config.engines import versions
 from forerun.config.models import exogenous_columns
 from forerun.config.windows import reach, step_size
+from forerun.forecasting.engines import fallback
 from forerun.forecasting.engines.base import (
     Data,
     Progress,
@@ -84,7 +85,7 @@ def gives_levels(model: str) -> bool:
     return not re.search(r"(must pass|instantiate the class with) `prediction_intervals`", source)
 
 
-def _build(spec: ModelSpec, settings: dict[str, Any], fallback: bool) -> StatsForecast:
+def _build(spec: ModelSpec, settings: dict[str, Any], fallback_model: Any) -> StatsForecast:
     model = getattr(model_classes, spec.model)
     accepted = inspect.signature(model.__init__).parameters
     given: dict[str, Any] = {
@@ -95,37 +96,51 @@ def _build(spec: ModelSpec, settings: dict[str, Any], fallback: bool) -> StatsFo
     arguments = {name: value for name, value in given.items() if name in accepted} | spec.params
     built = model(**arguments)
     built.alias = spec.name  # some classes ignore the argument
+    return _library(built, settings, fallback_model)
+
+
+def _library(model: Any, settings: dict[str, Any], fallback_model: Any = None) -> StatsForecast:
     return StatsForecast(
-        models=[built],
-        freq=settings["freq"],
-        n_jobs=1,
-        fallback_model=model_classes.Naive() if fallback else None,
+        models=[model], freq=settings["freq"], n_jobs=1, fallback_model=fallback_model
     )
 
 
 def _working(
     spec: ModelSpec,
     settings: dict[str, Any],
-    history: pd.DataFrame,
+    data: Data,
     work: Callable[[StatsForecast, pd.DataFrame], pd.DataFrame],
 ) -> pd.DataFrame:
-    """Call `work`; if it fails for some series only, use the naive forecast for these.
+    """Call `work`; use the naive forecast for series that it fails for, and list them.
 
     If each of the first series fails, so does the model.
     """
+    history = _narrow(spec, settings, data)
+
+    def with_fallback(model: Any, some: pd.DataFrame) -> pd.DataFrame:
+        return tidy_columns(work(_build(spec, settings, model), some), spec.name)
+
     try:
-        return work(_build(spec, settings, fallback=False), history)
+        frame = with_fallback(None, history)
     except Exception as error:
         ids = history["unique_id"].unique()
         for name in ids[:TRIED] if len(ids) > 1 else []:
             with suppress(Exception):
-                some = history[history["unique_id"] == name]
-                work(_build(spec, settings, fallback=False), some)
+                with_fallback(None, history[history["unique_id"] == name])
                 break
         else:
             raise error
-        print(f"{spec.name}: {error}; using the naive forecast for such series", file=sys.stderr)
-        return work(_build(spec, settings, fallback=True), history)
+        frame = with_fallback(model_classes.NaNModel(), history)
+
+    def naive(some: pd.DataFrame) -> pd.DataFrame:
+        given = work(_library(model_classes.Naive(alias=spec.name), settings), some)
+        return tidy_columns(given, spec.name)
+
+    frame, replaced = fallback.replace(frame, spec.name, history, naive)
+    if said := fallback.note(replaced):
+        print(f"{spec.name}: {said}", file=sys.stderr)
+        data.kept[fallback.TABLE] = replaced
+    return check_finite(frame, spec.name, "look at the data, or leave the model out")
 
 
 def _columns(spec: ModelSpec, settings: dict[str, Any]) -> list[str]:
@@ -156,8 +171,7 @@ def _forecast(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataF
             h=reach(settings), df=history, X_df=values, level=_levels(spec, settings)
         )
 
-    frame = _working(spec, settings, _narrow(spec, settings, data), work)
-    return check_finite(tidy_columns(frame, spec.name), spec.name)
+    return _working(spec, settings, data, work)
 
 
 def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Fitted:
@@ -187,8 +201,7 @@ def cross_validate(
             refit=True,
         )
 
-    frame = _working(spec, settings, _narrow(spec, settings, data), work)
-    return check_finite(tidy_columns(frame, spec.name), spec.name)
+    return _working(spec, settings, data, work)
 
 
 def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFrame:

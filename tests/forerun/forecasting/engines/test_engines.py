@@ -23,7 +23,7 @@ from forerun.config import catalog
 from forerun.config.models import ModelSpec, specs
 from forerun.config.settings import resolve
 from forerun.data import prepare, split
-from forerun.forecasting.engines.base import Data, get_engine
+from forerun.forecasting.engines.base import Data, ForecastError, get_engine
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -226,6 +226,17 @@ def test_every_machine_learning_model(
     )
 
 
+@pytest.mark.parametrize("log", [None, True, False])
+def test_direct_model(log: bool | None, tmp_path: Path, fresh: ProcessPoolExecutor) -> None:
+    item = {"name": "DirectRidge", "params": {"log": log, "input_size": 8}}
+    settings = resolved(models=[item], baselines=[])
+    spec, library = specs(settings)[0], get_engine("direct")
+    frame = check_everything(spec, settings, tmp_path, fresh)
+    again = library.fit(spec, settings, run_data(settings), progress)
+    second = library.predict(again, settings, run_data(settings))
+    pd.testing.assert_series_equal(frame["DirectRidge"], second["DirectRidge"])
+
+
 def test_unsupported_models_are_refused_with_the_reason() -> None:
     for name, needs in {"HINT": "summing matrix", "TimeLLM": "language model"}.items():
         with pytest.raises(UserError, match=needs):
@@ -296,11 +307,39 @@ def test_failing_series_get_the_naive_forecast_but_a_failing_model_fails() -> No
         engine.fit(bad, settings, run_data(settings), progress)
 
 
+@pytest.mark.parametrize("model", ["SeasonalNaive", "AutoETS"])
+def test_series_shorter_than_a_season_get_the_naive_forecast(model: str) -> None:
+    """At the first cutoff `short` has two values, at the second one six: a season is four."""
+    settings = resolved(baselines=[model], on_short="pad", levels=[80])
+    spec, library = specs(settings)[0], get_engine("statsforecast")
+    short = table(missing=False).query("unique_id == 's0'").tail(10).assign(unique_id="short")
+    data = run_data(settings, pd.concat([table(missing=False), short]))
+    results = library.cross_validate(spec, settings, data, WINDOWS, progress)
+    assert np.isfinite(results[[model, f"{model}-lo-80", f"{model}-hi-80"]]).all(axis=None)
+    first = results[(results["unique_id"] == "short") & (results["cutoff"] == 51)]
+    value = data.history.query("unique_id == 'short' and ds == 51")["y"].item()
+    assert first[model].tolist() == [value] * HORIZON
+    replaced = data.kept["fallback"]
+    assert set(replaced["unique_id"]) == {"short"}
+    assert set(replaced["cutoff"]) <= {51, 55}
+    if model == "SeasonalNaive":
+        assert replaced["cutoff"].tolist() == [51]
+
+
+def test_a_statistical_model_that_fails_gets_advice_that_fits() -> None:
+    settings, library = resolved(), get_engine("statsforecast")
+    spec = ModelSpec("Endless", "statsforecast", "ConstantModel", {"constant": np.inf})
+    with pytest.raises(ForecastError, match="look at the data, or leave the model out") as error:
+        library.fit(spec, settings, run_data(settings), progress)
+    assert "learning_rate" not in str(error.value)
+
+
 LEAKY = [
     ("statsforecast", "AutoETS", {}),
     ("neuralforecast", "NHITS", {"mlp_units": [[8, 8]] * 3}),
     ("neuralforecast", "TSMixer", {"ff_dim": 4}),
     ("mlforecast", "Ridge", {"lags": [1, 2, 4]}),
+    ("direct", "DirectRidge", {}),
 ]
 
 

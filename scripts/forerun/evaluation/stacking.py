@@ -1,0 +1,97 @@
+"""Weights by regression on out-of-fold forecasts, shrunk to equal weights.
+
+One window says little about the next: weights that follow it closely are worse than none. So the
+regression is penalized by its distance from equal weights, and what comes out is mixed with the
+mean and the median of the models, each by what it would have given in that window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from forerun.evaluation.arrays import Floats, mean
+from forerun.evaluation.losses import SCALED, errors
+
+#: Penalty of the distance from equal weights, in units of the error of the mean.
+PENALTY = 1.0
+#: Reweightings and steps of the regression; errors below this part of the mean count as that.
+REWEIGHTINGS, STEPS, SMALLEST = 15, 200, 0.05
+#: A candidate that is worse by this part of the lowest error counts 1/e as much.
+TOLERANCE = 0.02
+
+
+def shrunk_weights(forecasts: Floats, actual: Floats, scale: Floats, metric: str) -> Floats:
+    """Return weights, shape (models,), that are not negative and sum to 1.
+
+    They minimize absolute errors, in units of what the metric divides by.
+
+    Parameters
+    ----------
+    forecasts : array, shape (models, series, windows, steps)
+    actual : array, shape (series, windows, steps)
+    scale : array, shape (series, windows): what a scaled metric divides by
+    """
+    models = len(forecasts)
+    equal = np.full(models, 1.0 / models)
+    unit = _units(actual, scale, metric)
+    inputs, targets = (forecasts / unit).reshape(models, -1), (actual / unit).ravel()
+    usable = np.isfinite(targets) & np.isfinite(inputs).all(axis=0)
+    inputs, targets = inputs[:, usable], targets[usable]
+    usual = float(np.abs(targets - equal @ inputs).mean()) if len(targets) else 0.0
+    if models == 1 or usual <= 0 or not np.isfinite(usual):
+        return equal
+    weights = equal
+    for _ in range(REWEIGHTINGS):
+        error = np.abs(targets - weights @ inputs)
+        weighted = inputs / np.maximum(error, SMALLEST * usual)
+        gram = weighted @ inputs.T / len(targets) + PENALTY * usual * np.eye(models)
+        pull = weighted @ targets / len(targets) + PENALTY * usual * equal
+        weights = _on_simplex(gram, pull, weights)
+    return weights
+
+
+def _units(actual: Floats, scale: Floats, metric: str) -> Floats:
+    if metric in SCALED:
+        unit = np.broadcast_to(scale[..., None], actual.shape)
+    elif metric in ("mape", "smape"):
+        unit = np.abs(actual)
+    else:
+        return np.ones_like(actual)
+    return np.where(unit > 0, unit, np.nan)
+
+
+def _on_simplex(gram: Floats, pull: Floats, start: Floats) -> Floats:
+    """Minimize w'Gw/2 - p'w over weights that sum to 1: accelerated projected gradients."""
+    rate = 1.0 / float(np.linalg.eigvalsh(gram)[-1])
+    weights, ahead, momentum = start, start, 1.0
+    for _ in range(STEPS):
+        new = projected(ahead - rate * (gram @ ahead - pull))
+        following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
+        ahead = new + (momentum - 1) / following * (new - weights)
+        weights, momentum = new, following
+    return weights
+
+
+def projected(values: Floats) -> Floats:
+    """Return the nearest weights that are not negative and sum to 1."""
+    ordered = np.sort(values)[::-1]
+    excess = np.cumsum(ordered) - 1.0
+    last = np.flatnonzero(ordered - excess / np.arange(1, len(values) + 1) > 0)[-1]
+    return np.maximum(values - excess[last] / (last + 1), 0.0)
+
+
+def shares_by_error(
+    candidates: Sequence[Floats], actual: Floats, scale: Floats, metric: str
+) -> Floats:
+    """Return how much each of several forecasts of the same windows counts."""
+    found = np.array(
+        [float(mean(mean(errors(each, actual, metric, scale), 1), 0)) for each in candidates]
+    )
+    found = np.where(np.isfinite(found), found, np.inf)
+    lowest = found.min()
+    if not np.isfinite(lowest) or lowest <= 0:
+        return np.full(len(found), 1.0 / len(found))
+    weights = np.exp(-(found / lowest - 1) / TOLERANCE)
+    return np.asarray(weights / weights.sum())

@@ -1,0 +1,161 @@
+"""Arithmetic of the direct linear model: from the last values of a series to all steps at once.
+
+One matrix for all series maps a window of lags to the horizon. Windows are measured from their last
+value, and unless they are logarithms in units of their usual change, so that series of any level
+and size can share it. The matrix minimizes absolute errors, each relative to the error of the
+seasonal naive forecast of its series: a ridge regression in closed form is solved a few times, with
+less weight for windows that it forecasts badly (iteratively reweighted least squares).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+Floats = npt.NDArray[np.float64]
+
+#: Solutions of the regression; residuals below this part of the median count as that.
+ITERATIONS, SMALLEST = 6, 0.1
+#: A series counts as its number of windows to this power: between all series and all windows alike.
+POWER = 0.25
+#: Values of all windows together: bounds memory and time.
+MOST_VALUES = 20_000_000
+#: Windows for each coefficient of a step, without which fewer lags are used.
+WINDOWS = 2
+#: Lags are measured in usual changes; larger ones are cut off.
+LARGEST = 50.0
+
+
+@dataclass
+class Regression:
+    """Coefficients by number of lags, shape (lags + 1, steps); a short series uses fewer lags.
+
+    Attributes
+    ----------
+    scaled : whether windows are measured in units of their usual change
+    """
+
+    by_lags: dict[int, Floats]
+    scaled: bool = True
+
+    def forecast(self, series: Sequence[Floats]) -> Floats:
+        """Return forecasts, shape (series, steps); NaN for a series without values."""
+        steps = next(iter(self.by_lags.values())).shape[1]
+        result = np.full((len(series), steps), np.nan)
+        ladder = np.array(sorted(self.by_lags))
+        rung = np.searchsorted(ladder, [len(values) for values in series], side="right") - 1
+        for number, lags in enumerate(ladder):
+            chosen = np.flatnonzero(rung == number)
+            if len(chosen):
+                windows = np.stack([series[int(one)][-lags:] for one in chosen])
+                inputs, last, change = _measured(windows, self.scaled)
+                result[chosen] = inputs @ self.by_lags[int(lags)] * change + last
+        return result
+
+
+def ladder(lags: int, season: int, steps: int) -> list[int]:
+    """Return the numbers of lags that are tried, from the one that is wanted down to 1."""
+    shorter = {2 * season, season, steps, 4, 2, 1}
+    return sorted({lags, *(each for each in shorter if 0 < each < lags)}, reverse=True)
+
+
+def fit(
+    series: Sequence[Floats],
+    lags: int,
+    steps: int,
+    season: int,
+    penalty: float,
+    scaled: bool = True,
+) -> Regression:
+    """Return the regression; of the last value only if no series is longer than `steps`.
+
+    Parameters
+    ----------
+    series : values of each series, finite
+    penalty : of the coefficients, relative to the mean square of the inputs
+    """
+    found: dict[int, Floats] = {}
+    for number in ladder(lags, season, steps):
+        windows = _Windows.of(series, number, steps, season)
+        if windows is not None and (number == 1 or len(windows.lags) >= WINDOWS * (number + 1)):
+            found[number] = _solve(windows, penalty, scaled)
+    return Regression(found or {1: np.zeros((2, steps))}, scaled)
+
+
+@dataclass
+class _Windows:
+    """Training windows of all series.
+
+    Attributes
+    ----------
+    lags, targets : arrays, shape (windows, lags) and (windows, steps)
+    weight : array, shape (windows,): how much each counts
+    naive : array, shape (windows,): error of the seasonal naive forecast of its series
+    """
+
+    lags: Floats
+    targets: Floats
+    weight: Floats
+    naive: Floats
+
+    @classmethod
+    def of(cls, series: Sequence[Floats], lags: int, steps: int, season: int) -> _Windows | None:
+        long = [values for values in series if len(values) >= lags + steps]
+        if not long:
+            return None
+        most = max(1, MOST_VALUES // (len(long) * (lags + steps)))
+        views = [_spread(sliding_window_view(values, lags + steps), most) for values in long]
+        counts = np.array([len(view) for view in views])
+        whole = np.concatenate(views)
+        naive = np.repeat([naive_error(values, season) for values in long], counts)
+        weight = np.repeat(counts ** (POWER - 1.0), counts)
+        return cls(whole[:, :lags], whole[:, lags:], weight, naive)
+
+
+def _spread(view: Floats, most: int) -> Floats:
+    """Return at most so many windows of a series, over all of its length."""
+    if len(view) <= most:
+        return view
+    return view[np.linspace(0, len(view) - 1, most).round().astype(int)]
+
+
+def naive_error(values: Floats, season: int) -> float:
+    """Return the mean absolute error of the seasonal naive forecast, of the naive if too short."""
+    lag = season if season < len(values) else 1
+    return max(float(np.abs(values[lag:] - values[:-lag]).mean()) if len(values) > 1 else 0.0, 1e-9)
+
+
+def _measured(windows: Floats, scaled: bool) -> tuple[Floats, Floats, Floats]:
+    """Return inputs with a column of ones, the last values, and the usual changes."""
+    last = windows[:, -1:]
+    if not scaled:
+        one = np.ones_like(last)
+        return np.hstack([windows - last, one]), last, one
+    change = np.abs(np.diff(windows, axis=1) if windows.shape[1] > 1 else windows)
+    floor = 1e-3 * np.abs(windows).mean(axis=1, keepdims=True) + 1e-9
+    change = np.maximum(change.mean(axis=1, keepdims=True), floor)
+    inputs = np.clip((windows - last) / change, -LARGEST, LARGEST)
+    return np.hstack([inputs, np.ones((len(inputs), 1))]), last, change
+
+
+def _solve(windows: _Windows, penalty: float, scaled: bool) -> Floats:
+    inputs, last, change = _measured(windows.lags, scaled)
+    targets = (windows.targets - last) / change
+    naive = windows.naive / change[:, 0]
+    base = windows.weight / np.maximum(naive, 1e-2 * np.median(naive))
+    size = np.sqrt((targets**2).mean(axis=1))
+    error = size + np.median(size)
+    coefficients = np.zeros((inputs.shape[1], targets.shape[1]))
+    for _ in range(ITERATIONS):
+        floor = max(SMALLEST * float(np.median(error)), 1e-12)
+        root = np.sqrt(base / np.maximum(error, floor))[:, None]
+        weighted = inputs * root
+        gram = weighted.T @ weighted
+        gram += np.eye(len(gram)) * max(penalty * float(np.trace(gram)) / len(gram), 1e-12)
+        coefficients = np.linalg.solve(gram, weighted.T @ (targets * root))
+        error = np.abs(targets - inputs @ coefficients).mean(axis=1)
+    return coefficients

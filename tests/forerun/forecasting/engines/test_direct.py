@@ -1,0 +1,105 @@
+"""DirectRidge: the matrix from lags to steps, short series, logarithms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forerun.config.models import ModelSpec
+from forerun.forecasting.engines import direct, window_regression
+from forerun.forecasting.engines.base import Data
+
+SETTINGS = {"horizon": 2, "gap": 0, "season_length": 4, "freq": 1, "step_size": None}
+
+
+def table(*series: Any) -> pd.DataFrame:
+    frames = [
+        pd.DataFrame({"unique_id": f"s{n}", "ds": range(len(y)), "y": np.asarray(y, dtype=float)})
+        for n, y in enumerate(series)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def forecast(frame: pd.DataFrame, **params: Any) -> pd.DataFrame:
+    spec = ModelSpec("DirectRidge", "direct", "DirectRidge", params)
+    fitted = direct.fit(spec, SETTINGS, Data(frame), lambda *_: None)
+    return direct.predict(fitted, SETTINGS, Data(frame))
+
+
+def test_a_season_with_a_trend_is_continued() -> None:
+    """y = step + season is linear in its lags, at every level and scale."""
+    steps = np.arange(40)
+    season = np.resize([3.0, -1.0, 2.0, -4.0], 42)
+    y = steps + season[:40] + 20
+    found = forecast(table(y, 1000 * y, y + 500), log=False, penalty=1e-9)
+    expected = np.array([40, 41]) + season[40:] + 20
+    wanted = np.concatenate([expected, 1000 * expected, expected + 500])
+    np.testing.assert_allclose(found["DirectRidge"], wanted, rtol=1e-4)
+    assert found["ds"].tolist() == [40, 41] * 3
+
+
+def test_growth_is_linear_in_logarithms() -> None:
+    """Growth of 10 % a step, of two series."""
+    y = 1.1 ** np.arange(40)
+    found = forecast(table(y, 7 * y), log=True, penalty=1e-9)["DirectRidge"]
+    expected = np.array([1.1**40, 1.1**41])
+    np.testing.assert_allclose(found, np.concatenate([expected, 7 * expected]), rtol=1e-4)
+
+
+def test_a_series_with_zeros_is_forecast_from_its_values() -> None:
+    random = np.random.default_rng(1)
+    y = 5 + np.resize([2.0, 0.0, 1.0, 3.0], 40) + random.normal(0, 0.1, 40)
+    frame = table(y, np.where(np.arange(40) == 7, 0.0, y))
+    by_log, by_value = (forecast(frame, log=log)["DirectRidge"].to_numpy() for log in (True, False))
+    assert np.abs(by_log[:2] - by_value[:2]).max() > 1e-6
+    np.testing.assert_array_equal(by_log[2:], by_value[2:])
+
+
+def test_short_series_use_fewer_lags_and_a_single_value_is_enough() -> None:
+    long = np.resize([3.0, 1.0, 2.0, 5.0], 60) + np.random.default_rng(1).normal(0, 0.1, 60)
+    found = forecast(table(long, long[:6], [4.0]))
+    assert np.isfinite(found["DirectRidge"]).all()
+    assert found["unique_id"].value_counts().tolist() == [2, 2, 2]
+
+
+def test_without_a_series_longer_than_the_horizon_the_last_value_is_the_forecast() -> None:
+    data = Data(table([1.0, 2.0], [3.0]))
+    spec = ModelSpec("DirectRidge", "direct", "DirectRidge", {})
+    fitted = direct.fit(spec, SETTINGS, data, lambda *_: None)
+    assert direct.predict(fitted, SETTINGS, data)["DirectRidge"].tolist() == [2, 2, 3, 3]
+    assert data.kept["fallback"]["unique_id"].tolist() == ["s0", "s1"]
+
+
+def test_constant_and_enormous_values() -> None:
+    found = forecast(table(np.full(30, 1e12), np.zeros(30), np.full(30, -5.0)))["DirectRidge"]
+    np.testing.assert_allclose(found, [1e12, 1e12, 0, 0, -5, -5], atol=1e-6)
+
+
+def test_one_outlier_among_the_windows_changes_little() -> None:
+    """Absolute errors: a window that is wrong by a factor counts once, not squared."""
+    random = np.random.default_rng(1)
+    y = np.resize([3.0, 1.0, 2.0, 5.0], 80) + random.normal(0, 0.1, 80)
+    spoiled = y.copy()
+    spoiled[40] = 300.0
+    clean, other = (
+        forecast(table(y, last), log=False)["DirectRidge"].to_numpy()[:2] for last in (y, spoiled)
+    )
+    np.testing.assert_allclose(clean, other, atol=0.5)
+
+
+def test_windows_of_a_long_series_are_spread_over_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(window_regression, "MOST_VALUES", 60)
+    windows = window_regression._Windows.of([np.arange(100.0)], 4, 2, 1)
+    assert windows is not None
+    assert len(windows.lags) == 10
+    assert (windows.lags[0, 0], windows.targets[-1, -1]) == (0.0, 99.0)
+
+
+@pytest.mark.parametrize(("season", "lags"), [(1, 8), (4, 20), (12, 48), (52, 104), (168, 336)])
+def test_lags_follow_from_the_season(season: int, lags: int) -> None:
+    assert direct.default_lags(season) == lags
