@@ -24,7 +24,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         write_table(tmp_path / "table.csv", series=2, length=40), parse_dates=["ds"]
     )
     quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
-    model = DLinear(h=3, input_size=6, max_steps=2, accelerator="cpu", **quiet)
+    model = DLinear(h=3, input_size=6, max_steps=2, val_check_steps=2, accelerator="cpu", **quiet)
     fitted = NeuralForecast(models=[model], freq="D")
     fitted.fit(frame)
     output = tmp_path / "data" / "output"

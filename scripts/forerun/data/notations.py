@@ -195,7 +195,9 @@ def _with_century(form: str, times: pd.Series, observed: Bools) -> Reading:
     century, notes, trouble = _century(two, observed)
     parts = {name: getattr(times.dt, name) for name in ("month", "day", "hour", "minute", "second")}
     year = pd.Series([century(int(one)) if one >= 0 else np.nan for one in two])
-    moved = pd.to_datetime(pd.DataFrame({"year": year} | parts), errors="coerce")
+    table = pd.DataFrame({"year": year} | parts)
+    whole = table.dropna().astype("int64")  # pandas rounds what is in memory where a row has gaps
+    moved = pd.to_datetime(whole, errors="coerce").reindex(table.index)
     return Reading(moved, notes, trouble)
 
 
