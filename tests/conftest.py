@@ -11,7 +11,7 @@ import hypothesis
 import psutil
 import pytest
 from filelock import FileLock
-from running import PROGRAMS, snakemake, write_table
+from running import DRAWN, PROGRAMS, snakemake, write_table
 
 from forerun.config.engines import ENGINES
 from forerun.jobs import server
@@ -119,7 +119,8 @@ def trained_run(shared_folder: Path) -> Path:
             shutil.rmtree(home, ignore_errors=True)
             home.mkdir()
             table = write_table(home / "table.csv")
-            done = snakemake(home, "--config", "run_id=trained", f"data_file={table}")
+            asked = ("--config", "run_id=trained", f"data_file={table}")
+            done = snakemake(home, *asked, env=DRAWN)
             assert done.returncode == 0, done.stderr[-5000:]
             (home / "done").touch()
     return home / "runs" / "trained"

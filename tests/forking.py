@@ -9,6 +9,7 @@ starts. Calls that a test kills, and those of an installation, are started as us
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import logging
 import os
@@ -34,6 +35,8 @@ MODULES = (
     *("forerun.jobs.fit_job", "forerun.jobs.collect", "forerun.jobs.predict_job"),
     *("forerun.evaluation.scoring", "forerun.plots", "forerun.report", "forerun.cli.run_table"),
 )
+#: The environment variable that has figures drawn.
+DRAW = "FORERUN_TEST_DRAW"
 #: As Snakemake sets it for the scripts of jobs: the libraries read it when they are loaded.
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -52,8 +55,12 @@ class Programs:
         env: dict[str, str],
         timeout: float,
         program: str = "snakemake",
+        terminal: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``<program> <arguments>`` in `folder`, as `subprocess.run` does."""
+        """Run ``<program> <arguments>`` in `folder`, as `subprocess.run` does.
+
+        With `terminal`, the path of one, all that is written goes there.
+        """
         new = partial(tempfile.NamedTemporaryFile, "w+")
         with self.lock, new() as out, new() as error:
             call = {
@@ -61,7 +68,7 @@ class Programs:
                 "arguments": arguments,
                 "folder": str(folder),
                 "env": env,
-                "output": [out.name, error.name],
+                "output": [terminal or out.name, terminal or error.name],
             }
             code = self._ask(call, timeout)
             for file in (out, error):
@@ -101,6 +108,7 @@ def serve() -> None:
     for name in MODULES:
         importlib.import_module(name)
     fork_what_they_start()
+    gc.freeze()  # what is loaded stays shared with the forks
     for line in sys.stdin:
         call, parent = json.loads(line), os.getpid()
         if (pid := os.fork()) == 0:
@@ -222,11 +230,23 @@ def run_script(script: Any, fname: str) -> int:
     env = dict(os.environ) | dict.fromkeys(THREADS, threads)
     take(env | (dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), tmpdir) if tmpdir else {}))
     sys.argv = [fname]
+    if DRAW not in env:
+        undraw()
 
     def call() -> None:
         runpy.run_path(fname, run_name="__main__")
 
     return exit_code(call)
+
+
+def undraw() -> None:
+    """Have figures saved without drawing them, which takes longer than all else of a small run."""
+    from matplotlib.figure import Figure
+
+    def save(self: Figure, target: Path, **_: object) -> None:
+        Path(target).write_bytes(b"not drawn")
+
+    Figure.savefig = save  # type: ignore[method-assign, assignment]
 
 
 def fresh() -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from forking import Programs
+from forking import DRAW, Programs
 
 PROJECT = Path(__file__).parents[1]
 SNAKEMAKE = str(Path(sys.executable).parent / "snakemake")
 TEST_CONFIG = PROJECT / "config" / "test.yaml"
 #: Forks the calls of :func:`snakemake`, and of `forerun`.
 PROGRAMS = Programs()
+#: For calls whose figures matter: all others save empty files in their place.
+DRAWN = {DRAW: "1"}
 #: For calls that start a process of preloaded libraries themselves: all others use the one that
 #: serves the whole test session.
 OWN_SERVER = {"FORERUN_PRELOAD": ""}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from running import PROJECT, SNAKEMAKE, snakemake
+from running import DRAWN, PROJECT, SNAKEMAKE, snakemake
 
 from forerun.base.files import read_json, sha256
 from forerun.runs.seal import frozen_files, verify, verify_derived
@@ -144,7 +144,8 @@ def test_predictions_and_plots_come_out_the_same_elsewhere(home: Path, trained_r
     before = hashes(run)
     shutil.rmtree(run / "predictions")
     shutil.rmtree(run / "plots")
-    done = snakemake(home, "runs/trained/predictions", "runs/trained/plots", configfile=None)
+    targets = ["runs/trained/predictions", "runs/trained/plots"]
+    done = snakemake(home, *targets, configfile=None, env=DRAWN)
     assert done.returncode == 0, done.stderr
     assert hashes(run) == before
     for part in ("predictions", "plots"):
