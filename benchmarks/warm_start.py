@@ -1,11 +1,11 @@
-"""Warm start against training anew: CPU time of the fits, and errors, at origins that follow.
+"""Warm start compared with training from scratch: CPU time of the fits, and errors.
 
     python benchmarks/warm_start.py [--models NHITS,LSTM] [--steps 500] [--seeds 2] [--sets ...]
 
 A network is trained on the data before the last four horizons. At each of the three origins that
-follow, a horizon apart, it forecasts without training, after training anew, and after continuing
-the weights of the origin before with fewer steps. Errors are mean absolute errors over all series
-of the horizon that follows; one thread; everything in one call.
+follow, a horizon apart, it forecasts without training, after training from scratch, and after
+continuing the weights of the origin before with fewer steps. Errors are mean absolute errors over
+all series of the horizon that follows; one thread; everything in one call.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ SETS: dict[str, dict[str, Any]] = {
     "nyc_flights_daily": {"horizon": 14, "input_size": 56, "freq": "D"},
 }
 ORIGINS = 3
-#: Steps of each way as a share of those of training anew.
-WAYS = {"anew": 1.0, "anew, 1/4 of the steps": 0.25, "warm, 1/4": 0.25, "warm, 1/10": 0.1}
+#: Steps of each way as a share of those of training from scratch.
+WAYS = {"scratch": 1.0, "scratch, 1/4 of the steps": 0.25, "warm, 1/4": 0.25, "warm, 1/10": 0.1}
 
 
 def main() -> int:
@@ -51,10 +51,10 @@ def main() -> int:
                 rows += measure(name, model, asked.steps, seed)
     table = pd.DataFrame(rows, columns=["set", "model", "way", "seconds", "mae"])
     means = table.groupby(["set", "model", "way"], sort=False).mean()
-    anew = means.xs("anew", level="way")
+    scratch = means.xs("scratch", level="way")
     for column in ("seconds", "mae"):
-        means[f"{column} / anew"] = (
-            means[column] / anew[column].reindex(means.index.droplevel(2)).to_numpy()
+        means[f"{column} / scratch"] = (
+            means[column] / scratch[column].reindex(means.index.droplevel(2)).to_numpy()
         )
     print(means.round(3).to_string())
     return 0

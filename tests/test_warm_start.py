@@ -65,7 +65,7 @@ class TestChild:
     def test_it_says_what_is_continued(self, home: Path) -> None:
         text = (home / "output.txt").read_text()
         assert "note: weights of run 'trained' are continued by NHITS, DLinear" in text
-        assert "note: fitted anew: SeasonalNaive" in text
+        assert "note: trained from scratch: SeasonalNaive" in text
         provenance = read_json(home / "runs" / "child" / "provenance.json")
         assert provenance["warm_start"] == {
             "run_id": "trained",
@@ -120,9 +120,9 @@ class TestChild:
         assert weights_sha(home, "half") == weights_sha(home, "child")
 
     def test_another_parent_contradicts_the_frozen_run(self, home: Path) -> None:
-        done = forerun(home, "train", "--run-id", "child", "--set", "warm_start=anew")
+        done = forerun(home, "train", "--run-id", "child", "--set", "warm_start=other")
         assert done.returncode == 2
-        assert "warm_start is 'trained', asked for 'anew'" in done.stderr
+        assert "warm_start is 'trained', requested 'other'" in done.stderr
 
 
 def weights_sha(home: Path, run: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from forerun.base.errors import UserError, suggest
 from forerun.base.resources import DATA
 from forerun.base.yaml_files import load_yaml, to_yaml
-from forerun.config import calendar, categories, models, schema, windows
+from forerun.config import calendar, categories, models, presets, schema, windows
 from forerun.config.coercion import coerce, plain
 from forerun.config.frozen import read_frozen
 
@@ -54,7 +54,8 @@ def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str,
     if unknown:
         _refuse(unknown, where)
     given = {key: coerce(value, rules[key]) for key, value in given.items()}
-    settings = {**schema.defaults(), **given}
+    defaults = schema.defaults()
+    settings = presets.applied({**defaults, **given}, defaults)
     _refuse(schema.problems(settings, [key for key in settings if key not in _MODEL_KEYS]), where)
     _refuse(_inconsistencies(settings), where)
     _expand_models(settings, given, where)

@@ -34,7 +34,7 @@ class Request:
     Attributes
     ----------
     times : the origins, the oldest first: times of the data
-    early : whether the first time asked for lies before the data
+    early : whether the first requested time lies before the data
     """
 
     files: source.Source
@@ -168,7 +168,7 @@ def training_settings(deployment: Deployment, asked: Request, one: Needed) -> di
     path = deployment.folder / "tables" / f"{one.run_id}.parquet"
     write_parquet(path, frame)
     settings = retraining.training_settings(deployment, source.Source(str(path)))
-    return settings | {"run_id": one.run_id, "static_file": None, "futr_file": None}
+    return settings | {"static_file": None, "futr_file": None}
 
 
 def clear_tables(deployment: Deployment) -> None:

@@ -100,7 +100,7 @@ def origin_of(deployment: Deployment, time: Time) -> Origin:
 
 
 def before(deployment: Deployment, time: Time) -> Origin | None:
-    """Return the newest origin earlier than a time; None where there is none."""
+    """Return the newest origin earlier than a time; None if there is none."""
     dated = isinstance(time, pd.Timestamp)
     earlier = [o for o in origins(deployment) if parse_time(o.name, dated, "forecasts") < time]
     return earlier[-1] if earlier else None

@@ -1,6 +1,7 @@
 """Scores of each origin when the actual values arrive, and again when these are restated.
 
-``scores/<origin>.parquet`` has a row for each forecast value and each vintage of its actual value.
+``scores/<origin>.parquet`` has a row for each forecast value and each vintage of its actual value,
+with all that the losses of a step are computed from.
 A row also says how much the forecast for the same time has changed since the origin before.
 ``scores.csv`` (by origin, step and model: means over series; step 0 is all steps) and
 ``scores.parquet`` (by origin, series and model: means over steps) take the newest vintage.
@@ -9,7 +10,7 @@ A row also says how much the forecast for the same time has changed since the or
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from forerun.deployments.periods import parse_time
 from forerun.evaluation.losses import METRICS
 from forerun.runs.tables import read_frame, read_plain
 
+#: Form of ``scores/<origin>.parquet``; one in another form is written again.
+FORM = 2
 #: Origins between two lines of progress.
 REPORTED = 100
 #: What a person made of a forecast, in the column ``model``.
@@ -61,7 +64,7 @@ def update(deployment: Deployment) -> list[str]:
         if not len(values):
             continue
         state = {"as_of": str(values["as_of"].max()), "rows": len(values), "adjusted": mark}
-        state["before"] = before.name if before else ""
+        state |= {"before": before.name if before else "", "form": FORM}
         path = deployment.scores / f"{origin.name}.parquet"
         if _state(path) != state:
             _write(path, _detail(origin, before, values, adjusted), state)
@@ -100,8 +103,7 @@ def _detail(
         forecasts = pd.concat([forecasts, _as_forecasts(own, forecasts)], ignore_index=True)
     table = forecasts.merge(values, on=["unique_id", "ds"], how="inner")
     scale = table["unique_id"].map(series.set_index("unique_id")["scale"])
-    table = table.assign(kind=origin.record.get("kind", "live"))
-    return losses(table, scale)
+    return table.assign(kind=origin.record.get("kind", "live"), scale=scale)
 
 
 def _as_forecasts(own: pd.DataFrame, forecasts: pd.DataFrame) -> pd.DataFrame:
@@ -133,11 +135,17 @@ def newest(table: pd.DataFrame) -> pd.DataFrame:
     return last[last["y"].notna()]
 
 
-def read_detail(deployment: Deployment, names: Iterable[str] | None = None) -> pd.DataFrame:
-    """Read the rows of some origins (all if not given) in their newest vintage."""
+def read_detail(
+    deployment: Deployment,
+    names: Iterable[str] | None = None,
+    runs: Collection[str] | None = None,
+) -> pd.DataFrame:
+    """Read the rows of some origins and runs (all if not given) in their newest vintage."""
+    only = None if runs is None else [("run_id", "in", list(runs))]
     wanted = [one.name for one in origins(deployment)] if names is None else list(names)
     paths = [deployment.scores / f"{name}.parquet" for name in wanted]
-    frames = [newest(pd.read_parquet(path)) for path in paths if path.is_file()]
+    frames = [newest(pd.read_parquet(path, filters=only)) for path in paths if path.is_file()]
+    frames = [losses(frame, frame["scale"]) for frame in frames]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=GROUP)
 
 
@@ -176,7 +184,12 @@ def _summarize(deployment: Deployment, names: list[str]) -> None:
         series.append(means(table, [*GROUP, "unique_id"]).assign(as_of=table["as_of"].max()))
     by_step, by_series = before or (None, None)
     write_csv(deployment.folder / "scores.csv", _merge(by_step, steps, names))
-    write_parquet(path, _merge(by_series, series, names))
+    write_parquet(path, _single(_merge(by_series, series, names)))
+
+
+def _single(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with numbers of 32 bits: one row for each series and origin is a lot."""
+    return table.astype(dict.fromkeys(table.select_dtypes("float64"), "float32"))
 
 
 def _before(path: Path, text: Path) -> tuple[pd.DataFrame, pd.DataFrame] | None:

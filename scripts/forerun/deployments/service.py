@@ -123,7 +123,7 @@ def check_gates(deployment: Deployment, run_id: str) -> list[gates.Check]:
     if loss is None:
         known = ", ".join(LOSSES)
         raise UserError(f"deployment.yaml: metric must be one of {known}, not '{settings.metric}'")
-    table = scores.read_detail(deployment)
+    table = scores.read_detail(deployment, runs=[serving.line.run_id, run_id])
     models = (serving.model, challenger)
     pairs = gates.paired(table, serving.line.run_id, run_id, models) if len(table) else table
     if not len(pairs):

@@ -181,7 +181,7 @@ def loses_digits(history: pd.DataFrame) -> bool:
 
 
 def is_centered(spec: ModelSpec, seen: pd.DataFrame) -> bool:
-    """Tell whether a model sees each series without its level."""
+    """Return whether a model sees each series without its level."""
     return spec.is_network and not _needs_level(spec) and loses_digits(seen)
 
 

@@ -90,7 +90,7 @@ class Parent:
 
 
 def can_continue(spec: ModelSpec) -> bool:
-    """Tell whether a model has weights to continue; automatic models choose their network anew."""
+    """Return whether a model has weights to continue; automatic models choose a new network."""
     return spec.is_network and not spec.info.auto
 
 
@@ -210,9 +210,9 @@ def _names(history: pd.DataFrame) -> set[str]:
 
 
 def _notes(parent: Parent, wanted: list[ModelSpec], continued: list[ModelSpec]) -> list[str]:
-    anew = [spec.name for spec in wanted if spec not in continued]
+    rest = [spec for spec in wanted if spec not in continued]
     notes = [f"weights of run '{parent.run_id}' are continued by {_listed(continued)}"]
-    return notes + ([f"fitted anew: {', '.join(anew)}"] if anew else [])
+    return notes + ([f"trained from scratch: {_listed(rest)}"] if rest else [])
 
 
 def _listed(found: list[ModelSpec]) -> str:

@@ -28,7 +28,7 @@ NOT_SEEN = {
     *("data_file", "static_file", "futr_file", "id_col", "time_col", "target_col", "on_gaps"),
     *("on_missing_future", "tz", "decimal"),
     *("models", "baselines", "exogenous", "hist_exog", "futr_exog", "stat_exog"),
-    *("metrics", "sort_metric", "ensemble", "ensemble_size"),
+    *("preset", "metrics", "sort_metric", "ensemble", "ensemble_size"),
     *("n_windows", "test_size", "step_size", "refit", "warm_start"),
 }
 #: Packages of this library that affect products: a change in them changes all fingerprints.

@@ -51,7 +51,7 @@ def _train(one: Deployment, start: str, every: str, data_file: str | None) -> in
     say(backfilling.plan(wanted))
     for number, run in enumerate(wanted, 1):
         say(f"run {number} of {len(wanted)}: {run.run_id}")
-        if code := train_run(one, backfilling.training_settings(one, asked, run)):
+        if code := train_run(one, run.run_id, backfilling.training_settings(one, asked, run)):
             return code
     backfilling.clear_tables(one)
     return 0

@@ -32,22 +32,31 @@ def deployment(name: str, output_dir: str | None, directory: Path | None) -> Dep
     return Deployment(workspace(output_dir, directory).output, name)
 
 
-def train_run(one: Deployment, options: dict[str, Any], assignments: Sequence[str] = ()) -> int:
+def train_run(
+    one: Deployment, run_id: str, settings: dict[str, Any], assignments: Sequence[str] = ()
+) -> int:
     """Train a run beside a deployment; return the exit code.
+
+    The settings are in a file until then: models with arguments cannot be options.
 
     Parameters
     ----------
-    options : its settings
-    assignments : ``key=value`` of ``--set``, which replace them
+    assignments : ``key=value`` of ``--set``, which take precedence over the settings
     """
+    from forerun.base.files import write_text
     from forerun.cli.call import gather
     from forerun.cli.training import train
-    from forerun.config.typed import assignment
+    from forerun.config.settings import dump
 
+    file = one.folder / "tables" / f"{run_id}.yaml"
+    write_text(file, dump(settings))
+    options = {"run_id": run_id}
     if str(one.output) != ".":
         options["output_dir"] = str(one.output)
-    options |= dict(assignment(pair) for pair in assignments)
-    return train(gather([], options), dry_run=False, verbose=False)
+    code = train(gather([file], options, (), assignments), dry_run=False, verbose=False)
+    if code == 0:
+        file.unlink(missing_ok=True)
+    return code
 
 
 def tell(made: Made) -> None:

@@ -38,16 +38,17 @@ def command(
     from forerun.deployments import source
     from forerun.deployments.retraining import new_run_id, training_settings
     from forerun.deployments.service import challenge
+    from forerun.runs.paths import check_run_id
 
     one = deployment(name, output_dir, directory).require()
     files = source.find(one.settings(), data_file)
     if not Path(files.data).is_file():
         raise UserError(f"--data-file: there is no file '{files.data}'")
     wanted = run_id or new_run_id(one)
-    options = training_settings(one, files) | {"run_id": wanted}
+    settings = training_settings(one, files)
     if warm_start:
-        options["warm_start"] = one.champion().run_id
-    if code := train_run(one, options, set_ or []):
+        settings["warm_start"] = one.champion().run_id
+    if code := train_run(one, check_run_id(wanted), settings, set_ or []):
         return code
     tell(challenge(one, wanted, "retrained"))
     return 0

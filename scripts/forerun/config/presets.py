@@ -1,0 +1,55 @@
+"""Presets: values of ordinary keys, filled in when a run is created.
+
+A preset decides the keys that have their default; what a configuration sets otherwise stays. The
+frozen ``config.yaml`` holds the values, so later versions may choose others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from forerun.config import catalog
+
+#: What each preset sets. Other keys keep their default.
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {
+        "models": ["LightGBM"],
+        "baselines": ["SeasonalNaive", "DynamicOptimizedTheta"],
+    },
+    "good": {
+        "models": ["LightGBM", "NHITS"],
+        "baselines": ["SeasonalNaive", "DynamicOptimizedTheta", "AutoETS"],
+        "max_steps": 300,
+        "windows_batch_size": 128,
+    },
+    "best": {
+        "models": ["LightGBM", "NHITS", "NBEATS", "TiDE"],
+        "baselines": ["SeasonalNaive", "DynamicOptimizedTheta", "AutoETS", "AutoARIMA"],
+        "max_steps": 1500,
+        "windows_batch_size": 128,
+    },
+}
+#: Seconds of one training step of one network, for the rule below; and the share of the time limit
+#: that networks may take.
+STEP_SECONDS, SHARE = 0.05, 0.5
+#: Fewest steps that the rule leaves a network.
+FEWEST_STEPS = 50
+
+
+def applied(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings with the values of their preset in place of defaults.
+
+    With a ``time_limit`` networks get as many steps as fit into :data:`SHARE` of it, one network
+    after the other, each fitted once to all data and once for the windows.
+    """
+    name = settings.get("preset")
+    if name not in PRESETS:
+        return dict(settings)
+    values = {key: value for key, value in PRESETS[name].items() if settings[key] == defaults[key]}
+    limit = settings.get("time_limit")
+    if isinstance(limit, (int, float)) and "max_steps" in values:
+        networks = set(PRESETS[name]["models"]) & set(catalog.names("neuralforecast"))
+        affordable = round(SHARE * limit / (2 * max(1, len(networks)) * STEP_SECONDS))
+        values["max_steps"] = max(FEWEST_STEPS, min(values["max_steps"], affordable))
+    return {**settings, **values}

@@ -1,0 +1,63 @@
+"""A preset sets ordinary keys that have their default, once, and the run keeps them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forerun.base.errors import UserError
+from forerun.config import presets, schema
+from forerun.config.frozen import read_frozen
+from forerun.config.settings import differences, dump, resolve
+
+
+def names(settings: dict[str, Any], key: str = "models") -> list[str]:
+    return [item["name"] for item in settings[key]]
+
+
+def test_the_schema_names_the_presets_that_there_are() -> None:
+    assert schema.properties()["preset"]["enum"] == [*presets.PRESETS, None]
+
+
+@pytest.mark.parametrize("name", list(presets.PRESETS))
+def test_its_values_are_those_of_the_run_and_are_resolved_once(name: str, tmp_path: Path) -> None:
+    settings = resolve({"preset": name})
+    assert names(settings) == presets.PRESETS[name]["models"]
+    assert names(settings, "baselines") == presets.PRESETS[name]["baselines"]
+    assert resolve(settings) == settings
+    path = tmp_path / "config.yaml"
+    path.write_text(dump(settings))
+    assert read_frozen(path) == settings
+
+
+def test_what_a_user_sets_stays() -> None:
+    settings = resolve({"preset": "best", "max_steps": 77, "models": ["LSTM"]})
+    assert (settings["max_steps"], names(settings)) == (77, ["LSTM"])
+    assert settings["windows_batch_size"] == 128
+
+
+def test_defaults_that_are_written_down_follow_the_preset() -> None:
+    """The shipped config.yaml lists all keys with their default."""
+    assert resolve({**schema.defaults(), "preset": "good"}) == resolve({"preset": "good"})
+
+
+def test_the_time_limit_bounds_the_steps() -> None:
+    # 0.5 * 60 s for one network that is fitted twice, at 0.05 s for a step
+    assert resolve({"preset": "good", "time_limit": 60})["max_steps"] == 300
+    assert resolve({"preset": "good", "time_limit": 30})["max_steps"] == 150
+    assert resolve({"preset": "best", "time_limit": 120})["max_steps"] == 200  # three networks
+    assert resolve({"preset": "best", "time_limit": 1})["max_steps"] == 50
+
+
+def test_another_preset_contradicts_a_run_and_the_same_does_not() -> None:
+    frozen = resolve({"preset": "good"})
+    assert differences(frozen, {**schema.defaults(), "preset": "good"}) == []
+    found = {key for key, _, _ in differences(frozen, {"preset": "fast"})}
+    assert "preset" in found
+
+
+def test_an_unknown_preset_is_refused() -> None:
+    with pytest.raises(UserError, match="preset is 'quick'; it must be one of fast, good, best"):
+        resolve({"preset": "quick"})
