@@ -29,7 +29,7 @@ from forerun.runs.state import is_sealed
 
 @dataclass(frozen=True)
 class Request:
-    """What a backfill is about.
+    """The origins and data of a backfill.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """Warm start: networks of a new run continue the weights of an earlier run, on newer data.
 
-The earlier run, the parent, lies in the same folder of runs, is sealed, and is looked up by its id
-alone. ``provenance.json`` keeps its seal, and the weights are part of each fit's fingerprint.
+The earlier run, the parent, is a sealed run in the same folder, identified by its id.
+``provenance.json`` records its seal, and the weights are part of each fit's fingerprint.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from forerun.runs.state import is_sealed
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Arguments of a network that say how it is trained, not what its weights mean.
+#: Arguments of a network that affect its training, not the meaning of its weights.
 OF_TRAINING = frozenset(
     {
         *("max_steps", "learning_rate", "num_lr_decays", "random_seed", "drop_last_loader"),
@@ -53,7 +53,7 @@ class Parent:
 
     @classmethod
     def open(cls, runs: Path, run_id: str) -> Parent:
-        """Open a run; refuse one that does not exist or is not complete."""
+        """Open a run. Raises an error if it does not exist or is not complete."""
         folder = runs / check_run_id(run_id)
         if not folder.is_dir():
             raise UserError(f"warm_start: there is no run '{run_id}' in {runs}")
@@ -69,18 +69,18 @@ class Parent:
         return self.folder.name
 
     def spec(self, name: str) -> ModelSpec | None:
-        """Return its model of that name, if it has been trained; otherwise None."""
+        """Return the specification of a trained model; None if it was not trained."""
         own = [spec for spec in specs(self.settings) if spec.name == name]
         return own[0] if own and Fit(RunPaths(self.folder), name).has_product() else None
 
     def weights(self, name: str) -> dict[str, str]:
-        """Return the sha256 of each file of a model, as the seal has them."""
+        """Return the sha256 of each file of a model, as recorded in the seal."""
         prefix = f"models/{name}/"
         named = sealed_files(self.folder).items()
         return {path.removeprefix(prefix): sha for path, sha in named if path.startswith(prefix)}
 
     def refuse_damaged(self, prefix: str) -> None:
-        """Refuse files that are not those that were sealed."""
+        """Raise an error if files differ from the sealed ones."""
         for kind, files in seal.verify(self.folder, prefix).items():
             if files:
                 raise UserError(
@@ -95,7 +95,7 @@ def can_continue(spec: ModelSpec) -> bool:
 
 
 def weights(run: Path, settings: Mapping[str, Any], spec: ModelSpec) -> dict[str, str] | None:
-    """Return the files of the weights that a fit starts from, with sha256; None if from none.
+    """Return the sha256 of each file of a fit's initial weights; None if there are none.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def weights(run: Path, settings: Mapping[str, Any], spec: ModelSpec) -> dict[str
     Raises
     ------
     UserError
-        The parent is gone, or is not the run that was found when this one was created.
+        The parent was deleted, or has changed since this run was created.
     """
     parent = parent_of(run, settings)
     if parent is None or not can_continue(spec) or parent.spec(spec.name) is None:
@@ -113,7 +113,7 @@ def weights(run: Path, settings: Mapping[str, Any], spec: ModelSpec) -> dict[str
 
 
 def start(run: Path, settings: Mapping[str, Any], spec: ModelSpec) -> Path | None:
-    """Return the folder of the weights that a fit starts from, verified; None if from none."""
+    """Return the folder of a fit's initial weights, verified; None if there are none."""
     parent = parent_of(run, settings)
     if parent is None or not can_continue(spec) or parent.spec(spec.name) is None:
         return None
@@ -122,12 +122,12 @@ def start(run: Path, settings: Mapping[str, Any], spec: ModelSpec) -> Path | Non
 
 
 def parent_of(run: Path, settings: Mapping[str, Any]) -> Parent | None:
-    """Return the run that a run continues; None without one.
+    """Return the parent of a run; None if it has none.
 
     Raises
     ------
     UserError
-        It is gone, or is not the run that was found when this one was created.
+        The parent was deleted, or has changed since this run was created.
     """
     run_id = settings.get("warm_start")
     if run_id is None:
@@ -143,7 +143,7 @@ def parent_of(run: Path, settings: Mapping[str, Any]) -> Parent | None:
 
 
 def record(runs: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what ``provenance.json`` keeps of the parent; nothing without one."""
+    """Return the parent's entry in ``provenance.json``; empty without a parent."""
     if settings.get("warm_start") is None:
         return {}
     parent = Parent.open(runs, settings["warm_start"])
@@ -160,13 +160,13 @@ def check(runs: Path, settings: dict[str, Any], frame: pd.DataFrame) -> list[str
 
     Parameters
     ----------
-    settings : complete
+    settings : resolved
     frame : the data of the new run: ``unique_id``, ``ds``, ``y``...
 
     Raises
     ------
     UserError
-        The parent cannot be used, its models are others, or it has seen what would be scored.
+        The parent cannot be used, its models differ, or it was trained on values to be scored.
     """
     if settings.get("warm_start") is None:
         return []
@@ -220,7 +220,7 @@ def _listed(found: list[ModelSpec]) -> str:
 
 
 def _differences(parent: Parent, spec: ModelSpec, settings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what makes the weights of a model mean something else in the parent."""
+    """Yield the differences between run and parent that affect the meaning of weights."""
     before = parent.spec(spec.name)
     assert before is not None
     if (spec.engine, spec.model) != (before.engine, before.model):
@@ -233,7 +233,7 @@ def _differences(parent: Parent, spec: ModelSpec, settings: Mapping[str, Any]) -
 
 
 def _meaning(spec: ModelSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all that the weights of a network depend on."""
+    """Return all settings and arguments that affect the meaning of a network's weights."""
     found: dict[str, Any] = {key: settings[key] for key in ("input_size", "scaler_type", "freq")}
     found |= {"horizon": settings["horizon"], "gap": settings["gap"]}
     found |= {"transform": spec.transform} | exogenous_columns(spec, settings)
@@ -243,9 +243,9 @@ def _meaning(spec: ModelSpec, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_seen(parent: Parent, settings: dict[str, Any], history: pd.DataFrame, end: Any) -> None:
-    """Refuse a parent that has seen a value on which this run would be scored.
+    """Raise an error if the parent was trained on values to be scored in this run.
 
-    Its data have to end at or before the first cutoff of every series.
+    The parent's data must end at or before the first cutoff of every series.
     """
     newer = (history["ds"] > end).groupby(history["unique_id"], observed=True).sum()
     fewest, held = int(newer.min()), windows.held_out(settings)
@@ -257,6 +257,6 @@ def _refuse_seen(parent: Parent, settings: dict[str, Any], history: pd.DataFrame
     raise UserError(
         f"warm_start: cross-validation holds out the last {plural(held, 'step')} of each series, "
         f"but the data of run '{parent.run_id}' end at {end}, only {plural(fewest, 'step')} before "
-        f"the end of series '{newer.idxmin()}': its weights have seen values that would be scored; "
+        f"the end of series '{newer.idxmin()}': its weights were trained on values to be scored; "
         f"{advice}, or continue an older run"
     )

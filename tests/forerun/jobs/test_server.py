@@ -37,10 +37,10 @@ def show(text):
 def mistake():
     raise UserError("the table is empty; give another one")
 
-def die(signal_number):
+def die(signal_number, progress=None):
     os.kill(os.getpid(), signal_number)
 
-def leave(code):
+def leave(code, progress=None):
     os._exit(code)
 
 def sleep(seconds, mark, progress=None):
