@@ -1,8 +1,8 @@
-"""Categorical columns: which there are, and the values that each may have, frozen with the run.
+"""Categorical columns and their values, which are frozen with the run.
 
-The key ``categorical`` names columns; ``categories`` holds the values of each, found in the data.
-Text becomes codes, the place of a value in its list; numbers stay. A model that embeds or splits
-categories sees the column itself, any other one a 0/1 column for each value but the first.
+The key ``categorical`` names columns; ``categories`` contains the values of each, from the data.
+Strings are encoded by their position in that list; numbers are kept. Models that support categories
+use the column itself, all others a 0/1 column for each value but the first.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-#: The column that tells a model which series a row belongs to.
+#: The column of the series, as a category.
 SERIES = "series_category"
 #: Maximum number of values of a column.
 MOST = 1000
-#: The code of a string that training has not seen.
+#: The code of a string not seen in training.
 UNSEEN = -1.0
 
 
 def names(settings: Mapping[str, Any]) -> list[str]:
-    """Return the categorical columns as models see them; runs of earlier versions have none."""
+    """Return the names of categorical columns in models; runs of earlier versions have none."""
     series = settings.get("id_col")
     return [SERIES if name == series else name for name in settings.get("categorical") or ()]
 
 
 def values(settings: Mapping[str, Any], column: str) -> list[float]:
-    """Return the values of a column as numbers, as they stand in ``data.parquet``."""
+    """Return the values of a column as numbers, as in ``data.parquet``."""
     found = (settings.get("categories") or {}).get(column) or []
     if any(isinstance(value, str) for value in found):
         return [float(code) for code in range(len(found))]
@@ -33,7 +33,7 @@ def values(settings: Mapping[str, Any], column: str) -> list[float]:
 
 
 def dummies(settings: Mapping[str, Any], column: str) -> dict[str, float]:
-    """Return the 0/1 columns that stand for a column, each with the value that makes it 1."""
+    """Return the 0/1 columns of a categorical column, each with the value encoded as 1."""
     found = (settings.get("categories") or {}).get(column) or []
     numbers = values(settings, column)
     return {
@@ -47,7 +47,7 @@ def _shown(value: Any) -> str:
 
 
 def expanded(settings: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-    """Return columns with 0/1 columns in place of categorical ones, once their values are known."""
+    """Return columns with 0/1 columns in place of categorical ones whose values are known."""
     categorical = set(names(settings))
     found: list[str] = []
     for name in columns:
@@ -57,7 +57,7 @@ def expanded(settings: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
 
 
 def problems(settings: Mapping[str, Any]) -> list[str]:
-    """Return one sentence for each name that is no column that models use."""
+    """Return one sentence for each name that is not a column of a model."""
     exogenous = {name for key in ("hist_exog", "futr_exog", "stat_exog") for name in settings[key]}
     return [
         f"categorical has '{name}'; it must be one of hist_exog, futr_exog, stat_exog or id_col"

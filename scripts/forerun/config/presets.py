@@ -1,7 +1,7 @@
 """Presets: values of ordinary keys, filled in when a run is created.
 
-A preset decides the keys that have their default; what a configuration sets otherwise stays. The
-frozen ``config.yaml`` holds the values, so later versions may choose others.
+A preset sets only keys that the configuration leaves at their defaults. The frozen ``config.yaml``
+contains the values, so later versions may change the presets.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from forerun.config import catalog
 
-#: What each preset sets. Other keys keep their default.
+#: The values of each preset; other keys keep their defaults.
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {
         "models": ["LightGBM"],
@@ -30,10 +30,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "windows_batch_size": 128,
     },
 }
-#: Seconds of one training step of one network, for the rule below; and the share of the time limit
-#: that networks may take.
+#: Assumed seconds of a network's training step; share of the time limit for networks.
 STEP_SECONDS, SHARE = 0.05, 0.5
-#: Fewest steps that the rule leaves a network.
+#: Minimum number of training steps under a time limit.
 FEWEST_STEPS = 50
 
 

@@ -1,4 +1,4 @@
-"""Text of categorical columns becomes codes; values that training has not seen are reported."""
+"""Encode strings of categorical columns; report values not seen in training."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def encode(
     problems: Problems,
     notes: list[str],
 ) -> Vocabulary:
-    """Replace the text of categorical columns by codes, in place; return the text of each column.
+    """Replace strings of categorical columns by codes, in place; return the strings by column.
 
     Parameters
     ----------
     tables : data, static_file and futr_file; None if missing
-    settings : ``categories`` of a run's settings are its own, otherwise they are found here
+    settings : with ``categories`` of a run, or without to take them from the tables
     """
     frozen = settings.get("categories") or {}
     found: Vocabulary = {}
@@ -69,20 +69,20 @@ def _say(column: str, unseen: list[Any], notes: list[str]) -> None:
     if unseen:
         shown = ", ".join(show(value) for value in unseen[:5])
         notes.append(
-            f"column {show(column)}: {plural(len(unseen), 'value')} that training has not seen "
-            f"({shown}) become an unknown category"
+            f"column {show(column)}: {plural(len(unseen), 'value')} not seen in training "
+            f"({shown}), treated as an unknown category"
         )
 
 
 def numbers(
     frame: pd.DataFrame, settings: Mapping[str, Any], found: Vocabulary, notes: list[str]
 ) -> Vocabulary:
-    """Return the values of all categorical columns; those of numbers are found in rows with y.
+    """Return the values of all categorical columns; numeric ones from the rows with y.
 
     Parameters
     ----------
     frame : the prepared table
-    found : the values of columns of text
+    found : the values of string columns
     """
     frozen = settings.get("categories") or {}
     complete = dict(found)
@@ -99,7 +99,7 @@ def numbers(
 def with_dummies(
     frame: pd.DataFrame, settings: Mapping[str, Any], wanted: set[str]
 ) -> pd.DataFrame:
-    """Add those 0/1 columns of `wanted` that the table's categorical columns make."""
+    """Add the 0/1 columns in `wanted` for the table's categorical columns."""
     added = {}
     for column in names(settings):
         if column in frame.columns and column != SERIES:
@@ -111,7 +111,7 @@ def with_dummies(
 
 
 def decoded(column: pd.Series, settings: Mapping[str, Any]) -> pd.Series:
-    """Return a frozen column as it was given: text in place of its codes."""
+    """Return a frozen column with its original strings in place of codes."""
     known = (settings.get("categories") or {}).get(str(column.name)) or []
     if not any(isinstance(value, str) for value in known):
         return column

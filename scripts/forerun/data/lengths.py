@@ -12,7 +12,7 @@ from forerun.data.panel import Panel
 from forerun.data.parsing import Ints
 from forerun.data.problems import Problems, name_series
 
-#: Series from which networks are trained longer.
+#: Minimum number of series for longer training of networks.
 MANY_SERIES = 100
 LEAST = 2
 """Minimum number of values of a padded series before the held-out steps."""
@@ -60,14 +60,14 @@ def default_input_size(
 
 
 def default_max_steps(series: int) -> int:
-    """Return the training steps for users who gave none: docs/accuracy.md compares."""
+    """Return the default number of training steps (see docs/accuracy.md)."""
     return 300 if series < MANY_SERIES else 500
 
 
 def how_short(settings: Mapping[str, Any]) -> str:
     """Return what happens to short series: ``error``, ``drop`` or ``pad``.
 
-    They are padded if nothing was asked for; but an `input_size` that is given must fit.
+    By default they are padded, unless the user sets `input_size`: then they are errors.
     """
     given = settings.get("on_short")
     return str(given or ("error" if settings.get("input_size") else "pad"))

@@ -107,7 +107,7 @@ def good_members(models: list[str], by_window: Floats) -> npt.NDArray[np.bool_]:
 def sampled(
     forecasts: Floats, actual: Floats, scale: Floats, seed: int
 ) -> tuple[Floats, Floats, Floats]:
-    """Return the arrays of as many series as weights are found on."""
+    """Return the arrays of a random sample of series that limits the time to find weights."""
     series, most = len(actual), max(1, MOST_VALUES // max(1, actual[0].size))
     if series <= most:
         return forecasts, actual, scale

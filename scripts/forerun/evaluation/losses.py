@@ -26,7 +26,7 @@ class Metric:
     of_step : function of forecasts and actual values that returns the error of each step
     root : whether to take the square root of the mean over the steps
     by_size : whether to divide by the mean absolute target of the steps
-    signed : whether it may be negative; then it orders nothing
+    signed : whether it may be negative; then models cannot be ranked by it
     power : for metrics scaled by the in-sample error of the seasonal naive forecast: 1 for absolute
         errors, 2 for squared errors
     """
@@ -57,7 +57,7 @@ def _signed(forecast: Floats, actual: Floats) -> Floats:
 
 
 def _squared_log(forecast: Floats, actual: Floats) -> Floats:
-    """Return NaN for values of -1 and less, which have no logarithm."""
+    """Return squared differences of log(1 + x); NaN for values of at most -1."""
     logs = [np.log1p(np.where(values > -1, values, np.nan)) for values in (forecast, actual)]
     return np.asarray(np.square(logs[0] - logs[1]))
 

@@ -12,8 +12,8 @@ is a blend by default, as each of its parts alone overfits few windows on some d
   at each step. Members are the models whose error is at most twice the lowest one and, unless
   SeasonalNaive is the best model, lower than that of SeasonalNaive.
 
-Where only one window tells about the models, following it is worse than the plain mean on some
-data. There the ensemble is the mean, the median and a mean with shrunk weights
+Weights from a single window are worse than the plain mean on some data. With one window the
+ensemble therefore combines the mean, the median and a mean with shrunk weights
 (:mod:`~forerun.evaluation.stacking`) of the members, each by its error in that window; with fewer
 than :data:`MANY_SERIES` series it is the trimmed mean alone.
 
@@ -201,7 +201,7 @@ def _shrunk(
     settings: dict[str, Any],
     series: slice,
 ) -> Recipe:
-    """Make a recipe of mean, median and shrunk weights, each by its error in the windows."""
+    """Return a recipe of mean, median and shrunk weights, weighted by their errors."""
     seen = sampled(
         stacked.forecasts[good][:, series][:, :, chosen],
         stacked.actual[series][:, chosen],

@@ -1,8 +1,8 @@
 """Weights by regression on out-of-fold forecasts, shrunk to equal weights.
 
-One window says little about the next: weights that follow it closely are worse than none. So the
-regression is penalized by its distance from equal weights, and what comes out is mixed with the
-mean and the median of the models, each by what it would have given in that window.
+Weights fitted closely to one window do worse in the next than equal weights. The regression
+therefore penalizes the distance from equal weights, and its forecast is averaged with the mean and
+the median of the models, weighted by their errors in that window.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from forerun.evaluation.losses import SCALED, errors
 
 #: Penalty of the distance from equal weights, in units of the error of the mean.
 PENALTY = 1.0
-#: Reweightings and steps of the regression; errors below this part of the mean count as that.
+#: Number of reweightings and steps, and the smallest error relative to the mean, used as a floor.
 REWEIGHTINGS, STEPS, SMALLEST = 15, 200, 0.05
-#: A candidate that is worse by this part of the lowest error counts 1/e as much.
+#: A candidate whose error is larger by this share of the lowest one gets 1/e of its weight.
 TOLERANCE = 0.02
 
 
 def shrunk_weights(forecasts: Floats, actual: Floats, scale: Floats, metric: str) -> Floats:
-    """Return weights, shape (models,), that are not negative and sum to 1.
+    """Return nonnegative weights, shape (models,), that sum to 1 and minimize absolute errors.
 
-    They minimize absolute errors, in units of what the metric divides by.
+    Errors are divided by the metric's denominator.
 
     Parameters
     ----------
     forecasts : array, shape (models, series, windows, steps)
     actual : array, shape (series, windows, steps)
-    scale : array, shape (series, windows): what a scaled metric divides by
+    scale : array, shape (series, windows): denominator of scaled metrics
     """
     models = len(forecasts)
     equal = np.full(models, 1.0 / models)
@@ -75,7 +75,7 @@ def _on_simplex(gram: Floats, pull: Floats, start: Floats) -> Floats:
 
 
 def projected(values: Floats) -> Floats:
-    """Return the nearest weights that are not negative and sum to 1."""
+    """Return the nearest nonnegative weights that sum to 1."""
     ordered = np.sort(values)[::-1]
     excess = np.cumsum(ordered) - 1.0
     last = np.flatnonzero(ordered - excess / np.arange(1, len(values) + 1) > 0)[-1]
@@ -85,7 +85,7 @@ def projected(values: Floats) -> Floats:
 def shares_by_error(
     candidates: Sequence[Floats], actual: Floats, scale: Floats, metric: str
 ) -> Floats:
-    """Return how much each of several forecasts of the same windows counts."""
+    """Return the weight of each of several forecasts of the same windows, by its error."""
     found = np.array(
         [float(mean(mean(errors(each, actual, metric, scale), 1), 0)) for each in candidates]
     )

@@ -34,7 +34,7 @@ def read_run_data(data: str | Path, settings: dict[str, Any]) -> Data:
 
 
 def _scaling(spec: ModelSpec, settings: dict[str, Any], data: Data, seen: pd.DataFrame) -> Scaling:
-    """Return how the data of a fit are scaled: weights that are continued know their scale."""
+    """Return the scaling of a fit's data: that of the initial weights, if there are any."""
     return Scaling.read(data.start) if data.start else Scaling.of(spec, settings, data, seen)
 
 

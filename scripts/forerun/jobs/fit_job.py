@@ -131,7 +131,7 @@ def _trained(job: Job, engine: str, variables: dict[str, str]) -> Outcome:
 
 
 def _ingredients(job: Job, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """Return what determines the product; None without the weights that the fit starts from."""
+    """Return what determines the product; None if the initial weights are missing."""
     try:
         return fingerprint.ingredients(job.fit, settings, job.threads)
     except UserError:

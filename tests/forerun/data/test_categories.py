@@ -58,7 +58,7 @@ def test_new_data_get_the_codes_of_the_run_and_unseen_values_are_said() -> None:
     assert set(later.frame["promo"]) == {2, -1}
     said = [note for note in later.notes if "not seen" in note]
     assert said == [
-        "column 'promo': 1 value that training has not seen ('radio') become an unknown category"
+        "column 'promo': 1 value not seen in training ('radio'), treated as an unknown category"
     ]
 
 

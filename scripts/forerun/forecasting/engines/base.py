@@ -166,7 +166,7 @@ def series_hashes(history: pd.DataFrame) -> pd.Series:
     return pd.Series(found, index=pd.Index(ids[starts], name="unique_id"), dtype=object)
 
 
-#: What helps a network whose forecasts are NaN or infinite.
+#: Advice for networks whose forecasts are NaN or infinite.
 NETWORK_ADVICE = "try a smaller learning_rate, another scaler_type, or look at the data"
 
 

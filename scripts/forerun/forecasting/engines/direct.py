@@ -1,10 +1,10 @@
-"""DirectRidge: a linear model in closed form, one for all series, of this project.
+"""DirectRidge, implemented here: a linear model in closed form, one for all series.
 
 It forecasts all steps at once from the last values (:mod:`.window_regression`), takes seconds, and
-needs no library but numpy. Its parameters: ``input_size``, the number of lags (by default five
-seasons, at least 8, at most the longer of 48 and two seasons); ``penalty``; ``log``, whether it
-works on logarithms (``true``), on the values (``false``), or takes the mean of both (the default).
-A series with a value that is not positive is always forecast from the values.
+needs only numpy. Its parameters: ``input_size``, the number of lags (by default five seasons, at
+least 8, at most the longer of 48 and two seasons); ``penalty``; ``log``: use logarithms (``true``),
+values (``false``), or the mean of both forecasts (the default). Series with values that are not
+positive are always forecast from the values.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
 
 NAME = "DirectRidge"
-#: Lags when none are given: so many seasons, but at least and at most so many steps.
+#: Number of default lags in seasons, and its minimum and maximum in steps.
 SEASONS, LEAST, MOST = 5, 8, 48
 PENALTY = 3e-3
-#: A forecast from logarithms leaves the range of its series by half of it, within these factors.
+#: Forecasts from logarithms may exceed the range of a series by half of it, within these factors.
 NEAR, FAR = 1.1, 2.0
 ADVICE = "look at the data, or set log: false"
 
 
 @dataclass
 class Fitted:
-    """A model as its coefficients: of logarithms, of values, or both."""
+    """Coefficients of the regressions on values, logarithms, or both."""
 
     spec: ModelSpec
     regressions: dict[str, Regression]
@@ -66,7 +66,7 @@ def offer() -> Offer:
 
 
 def default_lags(season: int) -> int:
-    """Return the number of lags when none is given."""
+    """Return the default number of lags."""
     return max(LEAST, min(SEASONS * season, max(MOST, 2 * season)))
 
 
@@ -89,7 +89,7 @@ def _fit(spec: ModelSpec, settings: dict[str, Any], series: Sequence[Floats]) ->
 def _note_untrained(
     spec: ModelSpec, steps: int, ids: pd.Index, series: list[Floats], data: Data
 ) -> None:
-    """List the series if none is long enough to learn from: then the last value is the forecast."""
+    """Report all series if none is long enough for training; their forecast is the last value."""
     if max(map(len, series)) > steps:
         return
     replaced = pd.DataFrame({"unique_id": ids})
@@ -166,7 +166,7 @@ def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFram
 
 
 def save(fitted: Fitted, folder: Path) -> None:
-    """Write the specification as JSON and the coefficients as arrays, which carry no code."""
+    """Write the specification as JSON and the coefficients as arrays, both without code."""
     text = json.dumps(asdict(fitted.spec), indent=2, sort_keys=True)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
     arrays = {
@@ -178,7 +178,7 @@ def save(fitted: Fitted, folder: Path) -> None:
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
-    """Read what :func:`save` wrote."""
+    """Read a model written by :func:`save`."""
     found: dict[str, dict[int, Floats]] = {}
     with np.load(folder / "coefficients.npz", allow_pickle=False) as arrays:
         for name in arrays.files:

@@ -1,6 +1,6 @@
-"""Series that a statistical model cannot forecast get the naive forecast, and are listed.
+"""Naive forecasts of series that a statistical model cannot forecast, and a list of them.
 
-Most are shorter than a season at a cutoff: SeasonalNaive has no value for them, AutoETS refuses.
+Most such series are shorter than a season at a cutoff: SeasonalNaive returns NaN, AutoETS fails.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from forerun.config.names import FALLBACK
 
 #: ``history -> forecasts`` of some series.
 Work = Callable[[pd.DataFrame], pd.DataFrame]
-#: The table beside a fit's outcome that lists what was replaced: ``unique_id`` and ``cutoff``.
+#: The table of replaced forecasts next to a fit's outcome: ``unique_id`` and ``cutoff``.
 TABLE = "fallback"
 
 
@@ -26,13 +26,13 @@ def replace(
     Parameters
     ----------
     frame : ``unique_id``, ``ds``, perhaps ``cutoff``, and the columns of the model
-    history : ``unique_id``, ``ds``, ``y``...: what the model was given
-    naive : makes the naive forecasts of the series in a part of `history`, columns as in `frame`
+    history : ``unique_id``, ``ds``, ``y``...: the model's input
+    naive : returns naive forecasts of the series in a part of `history`, columns as in `frame`
 
     Returns
     -------
-    frame : with the naive forecast where the model has none
-    replaced : ``unique_id``, perhaps ``cutoff``, of what was replaced
+    frame : with naive forecasts in place of missing ones
+    replaced : ``unique_id``, perhaps ``cutoff``, of the replaced forecasts
     """
     keys = [name for name in ("unique_id", "cutoff") if name in frame.columns]
     columns = [name for name in frame.columns if name == model or name.startswith(f"{model}-")]
@@ -52,9 +52,9 @@ def replace(
 
 
 def _with_intervals(frame: pd.DataFrame, model: str, columns: Iterable[str]) -> pd.DataFrame:
-    """Fill the limits that a model could not compute: without residuals it knows no width.
+    """Fill missing interval limits with the median width of the other forecasts.
 
-    The median width of the other forecasts, relative to their size, is used.
+    Widths are relative to the size of the forecasts.
     """
     point = frame[model].to_numpy(dtype=float)
     size = np.where(point == 0, np.nan, np.abs(point))

@@ -109,7 +109,7 @@ def _table(
 def _with_categories(
     table: pd.DataFrame, spec: ModelSpec, settings: dict[str, Any], series: list[str] | None
 ) -> pd.DataFrame:
-    """Return the table with categories of pandas, as LightGBM takes them; unseen ones are none."""
+    """Return the table with pandas categories for LightGBM; unseen values are missing."""
     made = {}
     for column in categorical_columns(spec, settings):
         if column in table.columns:
@@ -117,7 +117,7 @@ def _with_categories(
             made[column] = pd.Categorical(table[column], categories=values)
             if unseen := table.loc[made[column].codes < 0, column].nunique():
                 what = "series" if column == categories.SERIES else f"values of {column}"
-                complain(f"{spec.name}: {unseen} {what} that training has not seen, no category")
+                complain(f"{spec.name}: {unseen} {what} not seen in training, treated as missing")
     return table.assign(**made) if made else table
 
 

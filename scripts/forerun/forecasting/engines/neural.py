@@ -73,7 +73,7 @@ def _build(
 
 
 def _continue(model: Any, before: Any) -> None:
-    """Give a new network the weights of a trained one."""
+    """Load the weights of a trained network into a new one."""
     try:
         model.load_state_dict(before.state_dict())
     except RuntimeError as error:

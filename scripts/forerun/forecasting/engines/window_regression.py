@@ -1,10 +1,10 @@
 """Arithmetic of the direct linear model: from the last values of a series to all steps at once.
 
-One matrix for all series maps a window of lags to the horizon. Windows are measured from their last
-value, and unless they are logarithms in units of their usual change, so that series of any level
-and size can share it. The matrix minimizes absolute errors, each relative to the error of the
-seasonal naive forecast of its series: a ridge regression in closed form is solved a few times, with
-less weight for windows that it forecasts badly (iteratively reweighted least squares).
+One matrix for all series maps a window of lags to the horizon. The last value is subtracted from
+each window, which is then divided by its mean absolute change (logarithms are not), so that series
+of any level and size can share the matrix. It minimizes absolute errors relative to the error of
+the seasonal naive forecast of the series: a ridge regression in closed form is solved several times
+with smaller weights for windows with large errors (iteratively reweighted least squares).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 Floats = npt.NDArray[np.float64]
 
-#: Solutions of the regression; residuals below this part of the median count as that.
+#: Number of iterations, and the smallest residual relative to the median, used as a floor.
 ITERATIONS, SMALLEST = 6, 0.1
-#: A series counts as its number of windows to this power: between all series and all windows alike.
+#: Exponent of the number of windows in a series' weight: 0 weights series equally, 1 windows.
 POWER = 0.25
-#: Values of all windows together: bounds memory and time.
+#: Maximum number of values in all windows; limits memory and time.
 MOST_VALUES = 20_000_000
-#: Windows for each coefficient of a step, without which fewer lags are used.
+#: Minimum number of windows per coefficient of a step; fewer lags are used otherwise.
 WINDOWS = 2
-#: Lags are measured in usual changes; larger ones are cut off.
+#: Scaled lags are clipped to this absolute value.
 LARGEST = 50.0
 
 
@@ -36,7 +36,7 @@ class Regression:
 
     Attributes
     ----------
-    scaled : whether windows are measured in units of their usual change
+    scaled : whether windows are divided by their mean absolute change
     """
 
     by_lags: dict[int, Floats]
@@ -58,7 +58,7 @@ class Regression:
 
 
 def ladder(lags: int, season: int, steps: int) -> list[int]:
-    """Return the numbers of lags that are tried, from the one that is wanted down to 1."""
+    """Return the numbers of lags to fit, from `lags` down to 1."""
     shorter = {2 * season, season, steps, 4, 2, 1}
     return sorted({lags, *(each for each in shorter if 0 < each < lags)}, reverse=True)
 
@@ -71,7 +71,7 @@ def fit(
     penalty: float,
     scaled: bool = True,
 ) -> Regression:
-    """Return the regression; of the last value only if no series is longer than `steps`.
+    """Fit the regression; it repeats the last value if no series is longer than `steps`.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class _Windows:
     Attributes
     ----------
     lags, targets : arrays, shape (windows, lags) and (windows, steps)
-    weight : array, shape (windows,): how much each counts
+    weight : array, shape (windows,)
     naive : array, shape (windows,): error of the seasonal naive forecast of its series
     """
 
@@ -117,20 +117,20 @@ class _Windows:
 
 
 def _spread(view: Floats, most: int) -> Floats:
-    """Return at most so many windows of a series, over all of its length."""
+    """Return at most `most` windows of a series, evenly spread over its length."""
     if len(view) <= most:
         return view
     return view[np.linspace(0, len(view) - 1, most).round().astype(int)]
 
 
 def naive_error(values: Floats, season: int) -> float:
-    """Return the mean absolute error of the seasonal naive forecast, of the naive if too short."""
+    """Return the error (MAE) of the seasonal naive forecast; of the naive if too short."""
     lag = season if season < len(values) else 1
     return max(float(np.abs(values[lag:] - values[:-lag]).mean()) if len(values) > 1 else 0.0, 1e-9)
 
 
 def _measured(windows: Floats, scaled: bool) -> tuple[Floats, Floats, Floats]:
-    """Return inputs with a column of ones, the last values, and the usual changes."""
+    """Return inputs with a column of ones, the last values, and the mean absolute changes."""
     last = windows[:, -1:]
     if not scaled:
         one = np.ones_like(last)

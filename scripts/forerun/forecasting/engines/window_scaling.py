@@ -1,8 +1,8 @@
-"""Columns that networks see without the scaling of each window.
+"""Exogenous columns that networks do not scale within each window.
 
-NeuralForecast scales exogenous columns inside each window, as it scales the target. For a column of
-two values that makes another number of the same value in every window, so that its effect is hard
-to learn. Exogenous columns are scaled over all data (:mod:`forerun.forecasting.scaling`) anyway.
+NeuralForecast scales exogenous columns within each window, like the target. In a column of two
+values the same value then differs between windows, and its effect is hard to learn. Exogenous
+columns are already scaled over all data (:mod:`forerun.forecasting.scaling`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ORIGINAL = BaseModel._get_temporal_exogenous_cols
 
 
 def unscaled(spec: ModelSpec, settings: dict[str, Any], history: pd.DataFrame) -> list[str]:
-    """Return the columns of the calendar and those with at most two values."""
+    """Return calendar columns and columns with at most two values."""
     used = exogenous_columns(spec, settings)
     made = set(calendar.columns(settings))
     names = dict.fromkeys([*used["hist_exog"], *used["futr_exog"]])
@@ -33,7 +33,7 @@ def unscaled(spec: ModelSpec, settings: dict[str, Any], history: pd.DataFrame) -
 
 @contextmanager
 def without_window_scaling(columns: list[str]) -> Iterator[None]:
-    """Leave `columns` as they are while networks train or forecast."""
+    """Exclude `columns` from the scaling of windows while networks train or forecast."""
 
     def scaled(model: Any, temporal_cols: Any) -> list[str]:
         return [name for name in _ORIGINAL(model, temporal_cols) if name not in columns]
@@ -46,12 +46,12 @@ def without_window_scaling(columns: list[str]) -> Iterator[None]:
 
 
 def write(columns: list[str], folder: Path) -> None:
-    """Write the names of the columns, if there are any, beside a model."""
+    """Write the names of the columns, if there are any, into a model's folder."""
     if columns:
         (folder / FILE).write_text(json.dumps(columns) + "\n", encoding="utf-8")
 
 
 def read(folder: Path) -> list[str]:
-    """Read what :func:`write` wrote; models of earlier versions see all columns scaled."""
+    """Read the names written by :func:`write`; empty for models of earlier versions."""
     path = folder / FILE
     return list(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else []

@@ -99,7 +99,7 @@ def test_an_unseen_series_and_an_unseen_category_are_forecast(model: str, tmp_pa
     engine.save(engine.fit(spec, settings, data, lambda *_: None), tmp_path)
     new = shops().replace({"shop_0": "shop_new"}).assign(promo="web")
     later = prepare(new, settings, training=False)
-    assert any("'promo': 1 value that training has not seen ('web')" in n for n in later.notes)
+    assert any("'promo': 1 value not seen in training ('web')" in n for n in later.notes)
     other = Data(*split(later.frame, settings))
     found = engine.predict(engine.load(spec, settings, tmp_path), settings, other)
     assert len(found) == 4 * 7
