@@ -25,6 +25,7 @@ def main(
     predictions,
     folder,
     plot_series,
+    processes,
     **logs,
 ):
     """Draw the plots of `plot_series` series into `folder`.
@@ -33,6 +34,7 @@ def main(
     ----------
     models : names of the models of the files `cv_results`, in the same order
     combined : cross-validation results of the combinations, if the run has any
+    processes : number of processes that draw
     """
     place = Path(folder)
     with recording(**logs), recorded_folder(place.parent, place.name) as temporary:
@@ -51,6 +53,7 @@ def main(
             },
             leaderboard=read_leaderboard(leaderboard),
             settings=settings,
+            processes=processes,
         )
 
 
@@ -65,6 +68,7 @@ if __name__ == "__main__":
         predictions=snakemake.input.predictions,
         folder=snakemake.output[0],
         plot_series=snakemake.params.plot_series,
+        processes=snakemake.threads,
         log=snakemake.log[0],
         log_file=snakemake.params.log_file,
     )

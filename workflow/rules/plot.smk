@@ -32,6 +32,7 @@ rule plot_run:
     localrule: True
     conda:
         "../envs/forerun.yaml"
+    threads: 4
     resources:
         mem_mb=2000,
         runtime=30,

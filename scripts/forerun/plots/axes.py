@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -16,7 +18,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from forerun.base.text import plural
 from forerun.plots.palette import INK
-from forerun.plots.style import MUTED, OTHER, Look
+from forerun.plots.style import MUTED, OTHER, SHADE, Look
 from forerun.plots.text import Numbers, fit_text, text_width
 
 LABEL_SIZE = 9.0
@@ -39,16 +41,32 @@ def draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, look: Look, marker: bool
     """Draw a line with gaps at NaN; isolated values become dots."""
     style = look.line()
     size = min(look.width, 2.4) + 2.2
-    axes.plot(x, y, **style, marker="o" if marker else None, markersize=size)
+    # Not `axes.plot`: limits are chosen, not found.
+    axes.add_artist(Line2D(x, y, **style, marker="o" if marker else None, markersize=size))
     finite = np.isfinite(y)
     before = np.concatenate([[False], finite[:-1]])
     after = np.concatenate([finite[1:], [False]])
     alone = finite & ~before & ~after
     if alone.any() and not marker:
-        axes.plot(
+        axes.add_artist(Line2D(
             x[alone], y[alone], linestyle="none", marker="o", markersize=size,
             color=look.color, zorder=look.order,
-        )  # fmt: skip
+        ))  # fmt: skip
+
+
+def shade(axes: Axes, spans: Sequence[tuple[Any, Any]], starts: Sequence[Any]) -> None:
+    """Shade stretches of the time axis, and mark where forecasts start."""
+    across = axes.get_xaxis_transform()
+    edges = [tuple(axes.convert_xunits(np.array(span))) for span in spans]
+    axes.add_artist(PolyCollection(
+        [[(start, 0), (start, 1), (end, 1), (end, 0)] for start, end in edges],
+        facecolors=SHADE, linewidths=0, zorder=0, transform=across,
+    ))  # fmt: skip
+    places = axes.convert_xunits(np.array(starts))
+    axes.add_artist(LineCollection(
+        [[(place, 0), (place, 1)] for place in places], colors="#AEB7C2", linewidths=0.9,
+        linestyles=[(0, (2, 2))], zorder=1, transform=across,
+    ))  # fmt: skip
 
 
 def finite_range(arrays: Iterable[np.ndarray]) -> tuple[float, float] | None:

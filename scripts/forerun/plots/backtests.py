@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from forerun.base.text import plural
-from forerun.plots.axes import draw_line, panel_title
+from forerun.plots.axes import draw_line, panel_title, shade
 from forerun.plots.frames import Frames, intervals, observed, values
 from forerun.plots.page import Page, key_line
 from forerun.plots.palette import ACTUAL
@@ -32,7 +32,7 @@ from forerun.plots.series import (
     series_limits,
     shown_steps,
 )
-from forerun.plots.style import SHADE, Look, styled
+from forerun.plots.style import Look, styled
 from forerun.plots.text import number
 
 WIDTH = 10.0
@@ -166,13 +166,8 @@ def _panel(
     look = palette[model]
     draw_line(axes, past["ds"].to_numpy(), values(past, "y"), OBSERVED)
     overlap = any(end > cut for (_, end), (cut, _) in pairwise(windows))
-    for index, (cutoff, end) in enumerate(windows):
-        if not overlap and index % 2 == 0:
-            axes.axvspan(cutoff, end, color=SHADE, linewidth=0, zorder=0)
-        axes.axvline(cutoff, color="#AEB7C2", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-    color = band_color(model, part, palette)
-    for cutoff, window in part.groupby("cutoff", sort=True):
-        before = past[past["ds"] <= cutoff]
-        if not overlap:
-            draw_bands(axes, before, window, model, color)
-        draw_alone(axes, before, window, model, look)
+    shade(axes, [] if overlap else windows[::2], [cutoff for cutoff, _ in windows])
+    part = part.sort_values(["cutoff", "ds"], kind="stable")
+    if not overlap:
+        draw_bands(axes, past, part, model, band_color(model, part, palette))
+    draw_alone(axes, past, part, model, look)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from forerun.base.files import write_json, write_text
+from forerun.base.parallel import each
 from forerun.base.text import clean, plural
 from forerun.config.names import COMBINED
 from forerun.plots.backtests import backtest
@@ -52,6 +55,14 @@ class Plot:
 
 
 @dataclass(frozen=True)
+class Drawing:
+    """A plot, and what makes its figure."""
+
+    plot: Plot
+    draw: Callable[[], Figure]
+
+
+@dataclass(frozen=True)
 class Inputs:
     """Data for the plots of a run."""
 
@@ -81,6 +92,7 @@ def write_all(
     predictions: Frames | None,
     leaderboard: pd.DataFrame | None,
     settings: Mapping[str, Any],
+    processes: int = 1,
 ) -> list[Path]:
     """Write the plots of a run as PNG and SVG, with ``index.json`` and ``README.md``.
 
@@ -98,6 +110,8 @@ def write_all(
         The run's configuration: ``plot_series`` (number of series to plot, 12), ``season_length``,
         ``sort_metric``, ``target_col``, ``time_col``, and the models, whose order determines their
         colors.
+    processes
+        How many draw at once.
 
     Returns
     -------
@@ -107,13 +121,17 @@ def write_all(
     inputs = _inputs(history, cv, predictions, leaderboard, settings)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-    plots: list[Plot] = []
-    for plot, figure in _draw(inputs):
-        files = save(figure, folder, plot.name)
-        written += files
-        names = {path.suffix[1:]: path.name for path in files}
-        plots.append(Plot(**{**asdict(plot), "files": names}))
+    drawings = [*_overview(inputs), *_residuals(inputs), *_series(inputs)]
+
+    def draw(number: int) -> list[Path]:
+        gc.freeze()  # what was there before is not searched for garbage with each figure
+        return save(drawings[number].draw(), folder, drawings[number].plot.name)
+
+    files = list(each(draw, len(drawings), processes))
+    plots = [
+        replace(drawing.plot, files={path.suffix[1:]: path.name for path in paths})
+        for drawing, paths in zip(drawings, files, strict=True)
+    ]
     _remove_stale(folder, plots)
     write_json(folder / INDEX, {
         "plots": [asdict(plot) for plot in plots],
@@ -121,7 +139,7 @@ def write_all(
         "colours": {m: look.color for m, look in inputs.palette.items()},
     })  # fmt: skip
     write_text(folder / README, _readme(plots, inputs))
-    return written
+    return [path for paths in files for path in paths]
 
 
 def _inputs(
@@ -147,40 +165,34 @@ def _inputs(
     )  # fmt: skip
 
 
-def _draw(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
-    """Draw plots one at a time, so that only one figure is in memory."""
-    yield from _draw_overview(inputs)
-    yield from _draw_residuals(inputs)
-    yield from _draw_series(inputs)
-
-
-def _draw_overview(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
+def _overview(inputs: Inputs) -> Iterator[Drawing]:
     board, metric, look = inputs.leaderboard, inputs.metric, inputs.palette
+    common: dict[str, Any] = {"palette": look, "settings": inputs.settings}
     if board is not None and len(board) and metric in board:
-        yield (
+        yield Drawing(
             Plot("leaderboard", "leaderboard", "Leaderboard",
                  f"Every model by its {short_name(metric)} in cross-validation, the best at the "
                  "top, with its skill against the seasonal naive forecast and what fitting cost."),
-            leaderboard_plot(board, metric, palette=look, settings=inputs.settings),
+            partial(leaderboard_plot, board, metric, **common),
         )  # fmt: skip
     tested = [model for model in inputs.models if model in inputs.cv]
     if not tested:
         return
     by_step = metric if metric in NAMES else "mae"
     if _steps(inputs.cv[tested[0]]) > 1:  # one step is in the leaderboard
-        yield (
+        yield Drawing(
             Plot("error_by_horizon", "error_by_horizon", "Error by step ahead",
                  f"How the {short_name(by_step)} of each model grows with the steps ahead, over "
                  "all series and windows."),
-            error_by_horizon(inputs.cv, tested, by_step, palette=look, settings=inputs.settings,
-                             history=inputs.history if by_step in SCALED else None),
+            partial(error_by_horizon, inputs.cv, tested, by_step, **common,
+                    history=inputs.history if by_step in SCALED else None),
         )  # fmt: skip
     if any(intervals(inputs.cv[model], model) for model in tested):
-        yield (
+        yield Drawing(
             Plot("calibration", "calibration", "Calibration of the prediction intervals",
                  "How often the truth lay inside each model's intervals, against how often it "
                  "should have."),
-            calibration(inputs.cv, models=tested, palette=look),
+            partial(calibration, inputs.cv, models=tested, palette=look),
         )  # fmt: skip
 
 
@@ -188,52 +200,56 @@ def _steps(cv: pd.DataFrame) -> int:
     return int(cv.groupby(["unique_id", "cutoff"], observed=True).size().max())
 
 
-def _draw_residuals(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
+def _residuals(inputs: Inputs) -> Iterator[Drawing]:
     tested = [m for m in inputs.models if m in inputs.cv and m not in COMBINED]
     names = file_names(tested)
+    common: dict[str, Any] = {"palette": inputs.palette, "settings": inputs.settings}
     for model in tested[:MOST_RESIDUALS]:
         plot = Plot(
             f"residuals_{names[model]}", "residuals", f"Residuals of {model}",
             "Actual minus forecast in cross-validation: distribution, by step ahead, over time "
             "and actual against forecast.", model=model,
         )  # fmt: skip
-        yield plot, residuals(inputs.cv, model, palette=inputs.palette, settings=inputs.settings)
+        yield Drawing(plot, partial(residuals, inputs.cv, model, **common))
 
 
-def _draw_series(inputs: Inputs) -> Iterator[tuple[Plot, Figure]]:
+def _series(inputs: Inputs) -> Iterator[Drawing]:
     ids = [chosen.unique_id for chosen in inputs.series]
     names = file_names(ids)
-    history = select(inputs.history, ids)
-    future = {model: select(frame, ids) for model, frame in inputs.predictions.items()}
-    tested = {model: select(frame, ids) for model, frame in inputs.cv.items()}
+    history = _by_series(inputs.history, ids)
+    future = {model: _by_series(frame, ids) for model, frame in inputs.predictions.items()}
+    tested = {model: _by_series(frame, ids) for model, frame in inputs.cv.items()}
     common: dict[str, Any] = {"palette": inputs.palette, "settings": inputs.settings}
     for chosen in inputs.series:
         of, name = chosen.unique_id, names[chosen.unique_id]
+        common["note"] = chosen.role
         about: dict[str, Any] = {"unique_id": of, "role": chosen.role}
-        models = _with(future, inputs.models, of)
-        if models:
-            yield (
+        if frames := _of(future, inputs.models, of):
+            yield Drawing(
                 Plot(f"forecast_{name}", "forecast", f"Forecast of {of}",
                      f"Every model's forecast ({chosen.role}).", **about),
-                forecast(history, future, of, models=models, note=chosen.role, **common),
+                partial(forecast, history[of], frames, of, **common),
             )  # fmt: skip
-        models = _with(tested, inputs.models, of)
-        if models:
-            yield (
+        if frames := _of(tested, inputs.models, of):
+            yield Drawing(
                 Plot(f"backtest_{name}", "backtest", f"Back-test of {of}",
                      f"Cross-validation: forecasts and actual values ({chosen.role}).",
                      **about),
-                backtest(history, tested, of, models=models, note=chosen.role, **common),
+                partial(backtest, history[of], frames, of, **common),
             )  # fmt: skip
 
 
-def _with(frames: Mapping[str, pd.DataFrame], models: Sequence[str], unique_id: str) -> list[str]:
-    """Return the models that have a value for a series."""
-    return [
-        model for model in models
-        if model in frames
-        and frames[model].loc[frames[model]["unique_id"] == unique_id, model].notna().any()
-    ]  # fmt: skip
+def _by_series(frame: pd.DataFrame, ids: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Return the rows of some series, apart."""
+    return {str(name): part for name, part in select(frame, ids).groupby("unique_id")}
+
+
+def _of(
+    frames: Mapping[str, Mapping[str, pd.DataFrame]], models: Sequence[str], unique_id: str
+) -> dict[str, pd.DataFrame]:
+    """Return the rows of a series, of the models that have a value for it."""
+    found = {m: frames[m][unique_id] for m in models if unique_id in frames.get(m, {})}
+    return {model: part for model, part in found.items() if part[model].notna().any()}
 
 
 def _remove_stale(folder: Path, plots: Sequence[Plot]) -> None:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from forerun.plots.frame import Ticks, draw_frame, ticks_of
 from forerun.plots.palette import ACTUAL, INK
 from forerun.plots.style import MARGIN, MUTED
 from forerun.plots.text import fit_text, text_width, wrap_text
@@ -116,6 +116,7 @@ class Page:
             first = first or axes
             panels.append(axes)
             if self.share:
+                axes.set_autoscale_on(False)
                 edge = index % self.columns == 0
                 axes.tick_params(
                     labelbottom=index + self.columns >= count, labelleft=edge, left=edge
@@ -135,7 +136,8 @@ class Page:
     def place(self) -> None:
         """Place the panels; call it after all of them are drawn."""
         outer_left, outer_below = (_NAME_LEFT, _NAME_BELOW) if self._x_name else (0.0, 0.0)
-        left, right, above, below = self._margins()
+        ticks = [(ticks_of(axes.xaxis), ticks_of(axes.yaxis)) for axes in self.panels]
+        left, right, above, below = self._margins(ticks)
         area_left, area_bottom = MARGIN + outer_left, self.bottom + outer_below + 0.10
         area_right, area_top = MARGIN + self.gutter, self.top
         wide = (self.width - area_left - area_right - sum(left) - sum(right)) / self.columns
@@ -147,61 +149,49 @@ class Page:
             axes.set_position((
                 x / self.width, 1 - down / self.height, wide / self.width, high / self.height
             ))  # fmt: skip
+        for axes, (along_x, along_y) in zip(self.panels, ticks, strict=True):
+            draw_frame(axes, along_x, along_y)
         if self._x_name and self._y_name:
             x = (area_left + left[0] + self.width - area_right) / 2
             y = (area_bottom + self.height - area_top) / 2
             self._x_name.set_position((x / self.width, (self.bottom + 0.1) / self.height))
             self._y_name.set_position((MARGIN / self.width, y / self.height))
 
-    def _margins(self) -> tuple[list[float], list[float], list[float], list[float]]:
+    def _margins(
+        self, ticks: Sequence[tuple[Ticks, Ticks]]
+    ) -> tuple[list[float], list[float], list[float], list[float]]:
         """Return the inches needed left and right of columns, above and below rows."""
         left, right = [0.0] * self.columns, [0.0] * self.columns
         above, below = [0.0] * self.rows, [0.0] * self.rows
-        for index, axes in enumerate(self.panels):
+        for index, (axes, (x, y)) in enumerate(zip(self.panels, ticks, strict=True)):
             row, column = divmod(index, self.columns)
-            over_left, over_right = _overhang(axes, 0.8 * self.width / self.columns)
-            left[column] = max(left[column], _left(axes), over_left)
+            over_left, over_right = _overhang(x, 0.8 * self.width / self.columns)
+            left[column] = max(left[column], _left(axes, y), over_left)
             right[column] = max(right[column], 0.06 + over_right)
             above[row] = max(above[row], _PANEL_TITLE if axes.get_title(loc="left") else 0.08)
-            below[row] = max(below[row], _below(axes))
+            below[row] = max(below[row], _below(axes, x))
         gap = 0.0 if self.share else 0.22
         return left, [value + gap for value in right[:-1]] + right[-1:], above, below
 
 
-def _shown(axis: Axis, side: str) -> list[str]:
-    """Return the tick labels of an axis, if it shows them."""
-    if not axis.get_tick_params().get(side, True):
-        return []
-    lower, upper = sorted(axis.get_view_interval())
-    ticks = [tick for tick in axis.get_majorticklocs() if lower <= tick <= upper]
-    return list(axis.get_major_formatter().format_ticks(ticks))
+def _left(axes: Axes, ticks: Ticks) -> float:
+    return (ticks.width + 0.11 if ticks.width else 0.06) + (
+        _NAME_LEFT if axes.get_ylabel() else 0.0
+    )
 
 
-def _left(axes: Axes) -> float:
-    labels = _shown(axes.yaxis, "labelleft")
-    size = axes.yaxis.get_majorticklabels()[0].get_fontsize() if labels else 9
-    ticks = max((text_width(label, size) for label in labels), default=0.0)
-    return (ticks + 0.11 if ticks else 0.06) + (_NAME_LEFT if axes.get_ylabel() else 0.0)
-
-
-def _overhang(axes: Axes, width: float) -> tuple[float, float]:
+def _overhang(ticks: Ticks, width: float) -> tuple[float, float]:
     """Return how far tick labels extend beyond panels `width` inches wide."""
-    if not axes.xaxis.get_tick_params().get("labelbottom", True):
-        return 0.0, 0.0
-    low, high = axes.get_xlim()
-    ticks = [tick for tick in axes.xaxis.get_majorticklocs() if low <= tick <= high]
     left = right = 0.0
-    for tick, label in zip(ticks, _shown(axes.xaxis, "labelbottom"), strict=True):
-        half, place = text_width(label, 9) / 2 + 0.05, (tick - low) / (high - low) * width
-        left, right = max(left, half - place), max(right, half - (width - place))
+    for place, label in zip(ticks.places, ticks.labels, strict=False):
+        half, where = text_width(label, 9) / 2 + 0.05, place * width
+        left, right = max(left, half - where), max(right, half - (width - where))
     return left, right
 
 
-def _below(axes: Axes) -> float:
-    labels = _shown(axes.xaxis, "labelbottom")
-    offset = labels and axes.xaxis.get_major_formatter().get_offset()
-    named = bool(axes.get_xlabel() or offset)
-    return (_TICKS_BELOW if labels else 0.07) + (_NAME_BELOW if named else 0.0)
+def _below(axes: Axes, ticks: Ticks) -> float:
+    named = bool(axes.get_xlabel() or ticks.offset)
+    return (_TICKS_BELOW if ticks.labels else 0.07) + (_NAME_BELOW if named else 0.0)
 
 
 def key_line(label: str, color: str = ACTUAL, width: float = 1.5, dash: Any = "-") -> Line2D:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import FillBetweenPolyCollection
 from matplotlib.patches import Patch
 
 from forerun.base.errors import UserError
@@ -19,13 +20,14 @@ from forerun.plots.axes import (
     axis_names,
     draw_line,
     finite_range,
+    shade,
     value_axis,
     value_limits,
 )
 from forerun.plots.frames import Frames, by_model, intervals, observed, one_series, pick, values
 from forerun.plots.page import Page
 from forerun.plots.palette import ACTUAL, INK
-from forerun.plots.style import SHADE, Look, looks
+from forerun.plots.style import Look, looks
 from forerun.plots.text import fit_text
 from forerun.plots.times import time_axis
 
@@ -73,18 +75,37 @@ def chosen_model(part: pd.DataFrame) -> str | None:
     return str(chosen[0]) if chosen else None
 
 
+def joined(past: pd.DataFrame, part: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return times and values of a column of forecasts, each joined to what was observed before.
+
+    The forecasts of several windows (``cutoff``) are separated by a NaN.
+    """
+    observed, y = past["ds"].to_numpy(), values(past, "y")
+    times, numbers = part["ds"].to_numpy(), values(part, column)
+    if "cutoff" in part and len(part):
+        cutoffs = part["cutoff"].to_numpy()
+        starts = np.flatnonzero(np.append(True, cutoffs[1:] != cutoffs[:-1]))
+        last = [int((observed <= cutoff).sum()) - 1 for cutoff in cutoffs[starts]]
+    else:
+        starts, last = np.array([0]), [len(observed) - 1]
+    every_time, every_value = [], []
+    for first, end, before in zip(starts, [*starts[1:], len(times)], last, strict=True):
+        if first:
+            every_time.append(times[first : first + 1])
+            every_value.append(np.array([np.nan]))
+        if before >= 0:
+            every_time.append(observed[before : before + 1])
+            every_value.append(y[before : before + 1])
+        every_time.append(times[first:end])
+        every_value.append(numbers[first:end])
+    return np.concatenate(every_time), np.concatenate(every_value)
+
+
 def draw_forecast(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, look: Look
                   ) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Draw one forecast, joined to the last row of `past`; return its times and values."""
-    times, numbers = part["ds"].to_numpy(), values(part, model)
-    last = past.iloc[-1:]
-    draw_line(
-        axes,
-        np.concatenate([last["ds"].to_numpy(), times]) if len(last) else times,
-        np.concatenate([values(last, "y"), numbers]),
-        look,
-    )
-    return times, numbers
+    """Draw forecasts, each joined to the last row of `past` before it; return times and values."""
+    draw_line(axes, *joined(past, part, model), look)
+    return part["ds"].to_numpy(), values(part, model)
 
 
 def draw_alone(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, look: Look) -> None:
@@ -119,16 +140,13 @@ def band_color(model: str, part: pd.DataFrame, palette: Mapping[str, Look]) -> s
 
 def draw_bands(axes: Axes, past: pd.DataFrame, part: pd.DataFrame, model: str, color: str) -> None:
     """Shade a model's intervals, the widest first, starting at the last row of `past`."""
-    last = past.iloc[-1:]
-    start = values(last, "y")
-    times = part["ds"].to_numpy()
-    times = np.concatenate([last["ds"].to_numpy(), times]) if len(last) else times
     for low, high in intervals(part, model).values():
-        axes.fill_between(
-            times, np.concatenate([start, values(part, low)]),
-            np.concatenate([start, values(part, high)]), color=color, alpha=BAND, linewidth=0,
-            zorder=2.0,
-        )  # fmt: skip
+        times, bottom = joined(past, part, low)
+        axes.add_artist(FillBetweenPolyCollection(
+            "x", axes.convert_xunits(times), np.ma.masked_invalid(bottom),
+            np.ma.masked_invalid(joined(past, part, high)[1]), facecolors=color, edgecolors=color,
+            alpha=BAND, linewidth=0, zorder=2.0,
+        ))  # fmt: skip
 
 
 def band_keys(levels: Sequence[float], color: str, name: str = "") -> list[Artist]:
@@ -198,8 +216,7 @@ def shade_future(axes: Axes, past: pd.DataFrame, times: pd.Series) -> None:
     """Shade the time after the last observation and set the limits of the time axis."""
     start = past["ds"].iloc[-1] if len(past) else times.min()
     first, last = (past["ds"].iloc[0] if len(past) else start), times.max()
-    axes.axvspan(start, last, color=SHADE, linewidth=0, zorder=0)
-    axes.axvline(start, color="#AEB7C2", linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    shade(axes, [(start, last)], [start])
     axes.set_xlim(first - 0.01 * (last - first), last)
 
 

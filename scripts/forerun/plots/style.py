@@ -22,6 +22,7 @@ from forerun.base.files import replacing
 from forerun.config.names import ENSEMBLE, PER_SERIES
 from forerun.plots import palette
 from forerun.plots.palette import COLORS, HIGHLIGHT, INK, MIXED
+from forerun.plots.rendering import png, render
 from forerun.plots.text import FONTS
 
 MUTED, GRID, SHADE = "#5F6B7A", "#E6E9ED", "#F3F5F8"
@@ -44,6 +45,7 @@ _OWN: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "axes.titlesize": 10,
+    "axes.titley": 1.0,  # where it is without measuring everything around it
     "axes.titleweight": "bold",
     "axes.titlecolor": INK,
     "figure.dpi": 100,
@@ -170,13 +172,13 @@ def save(figure: Figure, folder: str | Path, stem: str) -> list[Path]:
 
     The files contain no date: equal figures give equal files.
     """
+    title = str(figure.get_label() or stem)
+    with style():
+        picture, svg = render(figure, DPI, title)
     written = []
-    for kind in ("png", "svg"):
+    for kind, content in (("png", png(picture, DPI, title)), ("svg", svg.encode())):
         path = Path(folder) / f"{stem}.{kind}"
-        metadata = {"Title": figure.get_label() or stem}
-        if kind == "svg":
-            metadata |= {"Date": None}
-        with style(), replacing(path) as temporary:
-            figure.savefig(temporary, format=kind, dpi=DPI, metadata=metadata)
+        with replacing(path) as temporary:
+            temporary.write_bytes(content)
         written.append(path)
     return written

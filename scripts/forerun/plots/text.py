@@ -38,11 +38,20 @@ def _renderer() -> RendererAgg:
 
 
 @functools.lru_cache(maxsize=4096)
+def _measure(text: str, size: float, weight: str) -> tuple[float, float]:
+    font = FontProperties(family=list(FONTS), size=size, weight=weight)
+    width, height, _ = _renderer().get_text_width_height_descent(text, font, False)
+    return float(width) / 72, float(height) / 72
+
+
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Return the width of a line of text in inches; `size` is in points."""
-    font = FontProperties(family=list(FONTS), size=size, weight=weight)
-    width, _, _ = _renderer().get_text_width_height_descent(text, font, False)
-    return float(width) / 72
+    return _measure(text, size, weight)[0]
+
+
+def text_height(size: float) -> float:
+    """Return the height of a line of text in inches."""
+    return _measure("lp", size, "normal")[1]
 
 
 def fit_text(line: object, width: float, size: float, weight: str = "normal") -> str:
@@ -65,6 +74,8 @@ def fit_text(line: object, width: float, size: float, weight: str = "normal") ->
 
 def wrap_text(line: str, width: float, size: float, lines: int) -> list[str]:
     """Break text at spaces into at most `lines` lines of `width` inches; shorten the last one."""
+    if text_width(text.clean(line), size) <= width:
+        return [fit_text(line, width, size)]
     result: list[str] = []
     words = text.clean(line).split(" ")
     while words and len(result) < lines:

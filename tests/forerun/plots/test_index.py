@@ -10,17 +10,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 from plot_samples import Sample, sample
 from synthetic import make_run
 
 from forerun import open_run, plots
 from forerun.base.files import write_csv
-from forerun.plots import index
+from forerun.plots import index, style
 
 
 def write(folder: Path, data: Sample, **settings: object) -> list[Path]:
@@ -41,10 +41,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that say only that a plot was saved: drawing takes a second for each."""
 
-    def save(self: Figure, target: Path, **_: object) -> None:
-        Path(target).write_bytes(b"picture")
-
-    monkeypatch.setattr(Figure, "savefig", save)
+    monkeypatch.setattr(style, "render", lambda *_: (Image.new("RGB", (1, 1)), "<svg/>"))
 
 
 def test_every_plot_is_there_as_png_and_svg(written: Path) -> None:
@@ -130,11 +127,12 @@ def test_plots_that_are_no_longer_drawn_go_and_other_files_stay(tmp_path: Path) 
 def test_a_broken_write_leaves_no_half_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: object, target: Path, **_: object) -> None:
-        Path(target).write_bytes(b"half")
+    def broken(self: Path, data: bytes) -> int:
+        with self.open("wb") as file:
+            file.write(data[:4])
         raise OSError("disk full")
 
-    monkeypatch.setattr(matplotlib.figure.Figure, "savefig", broken)
+    monkeypatch.setattr(Path, "write_bytes", broken)
     with pytest.raises(OSError, match="disk full"):
         write(tmp_path, sample(1))
     assert list(tmp_path.iterdir()) == []
@@ -268,8 +266,32 @@ def test_calibration_and_error_by_step_have_the_ensemble(
         cv_results=[run.paths.cv_results(model) for model in run.models],
         combined=[str(run.paths.cv_results("ensemble"))], leaderboard=run.paths.leaderboard,
         predictions=run.paths.predictions, folder=tmp_path / "plots",
-        log=tmp_path / "log", plot_series=0,
+        log=tmp_path / "log", plot_series=0, processes=1,
     )  # fmt: skip
     assert {kind: "ensemble" in models for kind, models in shown.items()} == {
         "error_by_horizon": True, "calibration": True,
     }  # fmt: skip
+
+
+def test_two_processes_draw_the_same(written: Path, tmp_path: Path) -> None:
+    data = sample(3, series=5)
+    plots.write_all(
+        tmp_path, data.history, data.cv, data.predictions, data.leaderboard,
+        data.settings | {"plot_series": 2}, processes=2,
+    )  # fmt: skip
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written.iterdir()}
+    for path in written.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_each_figure_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    draw = Figure.draw
+
+    def counted(self: Figure, renderer: Any) -> None:
+        drawn.append(str(self.get_label()))
+        draw(self, renderer)
+
+    monkeypatch.setattr(Figure, "draw", counted)
+    paths = write(tmp_path, sample(1, series=1), plot_series=1)
+    assert len(drawn) == len(set(drawn)) == len(paths) / 2

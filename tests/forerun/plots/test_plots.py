@@ -45,6 +45,9 @@ def texts(figure: Figure) -> list[tuple[str, Bbox]]:
     outside = set()  # ticks that exist beyond the limits of their axis and are not drawn
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
+            if not axis.get_visible():  # the frame is drawn by forerun.plots.frame
+                outside |= set(axis.findobj(Text))
+                continue
             low, high = sorted(axis.get_view_interval())
             for tick in axis.get_major_ticks():
                 if not low <= tick.get_loc() <= high or not tick.label1.get_visible():

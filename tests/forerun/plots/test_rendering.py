@@ -1,0 +1,84 @@
+"""A figure is drawn once for both formats; a panel has the frame of matplotlib's axes."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter
+from PIL import Image
+from plot_samples import sample
+
+from forerun import plots
+from forerun.plots.frame import draw_frame, ticks_of
+from forerun.plots.rendering import render
+from forerun.plots.style import DPI, style
+
+
+def panel() -> Axes:
+    figure = Figure((3.0, 2.0))
+    FigureCanvasAgg(figure)
+    return figure.add_axes((0.2, 0.2, 0.7, 0.7))
+
+
+def test_pixels_are_those_of_matplotlib() -> None:
+    figure = plots.leaderboard(sample(3).leaderboard)
+    with style():
+        picture, _ = render(figure, DPI, "x")
+        file = io.BytesIO()
+        figure.savefig(file, format="png", dpi=DPI)
+    np.testing.assert_array_equal(picture, Image.open(file).convert("RGB"))
+
+
+def test_both_formats_have_the_size_of_the_figure_in_inches() -> None:
+    with style():
+        figure = panel().figure
+        picture, svg = render(figure, 100, "x")
+    assert picture.size == (300, 200)
+    assert 'width="216pt" height="144pt" viewBox="0 0 300 200"' in svg
+    assert figure.dpi != 100
+
+
+def test_what_asks_for_pixels_is_a_picture_inside_the_svg() -> None:
+    with style():
+        axes = panel()
+        axes.set_axis_off()
+        axes.scatter([0.5], [0.5], s=72**2 / 4, color="red", linewidth=0, rasterized=True)
+        axes.plot([0, 1], [0.5, 0.5], color="blue")
+        _, svg = render(axes.figure, 100, "x")
+    (found,) = re.findall(r'<image [^>]*base64,\s*([^"]+)"', svg)
+    dot = np.asarray(Image.open(io.BytesIO(base64.b64decode(found))))
+    assert dot.shape[:2] in {(50, 50), (51, 51), (52, 52)}  # half an inch, with blurred edges
+    assert tuple(dot[25, 25]) == (255, 0, 0, 255)
+    assert "#0000ff" in svg
+
+
+def test_the_frame_has_the_ticks_and_labels_of_the_axes() -> None:
+    with style():
+        axes = panel()
+        axes.set(xlim=(0, 10), ylim=(4, 2), xlabel="across", ylabel="up")
+        axes.xaxis.set_major_locator(FixedLocator([-1, 0, 5, 10]))
+        axes.yaxis.set_major_locator(FixedLocator([2, 3.5]))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"x{value:g}"))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"y{value:g}"))
+        x, y = ticks_of(axes.xaxis), ticks_of(axes.yaxis)
+        draw_frame(axes, x, y)
+    assert (x.labels, x.places.tolist()) == (["x0", "x5", "x10"], [0.0, 0.5, 1.0])
+    assert (y.labels, y.places.tolist()) == (["y2", "y3.5"], [1.0, 0.25])
+    assert {text.get_text() for text in axes.texts} == {*x.labels, *y.labels, "across", "up"}
+    assert len(axes.collections[0].get_segments()) == 5
+
+
+def test_a_logarithmic_axis_has_small_ticks_between() -> None:
+    with style():
+        axes = panel()
+        axes.set_xscale("log")
+        axes.set_xlim(1, 100)
+        ticks = ticks_of(axes.xaxis)
+    np.testing.assert_allclose(ticks.places, [0, 0.5, 1])
+    assert len(ticks.minor) == 16
