@@ -24,6 +24,7 @@ rule cross_validate:
         "<runs>/{run_id}/benchmarks/cross_validate/{model}_{fold}.tsv"
     wildcard_constraints:
         model=NOT_FAST,
+    priority: 1
     retries: 4
     conda:
         "../envs/forerun.yaml"
@@ -45,7 +46,7 @@ rule cross_validate:
 use rule cross_validate as cross_validate_baseline with:
     wildcard_constraints:
         model=FAST,
-    priority: 10
+    priority: 11
 
 
 rule collect_model:

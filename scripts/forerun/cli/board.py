@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from forerun.base.terminal import write
 from forerun.base.text import clean, clock, visible
+from forerun.cli.console import leaderboard, show
+from forerun.cli.standings import Standings
 from forerun.runs.fit import Fit
 from forerun.runs.progress import (
     FAILED,
@@ -44,6 +46,11 @@ class Board:
         Whether to print plain lines; by default if the console is not a terminal.
     since : float, optional
         Time stamp from which events are shown; now by default.
+
+    Attributes
+    ----------
+    has_leaderboard : bool
+        Whether the leaderboard was printed: as soon as it exists, before plots and report.
     """
 
     def __init__(
@@ -61,6 +68,9 @@ class Board:
         self.since = time.time() - 1.0 if since is None else since
         self.began = time.time()
         self._shown: dict[Fit, tuple[str, float]] = {}
+        self._stage = ""
+        self.standings = Standings(self.folder, self.since)
+        self.has_leaderboard = False
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._live: Any = None
@@ -111,6 +121,9 @@ class Board:
         states = survey(self.folder, self.since)
         for state in states:
             self._report(state)
+        self._report_scores()
+        if self.plain and states and all(each.state not in (WAITING, RUNNING) for each in states):
+            self._report_stage()
         if self._live is not None:
             self._live.update(self.table(states), refresh=True)
         return states
@@ -125,6 +138,25 @@ class Board:
         # In a terminal, print only failures above the table.
         if not now.is_old and (self.plain or now.state in (FAILED, STOPPED)):
             self._print(sentence(now), style="red" if now.state == FAILED else None)
+
+    def _report_scores(self) -> None:
+        """Print the error of each model once it is there, and the leaderboard once all are."""
+        for line in self.standings.news():
+            if self.plain:
+                self._print(line)
+        if self.has_leaderboard or _written(self.folder / "leaderboard.csv") < self.since:
+            return
+        path = self.folder / "leaderboard.csv"
+        table = leaderboard(path, metric=self.standings.metric)
+        self.has_leaderboard = table is not None
+        if table is not None:
+            self._live.console.print(table) if self._live else show(table, self.console.file)
+
+    def _report_stage(self) -> None:
+        now = stage(self.folder)
+        if now and now != self._stage:
+            self._print(f"{self.folder.name}: {now}")
+        self._stage = now
 
     def _print(self, line: str, style: str | None = None) -> None:
         if self.plain:
@@ -141,10 +173,13 @@ class Board:
         words = [clock(time.time() - self.began)]
         if states and not any(each.state in (WAITING, RUNNING) for each in states):
             words.append(stage(self.folder))
-        elif (left := time_left(states)) is not None:
-            words.append(f"about {clock(left)} left")
+        elif states:
+            left = time_left(states)
+            words.append("time left unknown" if left is None else f"about {clock(left)} left")
         size = self.console.size
-        return draw(self.folder.name, states, ", ".join(filter(None, words)), size)
+        return draw(
+            self.folder.name, states, ", ".join(filter(None, words)), size, self.standings.errors
+        )
 
 
 def sentence(now: FitState) -> str:
@@ -163,7 +198,16 @@ def sentence(now: FitState) -> str:
 
 
 def stage(folder: Path) -> str:
-    """Return the current step after the fits, from the first missing output of the run."""
-    steps = {"leaderboard.csv": "scoring", "predictions": "forecasting", "plots": "drawing"}
-    steps["report.html"] = "writing the report"
-    return next((work for part, work in steps.items() if not (folder / part).exists()), "")
+    """Return the current steps after the fits, from the missing outputs of the run."""
+    for part, work in {"leaderboard.csv": "scoring", "predictions": "forecasting"}.items():
+        if not (folder / part).exists():
+            return work
+    ends = {"plots": "drawing plots", "report.html": "writing the report"}
+    return " and ".join(work for part, work in ends.items() if not (folder / part).exists())
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

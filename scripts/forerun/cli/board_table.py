@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
@@ -37,22 +38,29 @@ LOSS, BAR = 8, 10
 URGENCY = (FAILED, STOPPED, RUNNING, WAITING, OK)
 
 
-def draw(run_id: str, states: list[FitState], words: str, size: tuple[int, int]) -> Group:
+def draw(
+    run_id: str,
+    states: list[FitState],
+    words: str,
+    size: tuple[int, int],
+    errors: Mapping[str, str] | None = None,
+) -> Group:
     """Return the table of models and the overall progress, fitted to the terminal.
 
-    `words` is shown beside the overall progress; `size` is (columns, lines). In a narrow terminal
-    progress bars are omitted first, then loss and time; state, step and time left remain.
+    `words` is shown beside the overall progress; `size` is (columns, lines); `errors` are those of
+    the models scored so far. In a narrow terminal progress bars are omitted first, then loss, error
+    and time; state, step and time left remain.
     """
     if not states:
         return Group(Text(f"{run_id}: preparing the run  {words}", style="dim"))
     width, height = size
     models = [list(group) for _, group in groupby(states, key=lambda each: each.fit.model)]
     shown, left_out = _choose(models, max(3, height - OTHER_LINES))
-    columns = _columns(states, width)
+    columns = _columns(states, width, errors or {})
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), expand=True)
     for name, options in columns.items():
         table.add_column(name, overflow="ellipsis", no_wrap=True, **options)
-    for row in (row for model in shown for row in _rows(model)):
+    for row in (row for model in shown for row in _rows(model, errors or {})):
         table.add_row(*(row.get(name, "") for name in columns))
     parts: list[RenderableType] = [table]
     if left_out:
@@ -61,7 +69,9 @@ def draw(run_id: str, states: list[FitState], words: str, size: tuple[int, int])
     return Group(*parts, _overall(run_id, states, words, width))
 
 
-def _columns(states: list[FitState], width: int) -> dict[str, dict[str, Any]]:
+def _columns(
+    states: list[FitState], width: int, errors: Mapping[str, str]
+) -> dict[str, dict[str, Any]]:
     """Return the columns that fit into the terminal.
 
     Widths do not depend on the current steps, so that columns do not move between updates.
@@ -77,11 +87,13 @@ def _columns(states: list[FitState], width: int) -> dict[str, dict[str, Any]]:
         "Progress": {"width": max(BAR, width // 2 - 40)},
         "Step": {"width": max(len("starting"), 2 * most + 1)} | right,
         "Loss": {"width": LOSS} | right,
+        "Error": {"width": LOSS} | right,
         "Time": clocks,
         "Left": clocks,
     }
     hidden = {"Progress"} if width < BARS else set()
-    hidden |= {"Loss", "Time"} if width < FIGURES else set()
+    hidden |= {"Loss", "Error", "Time"} if width < FIGURES else set()
+    hidden |= set() if errors else {"Error"}
     return {name: options for name, options in columns.items() if name not in hidden}
 
 
@@ -109,11 +121,12 @@ def _summary(models: list[list[FitState]]) -> str:
     return f"… and {len(models)} more: {counts}"
 
 
-def _rows(model: list[FitState]) -> list[dict[str, RenderableType]]:
+def _rows(model: list[FitState], errors: Mapping[str, str]) -> list[dict[str, RenderableType]]:
     """Return a row for each running fit of a model, or a single one if none is running."""
     running = [each for each in model if each.state == RUNNING]
     rows = [_running(each) for each in running] or [_not_running(model)]
-    rows[0]["Model"] = Text(model[0].fit.model)
+    name = model[0].fit.model
+    rows[0] |= {"Model": Text(name), "Error": errors.get(name, "")}
     return rows
 
 
@@ -125,7 +138,7 @@ def _running(now: FitState) -> dict[str, RenderableType]:
         "Step": f"{progress.step}/{progress.max_steps}" if progress.max_steps else "starting",
         "Loss": _loss(now),
         "Time": clock(progress.elapsed),
-        "Left": clock(progress.remaining),
+        "Left": "?" if progress.remaining is None else clock(progress.remaining),
     }
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from forerun.base import text
 from forerun.base.errors import UserError
@@ -51,12 +51,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None 
     return new
 
 
-def show(table: Table) -> None:
-    """Print a table, in its full width if there is no terminal."""
+def show(table: Table, file: IO[str] | None = None) -> None:
+    """Print a table to standard output or `file`, in its full width if there is no terminal."""
     from rich.console import Console
 
-    width = None if is_terminal() else 1000
-    Console(width=width, highlight=False).print(table, crop=False, no_wrap=not is_terminal())
+    narrow = is_terminal() and file in (None, sys.stdout)
+    console = Console(width=None if narrow else 1000, highlight=False, file=file)
+    console.print(table, crop=False, no_wrap=not narrow)
 
 
 def cell(value: Any, metric: str = "", digits: int = 4) -> str:

@@ -17,13 +17,15 @@ from forerun.cli.console import is_terminal, leaderboard, say, show, warn
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import schema
+from forerun.config.models import specs
+from forerun.config.names import REFERENCE
 from forerun.config.settings import read_frozen, resolve
 from forerun.evaluation import cautions
 from forerun.forecasting import warm_start
 from forerun.jobs import model_cache
 from forerun.runs import state
 from forerun.runs.listing import read_run
-from forerun.runs.paths import check_run_id, claim_run_id, new_run_id
+from forerun.runs.paths import RunPaths, check_run_id, claim_run_id, new_run_id
 from forerun.runs.request import source_tables
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def train(call: Call, dry_run: bool, verbose: bool) -> int:
     libraries = snakemake.libraries(folder, settings, call.rest)
     try:
         with held(folder) as lock, _tidied(folder), libraries:
-            return _run(call, work, folder, verbose, lock)
+            return _run(call, work, folder, verbose, lock, _first(folder, settings))
     except OSError as error:
         if not is_full(error):
             raise
@@ -128,21 +130,32 @@ def _targets(folder: Path) -> list[str]:
     return [f"{folder.as_posix()}/{part}" for part in PARTS]
 
 
-def _run(call: Call, work: Workspace, folder: Path, verbose: bool, lock: int) -> int:
+def _first(folder: Path, settings: dict[str, Any]) -> list[str]:
+    """Return the arguments with which a new run begins with the reference: a result in seconds."""
+    reference = next((s.name for s in specs(settings) if s.model == REFERENCE), None)
+    if reference is None or state.is_frozen(folder):
+        return []
+    return ["--prioritize", RunPaths(folder).status(reference).as_posix()]
+
+
+def _run(
+    call: Call, work: Workspace, folder: Path, verbose: bool, lock: int, first: list[str]
+) -> int:
     from forerun.cli.board import Board
     from forerun.jobs.fit_job import ROOM
 
     def is_full_disk() -> bool:
         return shutil.disk_usage(folder).free < ROOM
 
-    command = snakemake.command(_targets(folder), call.arguments())
+    command = snakemake.command(_targets(folder), [*first, *call.arguments()])
     say(snakemake.shown(command))
     log = folder / "logs" / "snakemake.log"
     with log.open("ab+") as output:
         start = output.tell()
         output.write(f"$ {snakemake.shown(command)}\n".encode())
         output.flush()
-        with nullcontext() if verbose else Board(folder, plain=not is_terminal()):
+        board = Board(folder, plain=not is_terminal())
+        with nullcontext() if verbose else board:
             # On a full disk Snakemake would retry each fit in vain.
             code = snakemake.run(command, None if verbose else output, [lock], is_full_disk)
         output.seek(start)
@@ -152,7 +165,7 @@ def _run(call: Call, work: Workspace, folder: Path, verbose: bool, lock: int) ->
     if code and not verbose and code not in ENDED:
         say(*_relevant(text, log))
     again = work.next("train", "--run-id", folder.name, extras=call.rest)
-    _conclude(work, folder, code, again)
+    _conclude(work, folder, code, again, board.has_leaderboard)
     return code
 
 
@@ -166,15 +179,19 @@ def _relevant(text: str, log: Path) -> list[str]:
     return [*shown[-20:], f"(full log: {log})"]
 
 
-def _conclude(work: Workspace, folder: Path, code: int, again: str) -> None:
-    """Show the leaderboard, the outputs and the next command; `again` resumes the run."""
+def _conclude(work: Workspace, folder: Path, code: int, again: str, is_shown: bool) -> None:
+    """Show the leaderboard unless it `is_shown`, the outputs and the next command.
+
+    `again` is the command that resumes the run.
+    """
     if code in ENDED:
         say(f"stopped; resume with: {again}")
         return
-    table = leaderboard(folder / "leaderboard.csv", metric=read_run(folder).metric or "mae")
-    if table is None:
-        return
-    show(table)
+    if not is_shown:
+        table = leaderboard(folder / "leaderboard.csv", metric=read_run(folder).metric or "mae")
+        if table is None:
+            return
+        show(table)
     for line in cautions.of_run(folder):
         warn(line)
     for part in ("plots", "predictions", "report.html"):

@@ -57,8 +57,8 @@ class Progress:
 
     @property
     def remaining(self) -> float | None:
-        """Estimated seconds left; None before the first step."""
-        if not 0 < self.step <= self.max_steps:
+        """Estimated seconds left; None before the first step and after the last one."""
+        if not 0 < self.step < self.max_steps:
             return None
         return self.elapsed / self.step * (self.max_steps - self.step)
 
@@ -155,7 +155,7 @@ def time_left(states: Collection[FitState]) -> float | None:
     """Estimate the seconds until all fits are completed; None before the first durations are known.
 
     The duration of a fit is estimated by the mean over its model, or over all fits; the number of
-    parallel fits is assumed to stay the same.
+    parallel fits is assumed to stay the same. None also if a running fit takes longer than that.
     """
     seen = [each for each in states if each.elapsed and each.share and not each.is_old]
     if not seen:
@@ -164,8 +164,12 @@ def time_left(states: Collection[FitState]) -> float | None:
     for each in seen:
         durations.setdefault(each.fit.model, []).append(each.elapsed / each.share)
     every = [seconds for values in durations.values() for seconds in values]
-    total = 0.0
+    expected = []
     for each in (each for each in states if each.state in (WAITING, RUNNING)):
         like = durations.get(each.fit.model, every)
-        total += max(0.0, sum(like) / len(like) - each.elapsed)
-    return total / max(1, sum(each.state == RUNNING for each in states))
+        left = sum(like) / len(like) - each.elapsed
+        if each.state == RUNNING and left < 1:
+            return None
+        expected.append(max(0.0, left))
+    running = max(1, sum(each.state == RUNNING for each in states))
+    return max(sum(expected) / running, max(expected, default=0.0))

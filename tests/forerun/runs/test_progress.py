@@ -59,7 +59,10 @@ def test_time_left_by_hand() -> None:
     # C at a quarter after 5 s: 15 s to go of 20; the mean of A, B and C is no part of it. Two run.
     running = state_of_fit("C", None, RUNNING, step=25, max_steps=100, elapsed=5.0)
     starting = state_of_fit("A", 0, RUNNING, elapsed=4.0)
-    assert time_left([*done, running, starting]) == pytest.approx((15.0 + 6.0) / 2)
+    assert time_left([*done, running, starting]) == pytest.approx(15.0)  # A ends before C
+    # Nothing tells how long A still takes, which has run longer than before.
+    late = state_of_fit("A", 0, RUNNING, elapsed=14.0)
+    assert time_left([*done, running, late]) is None
 
 
 def test_waiting_fits_are_not_old(folder: Path) -> None:
@@ -80,3 +83,4 @@ def test_progress_in_words() -> None:
     starting = Progress(max_steps=50, elapsed=2.0)
     assert (starting.words, starting.remaining) == ("step 0 of 50", None)
     assert Progress(step=60, max_steps=50).share == 1.0
+    assert Progress(step=50, max_steps=50, elapsed=8.0).remaining is None  # it still writes
