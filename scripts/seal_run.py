@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from forerun.base.errors import UserError
 from forerun.jobs.logs import recording
+from forerun.runs import summary
+from forerun.runs.listing import read_run
 from forerun.runs.seal import seal
 from forerun.runs.state import failed_models
 
@@ -22,6 +24,7 @@ def main(folder, leaderboard, sealed, models, accept_failures, log):
         if set(models) <= set(failed):
             raise UserError("not sealed: all models failed")
         seal(folder, sealed, failed=list(failed))
+        summary.write(folder, read_run(folder))
 
 
 if __name__ == "__main__":

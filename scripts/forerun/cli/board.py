@@ -121,8 +121,9 @@ class Board:
         states = survey(self.folder, self.since)
         for state in states:
             self._report(state)
-        self._report_scores()
-        if self.plain and states and all(each.state not in (WAITING, RUNNING) for each in states):
+        self._report_errors()
+        if states and not any(each.state in (WAITING, RUNNING) for each in states):
+            self._report_leaderboard()
             self._report_stage()
         if self._live is not None:
             self._live.update(self.table(states), refresh=True)
@@ -139,14 +140,15 @@ class Board:
         if not now.is_old and (self.plain or now.state in (FAILED, STOPPED)):
             self._print(sentence(now), style="red" if now.state == FAILED else None)
 
-    def _report_scores(self) -> None:
-        """Print the error of each model once it is there, and the leaderboard once all are."""
+    def _report_errors(self) -> None:
         for line in self.standings.news():
             if self.plain:
                 self._print(line)
-        if self.has_leaderboard or _written(self.folder / "leaderboard.csv") < self.since:
-            return
+
+    def _report_leaderboard(self) -> None:
         path = self.folder / "leaderboard.csv"
+        if self.has_leaderboard or not 0 < _written(path) >= self.since:
+            return
         table = leaderboard(path, metric=self.standings.metric)
         self.has_leaderboard = table is not None
         if table is not None:
@@ -154,7 +156,7 @@ class Board:
 
     def _report_stage(self) -> None:
         now = stage(self.folder)
-        if now and now != self._stage:
+        if self.plain and now and now != self._stage:
             self._print(f"{self.folder.name}: {now}")
         self._stage = now
 

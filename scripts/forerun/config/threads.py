@@ -15,9 +15,11 @@ from forerun.config.windows import folds
 def share(cores: int, settings: dict[str, Any]) -> int:
     """Return the threads of each fit when the fits of a run share `cores` evenly; at least 1.
 
-    Several fits on one thread each are faster than one fit on several threads. Statistical models
-    always use one thread.
+    Several fits on one thread each are faster than one fit on several threads. Statistical models,
+    which take seconds beside networks, count only in a run without networks: there each divides its
+    series among as many processes.
     """
     models = [*settings["models"], *settings["baselines"]]
-    fits = sum(not ENGINES[item["engine"]].local for item in models) * (1 + len(folds(settings)))
+    networks = [item for item in models if not ENGINES[item["engine"]].local]
+    fits = len(networks or models) * (1 + len(folds(settings)))
     return max(1, cores // fits) if fits else 1

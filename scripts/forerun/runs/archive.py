@@ -19,7 +19,7 @@ from forerun.base.errors import UserError
 from forerun.base.files import TEMPORARY, new_file, new_folder
 from forerun.base.publishing import sweep
 from forerun.config.settings import read_frozen
-from forerun.runs import seal
+from forerun.runs import seal, summary
 from forerun.runs.fit import LEASE
 from forerun.runs.paths import RUN_ID, check_run_id
 from forerun.runs.state import is_frozen, is_sealed
@@ -27,8 +27,8 @@ from forerun.runs.state import is_frozen, is_sealed
 #: Default maximum size of an unpacked run in bytes (``import --max-size``).
 MAX_SIZE = 20 * 10**9
 
-#: Files about processes that use the run, which are meaningless elsewhere.
-_LEFT_OUT = {"logs/session.json", "logs/command.lock"}
+#: Files about processes that use the run and about the times of its files, meaningless elsewhere.
+_LEFT_OUT = {"logs/session.json", "logs/command.lock", summary.NAME}
 _MOST_FILES = 1_000_000
 #: Longest path of an entry, deepest nesting, and the first second after the year 9999.
 _LONGEST, _DEEPEST, _LATEST = 1000, 40, 253402300800

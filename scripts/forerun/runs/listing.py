@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ from forerun.base.errors import UserError
 from forerun.base.text import clean, real
 from forerun.base.yaml_files import LARGEST_FILE
 from forerun.config.names import COMBINED
-from forerun.runs import session
+from forerun.runs import session, summary
 from forerun.runs.fit import unfinished_models
 from forerun.runs.json_files import read_provenance
 from forerun.runs.paths import RunPaths, run_folders
+from forerun.runs.summary import Row
 from forerun.runs.tables import read_leaderboard_rows
 
 #: Parts of a run in the table, in order.
@@ -41,49 +41,6 @@ _SCALARS = re.compile(r"^(horizon|max_steps|sort_metric): (\w{1,10})$", re.MULTI
 _LISTS = re.compile(r"^(models|baselines):(?: \[\]|((?:\n[ -] [^\n]*)*))$", re.MULTILINE)
 _NAME = re.compile(r"^- name: ([A-Za-z0-9][A-Za-z0-9_-]*)$", re.MULTILINE)
 _CREATED = re.compile(rb'\A\{\s*"created_at": "([0-9T:.+Z-]{10,40})"')
-
-
-@dataclass
-class Row:
-    """A row of the table of runs.
-
-    Attributes
-    ----------
-    state : str
-        ``complete``, ``partial``, ``failed``, ``running``, ``interrupted``, ``imported``,
-        ``broken`` or ``empty``.
-    parts : list of str
-        Existing parts: config, models, metrics, predictions, plots and report.
-    best, metric, error : first model or combination on the leaderboard, with its mean error in
-        the run's own metric
-    best_model : the best single model
-    duration : float or None
-        Training time of all models in seconds.
-    problem : what is wrong with a broken run
-    """
-
-    run_id: str
-    models: list[str] = field(default_factory=list)
-    horizon: int | None = None
-    steps: int | None = None
-    state: str = "empty"
-    parts: list[str] = field(default_factory=list)
-    failed: int = 0
-    created: str | None = None
-    best: str | None = None
-    metric: str | None = None
-    error: float | None = None
-    duration: float | None = None
-    problem: str | None = None
-    best_model: str | None = None
-
-    @property
-    def status(self) -> str:
-        """State, number of failed models and existing parts, in words."""
-        words = self.state + (f" ({self.failed} failed)" if self.failed else "")
-        if self.problem:
-            return f"{words}: {self.problem}"
-        return f"{words}: {' '.join(self.parts)}" if self.parts else words
 
 
 def scan(runs: str | Path) -> tuple[list[Row], list[str]]:
@@ -112,6 +69,8 @@ def read_run(folder: str | Path, run_id: str | None = None) -> Row:
         row.state, row.problem = "broken", error.strerror or str(error)
         return row
     row.parts = [part for part, name in PARTS.items() if name in names]
+    if {"SEALED", summary.NAME} <= names and IMPORTED not in names and summary.fill(row, folder):
+        return row
     row.created = _created(folder, names)
     if "config.yaml" in names:
         try:

@@ -48,7 +48,9 @@ class Progress:
         """For example ``step 20 of 50, loss 0.25, about 12 s left``."""
         loss = "" if self.loss is None else f", loss {brief(self.loss)}"
         left = "" if self.remaining is None else f", about {self.remaining:.0f} s left"
-        return f"step {self.step} of {self.max_steps}{loss}{left}"
+        # Only training of a network has a loss; other models report the series that are done.
+        unit = "series" if self.step and self.loss is None else "step"
+        return f"{unit} {self.step} of {self.max_steps}{loss}{left}"
 
     @property
     def share(self) -> float:

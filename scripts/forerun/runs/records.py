@@ -26,7 +26,7 @@ FOLDER = "checksums"
 #: Files of tools that are not part of a run.
 IGNORED = (".snakemake_timestamp", ".DS_Store")
 #: Files and folders without checksums: they document how a run was made and may change.
-UNCHECKED = (FOLDER, "SEALED", "logs", "benchmarks", "imported.json")
+UNCHECKED = (FOLDER, "SEALED", "summary.json", "logs", "benchmarks", "imported.json")
 
 
 @dataclass

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fits_at_work import make_run_at_work
 from rich.console import Console
+from synthetic import make_run
 
 from forerun.base.files import write_json
 from forerun.cli.board import Board
@@ -19,7 +19,7 @@ from forerun.cli.standings import Standings
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return make_run_at_work(tmp_path)
+    return make_run(tmp_path, series=1, failed=["LSTM"], sealed=False)
 
 
 def add_score(folder: Path, model: str, **scores: float) -> Path:
@@ -33,18 +33,18 @@ def test_each_model_is_told_once_with_its_rank_so_far(folder: Path) -> None:
     standings = Standings(folder)
     assert list(standings.news()) == []  # made by a version without scores
     add_score(folder, "AutoETS", mae=4.0)
-    assert list(standings.news()) == ["AutoETS: MAE 4.00 (rank 1 of 1 so far)"]
+    assert list(standings.news()) == ["AutoETS: MAE 4.000 (rank 1 of 1 so far)"]
     add_score(folder, "SeasonalNaive", mae=2.5, rmse=9.0)
-    assert list(standings.news()) == ["SeasonalNaive: MAE 2.50 (rank 1 of 2 so far)"]
+    assert list(standings.news()) == ["SeasonalNaive: MAE 2.500 (rank 1 of 2 so far)"]
     assert list(standings.news()) == []
-    assert standings.errors == {"AutoETS": "4.00", "SeasonalNaive": "2.50"}
+    assert standings.errors == {"AutoETS": "4.000", "SeasonalNaive": "2.500"}
 
 
 def test_models_of_an_earlier_call_are_shown_and_not_told(folder: Path) -> None:
     os.utime(add_score(folder, "AutoETS", mae=4.0), (1000, 1000))
     standings = Standings(folder, since=2000)
     assert list(standings.news()) == []
-    assert standings.errors == {"AutoETS": "4.00"}
+    assert standings.errors == {"AutoETS": "4.000"}
 
 
 def test_a_failed_model_and_a_run_that_does_not_exist_yet(tmp_path: Path, folder: Path) -> None:

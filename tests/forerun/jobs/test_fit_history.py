@@ -155,7 +155,8 @@ def test_only_failures_for_want_of_memory_ask_for_more(
         (16, {}, 8),
         (16, {"models": ["NHITS", "NBEATS"]}, 4),
         (16, {"refit": True}, 4),  # three windows, each a fit
-        (16, {"models": []}, 1),  # statistical models only
+        (16, {"models": []}, 8),  # a statistical model, which divides its series
+        (2, {"models": []}, 1),
         (1, {}, 1),
     ],
 )

@@ -83,4 +83,6 @@ def test_progress_in_words() -> None:
     starting = Progress(max_steps=50, elapsed=2.0)
     assert (starting.words, starting.remaining) == ("step 0 of 50", None)
     assert Progress(step=60, max_steps=50).share == 1.0
+    series = Progress(step=3, max_steps=15, elapsed=6.0)
+    assert series.words == "series 3 of 15, about 24 s left"
     assert Progress(step=50, max_steps=50, elapsed=8.0).remaining is None  # it still writes

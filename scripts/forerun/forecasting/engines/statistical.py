@@ -6,16 +6,19 @@ import inspect
 import json
 import re
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import statsforecast.models as model_classes
 from statsforecast import StatsForecast
 
+from forerun.base.parallel import each
 from forerun.config.catalog import ModelInfo, Offer
 from forerun.config.engines import versions
 from forerun.config.models import exogenous_columns
@@ -42,6 +45,8 @@ _UNSUPPORTED = {
 _NEEDS = {"MFLES": ("scikit-learn",), "AutoMFLES": ("scikit-learn",)}
 #: Number of series to try separately when a model fails for all of them together.
 TRIED = 3
+#: Seconds that the series of one call are meant to take: between two reports of progress.
+CHUNK = 1.0
 
 
 @dataclass
@@ -105,23 +110,66 @@ def _library(model: Any, settings: dict[str, Any], fallback_model: Any = None) -
     )
 
 
+def _by_series(
+    history: pd.DataFrame,
+    processes: int,
+    progress: Progress,
+    work: Callable[[pd.DataFrame], pd.DataFrame],
+) -> pd.DataFrame:
+    """Call `work` for some series at a time, in several processes if it takes long.
+
+    Each series is fitted separately, so the result does not depend on how they are divided. The
+    first calls measure how many series take about a second.
+    """
+    ids = history["unique_id"].to_numpy()
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([0])
+    bounds, count = [*starts.tolist(), len(ids)], len(starts)
+    frames: list[pd.DataFrame] = []
+    done, size = 0, 1
+    while done < count:
+        began, end = time.monotonic(), min(count, done + size)
+        frames.append(work(history.iloc[bounds[done] : bounds[end]]))
+        done = end
+        progress(done, count, None)
+        if done > 1 and time.monotonic() - began > CHUNK:  # the first call may compile
+            break
+        size *= 4 if done > 1 else 1
+    size = max(1, min(size, -(-(count - done) // max(1, processes))))
+    edges = [*range(done, count, size), count]
+
+    def chunk(number: int) -> pd.DataFrame:
+        return work(history.iloc[bounds[edges[number]] : bounds[edges[number + 1]]])
+
+    for number, frame in enumerate(each(chunk, len(edges) - 1, processes)):
+        frames.append(frame)
+        progress(edges[number + 1], count, None)
+    return pd.concat(frames, ignore_index=True)
+
+
 def _working(
     spec: ModelSpec,
     settings: dict[str, Any],
     data: Data,
     work: Callable[[StatsForecast, pd.DataFrame], pd.DataFrame],
+    progress: Progress,
 ) -> pd.DataFrame:
     """Call `work`; use the naive forecast for series that it fails for, and list them.
 
     If each of the first series fails, so does the model.
     """
     history = _narrow(spec, settings, data)
+    processes = int(settings.get("threads") or 1)
 
     def with_fallback(model: Any, some: pd.DataFrame) -> pd.DataFrame:
         return tidy_columns(work(_build(spec, settings, model), some), spec.name)
 
+    def all_series(model: Any) -> pd.DataFrame:
+        return _by_series(history, processes, progress, lambda part: with_fallback(model, part))
+
     try:
-        frame = with_fallback(None, history)
+        frame = all_series(None)
+    except MemoryError:
+        raise
     except Exception as error:
         ids = history["unique_id"].unique()
         for name in ids[:TRIED] if len(ids) > 1 else []:
@@ -130,7 +178,7 @@ def _working(
                 break
         else:
             raise error
-        frame = with_fallback(model_classes.NaNModel(), history)
+        frame = all_series(model_classes.NaNModel())
 
     def naive(some: pd.DataFrame) -> pd.DataFrame:
         given = work(_library(model_classes.Naive(alias=spec.name), settings), some)
@@ -160,7 +208,9 @@ def _series(data: Data) -> pd.DataFrame:
     return series_hashes(data.history).rename("sha256").to_frame()
 
 
-def _forecast(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataFrame:
+def _forecast(
+    spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress
+) -> pd.DataFrame:
     future = future_values(data, _columns(spec, settings), spec.name, settings)
 
     def work(library: StatsForecast, history: pd.DataFrame) -> pd.DataFrame:
@@ -171,7 +221,7 @@ def _forecast(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataF
             h=reach(settings), df=history, X_df=values, level=_levels(spec, settings)
         )
 
-    return _working(spec, settings, data, work)
+    return _working(spec, settings, data, work, progress)
 
 
 def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Fitted:
@@ -179,17 +229,18 @@ def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progres
 
     A model with exogenous variables forecasts in :func:`predict`, when their values are known.
     """
-    progress(0, 1, None)
     if _columns(spec, settings):
+        progress(0, 1, None)
         return Fitted(spec, pd.DataFrame(columns=["unique_id", "ds", spec.name]), _series(data))
-    return Fitted(spec, _forecast(spec, settings, data), _series(data))
+    progress(0, data.history["unique_id"].nunique(), None)
+    return Fitted(spec, _forecast(spec, settings, data, progress), _series(data))
 
 
 def cross_validate(
     spec: ModelSpec, settings: dict[str, Any], data: Data, windows: int, progress: Progress
 ) -> pd.DataFrame:
     """See :meth:`Engine.cross_validate`; each window is fitted separately."""
-    progress(0, 1, None)
+    progress(0, data.history["unique_id"].nunique(), None)
 
     def work(library: StatsForecast, history: pd.DataFrame) -> pd.DataFrame:
         return library.cross_validation(
@@ -201,7 +252,7 @@ def cross_validate(
             refit=True,
         )
 
-    return _working(spec, settings, data, work)
+    return _working(spec, settings, data, work, progress)
 
 
 def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFrame:
@@ -209,7 +260,7 @@ def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFram
     kept = fitted.forecasts
     if len(kept) and _are_the_same(fitted, data):  # all series, or a shard
         return kept[kept["unique_id"].isin(data.history["unique_id"])].reset_index(drop=True)
-    return _forecast(fitted.spec, settings, data)
+    return _forecast(fitted.spec, settings, data, lambda *_: None)
 
 
 def _are_the_same(fitted: Fitted, data: Data) -> bool:

@@ -1,0 +1,123 @@
+"""``summary.json``: what the table of runs shows of a sealed run, in one small file.
+
+It is written with the seal. Size and time of the files that it was made from are recorded in it: if
+they are different now, the folder is read instead.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from forerun.base.bounded import parse_json, shaped
+from forerun.base.files import write_json
+
+NAME = "summary.json"
+#: What it is made from.
+SOURCES = ("config.yaml", "provenance.json", "leaderboard.csv")
+#: Largest file that is read, in bytes: any larger one was not written by this module.
+_LARGEST = 200_000
+_SHAPE = {
+    "models": [str], "horizon": int, "steps": int, "failed": int, "created": str, "best": str,
+    "metric": str, "error": float, "duration": float, "best_model": str,
+}  # fmt: skip
+
+
+@dataclass
+class Row:
+    """One run of the table.
+
+    Attributes
+    ----------
+    state : str
+        ``complete``, ``partial``, ``failed``, ``running``, ``interrupted``, ``imported``,
+        ``broken`` or ``empty``.
+    parts : list of str
+        Which of config, models, metrics, predictions, plots and report exist.
+    best, metric, error : first model or combination of the leaderboard, and its mean error in the
+        metric of the run
+    best_model : the best single model
+    duration : float or None
+        Training time of all models in seconds.
+    problem : what is wrong with a broken run
+    """
+
+    run_id: str
+    models: list[str] = field(default_factory=list)
+    horizon: int | None = None
+    steps: int | None = None
+    state: str = "empty"
+    parts: list[str] = field(default_factory=list)
+    failed: int = 0
+    created: str | None = None
+    best: str | None = None
+    metric: str | None = None
+    error: float | None = None
+    duration: float | None = None
+    problem: str | None = None
+    best_model: str | None = None
+
+    @property
+    def status(self) -> str:
+        """State, number of failed models and existing parts, in words."""
+        words = self.state + (f" ({self.failed} failed)" if self.failed else "")
+        if self.problem:
+            return f"{words}: {self.problem}"
+        return f"{words}: {' '.join(self.parts)}" if self.parts else words
+
+
+def write(folder: str | Path, row: Row) -> None:
+    """Write the summary of a run that has just been sealed."""
+    stamps = _stamps(os.fspath(folder))
+    if row.state != "complete" or row.problem or stamps is None:
+        return
+    found = {name: getattr(row, name) for name in _SHAPE}
+    write_json(Path(folder) / NAME, {"sources": stamps, "run": found})
+
+
+def fill(row: Row, folder: str) -> bool:
+    """Fill `row` from the summary; return whether there is one that agrees with the folder."""
+    record = _read(os.path.join(folder, NAME))
+    if record is None or record.get("sources") != _stamps(folder):
+        return False
+    found = shaped(record.get("run"), _SHAPE)
+    if "models" not in found or not os.path.isfile(os.path.join(folder, "SEALED")):
+        return False
+    for name, value in found.items():
+        setattr(row, name, value)
+    row.state = "complete"
+    return True
+
+
+def _stamps(folder: str) -> list[list[int]] | None:
+    """Return size and time of each source; None if one is missing or not a regular file."""
+    found = []
+    for name in SOURCES:
+        try:
+            state = os.lstat(os.path.join(folder, name))
+        except OSError:
+            return None
+        if not stat.S_ISREG(state.st_mode):
+            return None
+        # Microseconds: JSON readers elsewhere keep integers of that size.
+        found.append([state.st_size, state.st_mtime_ns // 1000])
+    return found
+
+
+def _read(path: str) -> dict[str, Any] | None:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        record = parse_json(os.read(descriptor, _LARGEST).decode())
+    except (OSError, ValueError):
+        return None
+    finally:
+        os.close(descriptor)
+    return record if isinstance(record, dict) else None

@@ -1,0 +1,101 @@
+"""Statistical models divide their series: the same result however, and progress by series."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from forerun.config.models import specs
+from forerun.config.settings import resolve
+from forerun.forecasting.engines import statistical
+from forerun.forecasting.engines.base import Data, ForecastError
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SERIES = 7
+
+
+def table() -> pd.DataFrame:
+    random = np.random.default_rng(1)
+    times = pd.date_range("2020-01-01", periods=40, freq="MS")
+    season = 5 * np.sin(np.arange(40) * np.pi / 2)
+    parts = [
+        pd.DataFrame(
+            {"unique_id": f"s{n}", "ds": times, "y": 50 + n + season + random.normal(size=40)}
+        )
+        for n in range(SERIES)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def given(model: str, threads: int) -> tuple[Any, dict[str, Any], Data]:
+    asked = {"horizon": 3, "models": [], "baselines": [model], "levels": [80], "threads": threads}
+    settings = resolve(asked) | {"freq": "MS", "season_length": 4}
+    return next(iter(specs(settings))), settings, Data(table())
+
+
+@pytest.mark.parametrize("model", ["SeasonalNaive", "AutoETS", "Theta", "AutoMFLES"])
+def test_series_may_be_divided_in_any_way(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for chunk, threads in ((1e9, 1), (0.0, 1), (0.0, 3)):
+        monkeypatch.setattr(statistical, "CHUNK", chunk)
+        spec, settings, data = given(model, threads)
+        fitted = statistical.fit(spec, settings, data, lambda *_: None)
+        tested = statistical.cross_validate(spec, settings, data, 2, lambda *_: None)
+        found.append((fitted.forecasts, tested))
+    for forecasts, tested in found[1:]:
+        pd.testing.assert_frame_equal(forecasts, found[0][0], check_exact=True)
+        pd.testing.assert_frame_equal(tested, found[0][1], check_exact=True)
+
+
+def test_progress_counts_series(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistical, "CHUNK", 0.0)
+    spec, settings, data = given("SeasonalNaive", 2)
+    steps: list[tuple[int, int]] = []
+    statistical.fit(spec, settings, data, lambda step, steps_, _: steps.append((step, steps_)))
+    assert steps[0] == (0, SERIES)
+    assert steps[-1] == (SERIES, SERIES)
+    assert [step for step, _ in steps] == sorted({step for step, _ in steps})
+    assert len(steps) > 4
+
+
+def test_long_fits_use_several_processes_and_short_ones_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def processes(chunk: float, threads: int) -> set[int]:
+        monkeypatch.setattr(statistical, "CHUNK", chunk)
+        work = lambda part: pd.DataFrame({"pid": [os.getpid()] * len(part)})  # noqa: E731
+        frame = statistical._by_series(table(), threads, lambda *_: None, work)
+        assert len(frame) == len(table())
+        return set(frame["pid"]) - {os.getpid()}
+
+    assert processes(1e9, 4) == set()
+    assert processes(0.0, 1) == set()
+    assert 1 <= len(processes(0.0, 2)) <= 2
+
+
+def test_a_series_that_fails_gets_the_naive_forecast_in_any_process(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(statistical, "CHUNK", 0.0)
+    whole = statistical.model_classes.SeasonalNaive.forecast
+
+    def fragile(self: Any, y: np.ndarray, **options: Any) -> Any:
+        if 55.5 < y.mean() < 56.5:  # the last series
+            raise ValueError("no season")
+        return whole(self, y=y, **options)
+
+    monkeypatch.setattr(statistical.model_classes.SeasonalNaive, "forecast", fragile)
+    spec, settings, data = given("SeasonalNaive", 2)
+    data.history = data.history.astype({"y": float})
+    try:
+        forecasts = statistical.fit(spec, settings, data, lambda *_: None).forecasts
+    except ForecastError as error:  # pragma: no cover
+        pytest.fail(str(error))
+    last = data.history["y"].iloc[-1]
+    assert (forecasts.loc[forecasts["unique_id"] == "s6", "SeasonalNaive"] == last).all()
+    assert "no season; using the naive forecast" in capsys.readouterr().err
