@@ -106,7 +106,7 @@ def render(figure: Figure, dpi: int, title: str) -> tuple[Image.Image, str]:
     before = figure.dpi
     figure.dpi = dpi
     try:
-        width, height = (int(length) for length in figure.bbox.size)
+        width, height = figure.canvas.get_width_height(physical=True)
         text = io.StringIO()
         metadata = {"Title": title, "Date": None}
         svg = RendererSVG(width, height, text, image_dpi=POINTS, metadata=metadata)

@@ -38,10 +38,11 @@ def test_pixels_are_those_of_matplotlib() -> None:
 def test_both_formats_have_the_size_of_the_figure_in_inches() -> None:
     with style():
         figure = panel().figure
-        picture, svg = render(figure, 100, "x")
-    assert picture.size == (300, 200)
-    assert 'width="216pt" height="144pt" viewBox="0 0 300 200"' in svg
-    assert figure.dpi != 100
+        before = figure.dpi
+        picture, svg = render(figure, 200, "x")
+    assert picture.size == (600, 400)
+    assert 'width="216pt" height="144pt" viewBox="0 0 600 400"' in svg
+    assert figure.dpi == before != 200
 
 
 def test_what_asks_for_pixels_is_a_picture_inside_the_svg() -> None:
