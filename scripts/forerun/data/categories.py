@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from forerun.base.text import plural
 from forerun.config.categories import MOST, SERIES, UNSEEN, dummies, names
@@ -32,6 +33,10 @@ def encode(
     found: Vocabulary = {}
     for column in settings.get("categorical") or ():
         holders = [table for table in tables if table is not None and column in table.columns]
+        if any(isinstance(value, str) for value in frozen.get(column) or ()):
+            found[column] = list(frozen[column])
+            # Numbers are codes: the table is the frozen one of a run.
+            holders = [table for table in holders if not is_numeric_dtype(table[column])]
         if column == settings.get("id_col") or not holders:
             continue
         texts = [_text(table[column]) for table in holders]

@@ -62,6 +62,15 @@ def test_new_data_get_the_codes_of_the_run_and_unseen_values_are_said() -> None:
     ]
 
 
+def test_the_frozen_table_of_a_run_can_be_prepared_again() -> None:
+    given, frame = frozen()
+    names = {"unique_id": "shop", "ds": "day", "y": "sales"}
+    again = prepare(frame.rename(columns=names), given)
+    pd.testing.assert_frame_equal(again.frame, frame)
+    assert again.categories == given["categories"]
+    assert not [note for note in again.notes if "not seen" in note]
+
+
 def test_a_number_that_training_has_not_seen_is_said() -> None:
     given, _ = frozen()
     later = prepare(table().assign(size=9), given)
