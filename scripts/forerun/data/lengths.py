@@ -1,4 +1,4 @@
-"""Required lengths of series, and defaults that depend on the lengths."""
+"""Required lengths of series, and defaults that depend on frequency and lengths."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from forerun.config.windows import held_out, reach
+from forerun.data import seasons
+from forerun.data.grid import Grid, season_length
 from forerun.data.panel import Panel
 from forerun.data.parsing import Ints
 from forerun.data.problems import Problems, name_series
@@ -71,6 +73,49 @@ def how_short(settings: Mapping[str, Any]) -> str:
     """
     given = settings.get("on_short")
     return str(given or ("error" if settings.get("input_size") else "pad"))
+
+
+def measure(
+    panel: Panel,
+    grid: Grid,
+    settings: Mapping[str, Any],
+    training: bool,
+    problems: Problems,
+    notes: list[str],
+) -> dict[str, Any]:
+    """Determine season length and input size, and handle short series."""
+    lengths = np.bincount(panel.code[~np.isnan(panel.y)], minlength=len(panel.labels))
+    present = lengths[lengths > 0]
+    usual: int = settings.get("season_length") or season_length(grid.freq)
+    season = usual
+    if settings.get("season_length") is None:
+        if isinstance(grid.freq, int):
+            usual = seasons.find(panel.y, panel.code, held_out(dict(settings)))
+            notes.append(_season_note(usual))
+        season = whole_season(usual, present, held_out(dict(settings)))
+        if season != usual or not isinstance(grid.freq, int):
+            notes.append(f"season_length for freq {grid.freq}: {season}")
+    size = settings.get("input_size")
+    if size is None:
+        size = default_input_size(int(settings["horizon"]), usual, present, settings)
+        notes.append(f"input_size was chosen: {size}")
+    panel, padded = check_lengths(panel, lengths, size, settings, training, problems, notes)
+    return {
+        "panel": panel,
+        "season_length": season,
+        "input_size": size,
+        "max_steps": settings.get("max_steps") or default_max_steps(len(present)),
+        "padded": padded,
+    }
+
+
+def _season_note(season: int) -> str:
+    if season == 1:
+        return "no season was found in the data, whose times are integers; season_length sets one"
+    return (
+        f"a season of {season} steps was found in the data, whose times are integers; "
+        "season_length sets another"
+    )
 
 
 def check_lengths(

@@ -10,24 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from forerun.config.windows import held_out, reach
+from forerun.config.windows import reach
 from forerun.data import (
     categories,
     checking,
     filling,
     frequencies,
-    seasons,
     static_features,
     zones,
 )
 from forerun.data.checking import Roles
-from forerun.data.grid import Grid, season_length
-from forerun.data.lengths import (
-    check_lengths,
-    default_input_size,
-    default_max_steps,
-    whole_season,
-)
+from forerun.data.grid import Grid
+from forerun.data.lengths import measure
 from forerun.data.numbers import writings
 from forerun.data.panel import Panel, in_order
 from forerun.data.parsing import Ints, parse_numbers
@@ -176,7 +170,7 @@ def prepare(
         panel, roles, static, settings.get("decimal"), problems, notes
     )
     panel = _complete(panel, position, grid, roles, settings, problems, notes)
-    prepared = _measure(panel, grid, settings, training, problems, notes)
+    prepared = measure(panel, grid, settings, training, problems, notes)
     chosen = prepared.pop("panel")
     static_features.check(features, chosen, problems)
     problems.check()
@@ -287,49 +281,6 @@ def _complete(
     for name in roles.hist:
         panel.columns[name][np.isnan(panel.y)] = np.nan
     return panel
-
-
-def _measure(
-    panel: Panel,
-    grid: Grid,
-    settings: Mapping[str, Any],
-    training: bool,
-    problems: Problems,
-    notes: list[str],
-) -> dict[str, Any]:
-    """Determine season length and input size, and handle short series."""
-    lengths = np.bincount(panel.code[~np.isnan(panel.y)], minlength=len(panel.labels))
-    present = lengths[lengths > 0]
-    usual: int = settings.get("season_length") or season_length(grid.freq)
-    season = usual
-    if settings.get("season_length") is None:
-        if isinstance(grid.freq, int):
-            usual = seasons.find(panel.y, panel.code, held_out(dict(settings)))
-            notes.append(_said_season(usual))
-        season = whole_season(usual, present, held_out(dict(settings)))
-        if season != usual or not isinstance(grid.freq, int):
-            notes.append(f"season_length for freq {grid.freq}: {season}")
-    size = settings.get("input_size")
-    if size is None:
-        size = default_input_size(int(settings["horizon"]), usual, present, settings)
-        notes.append(f"input_size was chosen: {size}")
-    panel, padded = check_lengths(panel, lengths, size, settings, training, problems, notes)
-    return {
-        "panel": panel,
-        "season_length": season,
-        "input_size": size,
-        "max_steps": settings.get("max_steps") or default_max_steps(len(present)),
-        "padded": padded,
-    }
-
-
-def _said_season(season: int) -> str:
-    if season == 1:
-        return "no season was found in the data, whose times are integers; season_length sets one"
-    return (
-        f"a season of {season} steps was found in the data, whose times are integers; "
-        "season_length sets another"
-    )
 
 
 def _frame(panel: Panel, roles: Roles, features: static_features.Features) -> pd.DataFrame:

@@ -19,8 +19,8 @@ from forerun.config.models import ModelSpec, specs
 from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES
 from forerun.data import forecastable
 from forerun.evaluation.arrays import sorted_results
+from forerun.evaluation.combining import chosen_models, ensemble_forecasts, per_series_forecasts
 from forerun.evaluation.intervals import complete_forecasts
-from forerun.evaluation.selection import chosen_models, ensemble_forecasts, per_series_forecasts
 from forerun.forecasting import transforms
 from forerun.forecasting.choice import UNVERIFIED, Choice, refuse_damaged
 from forerun.forecasting.engines.base import Data, get_engine

@@ -17,6 +17,7 @@ OTHERS = {
     ("ensemble", "evaluation/selection.py"),  # a key of the configuration
     ("ensemble", "jobs/fingerprint.py"),
     ("ensemble", "score_models.py"),  # an output of the rule
+    ("per_series", "evaluation/combining.py"),
     ("per_series", "evaluation/selection.py"),  # in a recipe: whether each series has its own model
     ("per_series", "runs/json_files.py"),
     ("best", "cli/run_table.py"),  # a column: the first of the leaderboard

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from forerun.config.settings import resolve
-from forerun.evaluation import ensemble, selection
+from forerun.evaluation import combining, ensemble, selection
 from forerun.evaluation.scoring import score_all
 
 
@@ -113,12 +113,12 @@ def test_blend_is_made_of_three_parts_and_forecasts_like_it_is_scored() -> None:
     frames = {model: keys.assign(**{model: value}) for model, value in said.items()}
     metrics = pd.DataFrame({"unique_id": ["s0", "s1"], "metric": "mae"})
     metrics = metrics.assign(**{model: abs(value) for model, value in said.items()})
-    future = selection.ensemble_forecasts(frames, record, metrics, run)["ensemble"]
+    future = combining.ensemble_forecasts(frames, record, metrics, run)["ensemble"]
     assert future.to_numpy() == pytest.approx(expected, abs=1e-5)
     for method, value in (("trimmed_mean", 2.5 / 3), ("median", 1.5), ("by_series", own)):
         made = selection.combine(stack, run | {"ensemble": method})
         assert made.results["ensemble"]["ensemble"].to_numpy() == pytest.approx(value)
-        future = selection.ensemble_forecasts(frames, made.record, metrics, run)["ensemble"]
+        future = combining.ensemble_forecasts(frames, made.record, metrics, run)["ensemble"]
         assert future.to_numpy() == pytest.approx(value)
 
 
@@ -180,7 +180,7 @@ def test_one_window_of_many_series_is_blended_from_mean_median_and_shrunk_weight
     assert np.abs(made.results["ensemble"]["ensemble"]).max() < 0.5
     keys = pd.DataFrame({"unique_id": ["s0", "new"], "ds": [20, 20]})
     frames = {model: keys.assign(**{model: value[0, 0]}) for model, value in said.items()}
-    future = selection.ensemble_forecasts(frames, record, pd.DataFrame(), run)["ensemble"]
+    future = combining.ensemble_forecasts(frames, record, pd.DataFrame(), run)["ensemble"]
     assert future.to_numpy() == pytest.approx(made.results["ensemble"]["ensemble"][0], abs=1e-4)
 
 
@@ -197,11 +197,11 @@ def test_missing_models_are_left_out_of_the_ensemble() -> None:
         }
     )
     record = {"per_series": {"overall": "B", "per_series": True}}
-    chosen, overall = selection.chosen_models(table, record, ["A", "B"], settings())
-    best = selection.per_series_forecasts(frames, chosen, overall)
+    chosen, overall = combining.chosen_models(table, record, ["A", "B"], settings())
+    best = combining.per_series_forecasts(frames, chosen, overall)
     assert best["chosen"].tolist() == ["A", "B", "B"]
     assert best["per_series"].tolist() == [1.0, 5.0, 5.0]
-    mixed = selection.ensemble_forecasts(
+    mixed = combining.ensemble_forecasts(
         frames, {"weights": {"A": 0.25, "B": 0.25, "Lost": 0.5}}, table, settings()
     )
     assert mixed["ensemble"].tolist() == [3.0, 3.0, 3.0]
