@@ -10,22 +10,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from forerun.config import catalog
+from forerun.config.names import REFERENCE
 
 #: The values of each preset; other keys keep their defaults.
 PRESETS: dict[str, dict[str, Any]] = {
     "fast": {
         "models": ["LightGBM"],
-        "baselines": ["SeasonalNaive", "DynamicOptimizedTheta"],
+        "baselines": [REFERENCE, "DynamicOptimizedTheta"],
     },
     "good": {
         "models": ["LightGBM", "NHITS"],
-        "baselines": ["SeasonalNaive", "DynamicOptimizedTheta", "AutoETS"],
+        "baselines": [REFERENCE, "DynamicOptimizedTheta", "AutoETS"],
         "max_steps": 300,
         "windows_batch_size": 128,
     },
     "best": {
         "models": ["LightGBM", "NHITS", "NBEATS", "TiDE"],
-        "baselines": ["SeasonalNaive", "DynamicOptimizedTheta", "AutoETS", "AutoARIMA"],
+        "baselines": [REFERENCE, "DynamicOptimizedTheta", "AutoETS", "AutoARIMA"],
         "max_steps": 1500,
         "windows_batch_size": 128,
     },

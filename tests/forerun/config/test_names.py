@@ -17,13 +17,17 @@ OTHERS = {
     ("ensemble", "evaluation/selection.py"),  # a key of the configuration
     ("ensemble", "jobs/fingerprint.py"),
     ("ensemble", "score_models.py"),  # an output of the rule
+    ("per_series", "config/regressor_features.py"),  # an argument of linear models
     ("per_series", "evaluation/combining.py"),
     ("per_series", "evaluation/selection.py"),  # in a recipe: whether each series has its own model
+    ("per_series", "forecasting/engines/machine.py"),
     ("per_series", "runs/json_files.py"),
     ("best", "cli/run_table.py"),  # a column: the first of the leaderboard
+    ("best", "config/presets.py"),  # a preset
     ("best", "plots/names.py"),
     ("best", "report/comparison.py"),
     ("best", "report/run_report.py"),
+    ("best", "runs/summary.py"),  # as in run_table
 }
 
 
