@@ -153,7 +153,12 @@ def test_deployed_into_a_clean_folder(tmp_path: Path) -> None:
     write_table(home / "table.csv")
     config = home / "config" / "config.yaml"
     asked = {"data_file": "table.csv", "horizon": 4, "n_windows": 2, "run_id": "mine"}
-    asked |= {"models": ["Naive"], "baselines": ["SeasonalNaive"], "output_dir": "out"}
+    asked |= {
+        "models": ["Naive"],
+        "baselines": ["SeasonalNaive"],
+        "output_dir": "out",
+        "plot_series": 1,
+    }
     config.write_text(yaml.safe_dump(load_yaml(config) | asked))
     done = call(home, env)
     assert done.returncode == 0, done.stderr[-5000:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,7 @@ from killing import (
     start,
     wait_until_alone,
 )
-from running import snakemake, write_table
+from running import TEST_CONFIG, forerun, snakemake, write_table
 
 from forerun.base import files
 from forerun.base.errors import UserError
@@ -81,7 +82,7 @@ def test_a_network_that_was_trained_is_not_trained_again(tmp_path: Path, trained
     before = finished(run)
     assert any(name.startswith("models/") for name in before)
     assert not is_sealed(run)
-    assert start(tmp_path, "killed", "--set", "reuse=false", shared=True).wait() == 0
+    assert again(tmp_path, "killed", "--set", "reuse=false").returncode == 0
     assert list(changes(run, before)) == []
     undisturbed, found = results(trained_run), results(run)
     for name in undisturbed.keys() | found:
@@ -168,18 +169,22 @@ def test_two_terminals(tmp_path: Path) -> None:
     assert other.wait() == 0
     until(lambda: session.holder(run) is None)
     assert wait_until_alone(tmp_path) == []
-    assert start(tmp_path, "one", *QUICK, shared=True).wait() == 0
+    assert again(tmp_path, "one", *QUICK).returncode == 0
     for name in ("one", "two"):
         assert not any(verify(tmp_path / "runs" / name).values())
     assert results(run) == results(tmp_path / "runs" / "two")
 
 
+def again(home: Path, run_id: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Give the command of :func:`killing.start` to be run to its end."""
+    options = ["-r", run_id, "-d", "table.csv", "-c", str(TEST_CONFIG)]
+    return forerun(home, "train", *options, *arguments)
+
+
 def _refused(home: Path, said: str) -> bool:
-    before = (home / "one.out").stat().st_size
-    code = start(home, "one", *QUICK, shared=True).wait()
-    lines = (home / "one.out").read_text()[before:].splitlines()
-    own = [line for line in lines if line.startswith("forerun: error:")]
-    return code == 2 and len(own) == 1 and said in own[0]
+    done = again(home, "one", *QUICK)
+    own = [line for line in done.stderr.splitlines() if line.startswith("forerun: error:")]
+    return done.returncode == 2 and len(own) == 1 and said in own[0]
 
 
 def test_a_call_that_is_refused_leaves_the_other_ones_folder(tmp_path: Path) -> None:
@@ -193,7 +198,6 @@ def test_a_call_that_is_refused_leaves_the_other_ones_folder(tmp_path: Path) -> 
 
 def test_the_lock_is_held_until_all_inheriting_processes_end(tmp_path: Path) -> None:
     """The command is killed, the Snakemake it started lives on: nobody else may begin."""
-    import subprocess
     import sys
 
     folder = tmp_path / "runs" / "new"
