@@ -23,7 +23,7 @@ TABLE = PROJECT / "data" / "nyc_flights_daily.csv"
 WEEKS = 8
 #: Before the holidays of November and December.
 LAST = "2013-10-29"
-COMMON = ["--horizon", "7", "--levels", "80", "--n-windows", "4", "--set", "plot_series=1"]
+COMMON = ["--horizon", "14", "--levels", "80", "--n-windows", "4", "--set", "plot_series=1"]
 
 
 def main() -> int:

@@ -96,11 +96,28 @@ class TestChild:
         assert "run child is reproduced: identical to the last digit" in done.stdout
         assert contents(home / "runs" / "child") == before
 
-    def test_an_equal_run_reuses_its_fits(self, home: Path) -> None:
-        done = forerun(home, *CHILD, "--run-id", "equal")
-        assert done.returncode == 0, done.stderr[-3000:]
-        outcome = read_json(home / "runs" / "equal" / "parts" / "NHITS" / "final.json")
+    def test_retrain_continues_the_champion(self, home: Path) -> None:
+        """The new run has the fits of `child`: same parent, data and settings."""
+        deploy = ["deploy", "net", "--run-id", "trained", "--data-file", "days_70.csv"]
+        assert forerun(home, *deploy).returncode == 0
+        retrain = ["retrain", "net", "--run-id", "again", "--warm-start"]
+        done = forerun(home, *retrain, "--set", "learning_rate=1e-9")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "note: weights of run 'trained' are continued by NHITS, DLinear" in done.stdout
+        assert "run again challenges trained" in done.stdout
+        outcome = read_json(home / "runs" / "again" / "parts" / "NHITS" / "final.json")
         assert outcome["reused_from"] == "child"
+        assert not list(home.glob("deployments/net/tables/*"))
+
+    def test_retrain_on_data_that_are_too_new_is_refused(self, home: Path) -> None:
+        table(home, 64)
+        deploy = ["deploy", "early", "--run-id", "trained", "--data-file", "days_64.csv"]
+        assert forerun(home, *deploy).returncode == 0
+        done = forerun(home, "retrain", "early", "--run-id", "no", "--warm-start")
+        assert done.returncode == 2
+        assert "set n_windows to 1, or continue an older run" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert not (home / "runs" / "no").exists()
 
     def test_an_unfinished_run_is_resumed_only_with_its_parent(self, home: Path) -> None:
         half = home / "runs" / "half"

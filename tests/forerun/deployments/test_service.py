@@ -57,6 +57,19 @@ def test_the_next_origin_is_due_after_a_week(sales: Deployment) -> None:
     assert forecast(sales).origins == ["2024-03-07"]
 
 
+@pytest.mark.parametrize(
+    ("every", "due"),
+    [("1M", "2024-03-29"), ("2M", "2024-04-29"), ("1Y", "2025-02-28"), ("4 steps", "2024-03-04")],
+)
+def test_the_next_origin_is_due_by_the_calendar(home: Path, every: str, due: str) -> None:
+    """The first origin is the leap day."""
+    one = Deployment(Path("."), "monthly")
+    deploy(one, "naive", {"data_file": until(TRAINED), "every": every})
+    forecast(one)
+    until(TRAINED + 1)
+    assert forecast(one).lines == [f"the next origin is due at {due}"]
+
+
 def test_scores_when_the_values_arrive_and_when_they_are_restated(sales: Deployment) -> None:
     forecast(sales)
     assert score(sales).lines == ["nothing to score"]
