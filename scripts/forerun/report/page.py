@@ -55,7 +55,7 @@ def _asset(name: str) -> Markup:
 
 def compressed(content: bytes) -> str:
     """Return bytes compressed with gzip in base64; equal content gives equal output."""
-    return base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(content, compresslevel=6, mtime=0)).decode("ascii")
 
 
 @functools.cache
@@ -68,7 +68,11 @@ def library() -> str:
 
 def data_text(data: Any) -> str:
     """Return the data of a page, compressed. NaN and infinity become null."""
-    dumped = json.dumps(_finite(data), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    options: dict[str, Any] = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}
+    try:
+        dumped = json.dumps(data, **options)
+    except ValueError:  # there is a NaN: looking at each of millions of numbers takes long
+        dumped = json.dumps(_finite(data), **options)
     return compressed(dumped.encode("utf-8"))
 
 

@@ -27,6 +27,8 @@ from forerun.runs.state import is_sealed
 
 #: Number of best and worst series in tables, and maximum number of series in the picker.
 EXTREMES, MOST_SERIES = 10, 2000
+#: Bytes of back-tests that are kept in memory.
+MOST_KEPT = 100_000_000
 _ABOUT_COMBINED = {
     PER_SERIES: " (for each series the model that was best on it)",
     ENSEMBLE: " (a weighted mean of the models)",
@@ -38,7 +40,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
 
     Pages have at most 5 MB; of many series they show a sample, with a note.
     """
-    run = RunReader(folder)
+    run = _Once(folder)
     path = run.paths.report if path is None else Path(path)
     board = run.leaderboard
     history = run.history
@@ -66,6 +68,26 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
         provenance=_provenance(run.provenance),
     )
     return path
+
+
+class _Once(RunReader):
+    """A run whose back-tests are read once, if they are small enough to be kept."""
+
+    @functools.cached_property
+    def _are_kept(self) -> bool:
+        files = self.folder.glob("cv_results_*.csv")
+        return sum(file.stat().st_size for file in files) < MOST_KEPT
+
+    @functools.cached_property
+    def _kept(self) -> dict[str, pd.DataFrame]:
+        return {}
+
+    def cv_results_of(self, model: str) -> pd.DataFrame:
+        if not self._are_kept:
+            return super().cv_results_of(model)
+        if model not in self._kept:
+            self._kept[model] = super().cv_results_of(model)
+        return self._kept[model]
 
 
 def _backtests(run: RunReader, history: pd.DataFrame) -> tuple[dict[str, Backtest], list[str]]:

@@ -157,7 +157,9 @@ def read_frame(
             )
             frame = table.to_pandas(use_threads=False, date_as_object=False)
             for column in (name for name in times if name in names):
-                if not pd.api.types.is_integer_dtype(frame[column]):
+                if pd.api.types.is_datetime64_dtype(frame[column]):  # Arrow has read times
+                    frame[column] = frame[column].astype("datetime64[ns]")
+                elif not pd.api.types.is_integer_dtype(frame[column]):
                     frame[column] = pd.to_datetime(frame[column]).astype("datetime64[ns]")
         except (ArrowException, ValueError, TypeError, OverflowError) as error:
             reason = " ".join(str(error).split())[:150]
