@@ -159,6 +159,20 @@ def get_fold_files(pattern):
     return files
 
 
+def get_open(files):
+    """Return a function that gives what `files` does, and nothing for a sealed run.
+
+    For the rules that a seal closes: their barrier stops them, so Snakemake need not look for what
+    makes their other inputs.
+    """
+
+    def open_files(wildcards):
+        closed = IS_PLANNING and get_closed(wildcards.run_id).is_sealed
+        return [] if closed else files(wildcards)
+
+    return open_files
+
+
 def get_model_files(pattern):
     """Return an input function: `pattern` for each model of the run."""
 

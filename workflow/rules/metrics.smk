@@ -11,8 +11,8 @@ checkpoint score_models:
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
-        cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
-        statuses=get_model_files("<runs>/{run_id}/status/{model}.json"),
+        cv_results=get_open(get_model_files("<runs>/{run_id}/cv_results_{model}.csv")),
+        statuses=get_open(get_model_files("<runs>/{run_id}/status/{model}.json")),
         barrier=get_barrier("leaderboard.csv"),
     output:
         metrics="<runs>/{run_id}/metrics.csv",
@@ -45,9 +45,9 @@ rule seal_run:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
         provenance="<runs>/{run_id}/provenance.json",
-        models=get_model_files("<runs>/{run_id}/models/{model}"),
-        cv_results=get_model_files("<runs>/{run_id}/cv_results_{model}.csv"),
-        statuses=get_model_files("<runs>/{run_id}/status/{model}.json"),
+        models=get_open(get_model_files("<runs>/{run_id}/models/{model}")),
+        cv_results=get_open(get_model_files("<runs>/{run_id}/cv_results_{model}.csv")),
+        statuses=get_open(get_model_files("<runs>/{run_id}/status/{model}.json")),
         metrics="<runs>/{run_id}/metrics.csv",
         leaderboard="<runs>/{run_id}/leaderboard.csv",
         ensemble="<runs>/{run_id}/ensemble.json",

@@ -55,8 +55,8 @@ rule collect_model:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
         final="<runs>/{run_id}/parts/{model}/final.json",
-        folds=get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.json"),
-        results=get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.parquet"),
+        folds=get_open(get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.json")),
+        results=get_open(get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.parquet")),
         barrier=get_barrier("status/{model}.json"),
     output:
         cv_results="<runs>/{run_id}/cv_results_{model}.csv",
