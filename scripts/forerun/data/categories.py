@@ -92,7 +92,7 @@ def numbers(
     frozen = settings.get("categories") or {}
     complete = dict(found)
     for column in settings.get("categorical") or ():
-        if column in found or column not in frame.columns:
+        if column in found or column not in frame.columns or column == settings.get("id_col"):
             continue
         seen = frame.loc[frame["y"].notna() & frame[column].notna(), column].unique()
         whole = [int(value) if value == int(value) else float(value) for value in sorted(seen)]

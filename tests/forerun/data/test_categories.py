@@ -71,6 +71,15 @@ def test_the_frozen_table_of_a_run_can_be_prepared_again() -> None:
     assert not [note for note in again.notes if "not seen" in note]
 
 
+def test_the_column_of_the_series_may_have_any_name() -> None:
+    given = settings(id_col="unique_id", categorical=["unique_id"], stat_exog=[], futr_exog=[])
+    made = prepare(table().rename(columns={"shop": "unique_id"}), given)
+    assert made.categories is None
+    _, _, static = split(made.frame, given)
+    assert static is not None
+    assert static["series_category"].tolist() == ["s0", "s1"]
+
+
 def test_a_number_that_training_has_not_seen_is_said() -> None:
     given, _ = frozen()
     later = prepare(table().assign(size=9), given)

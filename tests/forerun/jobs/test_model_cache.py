@@ -120,6 +120,19 @@ def test_a_column_that_the_model_does_not_use_does_not_count():
     assert keys(plain)[0] != keys(more)[0]
 
 
+@pytest.mark.parametrize("more", [{"calendar": ["dayofweek"]}, {"categorical": ["unique_id"]}])
+def test_calendar_and_categories_count_for_models_that_use_them(more):
+    plain, changed = make_run("a"), make_run("b", **more)
+    assert keys(plain, "SeasonalNaive") == keys(changed, "SeasonalNaive")
+    assert keys(plain)[0] != keys(changed)[0]
+
+
+def test_a_preset_is_nothing_but_its_values():
+    asked = {"models": ["NHITS"], "max_steps": 5, "windows_batch_size": 16, "baselines": []}
+    plain, preset = make_run("a", **asked), make_run("b", preset="good", **asked)
+    assert keys(plain) == keys(preset)
+
+
 def test_future_rows_do_not_count_for_any_model():
     """Each model's fit sees the history: what comes after it only serves the forecasts."""
     asked = {"models": ["NHITS", "AutoARIMA", "Ridge", "NBEATS"], "futr_exog": ["price"]}
