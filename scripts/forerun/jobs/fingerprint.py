@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from forerun.config import calendar, models, schema, windows
+from forerun.config import calendar, categories, models, schema, windows
 from forerun.config.engines import ENGINES, versions
 from forerun.data.checksums import rows
 from forerun.forecasting import warm_start
@@ -60,7 +60,7 @@ def ingredients(
     made = set(calendar.columns(settings))
     used = [name for names in exogenous.values() for name in names]
     given = [name for kind in models.given_columns(spec, settings).values() for name in kind]
-    if not {*given, settings["id_col"]} & set(settings.get("categorical") or ()):
+    if not {*given, *used} & set(categories.names(settings)):
         unseen |= {"categorical", "categories"}
     packages = [*ENGINES[spec.engine].packages, *spec.info.needs]
     if made & set(used):

@@ -73,7 +73,7 @@ def test_the_frozen_table_of_a_run_can_be_prepared_again() -> None:
 
 def test_the_column_of_the_series_may_have_any_name() -> None:
     given = settings(id_col="unique_id", categorical=["unique_id"], stat_exog=[], futr_exog=[])
-    made = prepare(table().rename(columns={"shop": "unique_id"}), given)
+    made = prepare(table(horizon=0).rename(columns={"shop": "unique_id"}), given)
     assert made.categories is None
     _, _, static = split(made.frame, given)
     assert static is not None
