@@ -327,8 +327,8 @@ BAD: dict[str, tuple[Callable[[], None], list[str], str]] = {
     "date that is none": (
         nothing, ["backfill", "sales", "--from", "2024-02-31", "--every", "1W"], "'2024-02-31'",
     ),
-    "condition that is none": (nothing, [*MONITOR, "--fail-if", "mae"], "is no condition"),
-    "condition on code": (nothing, [*MONITOR, "--fail-if", "__import__('os')>1"], "no condition"),
+    "condition that is none": (nothing, [*MONITOR, "--fail-if", "mae"], "is not a condition"),
+    "condition on code": (nothing, [*MONITOR, "--fail-if", "__import__('os')>1"], "is not a"),
     "unknown key": (setting("horizon", "horizn"), UPDATE, "(did you mean 'horizon'?)"),
     "unknown model": (setting("model: null", "model: NHITS"), UPDATE, "has no model 'NHITS'"),
     "unknown gate": (setting("p_value", "p_valu"), UPDATE, "(did you mean 'p_value'?)"),

@@ -67,7 +67,7 @@ def test_without_models_there_is_no_table_and_no_model_may_be_called_all(tmp_pat
     assert "all" in RESERVED
     settings = {"hist_exog": [], "futr_exog": [], "stat_exog": [], "exogenous": True}
     _, wrong = expand([{"name": "All", "model": "Naive"}], "models", settings)
-    assert "name 'All' is taken" in wrong[0]
+    assert "name 'All' is reserved" in wrong[0]
 
 
 @pytest.mark.parametrize("extra", [[], ["chosen"]])
