@@ -7,7 +7,7 @@ A test runs it, so a rise that is meant is written down with the change that mak
 
 Counted: modules that each command imports; for a small run: trainings, interpreters started,
 children forked, files and kilobytes left; the same for a second run that shares its models, and for
-a call with nothing to do.
+a call with nothing to do; the files that list-runs opens.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
     wish = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="counts-"))
     try:
-        found = commands(folder) | workflows(folder)
+        found = commands(folder) | workflows(folder) | listing(folder)
     finally:
         shutil.rmtree(folder)
     if wish.write:
@@ -113,6 +113,34 @@ def workflows(folder: Path) -> dict[str, dict[str, int]]:
             "kilobytes": (after[1] - before[1]) // 1024,
         }
     return found
+
+
+#: Runs list-runs and writes down which files of runs it opens.
+LISTING = """
+import sys
+opened = open(sys.argv[1], "w")
+is_listing = [True]
+def note(event, arguments):
+    if event == "open" and str(arguments[0]).startswith("runs/") and is_listing:
+        opened.write(str(arguments[0]) + "\\n")
+sys.addaudithook(note)
+from forerun.cli.app import run
+sys.stdout = open("/dev/null", "w")
+try:
+    run(["list-runs"])
+except SystemExit:
+    pass
+is_listing.clear()
+opened.close()
+"""
+
+
+def listing(folder: Path) -> dict[str, dict[str, int]]:
+    """Count the files that list-runs opens of the sealed runs that are there by now."""
+    run([PYTHON, "-c", LISTING, "opened.txt"], folder)
+    opened = (folder / "opened.txt").read_text().splitlines()
+    runs = [path for path in (folder / "runs").iterdir() if (path / "SEALED").is_file()]
+    return {f"list-runs of {len(runs)} sealed runs": {"files opened": len(opened)}}
 
 
 def trainings(folder: Path) -> int:

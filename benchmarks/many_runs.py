@@ -1,4 +1,4 @@
-"""How long a call with nothing to do takes beside few and beside many sealed runs.
+"""How long a call with nothing to do, and list-runs, take with few and with many sealed runs.
 
     python benchmarks/many_runs.py [--sealed 10 10000] [--times 3]
 
@@ -12,9 +12,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from measuring import Cost, compared, in_turn, run, snakemake, table, write_series
+from measuring import Cost, compared, forerun, in_turn, run, snakemake, table, write_series
 from planning import settings
 
 TARGET = "runs/x/predictions"
@@ -42,10 +43,17 @@ def main() -> None:
         def way(home: Path) -> Callable[[int], Cost]:
             return lambda _: run(nothing, home)
 
-        found = in_turn({name: way(home) for name, home in homes.items()}, asked.times)
+        ways = {name: way(home) for name, home in homes.items()}
+        for number, home in zip(asked.sealed, homes.values(), strict=True):
+            ways[f"list-runs of {number} runs"] = partial(listing, home)
+        found = in_turn(ways, asked.times)
         table(compared(found, next(iter(homes))))
     finally:
         shutil.rmtree(folder)
+
+
+def listing(home: Path, _: int) -> Cost:
+    return run(forerun("list-runs"), home)
 
 
 def add_runs(runs: Path, number: int) -> None:
@@ -53,7 +61,14 @@ def add_runs(runs: Path, number: int) -> None:
     for count in range(number):
         copy = runs / f"run_20260101_{count:06d}"
         copy.mkdir()
-        for name in ("config.yaml", "provenance.json", "leaderboard.csv", "metrics.csv", "SEALED"):
+        for name in (
+            "config.yaml",
+            "provenance.json",
+            "leaderboard.csv",
+            "metrics.csv",
+            "SEALED",
+            "summary.json",
+        ):
             os.link(runs / "x" / name, copy / name)
 
 
