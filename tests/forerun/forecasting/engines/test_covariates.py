@@ -39,7 +39,7 @@ def able(engine: str) -> list[str]:
 
 
 #: Networks that `make test` trains; `make test-all` trains all of them.
-FIRST = ("NHITS", "TiDE")
+FIRST = ("NHITS",)
 CASES = [
     *(name for name in able("statsforecast")),
     *(name for name in able("mlforecast")),
