@@ -43,6 +43,8 @@ _UNSUPPORTED = {
 }
 #: Models that need a package that is not a dependency of StatsForecast.
 _NEEDS = {"MFLES": ("scikit-learn",), "AutoMFLES": ("scikit-learn",)}
+#: Models whose intervals StatsForecast simulates: for 6 steps 170 times as long as the forecast.
+_SIMULATED = ("AutoCES",)
 #: Number of series to try separately when a model fails for all of them together.
 TRIED = 3
 #: Seconds that the series of one call are meant to take: between two reports of progress.
@@ -85,7 +87,9 @@ def _describe(name: str) -> ModelInfo:
 
 
 def gives_levels(model: str) -> bool:
-    """Return whether a class provides prediction intervals; some raise an error instead."""
+    """Return whether the intervals of a class are used: some have none, or take too long."""
+    if model in _SIMULATED:
+        return False
     source = inspect.getsource(getattr(model_classes, model).forecast)
     return not re.search(r"(must pass|instantiate the class with) `prediction_intervals`", source)
 
