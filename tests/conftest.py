@@ -72,8 +72,11 @@ def left_behind() -> list[tuple[psutil.Process, str]]:
         try:
             ours = process.environ().get(SESSION) == os.environ[SESSION]
             alive = process.status() != psutil.STATUS_ZOMBIE
-            if ours and alive and process.pid != os.getpid():
-                found.append((process, " ".join(process.cmdline())[:500]))
+            command = " ".join(process.cmdline())
+            # The standard library's helpers end with the process that they belong to.
+            helper = process.ppid() == os.getpid() and "from multiprocessing." in command
+            if ours and alive and process.pid != os.getpid() and not helper:
+                found.append((process, command[:500]))
         except psutil.Error:
             continue
     return found
