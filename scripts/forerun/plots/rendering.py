@@ -17,11 +17,10 @@ from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.image import imsave
 from matplotlib.path import Path as Outline
 from matplotlib.text import Text
 from matplotlib.transforms import Transform
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 POINTS = 72
 """Points of an inch: the units of sizes of text, and of a page in SVG."""
@@ -101,7 +100,7 @@ class _Both(RendererAgg):
             self.svg.draw_image(self.new_gc(), left, self.height - bottom, picture)
 
 
-def render(figure: Figure, dpi: int, title: str) -> tuple[Image.Image, str]:
+def render(figure: Figure, dpi: int, title: str) -> tuple[np.ndarray, str]:
     """Draw a figure; return its picture, and its SVG of the same size in inches."""
     before = figure.dpi
     figure.dpi = dpi
@@ -115,7 +114,7 @@ def render(figure: Figure, dpi: int, title: str) -> tuple[Image.Image, str]:
         svg.finalize()
     finally:
         figure.dpi = before
-    picture = Image.fromarray(np.asarray(both.buffer_rgba())).convert("RGB")
+    picture = np.asarray(both.buffer_rgba())
     return picture, _SIZE.sub(lambda found: _in_points(found, dpi), text.getvalue(), count=2)
 
 
@@ -123,9 +122,8 @@ def _in_points(size: re.Match[str], dpi: int) -> str:
     return f'{size[1]}="{float(size[2]) * POINTS / dpi:g}pt"'
 
 
-def png(picture: Image.Image, dpi: int, title: str) -> bytes:
-    """Return a picture as the bytes of a PNG file."""
-    about, file = PngInfo(), io.BytesIO()
-    about.add_text("Title", title)
-    picture.save(file, "png", pnginfo=about, dpi=(dpi, dpi), compress_level=4)
+def png(picture: np.ndarray, dpi: int, title: str) -> bytes:
+    """Return a picture (rows, columns, RGBA) as the bytes of a PNG file."""
+    file, options = io.BytesIO(), {"compress_level": 4}
+    imsave(file, picture, format="png", dpi=dpi, metadata={"Title": title}, pil_kwargs=options)
     return file.getvalue()

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
 from plot_samples import Sample, sample
 from synthetic import make_run
 
@@ -41,7 +40,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that say only that a plot was saved: drawing takes a second for each."""
 
-    monkeypatch.setattr(style, "render", lambda *_: (Image.new("RGB", (1, 1)), "<svg/>"))
+    monkeypatch.setattr(style, "render", lambda *_: (np.zeros((1, 1, 4), "uint8"), "<svg/>"))
 
 
 def test_every_plot_is_there_as_png_and_svg(written: Path) -> None:

@@ -32,7 +32,7 @@ def test_pixels_are_those_of_matplotlib() -> None:
         picture, _ = render(figure, DPI, "x")
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=DPI)
-    np.testing.assert_array_equal(picture, Image.open(file).convert("RGB"))
+    np.testing.assert_array_equal(picture, Image.open(file).convert("RGBA"))
 
 
 def test_both_formats_have_the_size_of_the_figure_in_inches() -> None:
@@ -40,7 +40,7 @@ def test_both_formats_have_the_size_of_the_figure_in_inches() -> None:
         figure = panel().figure
         before = figure.dpi
         picture, svg = render(figure, 200, "x")
-    assert picture.size == (600, 400)
+    assert picture.shape == (400, 600, 4)
     assert 'width="216pt" height="144pt" viewBox="0 0 600 400"' in svg
     assert figure.dpi == before != 200
 
