@@ -19,6 +19,7 @@ from forerun.runs.fit import Fit, fits
 from forerun.runs.outcome import Failure, ModelStatus, Outcome
 from forerun.runs.paths import RunPaths
 from forerun.runs.run_data import read_history
+from forerun.runs.tables import read_frame
 
 
 def collect(run: RunPaths, model: str) -> ModelStatus:
@@ -68,7 +69,7 @@ def _outcome(fit: Fit) -> Outcome:
 def _fallback(fits: Iterable[Fit]) -> Failure | None:
     """Return a note on the series that the model could not forecast."""
     tables = [
-        pd.read_csv(path, dtype=str, keep_default_na=False)
+        read_frame(path, texts=("unique_id",), times=("cutoff",))
         for fit in fits
         if (path := fit.kept_path(fallback.TABLE)).is_file()
     ]
