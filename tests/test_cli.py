@@ -496,7 +496,7 @@ def test_show_prints_completed_fits(home: Path, capsys: pytest.CaptureFixture[st
     _, out, _ = call(capsys, "show", "half")
     assert "differ" not in out
     lines = [line.split() for line in out.splitlines()]
-    assert ["max_steps", "50", "1000"] in lines
+    assert ["max_steps", "50", "null"] in lines
     assert ["n_windows", "3", "3"] in lines or ["n_windows", "1", "3"] in lines
     (nhits,) = [line for line in out.splitlines() if line.split()[:1] == ["NHITS"]]
     assert "1 of 2 fits completed" in nhits

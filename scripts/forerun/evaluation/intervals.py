@@ -23,9 +23,8 @@ from forerun.config import windows
 from forerun.evaluation.arrays import Floats, WindowIndex
 from forerun.evaluation.scales import naive_scale
 
-#: Number of windows at which the scale of a series has the same weight as the pooled scale. Errors
-#: of one window are correlated and say little about the next.
-PRIOR = 4.0
+#: Number of residuals at which the scale of a series has the same weight as the pooled scale.
+PRIOR = 10.0
 #: Number of residuals beyond the outermost level that are enough without neighboring steps.
 BEYOND = 10
 
@@ -124,8 +123,7 @@ def calibrate(residuals: Floats, naive: Floats, levels: list[float]) -> Widths |
         return None
     sums = np.nansum(size, axis=(1, 2)) / naive
     typical = float(np.median((sums / np.maximum(number, 1))[number > 0]))
-    prior = PRIOR * size.shape[2]
-    ratio = (sums + prior * typical) / (number + prior)
+    ratio = (sums + PRIOR * typical) / (number + PRIOR)
     ratio = np.where(ratio > 0, ratio, 1.0)
     scores = size / (naive * ratio)[:, None, None]
     enough = size.shape[1] >= max(10, _needed(levels[-1])) and not np.isnan(size).any()
