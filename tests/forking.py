@@ -91,6 +91,8 @@ class Programs:
             answer = self.process.stdout.readline()
         finally:
             timer.cancel()
+        if not answer:
+            self.process = None  # the next call starts another one
         assert answer, f"{call['program']} took longer than {timeout:g} s"
         return int(answer)
 

@@ -44,7 +44,7 @@ def applied(settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[st
     after the other, each fitted once to all data and once for the windows.
     """
     name = settings.get("preset")
-    if name not in PRESETS:
+    if not isinstance(name, str) or name not in PRESETS:
         return dict(settings)
     values = {key: value for key, value in PRESETS[name].items() if settings[key] == defaults[key]}
     limit = settings.get("time_limit")

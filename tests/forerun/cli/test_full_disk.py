@@ -94,8 +94,8 @@ def test_a_table_that_changes_while_it_is_read(
         tables[key] = tmp_path / f"{key}.csv"
         tables[key].write_text("unique_id\n")
 
-    def read(settings: dict[str, Any]) -> Any:
-        prepared = real({**settings, "static_file": None, "futr_file": None})
+    def read(settings: dict[str, Any], runs: Path) -> Any:
+        prepared = real({**settings, "static_file": None, "futr_file": None}, runs)
         with tables[key].open("a") as file:
             file.write("\n")
         return prepared

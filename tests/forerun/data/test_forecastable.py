@@ -80,13 +80,13 @@ def test_only_the_column_that_is_missing_is_named(tmp_path: Path) -> None:
     frame = table({"a": [1, 2, 3], "b": [1, 2, 3]})
     frame.loc[frame.index[-1], "price"] = np.nan
     with pytest.raises(UserError, match=r"needs? the values of price for the 3 steps") as caught:
-        read_data(resolved(tmp_path, frame))
+        read_data(resolved(tmp_path, frame), tmp_path)
     assert "series 'b' of 2 (2 of 3 given, first missing: 2024-02-02)" in str(caught.value)
 
 
 def test_skip_notes_the_models_and_their_future_is_found_missing_later(tmp_path: Path) -> None:
     settings = resolved(tmp_path, table({"a": [1, 2, 3], "b": []}), on_missing_future="skip")
-    prepared = read_data(settings)
+    prepared = read_data(settings, tmp_path)
     (note,) = [note for note in prepared.notes if note.startswith("back-test only")]
     assert "no forecasts of NHITS, AutoARIMA, Ridge" in note
     assert "series 'b'" in note
@@ -106,7 +106,7 @@ def test_unneeded_future_values_are_optional(asked: dict[str, Any], tmp_path: Pa
     settings = resolved(tmp_path, table({"a": steps, "b": steps}), **asked)
     if not settings["futr_exog"]:
         settings["hist_exog"] = ["promo"]
-    prepared = read_data(settings)
+    prepared = read_data(settings, tmp_path)
     assert not [note for note in prepared.notes if "back-test only" in note]
     assert load(settings).frame.equals(prepared.frame)
 
@@ -114,4 +114,4 @@ def test_unneeded_future_values_are_optional(asked: dict[str, Any], tmp_path: Pa
 def test_the_gap_needs_future_values_too(tmp_path: Path) -> None:
     steps = {"a": [1, 2, 3], "b": [1, 2, 3]}
     with pytest.raises(UserError, match="for the 5 steps after each series' end"):
-        read_data(resolved(tmp_path, table(steps), gap=2))
+        read_data(resolved(tmp_path, table(steps), gap=2), tmp_path)
