@@ -55,12 +55,8 @@ class Programs:
         env: dict[str, str],
         timeout: float,
         program: str = "snakemake",
-        terminal: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``<program> <arguments>`` in `folder`, as `subprocess.run` does.
-
-        With `terminal`, the path of one, all that is written goes there.
-        """
+        """Run ``<program> <arguments>`` in `folder`, as `subprocess.run` does."""
         new = partial(tempfile.NamedTemporaryFile, "w+")
         with self.lock, new() as out, new() as error:
             call = {
@@ -68,7 +64,7 @@ class Programs:
                 "arguments": arguments,
                 "folder": str(folder),
                 "env": env,
-                "output": [terminal or out.name, terminal or error.name],
+                "output": [out.name, error.name],
             }
             code = self._ask(call, timeout)
             for file in (out, error):

@@ -11,14 +11,12 @@ import subprocess
 import sys
 import termios
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import psutil
 import pytest
-from running import OWN_SERVER, PROGRAMS, PROJECT, contents, forerun, snakemake, write_table
+from running import OWN_SERVER, PROJECT, contents, forerun, snakemake, write_table
 
 from forerun.base.files import sha256
 from forerun.base.yaml_files import load_yaml
@@ -222,12 +220,11 @@ def in_terminal(folder: Path, *arguments: str, columns: list[int]) -> tuple[int,
     env = {name: value for name, value in environment().items() if name not in sizes}
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns[0]))
-    call = partial(PROGRAMS.run, terminal=os.ttyname(theirs))
-    pool = ThreadPoolExecutor(1)
-    ended = pool.submit(
-        call, [*arguments], folder, env | {"TERM": "xterm-256color"}, 600, program="forerun"
-    )
-    ended.add_done_callback(lambda _: os.close(theirs))
+    process = subprocess.Popen(
+        command(*arguments), cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
+        env=env | {"TERM": "xterm-256color"}, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
     written, heading = b"", b"State"
     with suppress(OSError):  # reading from a terminal that nobody writes to any more
         while part := os.read(ours, 65536):
@@ -239,8 +236,7 @@ def in_terminal(folder: Path, *arguments: str, columns: list[int]) -> tuple[int,
     text = written.decode().replace("\r", "").replace("\x1b[2K", "\n")
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
     pictures = re.findall(r"(?m)^ Model +State(?:.*\n)+?part +.*$", text)
-    pool.shutdown()
-    return ended.result().returncode, text, pictures
+    return process.wait(timeout=60), text, pictures
 
 
 def test_a_failed_model_is_named_and_the_command_ends_non_zero(home: Path) -> None:
