@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,12 +178,15 @@ def score(result: Path, name: str, train: pd.DataFrame, test: pd.DataFrame) -> p
             raise SystemExit(f"{name}: {model} has no forecast for some steps")
         error = (joined["y"] - joined[model]).abs().groupby(joined["unique_id"]).mean()
         rows[model] = {"MASE": float((error / scale.reindex(error.index)).mean())}
+        rows[model] |= spent.get(model, {})
+        if f"{model}-lo-{COVERAGE[0]}" not in joined:
+            print(f"{name}: {model} has no intervals, so no WQL", file=sys.stderr)
+            continue
         rows[model] |= {"WQL": weighted_quantile_loss(joined, model)}
         for level in COVERAGE:
             low, high = (joined[f"{model}-{side}-{level}"] for side in ("lo", "hi"))
             inside = (joined["y"] >= low) & (joined["y"] <= high)
             rows[model][f"cover {level}"] = 100 * float(inside.mean())
-        rows[model] |= spent.get(model, {})
     return pd.DataFrame(rows).T
 
 

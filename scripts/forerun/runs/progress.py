@@ -157,7 +157,8 @@ def time_left(states: Collection[FitState]) -> float | None:
     """Estimate the seconds until all fits are completed; None before the first durations are known.
 
     The duration of a fit is estimated by the mean over its model, or over all fits; the number of
-    parallel fits is assumed to stay the same. None also if a running fit takes longer than that.
+    parallel fits is assumed to stay the same. None also if a running fit takes longer than that, or
+    if less than a second is expected.
     """
     seen = [each for each in states if each.elapsed and each.share and not each.is_old]
     if not seen:
@@ -174,4 +175,5 @@ def time_left(states: Collection[FitState]) -> float | None:
             return None
         expected.append(max(0.0, left))
     running = max(1, sum(each.state == RUNNING for each in states))
-    return max(sum(expected) / running, max(expected, default=0.0))
+    total = max(sum(expected) / running, max(expected, default=0.0))
+    return None if expected and total < 1 else total
