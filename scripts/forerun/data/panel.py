@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,11 @@ import pandas as pd
 
 from forerun.data.parsing import Bools, Floats, Ints, Labels
 from forerun.data.problems import name_series, show_time
+
+
+def series_starts(ids: npt.NDArray[Any]) -> Ints:
+    """Return the position of the first row of each series, of the names or codes of sorted rows."""
+    return np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], int)
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from forerun.data.panel import series_starts
 from forerun.data.parsing import Ints
 
 #: Seasons that are looked for: quarters, weekdays, months, hours, weeks, half hours, hours a week.
@@ -34,8 +35,7 @@ def find(y: npt.NDArray[np.float64], code: Ints, held_out: int = 0) -> int:
     """
     observed = ~np.isnan(y)
     y, code = y[observed], code[observed]
-    starts = np.flatnonzero(np.r_[True, code[1:] != code[:-1]]) if len(code) else np.array([], int)
-    parts = [part[: max(0, len(part) - held_out)] for part in np.split(y, starts[1:])]
+    parts = [part[: max(0, len(part) - held_out)] for part in np.split(y, series_starts(code)[1:])]
     parts = parts[:: max(1, len(parts) // MOST)]
     limit = MANY if len(parts) >= 20 else FEW
     shares, heights = np.zeros(len(CANDIDATES)), np.zeros(len(CANDIDATES))

@@ -153,12 +153,14 @@ def series_hashes(history: pd.DataFrame) -> pd.Series:
     import numpy as np
     import pandas as pd
 
+    from forerun.data.panel import series_starts
+
     ids, y = history["unique_id"].to_numpy(), history["y"].to_numpy(dtype="float64")
     times = history["ds"].to_numpy()
     if times.dtype.kind == "M":
         times = times.astype("datetime64[ns]")
     rows = np.stack([times.astype("int64"), (y + 0.0).view("int64")], axis=1)  # -0.0 is 0.0
-    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], int)
+    starts = series_starts(ids)
     ends = [*starts[1:], len(ids)]
     found = [
         hashlib.sha256(rows[a:b].tobytes()).hexdigest() for a, b in zip(starts, ends, strict=False)

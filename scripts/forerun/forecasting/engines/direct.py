@@ -23,6 +23,7 @@ from utilsforecast.processing import make_future_dataframe
 from forerun.config.catalog import Argument, ModelInfo, Offer
 from forerun.config.engines import versions
 from forerun.config.windows import reach, step_size
+from forerun.data.panel import series_starts
 from forerun.forecasting.engines import fallback, window_regression
 from forerun.forecasting.engines.base import Data, Progress, check_finite
 from forerun.forecasting.engines.window_regression import Floats, Regression
@@ -117,8 +118,7 @@ def _forecast(fitted: Fitted, series: Sequence[Floats]) -> Floats:
 def _split(history: pd.DataFrame) -> tuple[pd.Index, list[Floats]]:
     """Return the names and the values of the series of a sorted table."""
     codes, ids = pd.factorize(history["unique_id"])
-    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])[1:]
-    return pd.Index(ids), np.split(history["y"].to_numpy(dtype=float), starts)
+    return pd.Index(ids), np.split(history["y"].to_numpy(dtype=float), series_starts(codes)[1:])
 
 
 def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Fitted:

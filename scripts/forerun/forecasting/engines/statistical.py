@@ -23,6 +23,7 @@ from forerun.config.catalog import ModelInfo, Offer
 from forerun.config.engines import versions
 from forerun.config.models import exogenous_columns
 from forerun.config.windows import reach, step_size
+from forerun.data.panel import series_starts
 from forerun.forecasting.engines import fallback
 from forerun.forecasting.engines.base import (
     Data,
@@ -126,7 +127,7 @@ def _by_series(
     first calls measure how many series take about a second.
     """
     ids = history["unique_id"].to_numpy()
-    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([0])
+    starts = series_starts(ids) if len(ids) else np.array([0])
     bounds, count = [*starts.tolist(), len(ids)], len(starts)
     frames: list[pd.DataFrame] = []
     done, size = 0, 1

@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-Floats = npt.NDArray[np.float64]
+from forerun.data.parsing import Floats
 
 #: Number of iterations, and the smallest residual relative to the median, used as a floor.
 ITERATIONS, SMALLEST = 6, 0.1
