@@ -22,7 +22,7 @@ import pandas as pd
 import yaml
 
 from forerun.base.files import sha256, write_text
-from forerun.deployments import actuals, changes, origins, scores, source
+from forerun.deployments import actuals, changes, inputs, origins, scores
 from forerun.deployments.folder import Deployment, append, appointment
 from forerun.deployments.settings import Settings
 from forerun.deployments.update import note
@@ -44,7 +44,7 @@ def main() -> int:
     done = scores.update(one)
     print(f"first scoring of {len(done)} origins: {since(started):.1f} s")
     command = [sys.executable, "-m", "forerun.cli", "update", "long", "--data-file", str(table)]
-    note(one, source.Source(str(table)))
+    note(one, inputs.Source(str(table)))
     one.monitor.touch()
     before = os.times()
     ours = [timed(lambda: subprocess.run(command, cwd=folder, check=True)) for _ in range(3)]

@@ -337,6 +337,6 @@ def get_tries(wildcards, attempt):
 
 def get_deployment(wildcards):
     """Return the files whose change makes an update due."""
-    from forerun.deployments import source  # imports pandas, which the other rules do not need
+    from forerun.deployments import inputs
 
-    return ask(source.inputs, Path(DEPLOYMENTS).parent, wildcards.deployment)
+    return ask(inputs.inputs, Path(DEPLOYMENTS).parent, wildcards.deployment)

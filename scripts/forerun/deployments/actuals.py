@@ -8,12 +8,11 @@ has a row without ``y``.
 from __future__ import annotations
 
 import json
-import os
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
@@ -23,7 +22,6 @@ from forerun.base.files import new_file
 from forerun.deployments.folder import Deployment
 
 KEYS = ["unique_id", "ds"]
-_NAME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z(?:-\d+)?\.parquet")
 _SOURCE = b"forerun"
 
 
@@ -45,15 +43,6 @@ class News:
     vanished: int
 
 
-def vintages(deployment: Deployment) -> list[Path]:
-    """Return the files of all vintages, the oldest first."""
-    try:
-        names = os.listdir(deployment.actuals)
-    except OSError:
-        return []
-    return sorted((deployment.actuals / n for n in names if _NAME.fullmatch(n)), key=as_of)
-
-
 def as_of(path: Path) -> str:
     """Return the name of a vintage."""
     return path.stem
@@ -61,34 +50,24 @@ def as_of(path: Path) -> str:
 
 def read(deployment: Deployment) -> pd.DataFrame:
     """Read all vintages: ``unique_id``, ``ds``, ``y``, ``as_of``, in the order of time."""
-    frames = []
-    for path in vintages(deployment):
+    tables, files = [], deployment.vintages()
+    for path in files:
         try:
-            frame = pd.read_parquet(path, columns=[*KEYS, "y"])
-        except (OSError, ValueError, pa.ArrowException) as error:
+            with parquet.ParquetFile(path) as file:
+                tables.append(file.read().select([*KEYS, "y"]))
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
             raise Damaged(f"{path}: is not a table of actual values ({error})") from None
-        frames.append(frame.assign(as_of=as_of(path)))
-    if not frames:
+    if not tables:
         return pd.DataFrame(columns=[*KEYS, "y", "as_of"])
-    return pd.concat(frames, ignore_index=True)
+    frame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    names = np.array([as_of(path) for path in files], dtype=object)
+    return frame.assign(as_of=np.repeat(names, [len(table) for table in tables]))
 
 
 def latest(every: pd.DataFrame) -> pd.DataFrame:
     """Return the newest value of each series and time, from what :func:`read` gave."""
     last = every.drop_duplicates(KEYS, keep="last")
     return last[last["y"].notna()].sort_values(KEYS, ignore_index=True)
-
-
-def source(deployment: Deployment) -> str | None:
-    """Return the sha256 of the table that the newest vintage was taken from."""
-    files = vintages(deployment)
-    if not files:
-        return None
-    try:
-        found = parquet.read_schema(files[-1]).metadata or {}
-        return str(json.loads(found[_SOURCE])["sha256"])
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
-        return None
 
 
 def compare(deployment: Deployment, history: pd.DataFrame) -> News:

@@ -18,9 +18,10 @@ import pandas as pd
 from forerun.base.files import write_parquet
 from forerun.base.text import plural
 from forerun.config.settings import read_frozen
-from forerun.deployments import actuals, origins, retraining, runs, source
+from forerun.deployments import actuals, inputs, origins, retraining, runs, source
 from forerun.deployments.folder import Deployment, appointment
-from forerun.deployments.forecast import Made, make
+from forerun.deployments.forecast import make
+from forerun.deployments.made import Made
 from forerun.deployments.periods import Period, Time, is_origin_name, origin_name, parse_time
 from forerun.deployments.runs import InService
 from forerun.runs.paths import check_run_id
@@ -37,7 +38,7 @@ class Request:
     early : whether the first requested time lies before the data
     """
 
-    files: source.Source
+    files: inputs.Source
     champion: InService
     seen: source.Seen
     times: list[Time]
@@ -46,7 +47,7 @@ class Request:
     @classmethod
     def of(cls, deployment: Deployment, start: str, every: str, data_file: str | None) -> Request:
         """Read the data and find the origins."""
-        files = source.find(deployment.settings(), data_file)
+        files = inputs.find(deployment.settings(), data_file)
         champion = runs.champion(deployment)
         step = Period.parse(every, "--every")
         seen = source.read(files, champion.folder, champion.settings)
@@ -167,7 +168,7 @@ def training_settings(deployment: Deployment, asked: Request, one: Needed) -> di
     frame = source.table(asked.seen, one.origin, asked.champion.settings)
     path = deployment.folder / "tables" / f"{one.run_id}.parquet"
     write_parquet(path, frame)
-    settings = retraining.training_settings(deployment, source.Source(str(path)))
+    settings = retraining.training_settings(deployment, inputs.Source(str(path)))
     return settings | {"static_file": None, "futr_file": None}
 
 

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from forerun.base.bounded import Damaged, parse_json, read_text, shaped
 from forerun.base.clock import now
 from forerun.base.errors import UserError, suggest
@@ -24,6 +22,7 @@ from forerun.runs.paths import RUN_ID, check_run_id
 #: Folder of all deployments, beside ``runs``.
 DEPLOYMENTS = "deployments"
 
+_VINTAGE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z(?:-\d+)?\.parquet")
 _APPOINTMENT = {
     "run_id": str, "seal": str, "since": str, "by": str, "why": str, "event": str,
     "figures": {"*": float},
@@ -110,6 +109,15 @@ class Deployment:
         """Return the folder of a run."""
         return self.output / "runs" / run_id
 
+    def vintages(self) -> list[Path]:
+        """Return the files of all vintages of actual values, the oldest first."""
+        try:
+            names = os.listdir(self.actuals)
+        except OSError:
+            return []
+        found = [self.actuals / name for name in names if _VINTAGE.fullmatch(name)]
+        return sorted(found, key=lambda path: path.stem)
+
     def exists(self) -> bool:
         """Return whether it was deployed: ``champions.jsonl`` is written last."""
         return self.champions.is_file() and self.config.is_file()
@@ -146,6 +154,8 @@ class Deployment:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lock the deployment; refuse it if it is in use."""
+        from filelock import FileLock, Timeout
+
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / ".lock", timeout=0):

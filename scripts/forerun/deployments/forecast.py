@@ -9,20 +9,13 @@ import pandas as pd
 from forerun.base.clock import now
 from forerun.base.errors import UserError
 from forerun.base.text import plural
-from forerun.deployments import actuals, changes, origins, runs, source
+from forerun.deployments import actuals, changes, inputs, origins, runs, source
 from forerun.deployments.folder import Deployment
+from forerun.deployments.made import Made
 from forerun.deployments.periods import Time, origin_name, parse_time
 from forerun.deployments.runs import InService
 from forerun.evaluation.intervals import levels_of
 from forerun.forecasting.freeze import versions
-
-
-@dataclass
-class Made:
-    """What a call has done: the origins that it wrote, and what there is to say."""
-
-    origins: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
 
 
 def forecast(deployment: Deployment, data_file: str | None = None) -> Made:
@@ -32,22 +25,22 @@ def forecast(deployment: Deployment, data_file: str | None = None) -> Made:
     """
     deployment.require()
     with deployment.locked():
-        return _forecast(deployment, source.find(deployment.settings(), data_file))
+        return _forecast(deployment, inputs.find(deployment.settings(), data_file))
 
 
-def _forecast(deployment: Deployment, files: source.Source) -> Made:
-    if files.checksum == actuals.source(deployment):
-        return Made(lines=[f"nothing new in {files.data}"])
+def _forecast(deployment: Deployment, files: inputs.Source) -> Made:
+    checksum = files.checksum  # before the table is read: a later file is news again
     champion = runs.champion(deployment)
     seen = source.read(files, champion.folder, champion.settings)
     news = actuals.compare(deployment, seen.data.history)
     if waiting := _not_due(deployment, seen.origin, champion.settings["freq"]):
-        made = Made(lines=[waiting])
+        nothing = "" if len(news.rows) else f"nothing new in {files.data}; "
+        made = Made(lines=[nothing + waiting])
     else:
         made = Made()
         make(deployment, champion, seen, files, "live", news, made)
     # Last: a call that is killed before this finds the same news again.
-    actuals.write(deployment, news, files.checksum)
+    actuals.write(deployment, news, checksum)
     return made
 
 
@@ -98,7 +91,7 @@ class Forecasts:
 
 
 def _forecasts(
-    deployment: Deployment, champion: InService, seen: source.Seen, files: source.Source
+    deployment: Deployment, champion: InService, seen: source.Seen, files: inputs.Source
 ) -> Forecasts:
     """Let the champion and its challengers forecast; only the champion has to.
 
@@ -141,7 +134,7 @@ def make(
     deployment: Deployment,
     champion: InService,
     seen: source.Seen,
-    files: source.Source,
+    files: inputs.Source,
     kind: str,
     news: actuals.News | None,
     made: Made,
@@ -188,7 +181,7 @@ def make(
     made.lines += [f"note: {line}" for line in notes]
 
 
-def _seen_by(one: InService, files: source.Source, seen: source.Seen) -> source.Seen:
+def _seen_by(one: InService, files: inputs.Source, seen: source.Seen) -> source.Seen:
     """Return what another run may see at the same origin: it may have other columns."""
     own = source.read(files, one.folder, one.settings)
     return own if own.origin == seen.origin else source.until(own, seen.origin, one.settings)

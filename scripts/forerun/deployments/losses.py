@@ -66,6 +66,12 @@ def with_changes(forecasts: pd.DataFrame, before: pd.DataFrame | None) -> pd.Dat
     if before is None:
         return forecasts.assign(change_step=np.nan)
     keys = ["unique_id", "ds", "model", "run_id"]
-    earlier = before[[*keys, "point"]].rename(columns={"point": "_before"})
-    both = forecasts.merge(earlier, on=keys, how="left")
-    return both.assign(change_step=(both["point"] - both["_before"]).abs()).drop(columns="_before")
+    codes = np.zeros(len(before) + len(forecasts), int)
+    for key in keys:
+        both = np.concatenate([before[key].to_numpy(), forecasts[key].to_numpy()])
+        found, distinct = pd.factorize(both)
+        codes = pd.factorize(codes * len(distinct) + found)[0]
+    here = pd.Index(codes[len(before) :])
+    places = pd.Index(codes[: len(before)]).get_indexer(here)
+    earlier = np.append(before["point"].to_numpy(float), np.nan)[places]
+    return forecasts.assign(change_step=np.abs(forecasts["point"].to_numpy(float) - earlier))

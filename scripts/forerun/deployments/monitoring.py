@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from forerun.base.errors import UserError, suggest
 from forerun.base.text import number
-from forerun.deployments import scores
+from forerun.deployments import summaries
 from forerun.deployments.folder import Deployment
 from forerun.deployments.origins import origins
 from forerun.deployments.runs import InService, promised
@@ -72,7 +72,7 @@ class Standing:
 
 def standing(deployment: Deployment, one: InService, last: int = RECENT) -> Standing:
     """Return how the champion did on its newest scored origins, live ones where there are any."""
-    table = scores.whole_origins(scores.summary(deployment), one.line.run_id, one.model)
+    table = summaries.whole_origins(summaries.by_step(deployment), one.line.run_id, one.model)
     live = table[table["kind"] == "live"]
     rows = (live if len(live) else table).tail(last)
     metric = deployment.settings().metric

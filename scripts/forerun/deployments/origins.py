@@ -80,7 +80,7 @@ class Origin:
     def _read(self, name: str) -> pd.DataFrame:
         if problems := self.problems():
             raise Damaged(f"{self.folder}: {'; '.join(problems)}; restore the folder")
-        return pd.read_parquet(self.folder / name)
+        return parquet.ParquetFile(self.folder / name).read().to_pandas()
 
 
 def origins(deployment: Deployment) -> list[Origin]:

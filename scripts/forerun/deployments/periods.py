@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from forerun.base.errors import UserError
 
 #: What may follow a number: hours, days, weeks, months, quarters, years, or steps of the data.
@@ -47,6 +45,8 @@ class Period:
         ----------
         freq : frequency of the data, or the step of whole-number times
         """
+        import pandas as pd
+
         if not isinstance(time, pd.Timestamp):
             if self.unit != "steps":
                 raise UserError(f"'{self}' is calendar time, and the data count theirs in numbers")
@@ -64,6 +64,8 @@ class Period:
 
 def origin_name(time: Time) -> str:
     """Return the name of an origin's folder: ``2024-01-28``, ``2024-01-28T13-00-00``, ``17``."""
+    import pandas as pd
+
     if not isinstance(time, pd.Timestamp):
         return str(int(time))
     if time == time.normalize():
@@ -78,6 +80,8 @@ def is_origin_name(name: str) -> bool:
 
 def parse_time(text: object, dated: bool, what: str) -> Time:
     """Read a time that a user gave, or the name of an origin."""
+    import pandas as pd
+
     try:
         if not dated:
             return int(str(text))

@@ -10,7 +10,7 @@ from typing import Any
 
 from forerun.config import schema
 from forerun.config.frozen import read_recorded
-from forerun.deployments import origins, scores, source
+from forerun.deployments import inputs, origins, summaries
 from forerun.deployments.folder import Deployment
 from forerun.deployments.periods import origin_name, parse_time
 from forerun.deployments.runs import InService, champion, data_end, promised
@@ -49,7 +49,7 @@ def retrain_due(deployment: Deployment) -> str:
 
 def recent_errors(deployment: Deployment, one: InService, metric: str, number: int) -> list[float]:
     """Return the error of a run's main model on its last live origins, the newest last."""
-    rows = scores.whole_origins(scores.summary(deployment), one.line.run_id, one.model)
+    rows = summaries.whole_origins(summaries.by_step(deployment), one.line.run_id, one.model)
     rows = rows[rows["kind"] == "live"]
     if not len(rows):
         return []
@@ -63,7 +63,7 @@ def new_run_id(deployment: Deployment) -> str:
     return free_run_id(deployment.output / "runs", f"{deployment.name}_{date.today():%Y%m%d}")
 
 
-def training_settings(deployment: Deployment, files: source.Source) -> dict[str, Any]:
+def training_settings(deployment: Deployment, files: inputs.Source) -> dict[str, Any]:
     """Return the champion's settings for a run on other data.
 
     How its run was carried out (workers, limits, paths) is not among them: this call decides.

@@ -16,10 +16,10 @@ from forerun.base.errors import UserError
 from forerun.base.files import write_text
 from forerun.base.text import plural
 from forerun.config.settings import read_frozen
-from forerun.deployments import actuals, gates, scores, source
+from forerun.deployments import actuals, gates, inputs, scores, source
 from forerun.deployments.folder import Appointment, Deployment, append, appointment, read_journal
-from forerun.deployments.forecast import Made
 from forerun.deployments.losses import LOSSES
+from forerun.deployments.made import Made
 from forerun.deployments.runs import champion, check_horizon, check_run, main_model
 from forerun.deployments.settings import Settings
 from forerun.forecasting.choice import choose
@@ -43,7 +43,7 @@ def deploy(deployment: Deployment, run_id: str, values: dict[str, Any], why: str
     settings = read_frozen(folder / "config.yaml")
     given = Settings.of(values | {"horizon": settings["horizon"]}, "deploy")
     main_model(folder, choose(folder, settings), given.model)
-    source.read(source.find(given), folder, settings)
+    source.read(inputs.find(given), folder, settings)
     with deployment.locked():
         text = yaml.safe_dump(given.as_dict(), sort_keys=False, allow_unicode=True)
         write_text(deployment.config, text)
@@ -97,7 +97,7 @@ def score(deployment: Deployment, data_file: str | None = None) -> Made:
     deployment.require()
     with deployment.locked():
         if data_file is not None:
-            files = source.find(deployment.settings(), data_file)
+            files = inputs.find(deployment.settings(), data_file)
             one = champion(deployment)
             history = source.read(files, one.folder, one.settings).data.history
             actuals.write(deployment, actuals.compare(deployment, history), files.checksum)

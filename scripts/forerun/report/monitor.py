@@ -11,7 +11,7 @@ import pandas as pd
 
 from forerun.base.text import time_text
 from forerun.config.names import REFERENCE
-from forerun.deployments import actuals, scores
+from forerun.deployments import actuals, scores, summaries
 from forerun.deployments.folder import Deployment, read_journal
 from forerun.deployments.losses import LOSSES
 from forerun.deployments.monitoring import standing
@@ -42,7 +42,7 @@ def write_monitor(deployment: Deployment, path: str | Path) -> Path:
     """
     deployment.require()
     one, settings = champion(deployment), deployment.settings()
-    table = scores.summary(deployment)
+    table = summaries.by_step(deployment)
     made = origins(deployment)
     found = standing(deployment, one)
     detail = scores.read_detail(deployment, [origin.name for origin in made[-DRAWN:]])

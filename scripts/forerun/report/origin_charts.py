@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from forerun.base.text import time_text
-from forerun.deployments import scores
+from forerun.deployments import summaries
 from forerun.report import charts
 
 
@@ -56,7 +56,7 @@ def _lines(
     """Return a line by origin of a column of the scores for each forecast that has any."""
     data = []
     for number, (run_id, model) in enumerate(models):
-        rows = scores.whole_origins(whole, run_id, model)
+        rows = summaries.whole_origins(whole, run_id, model)
         if len(rows):
             times = [time_text(time) for time in rows["origin"]]
             data.append(_trace(number, label(run_id, model), times, factor * rows[column]))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pyarrow import parquet
 
 from forerun.base.bounded import Damaged
 from forerun.deployments import actuals
@@ -31,14 +32,14 @@ def test_only_what_is_new_or_changed_is_written(place: Deployment) -> None:
     record(place, {1: 1.0, 2: 2.0})
     news = record(place, {1: 1.0, 2: 2.5, 3: 3.0})
     assert (news.new, news.restated, news.vanished) == (1, 1, 0)
-    second = pd.read_parquet(actuals.vintages(place)[1])
+    second = pd.read_parquet(place.vintages()[1])
     assert second[["ds", "y"]].to_numpy().tolist() == [[2, 2.5], [3, 3.0]]
 
 
 def test_nothing_new_writes_nothing(place: Deployment) -> None:
     record(place, {1: 1.0})
     record(place, {1: 1.0})
-    assert len(actuals.vintages(place)) == 1
+    assert len(place.vintages()) == 1
 
 
 def test_a_value_that_vanishes_is_kept_in_its_vintage(place: Deployment) -> None:
@@ -50,18 +51,17 @@ def test_a_value_that_vanishes_is_kept_in_its_vintage(place: Deployment) -> None
     assert every[every["ds"] == 2]["y"].tolist()[0] == 2.0  # what was known before
 
 
-def test_the_source_is_kept_with_the_newest_vintage(place: Deployment) -> None:
-    assert actuals.source(place) is None
+def test_the_source_is_kept_with_each_vintage(place: Deployment) -> None:
     record(place, {1: 1.0}, "first")
     record(place, {1: 2.0}, "second")
-    assert actuals.source(place) == "second"
+    found = [parquet.read_schema(path).metadata[b"forerun"] for path in place.vintages()]
+    assert found == [b'{"sha256": "first"}', b'{"sha256": "second"}']
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"\0" * 100, b"unique_id,ds,y\n"])
 def test_a_damaged_vintage_is_named(place: Deployment, content: bytes) -> None:
     record(place, {1: 1.0})
-    path = actuals.vintages(place)[0]
+    path = place.vintages()[0]
     path.write_bytes(content)
-    assert actuals.source(place) is None
     with pytest.raises(Damaged, match=path.name):
         actuals.read(place)

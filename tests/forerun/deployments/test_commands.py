@@ -20,7 +20,7 @@ from running import snakemake
 from forerun.api import open_run
 from forerun.base.files import sha256
 from forerun.cli.app import run as forerun
-from forerun.deployments import actuals, backfilling, origins, scores
+from forerun.deployments import actuals, backfilling, origins, summaries
 from forerun.deployments.folder import Deployment
 from forerun.runs.paths import run_folders
 
@@ -166,7 +166,7 @@ def test_the_target_of_the_workflow_does_all_that_is_due(sales: Deployment, home
     done = snakemake(home, target, configfile=None)
     assert done.returncode == 0, done.stderr[-3000:]
     assert [one.name for one in origins.origins(sales)] == ["2024-02-29", "2024-03-07"]
-    assert len(scores.summary(sales)) > 0
+    assert len(summaries.by_step(sales)) > 0
 
 
 # -- Kills, and calls at once ---------------------------------------------------------------------
@@ -179,7 +179,7 @@ def state(one: Deployment) -> dict[str, object]:
         assert origin.problems() == []
         found[origin.name] = origin.forecasts().to_csv()
     found["actuals"] = actuals.latest(actuals.read(one)).drop(columns="as_of").to_csv()
-    found["scores"] = scores.summary(one).drop(columns="as_of", errors="ignore").to_csv()
+    found["scores"] = summaries.by_step(one).drop(columns="as_of", errors="ignore").to_csv()
     return found
 
 
@@ -221,7 +221,7 @@ def test_two_updates_at_once(sales: Deployment) -> None:
     for (_, err), code in ended:
         assert code == 0 or "deployment 'sales' is in use by another call" in err
     assert [one.name for one in origins.origins(sales)] == ["2024-02-29"]
-    assert len(actuals.vintages(sales)) == 1
+    assert len(sales.vintages()) == 1
     assert forerun(["update", "sales"]) == 0
 
 

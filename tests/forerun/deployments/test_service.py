@@ -13,7 +13,7 @@ from deploying import ALL, TRAINED, until
 
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
-from forerun.deployments import actuals, origins, retraining, scores
+from forerun.deployments import actuals, origins, retraining, scores, summaries
 from forerun.deployments.backfilling import backfill
 from forerun.deployments.folder import Deployment, read_journal
 from forerun.deployments.forecast import forecast
@@ -44,7 +44,7 @@ def test_forecast_twice_makes_one_origin(sales: Deployment) -> None:
     data = pd.read_csv("sales.csv", parse_dates=["ds"])
     before = data.assign(ds=data["ds"] + pd.Timedelta("7D")).set_index(["unique_id", "ds"])["y"]
     assert own.set_index(["unique_id", "ds"])["point"].sub(before).dropna().abs().max() < 1e-6
-    assert forecast(sales).lines == ["nothing new in sales.csv"]
+    assert forecast(sales).lines == ["nothing new in sales.csv; origin 2024-02-29 exists"]
     assert names(sales) == ["2024-02-29"]
 
 
@@ -52,7 +52,7 @@ def test_the_next_origin_is_due_after_a_week(sales: Deployment) -> None:
     forecast(sales)
     until(TRAINED + 3)
     assert forecast(sales).lines == ["the next origin is due at 2024-03-07"]
-    assert len(actuals.vintages(sales)) == 2  # the values that came are kept all the same
+    assert len(sales.vintages()) == 2  # the values that came are kept all the same
     until(TRAINED + 7)
     assert forecast(sales).origins == ["2024-03-07"]
 
@@ -77,7 +77,7 @@ def test_scores_when_the_values_arrive_and_when_they_are_restated(sales: Deploym
     forecast(sales)
     assert score(sales).origins == ["2024-02-29"]
     assert score(sales).lines == ["nothing to score"]
-    summary = scores.read_summary(sales.folder / "scores.csv")
+    summary = summaries.by_step(sales)
     whole = summary[(summary["step"] == 0) & (summary["model"] == "SeasonalNaive")].iloc[0]
     assert whole["n"] == 6  # two steps of three series
     detail = scores.read_detail(sales)
@@ -91,7 +91,7 @@ def test_scores_when_the_values_arrive_and_when_they_are_restated(sales: Deploym
     changed.to_csv("sales.csv", index=False)
     forecast(sales)
     assert score(sales).origins == ["2024-02-29"]
-    restated = scores.read_summary(sales.folder / "scores.csv")
+    restated = summaries.by_step(sales)
     after = restated[(restated["step"] == 0) & (restated["model"] == "SeasonalNaive")].iloc[0]
     assert after["mae"] > whole["mae"] + 40
     both = pd.read_parquet(sales.scores / "2024-02-29.parquet")
@@ -220,9 +220,9 @@ def test_an_interrupted_call_is_finished(
         with pytest.raises(KeyboardInterrupt):
             forecast(sales)
     assert names(sales) == ["2024-02-29"]
-    assert actuals.vintages(sales) == []
+    assert sales.vintages() == []
     forecast(sales)
-    assert len(actuals.vintages(sales)) == 1
+    assert len(sales.vintages()) == 1
     assert not list(sales.folder.rglob(".tmp-*"))
 
 

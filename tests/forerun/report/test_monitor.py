@@ -11,7 +11,7 @@ from pages import data_of, words_of
 from synthetic import make_run
 
 from forerun.base.errors import UserError
-from forerun.deployments import monitoring, scores
+from forerun.deployments import monitoring, summaries
 from forerun.deployments.folder import Deployment
 from forerun.deployments.runs import champion
 from forerun.report.monitor import write_monitor
@@ -27,7 +27,7 @@ def weekly(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 
 
 def test_half_a_year_of_origins_is_scored_and_shown(weekly: Deployment, tmp_path: Path) -> None:
-    table = scores.read_summary(weekly.folder / "scores.csv")
+    table = summaries.by_step(weekly)
     own = table[(table["step"] == 0) & (table["model"] == MAIN)]
     assert len(own) == 25  # nothing has come after the last origin
     page = write_monitor(weekly, tmp_path / "monitor.html")
@@ -47,7 +47,7 @@ def test_half_a_year_of_origins_is_scored_and_shown(weekly: Deployment, tmp_path
 def test_promised_and_got(weekly: Deployment) -> None:
     one = champion(weekly)
     found = monitoring.standing(weekly, one, last=2)
-    table = scores.read_summary(weekly.folder / "scores.csv")
+    table = summaries.by_step(weekly)
     own = table[(table["step"] == 0) & (table["model"] == MAIN)].sort_values("origin")
     assert found.got == pytest.approx(own["mae"].tail(2).mean())
     assert found.promised is not None

@@ -12,7 +12,7 @@ from forerun.cli.workspace import workspace
 
 if TYPE_CHECKING:
     from forerun.deployments.folder import Deployment
-    from forerun.deployments.forecast import Made
+    from forerun.deployments.made import Made
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the deployment.")]
 RunOption = Annotated[str, typer.Option("--run-id", "-r", metavar="ID", help="The run.")]

@@ -35,13 +35,13 @@ def command(
     'forerun promote' puts it into service once it has shown that it is better.
     """
     from forerun.base.errors import UserError
-    from forerun.deployments import source
+    from forerun.deployments import inputs
     from forerun.deployments.retraining import new_run_id, training_settings
     from forerun.deployments.service import challenge
     from forerun.runs.paths import check_run_id
 
     one = deployment(name, output_dir, directory).require()
-    files = source.find(one.settings(), data_file)
+    files = inputs.find(one.settings(), data_file)
     if not Path(files.data).is_file():
         raise UserError(f"--data-file: there is no file '{files.data}'")
     wanted = run_id or new_run_id(one)

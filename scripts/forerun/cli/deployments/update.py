@@ -18,8 +18,7 @@ def command(
     'forerun retrain'.
     """
     from forerun.cli.console import say
-    from forerun.deployments.retraining import retrain_due
-    from forerun.deployments.update import update
+    from forerun.deployments.update import retrain_due, update
 
     one = deployment(name, output_dir, directory)
     made = update(one, data_file)
