@@ -24,7 +24,7 @@ sys.path.append(str(PROJECT / "tests"))
 from synthetic import make_run
 
 from forerun import open_run
-from forerun.plots import write_all
+from forerun.plots.figures import write_all
 from forerun.report import write_report
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from forerun.config.frozen import read_frozen
 from forerun.config.names import TIDY, current
 from forerun.jobs.logs import recording
-from forerun.plots import write_all
+from forerun.plots.figures import write_all
 from forerun.runs.records import recorded_folder
 from forerun.runs.run_data import read_history
 from forerun.runs.tables import read_cv_results, read_leaderboard, read_predictions

@@ -33,7 +33,12 @@ MODULES = (
     *("pandas", "pyarrow.parquet", "matplotlib.backends.backend_svg"),
     *("forerun.cli.app", "forerun.cli.train", "forerun.cli.predict", "forerun.forecasting.freeze"),
     *("forerun.jobs.fit_job", "forerun.jobs.collect", "forerun.jobs.predict_job"),
-    *("forerun.evaluation.scoring", "forerun.plots", "forerun.report", "forerun.cli.run_table"),
+    *(
+        "forerun.evaluation.scoring",
+        "forerun.plots.figures",
+        "forerun.report",
+        "forerun.cli.run_table",
+    ),
 )
 #: The environment variable that has figures drawn.
 DRAW = "FORERUN_TEST_DRAW"

@@ -120,6 +120,14 @@ def test_a_run_in_storage(server: str, tmp_path: Path) -> None:
     refused = call(third, server, "runs/exp1/predictions", config=("horizon=7",))
     assert refused.returncode == 2
     assert "requested 7" in refused.stderr
+    for target, reason in (
+        ("runs/exp2/predictions", "warm_start needs runs in a folder"),
+        ("deployments/jobs/monitor.html", "deployments need runs in a folder"),
+    ):
+        refused = call(third, server, target, config=("warm_start=exp1",))
+        assert refused.returncode == 2
+        assert refused.stderr.startswith(f"forerun: error: {reason}")
+        assert len(refused.stderr.strip().splitlines()) == 1
     assert stored(server) == after
 
     # Forecasts are made again from the sealed run, by a machine that has nothing of it, in shards.

@@ -70,7 +70,10 @@ def get_default_run():
 
 
 def get_settings(run_id):
-    return ask(REQUEST.settings, run_id)
+    settings = ask(REQUEST.settings, run_id)
+    if STORAGE and settings.get("warm_start"):
+        refuse("warm_start needs runs in a folder; it does not work with runs in object storage")
+    return settings
 
 
 def get_asked_settings(wildcards):
@@ -339,4 +342,6 @@ def get_deployment(wildcards):
     """Return the files whose change makes an update due."""
     from forerun.deployments import inputs
 
+    if STORAGE:
+        refuse("deployments need runs in a folder; they do not work with runs in object storage")
     return ask(inputs.inputs, Path(DEPLOYMENTS).parent, wildcards.deployment)

@@ -192,7 +192,7 @@ def _pick(folder: Path, options: Options) -> str:
 
 def _name(options: Options, other: str) -> str:
     if len(options.unique_ids) == 1:
-        from forerun.plots import file_name
+        from forerun.plots.names import file_name
 
         kind = "cherry_pick" if options.cherry_pick else "series"
         return f"{kind}_{file_name(options.unique_ids[0])}"

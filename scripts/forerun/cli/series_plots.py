@@ -31,7 +31,7 @@ def draw(
 
     Existing files are not replaced: a number is appended to the name.
     """
-    from forerun.plots import comparison, file_name, looks, save
+    from forerun.plots.figures import comparison, file_name, looks, save
     from forerun.plots.palette import places_of
     from forerun.runs.reader import RunReader
     from forerun.runs.records import recorded_files

@@ -111,24 +111,34 @@ def _runs(deployment: Deployment, asked: Request) -> list[tuple[Time, str]]:
     """Return the runs that can forecast in a backfill, each with the end of its data, in order."""
     champion = asked.champion
     found = [(runs.data_end(champion.folder, asked.dated), champion.line.run_id)]
-    for folder, _ in _trained(deployment):
+    for folder in _trained(deployment, asked.dated):
         horizon = read_frozen(folder / "config.yaml")["horizon"]
         if is_sealed(folder) and horizon == deployment.settings().horizon:
             found.append((runs.data_end(folder, asked.dated), folder.name))
     return sorted(dict.fromkeys(found))
 
 
-def _trained(deployment: Deployment) -> Iterator[tuple[Path, str]]:
-    """Yield the runs that were trained for a backfill, complete or not, with their origin."""
+def _trained(deployment: Deployment, dated: bool) -> Iterator[Path]:
+    """Yield the runs that were trained for a backfill, complete or not."""
     try:
         names = sorted(os.listdir(deployment.run("")))
     except OSError:
         return
     for name in names:
-        found = re.fullmatch(rf"{re.escape(deployment.name)}_(.+)", name)
         folder = deployment.run(name)
-        if found and is_origin_name(found[1]) and (folder / "config.yaml").is_file():
-            yield folder, found[1]
+        if is_trained_for(deployment, name, dated) and (folder / "config.yaml").is_file():
+            yield folder
+
+
+def is_trained_for(deployment: Deployment, run_id: str, dated: bool) -> bool:
+    """Return whether a run has the name of those that are trained for a backfill.
+
+    Parameters
+    ----------
+    dated : whether origins are dates; ``retrain`` names its runs ``NAME_20240128``
+    """
+    found = re.fullmatch(rf"{re.escape(deployment.name)}_(.+)", run_id)
+    return found is not None and is_origin_name(found[1]) and dated == ("-" in found[1][1:])
 
 
 # -- Runs for the origins -----------------------------------------------------------------------

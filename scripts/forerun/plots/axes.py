@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.dates import date2num
@@ -216,13 +215,3 @@ def panel_title(axes: Axes, name: str, width: float, detail: str = "", bold: boo
         move = ScaledTranslation(shift, 5 / 72, figure.dpi_scale_trans)
         axes.text(0, 1, detail, transform=axes.transAxes + move, fontsize=9, color=MUTED,
                   va="baseline", ha="left")  # fmt: skip
-
-
-def axis_names(settings: Mapping[str, object] | None, times: pd.Series) -> tuple[str, str]:
-    """Return the labels of the time and the value axis, from the names of the user's columns."""
-    settings = settings or {}
-    target = str(settings.get("target_col") or "y")
-    time = str(settings.get("time_col") or "ds")
-    if time == "ds":
-        time = "Time" if pd.api.types.is_datetime64_any_dtype(times) else "Time step"
-    return time, "Value (y)" if target == "y" else target

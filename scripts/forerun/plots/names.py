@@ -122,3 +122,13 @@ def order_models(leaderboard: pd.DataFrame | None, *frames: Mapping[str, object]
     return [m for m in ordered if m not in COMBINED] + [
         m for m in reversed(COMBINED) if m in ordered
     ]
+
+
+def axis_names(settings: Mapping[str, object] | None, times: pd.Series) -> tuple[str, str]:
+    """Return the labels of the time and the value axis, from the names of the user's columns."""
+    settings = settings or {}
+    target = str(settings.get("target_col") or "y")
+    time = str(settings.get("time_col") or "ds")
+    if time == "ds":
+        time = "Time" if pd.api.types.is_datetime64_any_dtype(times) else "Time step"
+    return time, "Value (y)" if target == "y" else target

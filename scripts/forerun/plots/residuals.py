@@ -14,13 +14,13 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from forerun.base.errors import UserError
 from forerun.base.text import MINUS, plural
 from forerun.plots.axes import (
-    axis_names,
     draw_line,
     panel_title,
     value_axis,
     value_limits,
 )
 from forerun.plots.frames import Frames, by_model, count_windows, values, with_step
+from forerun.plots.names import axis_names
 from forerun.plots.page import Page, key_line
 from forerun.plots.palette import ACTUAL
 from forerun.plots.series import ALONE, Settings, fill_palette

@@ -17,7 +17,6 @@ from forerun.base.errors import UserError
 from forerun.base.text import plural
 from forerun.config.names import PER_SERIES
 from forerun.plots.axes import (
-    axis_names,
     draw_line,
     finite_range,
     shade,
@@ -25,6 +24,7 @@ from forerun.plots.axes import (
     value_limits,
 )
 from forerun.plots.frames import Frames, by_model, intervals, observed, one_series, pick, values
+from forerun.plots.names import axis_names
 from forerun.plots.page import Page
 from forerun.plots.palette import ACTUAL, INK
 from forerun.plots.style import Look, looks

@@ -13,7 +13,7 @@ from forerun.base.errors import UserError
 from forerun.evaluation.comparison import Compared, Pair, compare
 from forerun.evaluation.paired import LEVEL
 from forerun.plots import palette
-from forerun.plots.axes import axis_names
+from forerun.plots.names import axis_names
 from forerun.report import charts
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from forerun.plots import palette
-from forerun.plots.axes import axis_names
 from forerun.plots.frames import intervals
+from forerun.plots.names import axis_names
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

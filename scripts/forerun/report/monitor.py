@@ -21,15 +21,16 @@ from forerun.deployments.retraining import retrain_due
 from forerun.deployments.runs import InService, champion
 from forerun.evaluation.intervals import columns
 from forerun.plots import palette
-from forerun.plots.axes import axis_names
+from forerun.plots.names import axis_names
 from forerun.report import charts
-from forerun.report.origin_charts import label, levels, origin_charts
+from forerun.report.origin_charts import levels, origin_charts
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
+from forerun.report.shown import Shown, find, label
 from forerun.runs.reader import RunReader
 
-#: Newest origins whose forecasts are drawn, models that are drawn, and series in the table.
-DRAWN, MODELS, WORST = 26, 4, 10
+#: Newest origins whose forecasts are drawn, and series in the table.
+DRAWN, WORST = 26, 10
 
 
 def write_monitor(deployment: Deployment, path: str | Path) -> Path:
@@ -46,7 +47,7 @@ def write_monitor(deployment: Deployment, path: str | Path) -> Path:
     made = origins(deployment)
     found = standing(deployment, one)
     detail = scores.read_detail(deployment, [origin.name for origin in made[-DRAWN:]])
-    models = _models(deployment, table, one)
+    models = find(deployment, table, one)
     drawn = origin_charts(table, models, settings.metric, found.promised)
     data, shown = _pack(deployment, one, models, drawn)
     write_page(
@@ -76,28 +77,10 @@ def write_monitor(deployment: Deployment, path: str | Path) -> Path:
     return Path(path)
 
 
-def _models(deployment: Deployment, table: pd.DataFrame, one: InService) -> list[tuple[str, str]]:
-    """Return whose forecasts are drawn, as run and model: those in service first."""
-    wanted = [(one.line.run_id, one.model)]
-    runs = [line.run_id for line in deployment.challenging()]
-    for run_id in runs:
-        own = table[(table["run_id"] == run_id) & (table["step"] == 0)]
-        names = set(own["model"])
-        if names:
-            best = own.groupby("model")["mae"].mean().idxmin()
-            wanted.append((run_id, one.model if one.model in names else str(best)))
-    mine = table[table["run_id"] == one.line.run_id]
-    if REFERENCE in set(mine["model"]):
-        wanted.append((one.line.run_id, REFERENCE))
-    if scores.ADJUSTED in set(table["model"]):
-        wanted.append(("", scores.ADJUSTED))
-    return list(dict.fromkeys(wanted))[:MODELS]
-
-
 def _pack(
     deployment: Deployment,
     one: InService,
-    models: list[tuple[str, str]],
+    models: list[Shown],
     drawn: list[dict[str, Any]],
 ) -> tuple[str, dict[str, int]]:
     """Return the data of the page: charts, and forecasts of several origins and actual values."""
@@ -106,21 +89,22 @@ def _pack(
     tables = [origin.forecasts() for origin in made]
     lines = [
         Line(
-            label(run_id, model), model,
-            functools.partial(_windows, tables, run_id, model, every),
-            functools.partial(_newest, tables, run_id, model),
+            shown.label, shown.model,
+            functools.partial(_windows, tables, shown, every),
+            functools.partial(_newest, tables, shown),
         )
-        for run_id, model in models
-        if model != scores.ADJUSTED
+        for shown in models
+        if shown.model != scores.ADJUSTED
     ]  # fmt: skip
     places = palette.places_of(RunReader(one.folder))
+    runs = list(dict.fromkeys(shown.runs for shown in models))  # the champion first
     looks = [
-        asdict(palette.style(model, places, None if run_id == one.line.run_id else 1))
-        for run_id, model in models
+        asdict(palette.style(shown.model, places, runs.index(shown.runs) or None))
+        for shown in models
     ]
     ids = list(every["unique_id"].unique())
     extra = {
-        "models": [label(run_id, model) for run_id, model in models],
+        "models": [shown.label for shown in models],
         "looks": looks,
         "axes": axis_names(one.settings, every["ds"]),
         "charts": drawn,
@@ -128,9 +112,9 @@ def _pack(
     return pack(every, lines, ids, extra=extra)
 
 
-def _frame(table: pd.DataFrame, run_id: str, model: str) -> pd.DataFrame:
-    """Return a model's forecasts of one origin in the columns of a run's tables."""
-    own = table[(table["run_id"] == run_id) & (table["model"] == model)]
+def _frame(table: pd.DataFrame, shown: Shown) -> pd.DataFrame:
+    """Return the forecasts of one origin in the columns of a run's tables."""
+    own, model = shown.rows(table), shown.model
     renamed = {"point": model, "origin": "cutoff"}
     for name in [str(c) for c in own.columns if str(c).startswith("lo-")]:
         level = float(name.removeprefix("lo-"))
@@ -140,20 +124,18 @@ def _frame(table: pd.DataFrame, run_id: str, model: str) -> pd.DataFrame:
     return own.rename(columns=renamed)[["unique_id", "ds", *dict.fromkeys(renamed.values())]]
 
 
-def _windows(
-    tables: list[pd.DataFrame], run_id: str, model: str, every: pd.DataFrame
-) -> pd.DataFrame:
-    frames = [_frame(table, run_id, model) for table in tables[:-1]]
+def _windows(tables: list[pd.DataFrame], shown: Shown, every: pd.DataFrame) -> pd.DataFrame:
+    frames = [_frame(table, shown) for table in tables[:-1]]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
-        return pd.DataFrame(columns=["unique_id", "ds", "cutoff", "y", model])
+        return pd.DataFrame(columns=["unique_id", "ds", "cutoff", "y", shown.model])
     return pd.concat(frames, ignore_index=True).merge(every, on=["unique_id", "ds"], how="left")
 
 
-def _newest(tables: list[pd.DataFrame], run_id: str, model: str) -> pd.DataFrame:
+def _newest(tables: list[pd.DataFrame], shown: Shown) -> pd.DataFrame:
     if not tables:
-        return pd.DataFrame(columns=["unique_id", "ds", model])
-    return _frame(tables[-1], run_id, model).drop(columns="cutoff")
+        return pd.DataFrame(columns=["unique_id", "ds", shown.model])
+    return _frame(tables[-1], shown).drop(columns="cutoff")
 
 
 def _ribbon(deployment: Deployment) -> list[dict[str, Any]]:
@@ -169,17 +151,12 @@ def _ribbon(deployment: Deployment) -> list[dict[str, Any]]:
     ]
 
 
-def _latest(
-    table: pd.DataFrame, models: list[tuple[str, str]], metric: str
-) -> list[dict[str, Any]]:
+def _latest(table: pd.DataFrame, models: list[Shown], metric: str) -> list[dict[str, Any]]:
     """Return a row for each origin of the forecast in service and its rivals, the newest first."""
     if not len(table):
         return []
-    wanted = pd.Series(
-        [pair in models for pair in zip(table["run_id"], table["model"], strict=True)],
-        index=table.index,
-    )
-    rows = table[(table["step"] == 0) & wanted]
+    whole = table[table["step"] == 0]
+    rows = pd.concat([shown.rows(whole) for shown in models])
     rows = rows.sort_values(["origin", "role"], ascending=[False, True]).head(200)
     return [
         {str(key): value for key, value in row.items()}

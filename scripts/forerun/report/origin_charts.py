@@ -7,17 +7,12 @@ from typing import Any
 import pandas as pd
 
 from forerun.base.text import time_text
-from forerun.deployments import summaries
 from forerun.report import charts
-
-
-def label(run_id: str, model: str) -> str:
-    """Return what a forecast is called on the page."""
-    return f"{model} of {run_id}" if run_id else model
+from forerun.report.shown import Shown
 
 
 def origin_charts(
-    table: pd.DataFrame, models: list[tuple[str, str]], metric: str, promised: float | None
+    table: pd.DataFrame, models: list[Shown], metric: str, promised: float | None
 ) -> list[dict[str, Any]]:
     """Return error, coverage, bias and stability by origin, and error by step."""
     whole = table[table["step"] == 0] if len(table) else table
@@ -27,12 +22,11 @@ def origin_charts(
     found += _coverage(whole, models)
     found.append(_bias(whole, models))
     found += _stability(whole, models)
-    steps = table[table["step"] > 0].groupby(["run_id", "model", "step"])[metric].mean()
     data = []
-    for number, (run_id, model) in enumerate(models):
-        if (run_id, model) in steps.index:
-            own = steps.loc[(run_id, model)]
-            data.append(_trace(number, label(run_id, model), own.index.tolist(), own))
+    for number, shown in enumerate(models):
+        own = shown.rows(table[table["step"] > 0]).groupby("step")[metric].mean()
+        if len(own):
+            data.append(_trace(number, shown.label, own.index.tolist(), own))
     layout = {
         "xaxis": {"title": {"text": "steps after the origin"}, "tickformat": "d"},
         "yaxis": {"title": {"text": charts.metric_name(metric)}, "rangemode": "tozero"},
@@ -51,20 +45,20 @@ def _trace(number: int, name: str, x: list[Any], y: Any) -> dict[str, Any]:
 
 
 def _lines(
-    whole: pd.DataFrame, models: list[tuple[str, str]], column: str, factor: float = 1
+    whole: pd.DataFrame, models: list[Shown], column: str, factor: float = 1
 ) -> list[dict[str, Any]]:
     """Return a line by origin of a column of the scores for each forecast that has any."""
     data = []
-    for number, (run_id, model) in enumerate(models):
-        rows = summaries.whole_origins(whole, run_id, model)
+    for number, shown in enumerate(models):
+        rows = shown.rows(whole).sort_values("origin")
         if len(rows):
             times = [time_text(time) for time in rows["origin"]]
-            data.append(_trace(number, label(run_id, model), times, factor * rows[column]))
+            data.append(_trace(number, shown.label, times, factor * rows[column]))
     return data
 
 
 def _by_origin(
-    whole: pd.DataFrame, models: list[tuple[str, str]], metric: str, promised: float | None
+    whole: pd.DataFrame, models: list[Shown], metric: str, promised: float | None
 ) -> dict[str, Any]:
     data = _lines(whole, models, metric)
     about = "Mean over the series of each origin whose values have come so far."
@@ -88,7 +82,7 @@ def levels(table: pd.DataFrame) -> list[str]:
     return [name.removeprefix("coverage_") for name in names]
 
 
-def _coverage(whole: pd.DataFrame, models: list[tuple[str, str]]) -> list[dict[str, Any]]:
+def _coverage(whole: pd.DataFrame, models: list[Shown]) -> list[dict[str, Any]]:
     variants = []
     for level in levels(whole):
         column = f"coverage_{level}"
@@ -109,7 +103,7 @@ def _coverage(whole: pd.DataFrame, models: list[tuple[str, str]]) -> list[dict[s
              "title": "Coverage of the intervals", "about": about}]  # fmt: skip
 
 
-def _bias(whole: pd.DataFrame, models: list[tuple[str, str]]) -> dict[str, Any]:
+def _bias(whole: pd.DataFrame, models: list[Shown]) -> dict[str, Any]:
     data = _lines(whole, models, "bias")
     layout = {
         "xaxis": {"type": "category", "title": {"text": "forecast origin"}},
@@ -120,7 +114,7 @@ def _bias(whole: pd.DataFrame, models: list[tuple[str, str]]) -> dict[str, Any]:
             "title": "Bias", "about": about}  # fmt: skip
 
 
-def _stability(whole: pd.DataFrame, models: list[tuple[str, str]]) -> list[dict[str, Any]]:
+def _stability(whole: pd.DataFrame, models: list[Shown]) -> list[dict[str, Any]]:
     column = "scaled_change"
     if column not in whole or not whole[column].notna().any():
         return []

@@ -16,7 +16,7 @@ from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES
 from forerun.evaluation import cautions
 from forerun.evaluation.scales import scale_by_series
 from forerun.plots import palette
-from forerun.plots.axes import axis_names
+from forerun.plots.names import axis_names
 from forerun.report import charts
 from forerun.report.errors import Backtest, backtest, window_names
 from forerun.report.pack import Line, pack

@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from deploying import ALL, TRAINED, until
+from pages import data_of
 from running import snakemake
 
 from forerun.api import open_run
@@ -132,6 +133,9 @@ def test_backfill_trains_runs_that_see_nothing_of_the_future(home: Path, capfd: 
         assert not list(Path(f"deployments/{name}/tables").glob("*"))
     pd.testing.assert_frame_equal(*tables)
     pd.testing.assert_frame_equal(*known)
+    assert forerun(["score", "clean"]) == forerun(["monitor", "clean"]) == 0
+    names = data_of(Path("deployments/clean/monitor.html"))["models"]
+    assert any(name.endswith("trained for backfill") for name in names)
 
 
 def test_retraining_in_a_backfill_follows_the_policy(sales: Deployment) -> None:

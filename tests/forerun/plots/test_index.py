@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from plot_samples import Sample, sample
 from synthetic import make_run
 
-from forerun import open_run, plots
+from forerun import open_run
 from forerun.base.files import write_csv
+from forerun.plots import figures as plots
 from forerun.plots import index, style
 
 
@@ -88,7 +89,7 @@ def test_the_same_bytes_in_another_process_with_other_settings(
     program = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
         "from plot_samples import sample\n"
-        "from forerun import plots\n"
+        "from forerun.plots import figures as plots\n"
         "d = sample(3, series=5)\n"
         "plots.write_all(sys.argv[1], d.history, d.cv, d.predictions, d.leaderboard,"
         " d.settings | {'plot_series': 2})\n"
@@ -227,7 +228,7 @@ def test_the_metric_of_the_configuration_decides(tmp_path: Path) -> None:
 
 def test_plots_import_neither_pyplot_nor_the_forecasting_library() -> None:
     program = (
-        "import sys, forerun.plots\n"
+        "import sys, forerun.plots.figures\n"
         "heavy = {'matplotlib.pyplot', 'neuralforecast', 'torch', 'snakemake'} & set(sys.modules)\n"
         "sys.exit(','.join(sorted(heavy)) or None)\n"
     )
@@ -237,6 +238,16 @@ def test_plots_import_neither_pyplot_nor_the_forecasting_library() -> None:
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_pages_import_no_matplotlib() -> None:
+    program = (
+        "import sys, forerun.report.run_report, forerun.report.comparison, forerun.report.monitor\n"
+        "sys.exit('matplotlib' in sys.modules)\n"
+    )
+    scripts = Path(__file__).resolve().parents[3] / "scripts"
+    environment = os.environ | {"PYTHONPATH": str(scripts)}
+    assert subprocess.run([sys.executable, "-c", program], env=environment).returncode == 0
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from pages import data_of
 from synthetic import make_run
 
-from forerun import open_run, plots
+from forerun import open_run
+from forerun.plots import figures as plots
 from forerun.plots import palette
 from forerun.plots.palette import (
     COLORS,

@@ -11,9 +11,9 @@ import pytest
 from matplotlib.figure import Figure
 
 from forerun.base.text import duration
-from forerun.plots import coverage, file_name, file_names
 from forerun.plots.axes import spread, value_limits
 from forerun.plots.diagnostics import by_step
+from forerun.plots.figures import coverage, file_name, file_names
 from forerun.plots.frames import by_model, intervals, observed
 from forerun.plots.names import choose_series, order_models, series_errors
 from forerun.plots.page import grid_of

@@ -16,8 +16,8 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from plot_samples import LONG_NAME, Sample, sample
 
-from forerun import plots
 from forerun.base.errors import UserError
+from forerun.plots import figures as plots
 from forerun.plots.style import style
 
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from PIL import Image
 from plot_samples import sample
 
-from forerun import plots
+from forerun.plots import figures as plots
 from forerun.plots.frame import draw_frame, ticks_of
 from forerun.plots.rendering import render
 from forerun.plots.style import DPI, style

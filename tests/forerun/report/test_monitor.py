@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from deploying import make_deployment
 from pages import data_of, words_of
@@ -14,7 +15,9 @@ from forerun.base.errors import UserError
 from forerun.deployments import monitoring, summaries
 from forerun.deployments.folder import Deployment
 from forerun.deployments.runs import champion
+from forerun.report import shown
 from forerun.report.monitor import write_monitor
+from forerun.report.origin_charts import origin_charts
 
 #: The best model of the synthetic run, which has no ensemble.
 MAIN = "LSTM"
@@ -78,3 +81,22 @@ def test_an_alarm_on_unscored_levels_is_refused(weekly: Deployment) -> None:
 def test_a_page_before_anything_is_scored(tmp_path: Path) -> None:
     one = make_deployment(make_run(tmp_path / "runs", "base"), origins=1)
     assert "No origin is scored yet" in words_of(write_monitor(one, one.monitor))
+
+
+def test_runs_trained_for_a_backfill_are_one_line(weekly: Deployment) -> None:
+    """They forecast the origins before the champion's data; challengers have their own lines."""
+    table = summaries.by_step(weekly)
+    own = table[(table["model"] == MAIN) & (table["step"] == 0)]
+    times = sorted(own["origin"])[:3]
+    early = own[own["origin"].isin(times)].assign(kind="backfill", mae=[1.0, 2.0, 3.0])
+    early["run_id"] = ["weekly_2019-01-31", "weekly_2019-01-31", "weekly_2020-01-31"]
+    later = table[~table["origin"].isin(times)]
+    other = own.tail(2).assign(run_id="weekly_20240131")  # as 'retrain' names its runs
+    both = pd.concat([early, later, other], ignore_index=True)
+    lines = shown.find(weekly, both, champion(weekly))
+    labels = [f"{MAIN} of base", f"{MAIN} trained for backfill", "SeasonalNaive of base"]
+    assert [line.label for line in lines] == labels
+    traces = origin_charts(both, lines, "mae", None)[0]["variants"][0]["data"]
+    assert traces[1]["name"] == f"{MAIN} trained for backfill"
+    assert traces[1]["y"] == [1.0, 2.0, 3.0]
+    assert len(traces[0]["x"]) == len(own) - 3

@@ -240,7 +240,7 @@ function setUpModels() {
   const baseline = data.models.indexOf("SeasonalNaive");
   const first = Number(box.dataset.first || 5);
   const best = () => { data.models.forEach((_, i) => { if (i < first || i === baseline) visible.add(i); }); };
-  const wanted = { best, all: () => data.models.forEach((_, i) => visible.add(i)), none: () => {} };
+  const wanted = { best, all: () => data.models.forEach((_, i) => visible.add(i)), none: () => {}, first: () => visible.add(0) };
   const swatches = [];
   best();
   const boxes = data.models.map((name, i) => {
