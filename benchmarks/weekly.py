@@ -26,11 +26,15 @@ TABLE = PROJECT / "data" / "nyc_flights_daily.csv"
 WEEKS = 8
 #: Before the holidays of November and December.
 LAST = "2013-10-29"
-COMMON = ["--target-col", "dep_delay", "--horizon", "14", "--levels", "80", "--n-windows", "4"]
+COMMON = ["--set", "target_col=dep_delay", "--horizon", "14", "--levels", "80", "--n-windows", "4"]
 COMMON += ["--set", "plot_series=1", "--set", "models=[]"]
 FIRST = "SeasonalNaive"
 #: Scheduled departures (column `y`) repeat last week's to the digit, so that no model is better.
 SECOND = "SeasonalNaive,SimpleExponentialSmoothingOptimized,DynamicOptimizedTheta"
+
+#: Delays vary with the season: over eight weeks before these, the mean error of such forecasts was
+#: up to 0.26 of the mean size of the values, and coverage up to 16 points off.
+GATES = {"coverage_band: 10.0": "coverage_band: 16", "max_bias: 0.1": "max_bias: 0.3"}
 
 
 def main() -> int:
@@ -56,6 +60,7 @@ def main() -> int:
     data = ["--data-file", "flights.csv"]
     failed = call("train", "--run-id", "first", *data, "--baselines", FIRST, *COMMON)
     failed |= call("forerun", "deploy", "flights", "--run-id", "first", *data, "--every", "1W")
+    set_gates(Path("deployments/flights/deployment.yaml"))
     failed |= call("train", "--run-id", "better", *data, "--baselines", SECOND, *COMMON)
     failed |= call("forerun", "challenge", "flights", "--run-id", "better")
     for end in ends:
@@ -68,6 +73,15 @@ def main() -> int:
     cpu = sum(os.times()[:4])
     print(f"{time.perf_counter() - started:.0f} s, {cpu:.0f} s of CPU time")
     return failed
+
+
+def set_gates(path: Path) -> None:
+    text = path.read_text()
+    for old, new in GATES.items():
+        assert old in text
+        print(f"# {path}: {old} becomes {new}", flush=True)
+        text = text.replace(old, new)
+    path.write_text(text)
 
 
 if __name__ == "__main__":
