@@ -25,7 +25,7 @@ _MODEL_KEYS = ("models", "baselines")
 
 
 def read_frozen(path: str | Path) -> dict[str, Any]:
-    """Return the settings of a run's ``config.yaml``; keys added later have their default.
+    """Return the settings of a run's ``config.yaml``; keys added later have the value of before.
 
     Operational keys always have their default.
 
@@ -45,7 +45,7 @@ def read_recorded(path: str | Path) -> dict[str, Any]:
         found = plain(written, str(path))
     except UserError as error:
         raise Damaged(f"{error}; the run is damaged, restore the file") from None
-    settings = schema.defaults()
+    settings = schema.earlier()
     for key, rule in schema.properties().items():
         if key in found and key not in _MODEL_KEYS:
             if wrong := _wrong(found[key], rule):

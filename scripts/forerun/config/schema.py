@@ -35,6 +35,12 @@ def defaults() -> dict[str, Any]:
     return {key: copy.deepcopy(rule["default"]) for key, rule in properties().items()}
 
 
+def earlier() -> dict[str, Any]:
+    """Return the value of each key in runs that are older than the key: ``x-earlier``."""
+    given = {key: rule["x-earlier"] for key, rule in properties().items() if "x-earlier" in rule}
+    return defaults() | given
+
+
 def marked(mark: str) -> frozenset[str]:
     """Return the keys that have a mark such as ``x-operational``."""
     return frozenset(key for key, rule in properties().items() if rule.get(mark))

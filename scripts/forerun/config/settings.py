@@ -172,7 +172,7 @@ def differences(
     for key, rule in schema.properties().items():
         if key not in named or key in operational:
             continue
-        old, new = frozen.get(key, rule["default"]), resolved[key]
+        old, new = frozen.get(key, rule.get("x-earlier", rule["default"])), resolved[key]
         if new is None and key in from_data:
             continue
         if same_data is not None and key in ("data_file", "static_file", "futr_file"):

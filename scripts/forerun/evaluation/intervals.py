@@ -3,7 +3,8 @@
 Split-conformal intervals are symmetric around the forecast. Their half width is a quantile of the
 absolute out-of-fold residuals of the same model. With many windows it is computed for each series
 and step; with few, residuals are divided by the scale of their series and pooled over series and,
-if there are still too few, over neighboring steps.
+if there are still too few, over neighboring steps. Scales are those of
+:mod:`forerun.evaluation.fitted_widths` or, with ``interval_scale: naive``, seasonal naive errors.
 
 For cross-validation results each window is calibrated on the other windows, so that coverage in
 ``metrics.csv`` is unbiased; forecasts of the future are calibrated on all windows.
@@ -20,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.config import windows
+from forerun.evaluation import fitted_widths
 from forerun.evaluation.arrays import Floats, WindowIndex
 from forerun.evaluation.scales import naive_scale
 
@@ -153,12 +155,15 @@ def _pooled(scores: Floats, levels: list[float]) -> Floats:
     return result
 
 
-def _assign(frame: pd.DataFrame, model: str, levels: list[float], half: Floats) -> pd.DataFrame:
+def _assign(
+    frame: pd.DataFrame, model: str, levels: list[float], below: Floats, above: Floats
+) -> pd.DataFrame:
+    """Add limits at distances `below` and `above` the forecasts, shape (rows, levels)."""
     sides = {}
     for number, level in enumerate(levels):
         lower, upper = columns(model, level)
-        sides[lower] = frame[model] - half[:, number]
-        sides[upper] = frame[model] + half[:, number]
+        sides[lower] = frame[model] - below[:, number]
+        sides[upper] = frame[model] + above[:, number]
     return frame.assign(**sides)
 
 
@@ -173,16 +178,34 @@ def complete_results(
     levels = missing_levels(frame, model, settings)
     if levels and len(frame):
         index = WindowIndex.of(frame)
-        residuals = index.spread(frame["y"] - frame[model])
-        seen = windows.held_out(settings)
-        naive = naive_scale(history, index.ids, int(settings["season_length"]), seen)
-        half = np.full((*index.shape, len(levels)), np.nan)
-        for window in range(index.shape[1]):
-            rest = windows.others(settings, window, index.shape[1])
-            half[:, window] = _half_widths(residuals, naive, levels, rest)
-        rows = half[index.series, index.window, index.step]
-        frame = _assign(frame, model, levels, rows)
+        if settings.get("interval_scale") == "fitted":
+            actual, forecast = index.spread(frame["y"]), index.spread(frame[model])
+            limits = fitted_widths.limits_of_results(
+                actual, forecast, history, index.ids, settings, levels
+            )
+        else:
+            residuals = index.spread(frame["y"] - frame[model])
+            limits = (_of_results(residuals, history, index, settings, levels),) * 2
+        below, above = (side[index.series, index.window, index.step] for side in limits)
+        frame = _assign(frame, model, levels, below, above)
     return uncross(frame, model)
+
+
+def _of_results(
+    residuals: Floats,
+    history: pd.DataFrame,
+    index: WindowIndex,
+    settings: dict[str, Any],
+    levels: list[float],
+) -> Floats:
+    """Return the half widths of all windows, shape (series, windows, steps, levels)."""
+    seen = windows.held_out(settings)
+    naive = naive_scale(history, index.ids, int(settings["season_length"]), seen)
+    half = np.full((*index.shape, len(levels)), np.nan)
+    for window in range(index.shape[1]):
+        rest = windows.others(settings, window, index.shape[1])
+        half[:, window] = _half_widths(residuals, naive, levels, rest)
+    return half
 
 
 def _half_widths(residuals: Floats, naive: Floats, levels: list[float], rest: list[int]) -> Floats:
@@ -229,16 +252,39 @@ def complete_forecasts(
     """
     levels = missing_levels(frame, model, settings)
     if levels and results is not None and len(results):
-        index = WindowIndex.of(results)
-        season = int(settings["season_length"])
         series, ids = pd.factorize(frame["unique_id"])
-        place = pd.Index(index.ids).get_indexer(ids)
-        naive = naive_scale(history, np.asarray(ids), season)
-        at_calibration = naive_scale(results, index.ids, season)  # for series without forecasts
-        at_calibration[place[place >= 0]] = naive[place >= 0]
-        widths = calibrate(index.spread(results["y"] - results[model]), at_calibration, levels)
         step = frame.groupby("unique_id", observed=True, sort=False).cumcount().to_numpy()
-        if widths:
-            half = _scaled(widths, naive, int(step.max()) + 1, place)
-            frame = _assign(frame, model, levels, half[series, step])
+        if settings.get("interval_scale") == "fitted":
+            forecast = np.full((len(ids), int(step.max()) + 1), np.nan)
+            forecast[series, step] = frame[model]
+            limits = fitted_widths.limits_of_forecasts(
+                forecast, np.asarray(ids), results, model, history, settings, levels
+            )
+        else:
+            half = _of_forecasts(
+                np.asarray(ids), int(step.max()) + 1, results, model, history, settings, levels
+            )
+            limits = None if half is None else (half, half)
+        if limits:
+            below, above = (side[series, step] for side in limits)
+            frame = _assign(frame, model, levels, below, above)
     return uncross(frame, model)
+
+
+def _of_forecasts(
+    ids: Any,
+    steps: int,
+    results: pd.DataFrame,
+    model: str,
+    history: pd.DataFrame,
+    settings: dict[str, Any],
+    levels: list[float],
+) -> Floats | None:
+    """Return the half widths of forecasts, shape (series, steps, levels)."""
+    index, season = WindowIndex.of(results), int(settings["season_length"])
+    place = pd.Index(index.ids).get_indexer(ids)
+    naive = naive_scale(history, ids, season)
+    at_calibration = naive_scale(results, index.ids, season)  # for series without forecasts
+    at_calibration[place[place >= 0]] = naive[place >= 0]
+    widths = calibrate(index.spread(results["y"] - results[model]), at_calibration, levels)
+    return _scaled(widths, naive, steps, place) if widths else None

@@ -1,8 +1,8 @@
-"""Scales of scaled errors: the in-sample error of the seasonal naive forecast."""
+"""Scales of scaled errors (the in-sample error of the seasonal naive forecast), and levels."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,48 @@ def naive_scales(
     -------
     array, shape (series of `ids`, columns); NaN for series shorter than a season.
     """
+
+    def block(y: Floats, starts: Ints, ends: Ints, steps: Ints) -> Floats:
+        error = np.full(len(y), np.nan)
+        error[season:] = np.abs(y[season:] - y[:-season]) ** power if season < len(y) else np.nan
+        error[np.arange(len(y)) - np.repeat(starts, ends - starts) < season] = np.nan
+        stop = np.maximum(ends[:, None] - steps, starts[:, None])
+        return _means(error, starts[:, None], stop)
+
+    return _by_series(history, ids, before_end, block)
+
+
+def levels(
+    history: pd.DataFrame, ids: npt.NDArray[Any], before_end: Sequence[int] | Ints, season: int
+) -> Floats:
+    """Return the mean absolute value of the last season; parameters as in :func:`naive_scales`."""
+
+    def block(y: Floats, starts: Ints, ends: Ints, steps: Ints) -> Floats:
+        stop = np.maximum(ends[:, None] - steps, starts[:, None])
+        return _means(np.abs(y), np.maximum(stop - season, starts[:, None]), stop)
+
+    return _by_series(history, ids, before_end, block)
+
+
+def positive_shares(
+    history: pd.DataFrame, ids: npt.NDArray[Any], before_end: Sequence[int] | Ints
+) -> Floats:
+    """Return the share of positive values; parameters as in :func:`naive_scales`."""
+
+    def block(y: Floats, starts: Ints, ends: Ints, steps: Ints) -> Floats:
+        stop = np.maximum(ends[:, None] - steps, starts[:, None])
+        return _means(np.where(np.isnan(y), np.nan, y > 0), starts[:, None], stop)
+
+    return _by_series(history, ids, before_end, block)
+
+
+def _by_series(
+    history: pd.DataFrame,
+    ids: npt.NDArray[Any],
+    before_end: Sequence[int] | Ints,
+    block: Callable[[Floats, Ints, Ints, Ints], Floats],
+) -> Floats:
+    """Call `block` with values, starts and ends of some series and the steps to exclude."""
     code, names = pd.factorize(history["unique_id"])
     y = history["y"].to_numpy(dtype=float)
     ends = np.flatnonzero(np.r_[code[1:] != code[:-1], True]) + 1
@@ -44,27 +86,22 @@ def naive_scales(
     asked = np.asarray(before_end, dtype=np.int64)
     steps = np.zeros((len(names) + 1, asked.shape[-1]), dtype=np.int64)
     steps[place] = asked
-    scales = np.full(steps.shape, np.nan)  # the last row is for unknown series
+    result = np.full(steps.shape, np.nan)  # the last row is for unknown series
     first = 0
     while first < len(names):  # blocks of series bound the memory
         last = max(first + 1, int(np.searchsorted(ends, starts[first] + ROWS, side="right")))
         some, offset = slice(first, last), starts[first]
         bounds = starts[some] - offset, ends[some] - offset
-        scales[some] = _scales(y[offset : ends[last - 1]], *bounds, steps[some], season, power)
+        result[some] = block(y[offset : ends[last - 1]], *bounds, steps[some])
         first = last
-    return scales[place]
+    return result[place]
 
 
-def _scales(y: Floats, starts: Ints, ends: Ints, steps: Ints, season: int, power: int) -> Floats:
-    """Compute :func:`naive_scales` for series that are concatenated in `y`."""
-    error = np.full(len(y), np.nan)
-    error[season:] = np.abs(y[season:] - y[:-season]) ** power if season < len(y) else np.nan
-    counts = np.arange(len(y)) - np.repeat(starts, ends - starts) >= season
-    counts &= ~np.isnan(error)
-    total = np.r_[0.0, np.cumsum(np.where(counts, error, 0.0))]
-    number = np.r_[0, np.cumsum(counts)]
-    first = starts[:, None]
-    stop = np.maximum(ends[:, None] - steps, first)
+def _means(values: Floats, first: Ints, stop: Ints) -> Floats:
+    """Return the means of the values from `first` to `stop` that are not NaN; NaN if none is."""
+    present = ~np.isnan(values)
+    total = np.r_[0.0, np.cumsum(np.where(present, values, 0.0))]
+    number = np.r_[0, np.cumsum(present)]
     sums, count = total[stop] - total[first], number[stop] - number[first]
     return np.where(count > 0, sums / np.maximum(count, 1), np.nan)
 

@@ -29,6 +29,7 @@ NOT_SEEN = {
     *("on_missing_future", "tz", "decimal"),
     *("models", "baselines", "exogenous", "hist_exog", "futr_exog", "stat_exog"),
     *("preset", "metrics", "sort_metric", "ensemble", "ensemble_size"),
+    "interval_scale",
     *("n_windows", "test_size", "step_size", "refit", "warm_start"),
 }
 #: Packages of this library that affect products: a change in them changes all fingerprints.

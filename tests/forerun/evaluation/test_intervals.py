@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from forerun.config.settings import resolve
-from forerun.evaluation import intervals
+from forerun.config.settings import differences, dump, read_frozen, resolve
+from forerun.evaluation import fitted_widths, intervals
 from forerun.evaluation.arrays import WindowIndex
 
 
@@ -142,3 +143,76 @@ def test_index_aligns_windows_at_the_end() -> None:
     assert np.isnan(spread[1, 0]).all()
     assert spread[1, 1].tolist() == [4, 5]
     assert index.rows(spread).tolist() == list(range(6))
+
+
+def test_runs_that_are_older_than_the_key_keep_the_naive_scale(tmp_path: Path) -> None:
+    frozen = resolve({"models": []})
+    (tmp_path / "new.yaml").write_text(dump(frozen))
+    lines = dump(frozen).splitlines(keepends=True)
+    older = "".join(line for line in lines if not line.startswith("interval_scale"))
+    (tmp_path / "old.yaml").write_text(older)
+    assert read_frozen(tmp_path / "new.yaml")["interval_scale"] == "fitted"
+    old = read_frozen(tmp_path / "old.yaml")
+    assert old["interval_scale"] == "naive"
+    assert differences(old, {"interval_scale": "fitted"}) == [("interval_scale", "naive", "fitted")]
+    assert not differences(old, {"interval_scale": "naive"})
+
+
+def test_single_window_covers_in_cross_validation_and_later() -> None:
+    """Errors relative to a level that is unrelated to the naive error."""
+    random = np.random.default_rng(0)
+    level = np.exp(random.normal(size=400) * 2)
+    ids, steps = [f"s{n:03d}" for n in range(400)], np.arange(28)
+    wave = np.outer(level * np.exp(random.normal(size=400) - 4), (-1.0) ** (steps // 2))
+    history = pd.DataFrame({"unique_id": np.repeat(ids, 28), "ds": np.tile(steps, 400)}).assign(
+        y=(level[:, None] + wave).ravel()
+    )
+    cv = history[history["ds"] >= 24].assign(cutoff=23).reset_index(drop=True)
+    noise = np.exp(random.normal(size=(2, len(cv))) * 0.2)
+    cv["m"] = cv["y"] * noise[0]
+    run = settings(n_windows=1)
+    for level_, accuracy in ((80, 0.04), (95, 0.02)):
+        made = intervals.complete_results(cv, "m", history, run)
+        assert coverage(made, level_) == pytest.approx(level_ / 100, abs=accuracy)
+    future = cv.assign(ds=cv["ds"] + 4, m=cv["y"] * noise[1])
+    made = intervals.complete_forecasts(
+        future.drop(columns=["y", "cutoff"]), "m", cv, history, run
+    ).assign(y=future["y"])
+    assert coverage(made, 80) == pytest.approx(0.8, abs=0.04)
+    assert (made["m-lo-95"] >= 0).all()
+    assert (made["m-hi-95"] - made["m"] > made["m"] - made["m-lo-95"]).all()
+
+
+def test_exponent_of_the_level() -> None:
+    random = np.random.default_rng(0)
+    naive, level = np.exp(random.normal(size=(2, 300, 1)))
+    units = fitted_widths.Units(naive, level, np.full((300, 1), False))
+    noise = np.abs(random.normal(size=(300, 1)))
+    for exponent in (0.0, 0.5, 1.0):
+        size = noise * naive ** (1 - exponent) * level**exponent
+        assert fitted_widths._exponent(size, units) == pytest.approx(exponent, abs=0.15)
+    assert fitted_widths._exponent(size[:1], units.take([0], [0])) == 0.0
+
+
+def test_limits_of_positive_series_by_hand() -> None:
+    half, forecast = np.array([[[4.0, 1000.0]]]), np.array([[8.0]])
+    below, above = fitted_widths.sides(half, forecast, np.array([True]))
+    assert below.tolist() == [[[4 / (1 + 0.5 * 4 / 8), 8.0]]]  # 3.2; the limit is not negative
+    assert above.tolist() == [[[4.0, 1000.0]]]
+    below, _ = fitted_widths.sides(half, forecast, np.array([False]))
+    assert below.tolist() == [[[4.0, 1000.0]]]
+    found = fitted_widths.scores(
+        np.array([[4.8, 12.0]]), np.array([[8.0, 8.0]]), np.array([[True]])
+    )
+    np.testing.assert_allclose(found, [[4.0, 4.0]])
+
+
+def test_units_before_a_cutoff() -> None:
+    history = pd.DataFrame(
+        {"unique_id": ["a"] * 6 + ["b"] * 3, "y": [1.0, 2, 4, 2, 5, -9, 3, 3, 3]}
+    )
+    units = fitted_widths.Units.of(history, np.array(["a", "b"]), np.array([1, 0]), 2)
+    np.testing.assert_allclose(units.naive[0], [4 / 3, (3 + 0 + 1 + 11) / 4])
+    np.testing.assert_allclose(units.level, [[3.5, 7.0], [3.0, 3.0]])
+    assert units.positive.tolist() == [[True, False], [True, True]]
+    assert (units.naive[1] > 0).all()
