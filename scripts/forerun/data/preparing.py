@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,8 @@ class Prepared:
         Whether future values of ``futr_exog`` are given for some series.
     categories : dict or None
         The values of each categorical column; text has been replaced by the place in its list.
+    columns : list of str
+        All columns of the file, used or not; empty if it was not read from a file.
     """
 
     frame: pd.DataFrame
@@ -66,6 +68,7 @@ class Prepared:
     padded: bool = False
     future: bool = False
     categories: dict[str, list[Any]] | None = None
+    columns: list[str] = field(default_factory=list)
 
 
 def load(settings: Mapping[str, Any]) -> Prepared:
@@ -111,7 +114,8 @@ def _load(
     table = read(data_file)
     if static is None and frozen_static is not None:
         static = frozen_static(table.columns)
-    return prepare(table, settings, static, futr, training)
+    prepared = prepare(table, settings, static, futr, training)
+    return replace(prepared, columns=[str(name) for name in table.attrs.get("columns", ())])
 
 
 def prepare(

@@ -31,6 +31,7 @@ class Changes:
     late : series that end before the origin
     restated : values that differ from what was known before
     gone : values that are no longer in the data
+    columns : columns of the file that are gone, whether the run uses them or not
     outside : series with newest values far outside the range of the values before
     level, variance : series whose newest values lie elsewhere, or spread more, than those before
     """
@@ -40,6 +41,7 @@ class Changes:
     late: list[str] = field(default_factory=list)
     restated: int = 0
     gone: int = 0
+    columns: list[str] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
     level: list[str] = field(default_factory=list)
     variance: list[str] = field(default_factory=list)
@@ -60,6 +62,8 @@ class Changes:
             for key, text in words.items()
             if (names := getattr(self, key))
         ]
+        if self.columns:
+            found.append(f"{plural(len(self.columns), 'column')} gone: {_listed(self.columns)}")
         if self.restated:
             found.append(f"{plural(self.restated, 'value')} restated")
         if self.gone:

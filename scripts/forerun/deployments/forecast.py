@@ -153,6 +153,8 @@ def make(
     before = origins.before(deployment, seen.origin)
     found = changes.find(series, before.series() if before else None, seen.origin)
     if news is not None:
+        earlier = (before.record.get("columns") or []) if before else []
+        found.columns = [name for name in earlier if name not in seen.columns]
         found.restated, found.gone = news.restated, news.vanished
     notes, end = [*seen.notes, *forecasts.notes], table["ds"].max()
     record = {
@@ -168,7 +170,7 @@ def make(
             for one in forecasts.runs
         },
         "data": {"file": str(files.data), "sha256": files.checksum},
-        "series": len(series), "changes": found.as_dict(), "notes": notes,
+        "columns": seen.columns, "series": len(series), "changes": found.as_dict(), "notes": notes,
         "problems": forecasts.problems, "versions": versions(),
     }  # fmt: skip
     origin = origins.origin_of(deployment, seen.origin)

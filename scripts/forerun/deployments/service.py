@@ -26,6 +26,9 @@ from forerun.forecasting.choice import choose
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import failed_models
 
+#: Most origins that are named.
+LISTED = 5
+
 
 def deploy(deployment: Deployment, run_id: str, values: dict[str, Any], why: str = "") -> Made:
     """Put a run into service under a new name.
@@ -102,12 +105,10 @@ def score(deployment: Deployment, data_file: str | None = None) -> Made:
             history = source.read(files, one.folder, one.settings).data.history
             actuals.write(deployment, actuals.compare(deployment, history), files.checksum)
         done = scores.update(deployment)
-    lines = (
-        [f"scored {plural(len(done), 'origin')}: {', '.join(done[-5:])}"]
-        if done
-        else ["nothing to score"]
-    )
-    return Made(done, lines)
+    if not done:
+        return Made(lines=["nothing to score"])
+    listed = ("the newest are " if len(done) > LISTED else "") + ", ".join(done[-LISTED:])
+    return Made(done, [f"scored {plural(len(done), 'origin')}: {listed}"])
 
 
 def check_gates(deployment: Deployment, run_id: str) -> list[gates.Check]:

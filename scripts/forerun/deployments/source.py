@@ -11,6 +11,7 @@ import pandas as pd
 
 from forerun.base.errors import UserError
 from forerun.config.windows import reach
+from forerun.data import split
 from forerun.deployments.inputs import Source
 from forerun.deployments.periods import Time
 from forerun.forecasting import inference
@@ -26,11 +27,13 @@ class Seen:
     data : as engines take it
     origin : the last time with a value of the target
     notes : how the files were read, and what was left out
+    columns : all columns of the file
     """
 
     data: Data
     origin: Time
     notes: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
 
 
 def read(source: Source, run: Path, settings: Mapping[str, Any]) -> Seen:
@@ -41,11 +44,12 @@ def read(source: Source, run: Path, settings: Mapping[str, Any]) -> Seen:
     UserError
         The file lacks columns, holds no usable values, or cannot be read.
     """
-    notes: list[str] = []
-    data = inference.new_data(run, dict(settings), source.data, source.static, source.future, notes)
+    files = (source.data, source.static, source.future)
+    prepared = inference.prepare_new(run, settings, *files)
+    data, notes = Data(*split(prepared.frame, settings)), list(prepared.notes)
     if settings.get("on_gaps") == "fill":
         notes.append("on_gaps is fill: values that were filled count as actual values")
-    return Seen(data, last_time(data.history), notes)
+    return Seen(data, last_time(data.history), notes, prepared.columns)
 
 
 def last_time(history: pd.DataFrame) -> Time:
@@ -79,7 +83,7 @@ def until(seen: Seen, origin: Time, settings: Mapping[str, Any]) -> Seen:
     if static is not None:
         static = static[static["unique_id"].isin(past["unique_id"])].reset_index(drop=True)
     data = replace(seen.data, history=past, future=future, static=static, own=False)
-    return Seen(data, last_time(past), notes)
+    return Seen(data, last_time(past), notes, seen.columns)
 
 
 def table(seen: Seen, origin: Time, settings: Mapping[str, Any]) -> pd.DataFrame:

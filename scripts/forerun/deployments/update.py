@@ -52,7 +52,10 @@ def _last(deployment: Deployment) -> str:
 
 def _state(deployment: Deployment, files: inputs.Source) -> str:
     """Return the checksums of all that an update depends on, and the newest vintage."""
-    read = (deployment.config, deployment.adjustments)
+    read = (
+        *(deployment.config, deployment.champions, deployment.challengers),
+        deployment.adjustments,
+    )
     sums = [sha256(path) if path.is_file() else "-" for path in read]
     newest = [f"{path.name} {path.stat().st_size}" for path in deployment.vintages()[-1:]]
     return "\n".join([files.checksum, *sums, *newest])

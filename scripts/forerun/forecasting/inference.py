@@ -25,6 +25,7 @@ from forerun.runs.state import is_frozen, is_sealed
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forerun.data.preparing import Prepared
     from forerun.forecasting.engines.base import Data
 
 Frames = dict[str, "pd.DataFrame"]
@@ -74,17 +75,29 @@ def new_data(
     features default to those frozen with the run. Notes on how the files were read are appended to
     `notes`.
     """
-    from forerun.data import load_new, split
+    from forerun.data import split
     from forerun.forecasting.engines.base import Data
 
-    try:
-        frozen = partial(frozen_static, folder, settings)
-        prepared = load_new(settings, file, static, futr, frozen)
-    except UserError as error:
-        raise UserError(f"--data-file '{file}': {error}") from error
+    prepared = prepare_new(folder, settings, file, static, futr)
     if notes is not None:
         notes.extend(prepared.notes)
     return Data(*split(prepared.frame, settings))
+
+
+def prepare_new(
+    folder: Path,
+    settings: Mapping[str, Any],
+    file: str,
+    static: str | None = None,
+    futr: str | None = None,
+) -> Prepared:
+    """Read and check new observations; see :func:`new_data`."""
+    from forerun.data import load_new
+
+    try:
+        return load_new(settings, file, static, futr, partial(frozen_static, folder, settings))
+    except UserError as error:
+        raise UserError(f"--data-file '{file}': {error}") from error
 
 
 def pick_series(metrics: Path, seed: int | None = None) -> tuple[str, float, str]:

@@ -49,6 +49,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
         (["compare", "@sales", "other"], "naive"),
         (["export", "@sales"], "naive.tar.gz"),
         (["challenge", "sales", "--run-id", "other"], "run other challenges naive"),
+        (["promote", "sales", "--run-id", "@sales"], "run naive is in service already"),
         (["predict", "--run-id", "@sales", "-d", "sales.csv", "--no-plot"], "SeasonalNaive"),
         (["challenge", "second", "--run-id", "@sales"], "run naive challenges other"),
     ],

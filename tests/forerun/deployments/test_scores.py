@@ -15,7 +15,7 @@ from forerun.deployments import origins, scores, summaries
 from forerun.deployments.folder import Deployment
 from forerun.deployments.forecast import forecast
 from forerun.deployments.losses import losses, with_changes
-from forerun.deployments.service import score
+from forerun.deployments.service import promote, score
 from forerun.deployments.update import update
 
 
@@ -196,6 +196,9 @@ def test_an_update_notices_settings_and_values_that_changed(sales: Deployment) -
     assert not update(sales).changed
     sales.config.write_text(sales.config.read_text().replace("every: 1W", "every: 3D"))
     assert update(sales).origins == ["2024-03-03"]
+    assert not update(sales).changed
+    promote(sales, "other", [], "a test")
+    assert update(sales).changed  # the page shows the champion
     assert not update(sales).changed
     until(TRAINED + 4, "newer.csv")
     forecast(sales, "newer.csv")  # values that the data file does not have

@@ -173,6 +173,15 @@ def test_changes_of_the_data_are_reported(sales: Deployment) -> None:
     assert record["changes"]["new"] == ["fresh"]
 
 
+def test_a_column_that_disappears_is_named_although_no_model_uses_it(sales: Deployment) -> None:
+    until(TRAINED)
+    pd.read_csv("sales.csv").assign(promo=1).to_csv("sales.csv", index=False)
+    assert not any("column" in line for line in forecast(sales).lines)
+    until(TRAINED + 7)
+    assert "warning: 1 column gone: 'promo'" in forecast(sales).lines
+    assert origins.origins(sales)[-1].record["changes"]["columns"] == ["promo"]
+
+
 @pytest.mark.parametrize("name", ["forecasts.parquet", "record.json", "series.parquet"])
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_a_damaged_origin_is_named(sales: Deployment, name: str, damage: str) -> None:

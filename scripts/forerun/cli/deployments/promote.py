@@ -34,6 +34,9 @@ def command(
         raise UserError("--force needs --reason: it is kept in champions.jsonl")
     one = deployment(name, output_dir, directory).require()
     run_id = named_run(one.output, run_id)
+    if run_id == one.champion().run_id:
+        say(f"run {run_id} is in service already")
+        return 0
     try:
         checks = check_gates(one, run_id)
     except UserError:
