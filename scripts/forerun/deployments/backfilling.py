@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from forerun.base.errors import UserError
 from forerun.base.files import write_parquet
 from forerun.base.text import plural
 from forerun.config.settings import read_frozen
@@ -53,6 +54,9 @@ class Request:
         seen = source.read(files, champion.folder, champion.settings)
         dated = isinstance(seen.origin, pd.Timestamp)
         time = parse_time(start, dated, "--from")
+        if time > seen.origin:
+            end = origin_name(seen.origin)
+            raise UserError(f"--from {start} lies after the data, which end at {end}")
         known = pd.Index(seen.data.history["ds"].unique()).sort_values()
         times, early = [], False
         while time <= seen.origin:
@@ -80,8 +84,6 @@ def backfill(deployment: Deployment, start: str, every: str, data_file: str | No
             made.lines.append("origins before the data left out")
         for time in asked.times:
             _forecast(deployment, asked, time, made)
-    if not made.lines:
-        made.lines.append(f"--from {start} lies after the data, which end at {asked.seen.origin}")
     return made
 
 

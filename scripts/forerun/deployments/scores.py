@@ -9,6 +9,7 @@ The means of them, ``scores.csv`` and ``scores.parquet``, are in
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from pyarrow import parquet
 
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
-from forerun.base.files import replacing, sha256
+from forerun.base.files import replacing
 from forerun.base.terminal import write
 from forerun.deployments import actuals, summaries
 from forerun.deployments.folder import Deployment
@@ -45,12 +46,14 @@ class Due:
     ----------
     before : the origin before it
     values : the vintages of the values that it has forecast: ``unique_id, ds, y, as_of``
+    adjusted : what a person made of its forecasts: ``origin, unique_id, ds, value``
     state : what its scores are made from; scores with the same state are not made again
     """
 
     origin: Origin
     before: Origin | None
     values: pd.DataFrame
+    adjusted: pd.DataFrame
     state: summaries.State
 
 
@@ -62,14 +65,14 @@ def update(deployment: Deployment) -> list[str]:
 
     Returns the names of the origins that were scored.
     """
-    adjusted, mark = read_adjustments(deployment)
-    due = list(_due(deployment, mark))
+    adjusted = read_adjustments(deployment)
+    due = list(_due(deployment, adjusted))
     forecasts: dict[str, pd.DataFrame] = {}
     for start in range(0, len(due), BATCH):
         made = []
         for one in due[start : start + BATCH]:
             forecasts = _forecasts(one, forecasts)
-            table = _detail(one, forecasts, adjusted)
+            table = _detail(one, forecasts)
             _write(deployment.scores / f"{one.origin.name}.parquet", table)
             table = newest(table)
             made.append(summaries.of(losses(table, table["scale"]), one.state))
@@ -79,11 +82,13 @@ def update(deployment: Deployment) -> list[str]:
     return [one.origin.name for one in due]
 
 
-def _due(deployment: Deployment, adjusted: str) -> Iterator[Due]:
+def _due(deployment: Deployment, adjusted: pd.DataFrame) -> Iterator[Due]:
     """Yield the origins whose scores are missing or made from other values, the oldest first."""
     every = actuals.read(deployment).sort_values("ds", kind="stable", ignore_index=True)
     times, made = every["ds"].to_numpy(), origins(deployment)
     scored = summaries.states(deployment)
+    people = dict(iter(adjusted.groupby("origin")))
+    none = adjusted.iloc[:0]
     for before, origin in zip([None, *made], made, strict=False):
         end = origin.record.get("end")
         if end is None:
@@ -96,13 +101,20 @@ def _due(deployment: Deployment, adjusted: str) -> Iterator[Due]:
         values = every.iloc[first:last]
         if not len(values):
             continue
+        own = people.get(origin.name, none)
         state = summaries.State(
-            origin.name, str(values["as_of"].max()), len(values), adjusted,
+            origin.name, str(values["as_of"].max()), len(values), _mark(own),
             before.name if before else "", FORM,
         )  # fmt: skip
         path = deployment.scores / f"{origin.name}.parquet"
         if scored.get(origin.name) != state or not path.is_file():
-            yield Due(origin, before, values, state)
+            yield Due(origin, before, values, own, state)
+
+
+def _mark(adjusted: pd.DataFrame) -> str:
+    """Return a checksum of the adjustments of an origin; empty without any."""
+    text = adjusted.to_csv(index=False) if len(adjusted) else ""
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
 def _forecasts(one: Due, read: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -120,16 +132,13 @@ def _write(path: Path, table: pd.DataFrame) -> None:
         parquet.write_table(packed, temporary, compression="zstd")
 
 
-def _detail(
-    one: Due, forecasts: Mapping[str, pd.DataFrame], adjusted: pd.DataFrame
-) -> pd.DataFrame:
+def _detail(one: Due, forecasts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the rows of one origin, with all vintages of the actual values."""
     origin, series = one.origin, one.origin.series()
     before = forecasts[one.before.name] if one.before else None
     made = with_changes(forecasts[origin.name], before)
-    own = adjusted[adjusted["origin"] == origin.name]
-    if len(own):
-        made = pd.concat([made, _as_forecasts(own, made)], ignore_index=True)
+    if len(one.adjusted):
+        made = pd.concat([made, _as_forecasts(one.adjusted, made)], ignore_index=True)
     table = made.merge(one.values, on=["unique_id", "ds"], how="inner")
     scale = table["unique_id"].map(series.set_index("unique_id")["scale"])
     return table.assign(kind=origin.record.get("kind", "live"), scale=scale)
@@ -138,23 +147,33 @@ def _detail(
 def _as_forecasts(own: pd.DataFrame, forecasts: pd.DataFrame) -> pd.DataFrame:
     """Return adjusted values in the columns of the forecasts."""
     steps = forecasts[["origin", "unique_id", "ds", "step"]].drop_duplicates()
-    made = steps.merge(own[["unique_id", "ds", "value"]], on=["unique_id", "ds"], how="inner")
+    values = own[["unique_id", "ds", "value"]]
+    made = values.merge(steps, on=["unique_id", "ds"], how="left")
+    if (unknown := made["step"].isna()).any():
+        row = made[unknown].iloc[0]
+        raise UserError(
+            f"adjustments.csv: origin {own['origin'].iloc[0]}, series '{row['unique_id']}', "
+            f"{row['ds']}: was not forecast"
+        )
     return made.rename(columns={"value": "point"}).assign(model=ADJUSTED, run_id="", role="person")
 
 
-def read_adjustments(deployment: Deployment) -> tuple[pd.DataFrame, str]:
-    """Read ``adjustments.csv``: ``origin, unique_id, ds, value``; and its checksum."""
+def read_adjustments(deployment: Deployment) -> pd.DataFrame:
+    """Read ``adjustments.csv``: ``origin, unique_id, ds, value``."""
     path = deployment.adjustments
     if not path.is_file():
-        return pd.DataFrame(columns=["origin", "unique_id", "ds", "value"]), ""
+        return pd.DataFrame(columns=["origin", "unique_id", "ds", "value"])
     frame = read_frame(path, ("origin", "unique_id"), ("ds",), needed=("origin", "ds", "value"))
+    unknown = set(frame["origin"]) - {one.name for one in origins(deployment)}
+    if unknown:
+        raise UserError(f"{path}: there is no origin {min(unknown)} in {deployment.forecasts}")
     twice = frame.duplicated(["origin", "unique_id", "ds"])
     if twice.any():
         row = frame[twice].iloc[0]
         raise UserError(
             f"{path}: origin {row['origin']}, series '{row['unique_id']}', {row['ds']}: given twice"
         )
-    return frame, sha256(path)
+    return frame
 
 
 def newest(table: pd.DataFrame) -> pd.DataFrame:

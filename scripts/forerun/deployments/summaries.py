@@ -40,7 +40,7 @@ class State:
     ----------
     origin : its name
     as_of, rows : newest vintage of its values, and how many values of all vintages
-    adjusted : sha256 of the adjustments
+    adjusted : sha256 of its adjustments; empty without any
     before : name of the origin before
     form : of the files
     """
@@ -215,9 +215,10 @@ def _read_again(deployment: Deployment) -> pd.DataFrame | None:
 def read(path: Path) -> pd.DataFrame:
     """Read ``scores.csv``."""
     frame = read_plain(path, ("origin", "step", "model", "run_id", "mae"))
-    named = [name for name in ("model", "run_id", "role", "kind") if name in frame]
-    texts = {name: frame[name].fillna("").astype(str) for name in named}
-    frame = frame.assign(**texts)
+    texts = ("model", "run_id", "role", "kind", "as_of")
+    made = {name: frame[name].fillna("").astype(str) for name in texts if name in frame}
+    empty = [name for name in frame if frame[name].isna().all() and name not in made]
+    frame = frame.assign(**made, **{str(name): np.nan for name in empty})
     if not pd.api.types.is_integer_dtype(frame["origin"]):
         frame["origin"] = pd.to_datetime(frame["origin"]).astype("datetime64[ns]")
     return frame

@@ -357,12 +357,15 @@ BAD: dict[str, tuple[Callable[[], None], list[str], str]] = {
     "adjustments without columns": (
         file("deployments/sales/adjustments.csv", "a,b\n1,2\n"), UPDATE, "adjustments.csv",
     ),
-    "adjusted twice": (
+    "adjusted where there is no origin": (
         file(
             "deployments/sales/adjustments.csv",
-            "origin,unique_id,ds,value\n" + "2024-02-29,series_0,2024-03-01,2\n" * 2,
+            "origin,unique_id,ds,value\n2024-02-28,series_0,2024-03-01,2\n",
         ),
-        UPDATE, "given twice",
+        UPDATE, "there is no origin 2024-02-28",
+    ),
+    "backfill after the data": (
+        nothing, ["backfill", "sales", "--from", "2030-01-01", "--every", "1W"], "after the data",
     ),
 }  # fmt: skip
 

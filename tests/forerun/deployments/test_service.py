@@ -277,6 +277,37 @@ def test_adjustments_are_scored_beside_the_models(sales: Deployment) -> None:
     assert added["gain"].iloc[1] == pytest.approx(1 - added["mae"].iloc[1] / added["mae"].iloc[0])
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("2024-02-29,series_0,2024-03-01,2\n" * 2, "2024-03-01 00:00:00: given twice"),
+        ("2024-02-28,series_0,2024-03-01,2\n", "there is no origin 2024-02-28"),
+        ("2024-02-29,series_9,2024-03-01,2\n", "series 'series_9', 2024-03-01 00:00:00: was not"),
+        ("2024-02-29,series_0,2024-04-01,2\n", "series 'series_0', 2024-04-01 00:00:00: was not"),
+    ],
+)
+def test_adjustments_of_what_was_not_forecast_are_refused(
+    sales: Deployment, rows: str, message: str
+) -> None:
+    forecast(sales)
+    until(TRAINED + 2)
+    forecast(sales)
+    sales.adjustments.write_text("origin,unique_id,ds,value\n" + rows)
+    with pytest.raises(UserError, match=message):
+        score(sales)
+
+
+def test_adjustments_rescore_their_origin_only(sales: Deployment) -> None:
+    sales.config.write_text(sales.config.read_text().replace("every: 1W", "every: 1D"))
+    for day in (TRAINED, TRAINED + 1, TRAINED + 2):
+        until(day)
+        forecast(sales)
+    assert score(sales).origins == ["2024-02-29", "2024-03-01"]
+    sales.adjustments.write_text("origin,unique_id,ds,value\n2024-03-01,series_0,2024-03-02,2\n")
+    assert score(sales).origins == ["2024-03-01"]
+    assert score(sales).origins == []
+
+
 BAD = [
     ({"data_file": "gone.csv"}, "there is no file 'gone.csv'"),
     ({"data_file": "*.nothing"}, "there is no file"),
