@@ -33,6 +33,8 @@ from forerun.base.files import json_text, new_file, publish, write_json
 #: Seconds between two renewals, and seconds without renewal after which a lease is dead. Only times
 #: of the waiting process are compared: clocks of two machines may differ.
 RENEWED, DEAD = 5.0, 30.0
+#: Seconds between two looks at the lease of another process.
+POLL = 0.5
 #: Suffix of a dead lease, and maximum size of a lease in bytes.
 _BURIED, _LARGEST = ".dead", 65536
 
@@ -114,7 +116,7 @@ def _acquire(path: Path, count: bool) -> Lease:
             _bury(path, content)
             continue
         lease.waited = True
-        time.sleep(0.5)
+        time.sleep(POLL)
 
 
 def _bury(path: Path, dead: bytes) -> None:

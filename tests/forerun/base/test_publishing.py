@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from running import PROJECT
@@ -36,7 +37,7 @@ with getattr(publishing, kind)(path) as temporary:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the system's exclusive rename, and where it has none."""
     if request.param == "portable":
-        monkeypatch.setattr(publishing, "_exclusive_rename", lambda: None)
+        monkeypatch.setattr(publishing.ctypes, "CDLL", lambda *_, **__: SimpleNamespace())
 
 
 def make(path: Path, kind: str) -> Path:

@@ -42,6 +42,11 @@ def other(path: Path, seconds: float) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "POLL", 0.02)
+
+
 def test_a_free_lease_is_taken_at_once_and_given_back(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "a.claim"
     with lease.held(path) as held:
@@ -52,12 +57,10 @@ def test_a_free_lease_is_taken_at_once_and_given_back(tmp_path: Path) -> None:
 
 def test_the_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
     path = tmp_path / "a.claim"
-    process = other(path, 2)
-    began = time.monotonic()
+    process = other(path, 1)
     with lease.held(path) as held:
         assert held.waited
-        assert time.monotonic() - began > 1
-    process.wait()
+        assert process.wait(20) == 0  # it ends by itself
 
 
 def test_the_lease_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
@@ -66,9 +69,7 @@ def test_the_lease_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
     process.kill()
     process.wait()
     assert path.exists()
-    began = time.monotonic()
     with lease.held(path) as held:
-        assert time.monotonic() - began < 2
         assert held.deaths == 1
 
 
@@ -96,18 +97,18 @@ def test_deaths_are_counted_until_a_holder_ends_well(tmp_path: Path) -> None:
 def test_a_lease_of_another_machine_is_dead_when_it_is_no_longer_renewed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "DEAD", 2.0)
+    monkeypatch.setattr(lease, "DEAD", 0.5)
     path = tmp_path / "a.claim"
     holder = {"host": "elsewhere", "pid": 1, "create_time": 0.0, "renewals": 0}
     path.write_text(json.dumps(holder))
     began = time.monotonic()
     with lease.held(path):
-        assert 1.9 < time.monotonic() - began < 6
+        assert time.monotonic() - began > 0.5
 
 
 def test_a_renewed_lease_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease, "DEAD", 1.5)
-    monkeypatch.setattr(lease, "RENEWED", 0.2)
+    monkeypatch.setattr(lease, "DEAD", 0.5)
+    monkeypatch.setattr(lease, "RENEWED", 0.05)
     monkeypatch.setattr(lease, "is_dead", lambda known: False)
     path, held, release = tmp_path / "a.claim", threading.Event(), threading.Event()
 
@@ -119,11 +120,10 @@ def test_a_renewed_lease_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait(10)
-    threading.Timer(4, release.set).start()
-    began = time.monotonic()
+    threading.Timer(1, release.set).start()
     with lease.held(path) as held:
         assert held.waited
-        assert time.monotonic() - began > 3
+        assert release.is_set()
     thread.join()
 
 
@@ -150,7 +150,7 @@ def test_of_many_that_wait_for_one_dead_lease_one_takes_it(tmp_path: Path) -> No
             with lock:
                 at_once[0] -= 1
 
-    for number in range(5):
+    for number in range(3):
         deaths: list[int] = []
         dead = {"host": socket.gethostname(), "pid": number, "create_time": 1.0, "deaths": 1}
         path.write_text(json.dumps(dead))

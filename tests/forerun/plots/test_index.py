@@ -81,18 +81,22 @@ def test_the_returned_list_matches_the_written_files(tmp_path: Path) -> None:
     } - {"index.json", "README.md"}  # fmt: skip
 
 
-def test_the_same_bytes_in_another_process_with_other_settings(
+def test_the_same_bytes_in_two_other_processes_with_other_settings(
     written: Path, tmp_path: Path
 ) -> None:
-    """Not even a user's matplotlibrc or the hash seed makes a difference."""
+    """Not even a user's matplotlibrc or the hash seed makes a difference. Pages import no matplotlib."""
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\nsvg.hashsalt: x\n")
     program = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "from plot_samples import sample\n"
+        "import forerun.report.run_report, forerun.report.comparison, forerun.report.monitor\n"
+        "assert 'matplotlib' not in sys.modules\n"
         "from forerun.plots import figures as plots\n"
+        "heavy = {'matplotlib.pyplot', 'neuralforecast', 'torch', 'snakemake'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "from plot_samples import sample\n"
         "d = sample(3, series=5)\n"
         "plots.write_all(sys.argv[1], d.history, d.cv, d.predictions, d.leaderboard,"
-        " d.settings | {'plot_series': 2})\n"
+        " d.settings | {'plot_series': 2}, processes=2)\n"
     )
     tests = Path(__file__).resolve().parents[2]
     subprocess.run(
@@ -100,6 +104,8 @@ def test_the_same_bytes_in_another_process_with_other_settings(
          str(tests.parent / "scripts")],
         check=True, cwd=tmp_path, env=os.environ | {"PYTHONHASHSEED": "123"},
     )  # fmt: skip
+    made = {path.name for path in (tmp_path / "plots").iterdir()}
+    assert made == {path.name for path in written.iterdir()}
     for path in written.iterdir():
         assert (tmp_path / "plots" / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -226,30 +232,6 @@ def test_the_metric_of_the_configuration_decides(tmp_path: Path) -> None:
     assert "MASE" in about["error_by_horizon"]
 
 
-def test_plots_import_neither_pyplot_nor_the_forecasting_library() -> None:
-    program = (
-        "import sys, forerun.plots.figures\n"
-        "heavy = {'matplotlib.pyplot', 'neuralforecast', 'torch', 'snakemake'} & set(sys.modules)\n"
-        "sys.exit(','.join(sorted(heavy)) or None)\n"
-    )
-    scripts = Path(__file__).resolve().parents[3] / "scripts"
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | {"PYTHONPATH": str(scripts)},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-
-def test_pages_import_no_matplotlib() -> None:
-    program = (
-        "import sys, forerun.report.run_report, forerun.report.comparison, forerun.report.monitor\n"
-        "sys.exit('matplotlib' in sys.modules)\n"
-    )
-    scripts = Path(__file__).resolve().parents[3] / "scripts"
-    environment = os.environ | {"PYTHONPATH": str(scripts)}
-    assert subprocess.run([sys.executable, "-c", program], env=environment).returncode == 0
-
-
 @pytest.mark.usefixtures("undrawn")
 def test_calibration_and_error_by_step_have_the_ensemble(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -281,17 +263,6 @@ def test_calibration_and_error_by_step_have_the_ensemble(
     assert {kind: "ensemble" in models for kind, models in shown.items()} == {
         "error_by_horizon": True, "calibration": True,
     }  # fmt: skip
-
-
-def test_two_processes_draw_the_same(written: Path, tmp_path: Path) -> None:
-    data = sample(3, series=5)
-    plots.write_all(
-        tmp_path, data.history, data.cv, data.predictions, data.leaderboard,
-        data.settings | {"plot_series": 2}, processes=2,
-    )  # fmt: skip
-    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written.iterdir()}
-    for path in written.iterdir():
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
 def test_each_figure_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -297,15 +297,15 @@ def test_import_never_replaces_a_run_that_appeared_meanwhile(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive.export_run(run, tmp_path / "x.tar.gz")
-    real = archive._check_run
+    real = archive.read_frozen
     other = tmp_path / "runs2" / "exp1"
 
-    def appear(folder: Path, path: Path) -> None:
-        real(folder, path)
+    def appear(path: Path) -> object:
         other.mkdir()
         (other / "config.yaml").write_text("mine")
+        return real(path)
 
-    monkeypatch.setattr(archive, "_check_run", appear)
+    monkeypatch.setattr(archive, "read_frozen", appear)
     with pytest.raises(UserError, match="run 'exp1' exists"):
         archive.import_run(tmp_path / "x.tar.gz", tmp_path / "runs2")
     assert [path.name for path in other.parent.iterdir()] == ["exp1"]

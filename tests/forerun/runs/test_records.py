@@ -138,7 +138,7 @@ def test_a_kill_at_any_moment_leaves_a_true_record(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], when: str
 ) -> None:
     """The record is written, the folder appears, the record is completed."""
-    real, turn = records._write, [0]
+    real, turn = records.write_json, [0]
 
     class Killed(BaseException):
         pass
@@ -151,7 +151,7 @@ def test_a_kill_at_any_moment_leaves_a_true_record(
         if (when, turn[0]) == ("between", 1):
             raise Killed
 
-    monkeypatch.setattr(records, "_write", write)
+    monkeypatch.setattr(records, "write_json", write)
     with pytest.raises(Killed), recorded_folder(run, "inference/killed") as folder:
         (folder / "a.csv").write_text("a")
     assert verified(capsys) == (0, [])
