@@ -1,10 +1,9 @@
-"""Forecast with a saved model in a new process."""
+"""Forecast with a saved model in a new process, as a job calls its work."""
 
 from __future__ import annotations
 
-import multiprocessing
-import warnings
-from concurrent.futures import ProcessPoolExecutor
+import pickle
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,31 @@ import pandas as pd
 from forerun.config.engines import ENGINES
 from forerun.config.models import ModelSpec
 from forerun.forecasting.engines.base import Data, get_engine
-
-
-def processes() -> ProcessPoolExecutor:
-    """Return new processes, one for each task, forked from one that only imported libraries."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*(engine.module for engine in ENGINES.values()), "pandas"])
-    return ProcessPoolExecutor(1, mp_context=context, max_tasks_per_child=1)
+from forerun.jobs import child_task
 
 
 def forecast_saved(
     spec: ModelSpec, settings: dict[str, Any], folder: Path, data: Data
 ) -> pd.DataFrame:
-    """Load a model and forecast."""
-    warnings.simplefilter("ignore")
+    """Load a model and forecast, in a child of the process that serves all tests."""
+    with tempfile.TemporaryDirectory() as place:
+        given, made = Path(place) / "given.pickle", Path(place) / "forecasts.parquet"
+        given.write_bytes(pickle.dumps((spec, settings, folder, data)))
+        arguments = {"path_name": __file__, "run_name": "__main__"}
+        paths = {"GIVEN": str(given), "MADE": str(made)}
+        imports = [*ENGINES[spec.engine].imports]
+        log = f"{place}/fresh.log"
+        child_task.call("runpy:run_path", arguments | {"init_globals": paths}, log, imports)
+        return pd.read_parquet(made)
+
+
+def forecast(given: Path, made: Path) -> None:
+    """In the child: read what to forecast, write the forecasts."""
+    spec, settings, folder, data = pickle.loads(given.read_bytes())
     engine = get_engine(spec.engine)
-    return engine.predict(engine.load(spec, settings, folder), settings, data)
+    loaded = engine.load(spec, settings, folder)
+    engine.predict(loaded, settings, data).to_parquet(made)
+
+
+if __name__ == "__main__":
+    forecast(Path(globals()["GIVEN"]), Path(globals()["MADE"]))

@@ -174,11 +174,22 @@ def test_one_device(devices: Any) -> None:
     resolved(devices=1)
 
 
+#: A loss of each kind: of points, of one quantile, of many, of a random one, mixed, a distribution.
+KINDS = [
+    *("MAE", {"name": "QuantileLoss", "q": 0.9}, {"name": "MQLoss", "quantiles": [0.9, 0.5, 0.1]}),
+    *("IQLoss", "GMM", distribution("Normal", quantiles=[0.05, 0.95], return_params=True)),
+    *(distribution("Tweedie", rho=1.5), distribution("ISQF")),
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "accepted"),
-    [("MLP", GOOD), ("DeepAR", ["MAE", "MQLoss", "HuberIQLoss"])],
-    ids=["MLP", "DeepAR"],
+    [
+        pytest.param("MLP", KINDS, id="MLP"),
+        pytest.param("MLP", GOOD, id="MLP, all", marks=pytest.mark.long),
+        pytest.param("DeepAR", ["MAE", "MQLoss", "HuberIQLoss"], id="DeepAR"),
+    ],
 )
 def test_accepted_losses_train_and_give_a_point_forecast(model: str, accepted: list[Any]) -> None:
     from forerun.config.models import specs

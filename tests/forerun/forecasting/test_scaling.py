@@ -125,14 +125,14 @@ def test_a_damaged_scaling_is_refused(record: Any, tmp_path: Path) -> None:
 def errors(
     folder: Path, frame: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, **asked: Any
 ) -> tuple[float, float]:
-    """MAE of the back-tests of NHITS with the scaling and without it; forecasts agree with both."""
+    """MAE of the back-tests of NHITS with the scaling and without it; forecasts have the level."""
     from forerun.base.files import write_parquet, write_text
     from forerun.data import prepare
     from forerun.forecasting.predict import forecasts
     from forerun.forecasting.training import cross_validate, read_run_data, train_model
 
     given = {"models": [{"name": "NHITS", "params": SMALL}], "baselines": [], "horizon": 6}
-    given |= {"input_size": 14, "n_windows": 2, "max_steps": 80, "learning_rate": 0.01}
+    given |= {"input_size": 14, "n_windows": 2, "max_steps": 60, "learning_rate": 0.01}
     given |= {"freq": "D", "season_length": 7, "windows_batch_size": 32}
     settings = resolve(given | asked)
     write_text(folder / "config.yaml", dump(settings))
@@ -148,16 +148,17 @@ def errors(
         cross_validate(Fit(run, "NHITS", 0), lambda *_: None)
         results = pd.read_parquet(Fit(run, "NHITS", 0).product_path)
         found.append(float((results["NHITS"] - results["y"]).abs().mean()))
+        if name == "without":
+            continue
         target = run.model("NHITS")
         train_model(Fit(run, "NHITS"), lambda *_: None)
-        assert (target / scaling.FILE).is_file() is (name == "with")
+        assert (target / scaling.FILE).is_file()
         made = dict(forecasts(settings, read_run_data(paths[1], settings), {"NHITS": target}))
         last = frame.groupby("unique_id")["y"].last()
         rows = made["NHITS"]
         assert len(rows) == 6 * frame["unique_id"].nunique()
-        if name == "with":
-            level = rows["unique_id"].map(last)
-            assert ((rows["NHITS"] - level).abs() < 20 * frame["y"].diff().abs().median()).all()
+        level = rows["unique_id"].map(last)
+        assert ((rows["NHITS"] - level).abs() < 20 * frame["y"].diff().abs().median()).all()
     assert [s.name for s in specs(settings)] == ["NHITS"]
     return found[0], found[1]
 

@@ -129,7 +129,7 @@ def test_plots_report_comparison_and_notebook_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Runs in which ranks differ, one has failed a model and one has another model at the end."""
-    monkeypatch.setattr(plots.style, "render", lambda *_: (np.zeros((1, 1, 4), "uint8"), ""))
+    monkeypatch.setattr("forerun.plots.style.render", lambda *_: (np.zeros((1, 1, 4), "uint8"), ""))
     folders = [
         make_run(tmp_path, "a", models=3, series=2, failed=["NBEATS"]),
         make_run(tmp_path, "b", models=4, series=2, noise=2.0, seed=2),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from synthetic import make_run
@@ -64,8 +65,15 @@ def test_all_is_well(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert line in out
 
 
-@pytest.mark.parametrize("kind", PLACES)
-@pytest.mark.parametrize("how", ["changed", "missing", "extra", "link", "folder link"])
+def differences() -> Iterator[Any]:
+    """Yield each difference of two classes, one of each other class; all others are long."""
+    for how in ("changed", "missing", "extra", "link", "folder link"):
+        for kind in PLACES:
+            quick = how == "changed" or kind in ("frozen", "inference")
+            yield pytest.param(how, kind, marks=[] if quick else pytest.mark.long)
+
+
+@pytest.mark.parametrize(("how", "kind"), [*differences()])
 def test_each_difference_is_named(
     run: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path, kind: str, how: str
 ) -> None:

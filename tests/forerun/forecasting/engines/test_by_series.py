@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,14 @@ def given(model: str, threads: int) -> tuple[Any, dict[str, Any], Data]:
     return next(iter(specs(settings))), settings, Data(table())
 
 
-@pytest.mark.parametrize("model", ["SeasonalNaive", "AutoETS", "Theta", "AutoMFLES"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        "SeasonalNaive",
+        "Theta",
+        *(pytest.param(n, marks=pytest.mark.long) for n in ("AutoETS", "AutoMFLES")),
+    ],
+)
 def test_series_may_be_divided_in_any_way(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for chunk, threads in ((1e9, 1), (0.0, 1), (0.0, 3)):
@@ -64,14 +72,25 @@ def test_progress_counts_series(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_long_fits_use_several_processes_and_short_ones_none(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def processes(chunk: float, threads: int) -> set[int]:
+    forecast = statistical.model_classes.SeasonalNaive.forecast
+
+    def observed(self: Any, **options: Any) -> Any:
+        (tmp_path / str(os.getpid())).touch()
+        return forecast(self, **options)
+
+    monkeypatch.setattr(statistical.model_classes.SeasonalNaive, "forecast", observed)
+
+    def processes(chunk: float, threads: int) -> set[str]:
         monkeypatch.setattr(statistical, "CHUNK", chunk)
-        work = lambda part: pd.DataFrame({"pid": [os.getpid()] * len(part)})  # noqa: E731
-        frame = statistical._by_series(table(), threads, lambda *_: None, work)
-        assert len(frame) == len(table())
-        return set(frame["pid"]) - {os.getpid()}
+        spec, settings, data = given("SeasonalNaive", threads)
+        fitted = statistical.fit(spec, settings, data, lambda *_: None)
+        assert len(fitted.forecasts) == 3 * SERIES
+        found = {path.name for path in tmp_path.iterdir()}
+        for name in found:
+            (tmp_path / name).unlink()
+        return found - {str(os.getpid())}
 
     assert processes(1e9, 4) == set()
     assert processes(0.0, 1) == set()

@@ -38,27 +38,22 @@ def able(engine: str) -> list[str]:
     return [n for n, i in offered.items() if i.futr_exog and not i.refusal and not i.auto]
 
 
-#: Networks that `make test` trains; `make test-all` trains all of them.
-FIRST = ("NHITS",)
+#: A model of each engine that `make test` trains; `make test-all` trains all of them.
+FIRST = ("ARIMA", "LightGBM", "NHITS")
 #: Measured: the forecasts of neuralforecast's TiDE do not change with the column at all.
 BLIND = pytest.mark.xfail(reason="TiDE finds no effect of one 0/1 column")
 CASES = [
-    *(name for name in able("statsforecast")),
-    *(name for name in able("mlforecast")),
-    *(
-        name
-        if name in FIRST
-        else pytest.param(name, marks=[pytest.mark.long, *([BLIND] if name == "TiDE" else [])])
-        for name in able("neuralforecast")
-    ),
+    name
+    if name in FIRST
+    else pytest.param(name, marks=[pytest.mark.long, *([BLIND] if name == "TiDE" else [])])
+    for engine in ("statsforecast", "mlforecast", "neuralforecast")
+    for name in able(engine)
 ]
 
 
 def effect(item: Any, folder: Path, **more: Any) -> float:
     """Return how much higher the forecasts of a saved model are with promotions than without."""
-    settings = shop_settings(
-        models=[item], baselines=[], max_steps=150, learning_rate=0.003, **more
-    )
+    settings = shop_settings(models=[item], baselines=[], max_steps=80, learning_rate=0.005, **more)
     made = prepare(shops(), settings)
     settings |= {"season_length": 7, "categories": made.categories}
     spec = specs(settings)[-1]
@@ -81,7 +76,9 @@ def test_the_effect_of_a_promotion_is_found(model: str, tmp_path: Path) -> None:
     assert 0.5 * EFFECT < found < 1.5 * EFFECT
 
 
-@pytest.mark.parametrize("model", ["NHITS", "LightGBM", "Ridge"])
+@pytest.mark.parametrize(
+    "model", ["NHITS", "Ridge", pytest.param("LightGBM", marks=pytest.mark.long)]
+)
 def test_it_is_found_as_a_category_too(model: str, tmp_path: Path) -> None:
     item = {"name": model, "params": SMALL.get(model, {})}
     found = effect(item, tmp_path, categorical=["shop", "promo"])

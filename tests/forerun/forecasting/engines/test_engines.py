@@ -1,22 +1,21 @@
 """Every model class trains, cross-validates, saves, loads and predicts.
 
-`make test` tries one network of each family and the statistical models; `make test-all` all.
+`make test` tries one model of each family, `make test-all` all of them.
 
-One process serves all classes, for importing the libraries takes longer than training them.
+One process trains all classes, and one serves what loads them, for importing the libraries takes
+longer than training.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from fresh_process import forecast_saved, processes
+from fresh_process import forecast_saved
 
 from forerun.base.errors import UserError
 from forerun.config import catalog
@@ -106,21 +105,13 @@ def progress(step: int, most: int, loss: float | None) -> None:
     assert step <= most or most == 0
 
 
-@pytest.fixture(scope="module")
-def fresh() -> Iterator[ProcessPoolExecutor]:
-    with processes() as pool:
-        yield pool
-
-
-def check_everything(
-    spec: ModelSpec, settings: dict[str, Any], folder: Path, fresh: ProcessPoolExecutor
-) -> pd.DataFrame:
+def check_everything(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> pd.DataFrame:
     """Train, save, load in a new process and predict, as a run does; then cross-validate."""
     warnings.simplefilter("ignore")
     engine, data = get_engine(spec.engine), run_data(settings)
     fitted = engine.fit(spec, settings, data, progress)
     engine.save(fitted, folder)
-    frame = fresh.submit(forecast_saved, spec, settings, folder, data).result()
+    frame = forecast_saved(spec, settings, folder, data)
     direct = engine.predict(fitted, settings, data)
     assert len(frame) == SERIES * HORIZON
     assert (
@@ -144,9 +135,9 @@ FAMILIES = ("LSTM", "DeepAR", "TCN", "NBEATSx", "NLinear", "TFT", "TSMixerx")
 
 
 @pytest.mark.parametrize("model", one_of_each(NEURAL, FAMILIES))
-def test_every_neural_model(model: str, tmp_path: Path, fresh: ProcessPoolExecutor) -> None:
+def test_every_neural_model(model: str, tmp_path: Path) -> None:
     settings = resolved(models=[{"name": model, "params": SMALL.get(model, {})}])
-    check_everything(specs(settings)[-1], settings, tmp_path, fresh)
+    check_everything(specs(settings)[-1], settings, tmp_path)
 
 
 #: Losses that keep what they computed, and the data that they need.
@@ -161,16 +152,23 @@ DISTRIBUTIONS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("loss", one_of_each([*DISTRIBUTIONS], ("StudentT", "Tweedie", "GMM")))
-@pytest.mark.parametrize("val_size", [0, HORIZON])
+@pytest.mark.parametrize(
+    ("loss", "val_size"),
+    [
+        pytest.param(loss, val_size, marks=[] if (loss, val_size) in quick else pytest.mark.long)
+        for quick in [[("StudentT", HORIZON), ("Tweedie", 0), ("GMM", HORIZON)]]
+        for loss in DISTRIBUTIONS
+        for val_size in (0, HORIZON)
+    ],
+)
 def test_losses_of_distributions_are_saved_right_after_training(
-    loss: str, val_size: int, tmp_path: Path, fresh: ProcessPoolExecutor
+    loss: str, val_size: int, tmp_path: Path
 ) -> None:
     params = {"mlp_units": [[8, 8]] * 3, "loss": DISTRIBUTIONS[loss]}
     settings = resolved(models=[{"name": "NHITS", "params": params}], val_size=val_size)
     spec, engine, data = specs(settings)[-1], get_engine("neuralforecast"), run_data(settings)
     engine.save(engine.fit(spec, settings, data, progress), tmp_path)
-    frame = fresh.submit(forecast_saved, spec, settings, tmp_path, data).result()
+    frame = forecast_saved(spec, settings, tmp_path, data)
     assert np.isfinite(frame[["NHITS", "NHITS-lo-80", "NHITS-hi-80"]].to_numpy()).all()
 
 
@@ -194,28 +192,38 @@ def test_early_stopping_ends_the_training_where_validation_no_longer_improves() 
     assert max(steps) == 30
 
 
-@pytest.mark.parametrize("model", STATISTICAL)
-def test_every_statistical_model(model: str, tmp_path: Path, fresh: ProcessPoolExecutor) -> None:
+#: Naive, smoothing, ARIMA, a model of models, of the variance, of components, of sparse demand.
+STATISTICAL_FAMILIES = (
+    *("SeasonalNaive", "AutoETS", "ARIMA", "MSTL", "GARCH", "UCM", "TSB", "AutoTheta", "MFLES"),
+)
+
+
+@pytest.mark.parametrize("model", one_of_each(STATISTICAL, STATISTICAL_FAMILIES))
+def test_every_statistical_model(model: str, tmp_path: Path) -> None:
     params = SMALL.get(model, {}) | NEEDED.get(model, {})
     item = {"name": model, "engine": "statsforecast", "params": params}
     settings = resolved(baselines=[item], levels=[80])
-    frame = check_everything(specs(settings)[0], settings, tmp_path, fresh)
+    frame = check_everything(specs(settings)[0], settings, tmp_path)
     statistical = get_engine("statsforecast")
     assert (f"{model}-lo-80" in frame) == statistical.gives_levels(model)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("features", [{}, {"direct": True}], ids=["recursive", "direct"])
-@pytest.mark.parametrize("model", REGRESSORS)
-def test_every_machine_learning_model(
-    model: str, features: dict[str, Any], tmp_path: Path, fresh: ProcessPoolExecutor
-) -> None:
+#: Each library once, in both ways.
+LIBRARIES = ("Ridge recursive", "LightGBM direct", "XGBoost recursive", "CatBoost direct")
+BOTH_WAYS = [f"{name} {way}" for name in REGRESSORS for way in ("recursive", "direct")]
+
+
+@pytest.mark.parametrize("case", one_of_each(BOTH_WAYS, LIBRARIES))
+def test_every_machine_learning_model(case: str, tmp_path: Path) -> None:
+    model, way = case.split()
+    features = {"direct": True} if way == "direct" else {}
     few = {"n_estimators": 5} if model in ("LightGBM", "XGBoost", "RandomForest") else {}
     few |= {"iterations": 5} if model == "CatBoost" else {}
     item = {"name": model, "params": few | {"lags": [1, 2, 4]} | features}
     settings = resolved(models=[item], futr_exog=["futr"], stat_exog=["stat"])
     spec = specs(settings)[-1]
     assert spec.exogenous
-    check_everything(spec, settings, tmp_path, fresh)
+    check_everything(spec, settings, tmp_path)
     flat = run_data(settings)
     flat.future = flat.future.assign(futr=0.0)  # type: ignore[union-attr]
     engine = get_engine("mlforecast")
@@ -227,11 +235,11 @@ def test_every_machine_learning_model(
 
 
 @pytest.mark.parametrize("log", [None, True, False])
-def test_direct_model(log: bool | None, tmp_path: Path, fresh: ProcessPoolExecutor) -> None:
+def test_direct_model(log: bool | None, tmp_path: Path) -> None:
     item = {"name": "DirectRidge", "params": {"log": log, "input_size": 8}}
     settings = resolved(models=[item], baselines=[])
     spec, library = specs(settings)[0], get_engine("direct")
-    frame = check_everything(spec, settings, tmp_path, fresh)
+    frame = check_everything(spec, settings, tmp_path)
     again = library.fit(spec, settings, run_data(settings), progress)
     second = library.predict(again, settings, run_data(settings))
     pd.testing.assert_series_equal(frame["DirectRidge"], second["DirectRidge"])
@@ -244,9 +252,7 @@ def test_unsupported_models_are_refused_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize("model", one_of_each(["AutoNHITS", "AutoTSMixer"], ("AutoTSMixer",)))
-def test_automatic_model_keeps_its_trials(
-    model: str, tmp_path: Path, fresh: ProcessPoolExecutor
-) -> None:
+def test_automatic_model_keeps_its_trials(model: str, tmp_path: Path) -> None:
     settings = resolved(models=[model], num_samples=2)
     spec = specs(settings)[-1]
     data = run_data(settings)
@@ -258,7 +264,7 @@ def test_automatic_model_keeps_its_trials(
     assert {"trial", "state", "learning_rate"} <= set(trials.columns)
     assert fitted.models[0].hparams.learning_rate in trials["learning_rate"].tolist()
     assert fitted.models[0].hparams.max_steps == 2
-    check_everything(spec, settings, tmp_path, fresh)
+    check_everything(spec, settings, tmp_path)
 
 
 def test_quantile_loss_gives_the_levels_of_the_run() -> None:
@@ -280,7 +286,8 @@ def test_quantile_loss_gives_the_levels_of_the_run() -> None:
 @pytest.mark.parametrize("name", ["TFT", "AutoARIMA"])
 def test_future_values_are_used_and_missing_ones_named(name: str) -> None:
     key = "baselines" if name == "AutoARIMA" else "models"
-    settings = resolved(**{key: [name]}, futr_exog=["futr"], exogenous="both")
+    item = {"name": name, "params": SMALL.get(name, {})}
+    settings = resolved(**{key: [item]}, futr_exog=["futr"], exogenous="both")
     names = [spec.name for spec in specs(settings)]
     assert {name, f"{name}_exog"} <= set(names)
     spec = next(s for s in specs(settings) if s.name == f"{name}_exog")
@@ -335,7 +342,7 @@ def test_a_statistical_model_that_fails_gets_advice_that_fits() -> None:
 
 
 LEAKY = [
-    ("statsforecast", "AutoETS", {}),
+    ("statsforecast", "SeasonalNaive", {}),
     ("neuralforecast", "NHITS", {"mlp_units": [[8, 8]] * 3}),
     ("neuralforecast", "TSMixer", {"ff_dim": 4}),
     ("mlforecast", "Ridge", {"lags": [1, 2, 4]}),
@@ -343,10 +350,12 @@ LEAKY = [
 ]
 
 
-@pytest.mark.parametrize(("engine", "model", "params"), LEAKY)
-@pytest.mark.parametrize("val_size", [0, 4])
+@pytest.mark.parametrize(
+    ("val_size", "engine", "model", "params"),
+    [(n, *case) for case in LEAKY for n in (0, 4) if n == 0 or case[0] == "neuralforecast"],
+)
 def test_first_window_does_not_see_later_data(
-    engine: str, model: str, params: dict[str, Any], val_size: int
+    val_size: int, engine: str, model: str, params: dict[str, Any]
 ) -> None:
     """Plant a leak: everything after the first cutoff becomes enormous."""
     settings = resolved(
