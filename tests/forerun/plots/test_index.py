@@ -84,7 +84,7 @@ def test_the_returned_list_matches_the_written_files(tmp_path: Path) -> None:
 def test_the_same_bytes_in_two_other_processes_with_other_settings(
     written: Path, tmp_path: Path
 ) -> None:
-    """Not even a user's matplotlibrc or the hash seed makes a difference. Pages import no matplotlib."""
+    """Not even a matplotlibrc or the hash seed makes a difference; pages import no matplotlib."""
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\nsvg.hashsalt: x\n")
     program = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
