@@ -117,6 +117,15 @@ def _mark(adjusted: pd.DataFrame) -> str:
     return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
 
+def _read(path: Path, only: list[tuple[str, str, list[str]]] | None) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path, filters=only)
+    except (OSError, ValueError, pa.ArrowException):
+        raise Damaged(
+            f"{path}: is not a table of scores; remove it, and 'forerun score' writes it again"
+        ) from None
+
+
 def _forecasts(one: Due, read: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """Return the forecasts of an origin and of the one before, by name; these are read once."""
     wanted = [origin for origin in (one.before, one.origin) if origin is not None]
@@ -192,7 +201,7 @@ def read_detail(
     only = None if runs is None else [("run_id", "in", list(runs))]
     wanted = [one.name for one in origins(deployment)] if names is None else list(names)
     paths = [deployment.scores / f"{name}.parquet" for name in wanted]
-    frames = [newest(pd.read_parquet(path, filters=only)) for path in paths if path.is_file()]
+    frames = [newest(_read(path, only)) for path in paths if path.is_file()]
     frames = [losses(frame, frame["scale"]) for frame in frames]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=summaries.GROUP)
 

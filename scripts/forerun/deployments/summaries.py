@@ -159,7 +159,7 @@ def _columns(deployment: Deployment, made: Sequence[Means]) -> list[str]:
     A reader of the folder takes the columns of the first file. That one is written last, so a call
     that was interrupted is finished by the next one.
     """
-    files = _files(deployment)
+    files = [path for path in _files(deployment) if _state(path)]  # others are written again
     existing = parquet.read_schema(files[0]).names if files else []
     columns = list(dict.fromkeys([*existing, *(str(c) for one in made for c in one.by_series)]))
     if existing and len(columns) > len(existing):

@@ -11,6 +11,7 @@ import pytest
 from deploying import TRAINED, until
 from pyarrow import parquet
 
+from forerun.base.bounded import Damaged
 from forerun.deployments import origins, scores, summaries
 from forerun.deployments.folder import Deployment
 from forerun.deployments.forecast import forecast
@@ -156,6 +157,24 @@ def test_scores_of_an_earlier_version_are_replaced(three: Deployment) -> None:
     (three.folder / "scores.parquet").write_bytes(b"one file with all origins")
     score(three)
     assert means_of(three)[1]["origin"].nunique() == 3
+
+
+def test_damaged_scores_are_named_and_written_again(three: Deployment) -> None:
+    score(three)
+    before = means_of(three)
+    first, second, third = ("2024-02-29.parquet", "2024-03-01.parquet", "2024-03-02.parquet")
+    (summaries.folder(three) / first).write_bytes(b"PAR1")
+    (three.folder / "scores.csv").write_bytes(b"")
+    (three.scores / third).write_bytes(b"garbage")
+    with pytest.raises(Damaged, match=f"{third}: is not a table of scores; remove it, and"):
+        scores.read_detail(three)
+    (three.scores / third).unlink()
+    (three.scores / second).unlink()
+    assert len(score(three).origins) == 3
+    for table, again in zip(before, means_of(three), strict=True):
+        pd.testing.assert_frame_equal(table, again)
+    (summaries.folder(three) / first).write_bytes(b"PAR1")
+    assert score(three).origins == ["2024-02-29"]
 
 
 def test_a_new_level_is_a_column_of_all_origins(three: Deployment) -> None:
