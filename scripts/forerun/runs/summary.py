@@ -10,16 +10,13 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from forerun.base.bounded import parse_json, shaped
-from forerun.base.files import write_json
+from forerun.base.bounded import shaped
+from forerun.base.files import read_mapping, write_json
 
 NAME = "summary.json"
 #: What it is made from.
 SOURCES = ("config.yaml", "provenance.json", "leaderboard.csv")
-#: Largest file that is read, in bytes: any larger one was not written by this module.
-_LARGEST = 200_000
 _SHAPE = {
     "models": [str], "horizon": int, "steps": int, "failed": int, "created": str, "best": str,
     "metric": str, "error": float, "duration": float, "best_model": str,
@@ -80,8 +77,8 @@ def write(folder: str | Path, row: Row) -> None:
 
 def fill(row: Row, folder: str) -> bool:
     """Fill `row` from the summary; return whether there is one that agrees with the folder."""
-    record = _read(os.path.join(folder, NAME))
-    if record is None or record.get("sources") != _stamps(folder):
+    record = read_mapping(os.path.join(folder, NAME))
+    if not record or record.get("sources") != _stamps(folder):
         return False
     found = shaped(record.get("run"), _SHAPE)
     if "models" not in found or not os.path.isfile(os.path.join(folder, "SEALED")):
@@ -105,19 +102,3 @@ def _stamps(folder: str) -> list[list[int]] | None:
         # Microseconds: JSON readers elsewhere keep integers of that size.
         found.append([state.st_size, state.st_mtime_ns // 1000])
     return found
-
-
-def _read(path: str) -> dict[str, Any] | None:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        record = parse_json(os.read(descriptor, _LARGEST).decode())
-    except (OSError, ValueError):
-        return None
-    finally:
-        os.close(descriptor)
-    return record if isinstance(record, dict) else None
