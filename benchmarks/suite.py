@@ -27,6 +27,8 @@ import pandas as pd
 import yaml
 from measuring import run, snakemake, table
 
+from forerun.evaluation.scales import naive_error
+
 CONFIG = Path(__file__).parent / "configs" / "suite.yaml"
 QUANTILES = np.arange(1, 10) / 10
 #: Levels whose limits are those quantiles, and two whose coverage is reported.
@@ -157,12 +159,8 @@ def check_naive(name: str, train: pd.DataFrame, test: pd.DataFrame) -> None:
 
 def naive_errors(train: pd.DataFrame, season: int) -> pd.Series:
     """Error of the seasonal naive forecast inside each series; of the naive if it is shorter."""
-
-    def one(values: pd.Series) -> float:
-        lag = season if season < len(values) else 1
-        return float(np.abs(values.to_numpy()[lag:] - values.to_numpy()[:-lag]).mean())
-
-    return train.groupby("unique_id", sort=False)["y"].agg(one)
+    values = train.groupby("unique_id", sort=False)["y"]
+    return values.agg(lambda one: naive_error(one.to_numpy(), season))
 
 
 def score(result: Path, name: str, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:

@@ -38,7 +38,7 @@ def naive_scales(
 
     def block(y: Floats, starts: Ints, ends: Ints, steps: Ints) -> Floats:
         error = np.full(len(y), np.nan)
-        error[season:] = np.abs(y[season:] - y[:-season]) ** power if season < len(y) else np.nan
+        error[season:] = _changes(y, season) ** power if season < len(y) else np.nan
         error[np.arange(len(y)) - np.repeat(starts, ends - starts) < season] = np.nan
         stop = np.maximum(ends[:, None] - steps, starts[:, None])
         return _means(error, starts[:, None], stop)
@@ -104,6 +104,20 @@ def _means(values: Floats, first: Ints, stop: Ints) -> Floats:
     number = np.r_[0, np.cumsum(present)]
     sums, count = total[stop] - total[first], number[stop] - number[first]
     return np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+
+
+def _changes(y: Floats, season: int) -> Floats:
+    """Return the absolute errors of the seasonal naive forecast, for ``0 < season < len(y)``."""
+    return np.abs(y[season:] - y[:-season])
+
+
+def naive_error(values: Floats, season: int) -> float:
+    """Return the mean absolute error of the seasonal naive forecast of one series in sample.
+
+    Of the naive forecast if the series is not longer than a season; 0 for less than two values.
+    """
+    lag = season if season < len(values) else 1
+    return float(_changes(values, lag).mean()) if len(values) > 1 else 0.0
 
 
 def naive_scale(history: pd.DataFrame, ids: Any, season: int, before_end: int = 0) -> Floats:

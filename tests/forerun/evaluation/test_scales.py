@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.evaluation.losses import inside
-from forerun.evaluation.scales import naive_scales, scale_by_series
+from forerun.evaluation.scales import naive_error, naive_scales, scale_by_series
 
 
 def test_missing_values_count_for_nothing() -> None:
@@ -29,6 +29,13 @@ def test_a_scale_for_every_series() -> None:
     assert scale_by_series(table, 2).to_dict() == {"a": 3.0, "b": 3.0, "c": 3.0}
     assert scale_by_series(table[4:], 2).to_dict() == {"b": 1.0, "c": 1.0}
     assert scale_by_series(table.iloc[[0, 1]], 2).to_dict() == {"a": 4.0}  # the step before
+
+
+def test_the_error_of_one_series() -> None:
+    values = np.array([1.0, 5, 3, 9])
+    assert naive_error(values, 2) == 3.0  # (2 + 4) / 2
+    assert naive_error(values, 4) == 4.0  # too short for a season: (4 + 2 + 6) / 3
+    assert naive_error(values[:1], 2) == 0.0
 
 
 def test_a_value_on_the_border_is_inside() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from forerun.data.parsing import Floats
+from forerun.evaluation.scales import naive_error
 
 #: Number of iterations, and the smallest residual relative to the median, used as a floor.
 ITERATIONS, SMALLEST = 6, 0.1
@@ -25,6 +26,8 @@ POWER = 0.25
 MOST_VALUES = 20_000_000
 #: Minimum number of windows per coefficient of a step; fewer lags are used otherwise.
 WINDOWS = 2
+#: Floor of the error of the seasonal naive forecast, which is divided by.
+SMALLEST_ERROR = 1e-9
 #: Scaled lags are clipped to this absolute value.
 LARGEST = 50.0
 
@@ -110,7 +113,8 @@ class _Windows:
         views = [_spread(sliding_window_view(values, lags + steps), most) for values in long]
         counts = np.array([len(view) for view in views])
         whole = np.concatenate(views)
-        naive = np.repeat([naive_error(values, season) for values in long], counts)
+        errors = [max(naive_error(values, season), SMALLEST_ERROR) for values in long]
+        naive = np.repeat(errors, counts)
         weight = np.repeat(counts ** (POWER - 1.0), counts)
         return cls(whole[:, :lags], whole[:, lags:], weight, naive)
 
@@ -120,12 +124,6 @@ def _spread(view: Floats, most: int) -> Floats:
     if len(view) <= most:
         return view
     return view[np.linspace(0, len(view) - 1, most).round().astype(int)]
-
-
-def naive_error(values: Floats, season: int) -> float:
-    """Return the error (MAE) of the seasonal naive forecast; of the naive if too short."""
-    lag = season if season < len(values) else 1
-    return max(float(np.abs(values[lag:] - values[:-lag]).mean()) if len(values) > 1 else 0.0, 1e-9)
 
 
 def _measured(windows: Floats, scaled: bool) -> tuple[Floats, Floats, Floats]:
