@@ -43,7 +43,7 @@ class Standings:
             self._values[model] = value
             self.errors[model] = text.error(self.metric, value).replace(text.MINUS, "-")
             if path.stat().st_mtime >= self.since:
-                yield self._line(model)
+                yield self._line(model) + (f"; {status.note}" if status and status.note else "")
 
     def _begin(self) -> bool:
         try:

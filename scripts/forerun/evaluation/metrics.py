@@ -147,7 +147,7 @@ def leaderboard(
 
 
 def _costs(status: ModelStatus) -> dict[str, Any]:
-    reason = status.error.message if status.error else ""
+    reason = status.error.message if status.error else status.note
     if not reason and status.reused_from:
         reason = f"reused from {status.reused_from}"
     return {

@@ -14,7 +14,7 @@ from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_results
 from forerun.evaluation.metrics import KEYS, score, side_by_side
 from forerun.evaluation.selection import combine, stack
-from forerun.runs.outcome import Failure, ModelStatus
+from forerun.runs.outcome import ModelStatus
 from forerun.runs.tables import read_cv_results
 
 
@@ -74,8 +74,7 @@ def score_all(
         results[name] = frame
         if len(frame):
             tables.append(score(frame, name, history, settings))
-    note = combined.record["note"]
-    status = ModelStatus(status="ok", error=Failure(message=note) if note else None)
+    status = ModelStatus(status="ok", note=combined.record["note"])
     states = dict.fromkeys(COMBINED, status)
     return Scored(side_by_side(tables, settings), results, combined.record, states)
 

@@ -16,7 +16,7 @@ from forerun.evaluation.metrics import KEYS, means, score
 from forerun.forecasting.engines import fallback
 from forerun.jobs.benchmark_files import correct, read_benchmark
 from forerun.runs.fit import Fit, fits
-from forerun.runs.outcome import Failure, ModelStatus, Outcome
+from forerun.runs.outcome import ModelStatus, Outcome
 from forerun.runs.paths import RunPaths
 from forerun.runs.run_data import read_history
 from forerun.runs.tables import read_frame
@@ -46,7 +46,8 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
         model=model,
         status=worst.status,
         stage=worst.stage,
-        error=worst.error or _fallback(every),
+        error=worst.error,
+        note=_fallback(every),
         log=worst.log,
         attempts=max(outcome.attempts for outcome in every.values()),
         reused_from=every[Fit(run, model)].reused_from,
@@ -66,15 +67,14 @@ def _outcome(fit: Fit) -> Outcome:
     raise Damaged(f"{fit.outcome_path}: is damaged; remove it to run this fit again")
 
 
-def _fallback(fits: Iterable[Fit]) -> Failure | None:
+def _fallback(fits: Iterable[Fit]) -> str | None:
     """Return a note on the series that the model could not forecast."""
     tables = [
         read_frame(path, texts=("unique_id",), times=("cutoff",))
         for fit in fits
         if (path := fit.kept_path(fallback.TABLE)).is_file()
     ]
-    said = fallback.note(pd.concat(tables)) if tables else ""
-    return Failure(message=said) if said else None
+    return (fallback.note(pd.concat(tables)) if tables else "") or None
 
 
 def _costs(outcomes: dict[Fit, Outcome]) -> dict[str, Any]:

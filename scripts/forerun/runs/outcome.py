@@ -7,7 +7,7 @@ and values of the wrong type count as missing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,10 +22,11 @@ _SHAPE = {
     "status": str, "stage": str, "log": str, "attempts": int, "seconds": float,
     "cpu_seconds": float, "peak_memory_mb": float, "started_at": str, "finished_at": str,
     "reused_from": str, "gpu": str, "usage": {"*": float}, "model": str, "train_seconds": float,
-    "cv_seconds": float, "scores": {"*": float}, "error": {"class": str, "message": str},
+    "cv_seconds": float, "scores": {"*": float}, "note": str,
+    "error": {"class": str, "message": str},
 }  # fmt: skip
 #: Keys that are omitted if empty.
-_OPTIONAL = ("cpu_seconds", "gpu", "usage", "scores")
+_OPTIONAL = ("cpu_seconds", "gpu", "usage", "scores", "note")
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,18 @@ class ModelStatus(_Record):
     attempts : maximum over its fits
     train_seconds, cv_seconds : time of the final fit, and of all folds
     scores : mean of each metric; None if undefined
+    note : what a reader of the scores must know, such as series with a naive forecast
     """
 
     model: str = ""
     train_seconds: float | None = None
     cv_seconds: float | None = None
     scores: Mapping[str, float | None] = field(default_factory=dict)
+    note: str | None = None
+
+    @classmethod
+    def of(cls, value: Any) -> Self | None:
+        status = super().of(value)
+        if status and status.is_ok and status.error:  # as earlier versions wrote a note
+            return replace(status, note=status.note or status.error.message or None, error=None)
+        return status

@@ -22,25 +22,26 @@ def folder(tmp_path: Path) -> Path:
     return make_run(tmp_path, series=1, failed=["LSTM"], sealed=False)
 
 
-def add_score(folder: Path, model: str, **scores: float) -> Path:
+def add_score(folder: Path, model: str, note: str | None = None, **scores: float) -> Path:
     path = folder / "status" / f"{model}.json"
     status = json.loads(path.read_text())
-    write_json(path, status | {"scores": scores})
+    write_json(path, status | {"scores": scores, "note": note})
     return path
 
 
-def test_each_model_is_told_once_with_its_rank_so_far(folder: Path) -> None:
+def test_each_model_is_reported_once_with_its_rank_so_far(folder: Path) -> None:
     standings = Standings(folder)
     assert list(standings.news()) == []  # made by a version without scores
     add_score(folder, "AutoETS", mae=4.0)
     assert list(standings.news()) == ["AutoETS: MAE 4.000 (rank 1 of 1 so far)"]
-    add_score(folder, "SeasonalNaive", mae=2.5, rmse=9.0)
-    assert list(standings.news()) == ["SeasonalNaive: MAE 2.500 (rank 1 of 2 so far)"]
+    add_score(folder, "SeasonalNaive", "naive forecast for series 'a'", mae=2.5, rmse=9.0)
+    line = "SeasonalNaive: MAE 2.500 (rank 1 of 2 so far); naive forecast for series 'a'"
+    assert list(standings.news()) == [line]
     assert list(standings.news()) == []
     assert standings.errors == {"AutoETS": "4.000", "SeasonalNaive": "2.500"}
 
 
-def test_models_of_an_earlier_call_are_shown_and_not_told(folder: Path) -> None:
+def test_models_of_an_earlier_call_are_shown_but_not_reported(folder: Path) -> None:
     os.utime(add_score(folder, "AutoETS", mae=4.0), (1000, 1000))
     standings = Standings(folder, since=2000)
     assert list(standings.news()) == []

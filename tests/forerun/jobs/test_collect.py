@@ -47,12 +47,15 @@ def test_a_model_whose_fits_are_all_completed(run: RunPaths) -> None:
     assert status.scores["mae"] == pytest.approx(errors.mean())
 
 
-def test_series_with_the_naive_forecast_are_said(run: RunPaths) -> None:
+def test_series_with_a_naive_forecast_are_noted(run: RunPaths) -> None:
     for fit, rows in {Fit(run, "NHITS"): "b\n", Fit(run, "NHITS", 0): "a\nb\n"}.items():
         write_text(fit.kept_path("fallback"), f"unique_id\n{rows}")
     status = collect(run, "NHITS")
-    assert status.is_ok
-    assert status.reason.startswith("naive forecast for 2 series, e.g. 'a'")
+    assert (status.is_ok, status.error) == (True, None)
+    assert status.note
+    assert status.note.startswith("naive forecast for 2 series, e.g. 'a'")
+    earlier = status.as_dict() | {"error": {"class": "", "message": status.note}}
+    assert ModelStatus.of({**earlier, "note": None}) == status
 
 
 def test_snakemake_s_measurements_are_used(run: RunPaths) -> None:
