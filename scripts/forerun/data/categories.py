@@ -20,7 +20,6 @@ def encode(
     tables: list[pd.DataFrame | None],
     settings: Mapping[str, Any],
     problems: Problems,
-    notes: list[str],
 ) -> Vocabulary:
     """Replace strings of categorical columns by codes, in place; return the strings by column.
 
@@ -52,7 +51,7 @@ def encode(
         codes = {value: float(code) for code, value in enumerate(known)}
         for table, text in zip(holders, texts, strict=True):
             unseen = sorted(set(text.dropna()) - set(codes))
-            _say(column, unseen, notes)
+            _note_unseen(column, unseen, problems)
             table[column] = text.map(codes).where(text.isna() | text.isin(codes), UNSEEN)
         found[column] = list(known)
     return found
@@ -70,17 +69,17 @@ def _is_text(text: pd.Series) -> bool:
     return bool(pd.to_numeric(values.str.replace(",", "."), errors="coerce").isna().any())
 
 
-def _say(column: str, unseen: list[Any], notes: list[str]) -> None:
+def _note_unseen(column: str, unseen: list[Any], problems: Problems) -> None:
     if unseen:
         shown = ", ".join(show(value) for value in unseen[:5])
-        notes.append(
+        problems.note(
             f"column {show(column)}: {plural(len(unseen), 'value')} not seen in training "
             f"({shown}), treated as an unknown category"
         )
 
 
 def numbers(
-    frame: pd.DataFrame, settings: Mapping[str, Any], found: Vocabulary, notes: list[str]
+    frame: pd.DataFrame, settings: Mapping[str, Any], found: Vocabulary, problems: Problems
 ) -> Vocabulary:
     """Return the values of all categorical columns; numeric ones from the rows with y.
 
@@ -97,7 +96,8 @@ def numbers(
         seen = frame.loc[frame["y"].notna() & frame[column].notna(), column].unique()
         whole = [int(value) if value == int(value) else float(value) for value in sorted(seen)]
         complete[column] = frozen.get(column) or whole[:MOST]
-        _say(column, [f"{v:g}" for v in whole if v not in complete[column]], notes)
+        unseen = [f"{v:g}" for v in whole if v not in complete[column]]
+        _note_unseen(column, unseen, problems)
     return complete
 
 

@@ -54,9 +54,7 @@ def check_missing(
         )
 
 
-def fill(
-    panel: Panel, grid: Grid, has_futr: bool, problems: Problems, notes: list[str]
-) -> tuple[Panel, Ints]:
+def fill(panel: Panel, grid: Grid, has_futr: bool, problems: Problems) -> tuple[Panel, Ints]:
     """Fill gaps and carry values forward (``on_gaps: fill``).
 
     Rows before the first target value of a series are dropped, and so are rows after the last one
@@ -70,26 +68,24 @@ def fill(
         keep &= row <= panel.last_rows(observed)[panel.code]
     if not keep.all():
         dropped = int((~keep).sum())
-        notes.append(f"{count(dropped, 'row')} without a target value at a series' end dropped")
+        problems.note(f"{count(dropped, 'row')} without a target value at a series' end dropped")
         panel = panel.take(keep)
     position, _ = grid.positions(panel)
-    panel, position = _close_gaps(panel, position, grid, problems, notes)
+    panel, position = _close_gaps(panel, position, grid, problems)
     past = past_rows(panel)
     missing = np.isnan(panel.y) & past
     if missing.any():
         where = panel.name(panel.code[missing])
         number = _carry_forward(panel, panel.y, past)
-        notes.append(f"{count(number, 'target value')} carried forward ({where})")
+        problems.note(f"{count(number, 'target value')} carried forward ({where})")
     for name, values in panel.columns.items():
         if name != "y" and (np.isnan(values) & past).any():
             number = _carry_forward(panel, values, past)
-            notes.append(f"column {show(name)}: {count(number, 'value')} carried forward")
+            problems.note(f"column {show(name)}: {count(number, 'value')} carried forward")
     return panel, position
 
 
-def _close_gaps(
-    panel: Panel, position: Ints, grid: Grid, problems: Problems, notes: list[str]
-) -> tuple[Panel, Ints]:
+def _close_gaps(panel: Panel, position: Ints, grid: Grid, problems: Problems) -> tuple[Panel, Ints]:
     """Insert a row of missing values for each missing step before the end of a series."""
     past = past_rows(panel)
     jumps = np.zeros(len(panel), dtype=np.int64)
@@ -102,7 +98,7 @@ def _close_gaps(
     if new > max(ROW_LIMIT, 10 * len(panel)):
         problems.add(f"filling the gaps would add {new} rows to {len(panel)} ({where})")
         return panel, position
-    notes.append(f"{count(new, 'missing time step')} filled ({where})")
+    problems.note(f"{count(new, 'missing time step')} filled ({where})")
     # Positions are integers for any frequency, so one call is enough.
     hit = np.zeros(len(panel.labels), dtype=bool)
     hit[panel.code[jumps > 0]] = True
@@ -151,7 +147,7 @@ def known_future(
     grid: Grid,
     futr: Sequence[str],
     horizon: int,
-    notes: list[str],
+    problems: Problems,
 ) -> Panel:
     """Keep the rows of the `horizon` steps after each series and note missing values.
 
@@ -168,7 +164,7 @@ def known_future(
         some |= given & ~np.isnan(panel.columns[name])
     if not some.any():
         if futr:
-            notes.append(
+            problems.note(
                 f"no future values of {', '.join(map(show, futr))} are given: models that use them "
                 "need them to forecast (rows without target, or futr_file)"
             )
@@ -181,7 +177,7 @@ def known_future(
         step = next(step for step in range(1, horizon + 1) if step not in existing)
         moment = add_steps(int(panel.time[last[code]]), step, grid.freq)
         total = count(int((horizon - number[lacking]).sum()), "future row")
-        notes.append(
+        problems.note(
             f"{total} with {', '.join(map(show, futr))} missing within the horizon of {horizon} "
             f"({panel.name(lacking)} at {show_time(moment, panel.dated)})"
         )

@@ -12,14 +12,12 @@ from forerun.data.parsing import Bools, Ints
 from forerun.data.problems import Problems, count, show
 
 
-def choose_grid(
-    panel: Panel, freq: str | int | None, problems: Problems, notes: list[str]
-) -> Grid | None:
+def choose_grid(panel: Panel, freq: str | int | None, problems: Problems) -> Grid | None:
     """Return the grid of the configured frequency, or of one inferred from the data."""
     if freq is None:
         found, trouble = infer_freq(panel)
         if not trouble:
-            notes.append(f"freq was inferred from the data: {found}")
+            problems.note(f"freq was inferred from the data: {found}")
     else:
         found, trouble = check_freq(freq, panel.dated)
     if trouble or found is None:

@@ -81,7 +81,6 @@ def measure(
     settings: Mapping[str, Any],
     training: bool,
     problems: Problems,
-    notes: list[str],
 ) -> dict[str, Any]:
     """Determine season length and input size, and handle short series."""
     lengths = np.bincount(panel.code[~np.isnan(panel.y)], minlength=len(panel.labels))
@@ -91,15 +90,15 @@ def measure(
     if settings.get("season_length") is None:
         if isinstance(grid.freq, int):
             usual = seasons.find(panel.y, panel.code, held_out(dict(settings)))
-            notes.append(_season_note(usual))
+            problems.note(_season_note(usual))
         season = whole_season(usual, present, held_out(dict(settings)))
         if season != usual or not isinstance(grid.freq, int):
-            notes.append(f"season_length for freq {grid.freq}: {season}")
+            problems.note(f"season_length for freq {grid.freq}: {season}")
     size = settings.get("input_size")
     if size is None:
         size = default_input_size(int(settings["horizon"]), usual, present, settings)
-        notes.append(f"input_size was chosen: {size}")
-    panel, padded = check_lengths(panel, lengths, size, settings, training, problems, notes)
+        problems.note(f"input_size was chosen: {size}")
+    panel, padded = check_lengths(panel, lengths, size, settings, training, problems)
     return {
         "panel": panel,
         "season_length": season,
@@ -125,7 +124,6 @@ def check_lengths(
     settings: Mapping[str, Any],
     training: bool,
     problems: Problems,
-    notes: list[str],
 ) -> tuple[Panel, bool]:
     """Report, drop or accept short series (``on_short``).
 
@@ -151,13 +149,13 @@ def check_lengths(
     if how != "pad":
         reason += f" ({_parts(settings, input_size, training)})"
     if how == "pad" and not len(wrong):
-        notes.append(
+        problems.note(
             f"shorter than {need} values, padded at the start for networks: {examples}; "
             "statistical models use the available values"
         )
         return panel, True
     if how == "drop" and len(wrong) < present.sum():
-        notes.append(f"dropped as too short, {reason}: {examples}")
+        problems.note(f"dropped as too short, {reason}: {examples}")
         keep = np.ones(len(lengths), dtype=bool)
         keep[wrong] = False
         return panel.take(keep[panel.code]), False

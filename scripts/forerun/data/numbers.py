@@ -164,7 +164,6 @@ def writings(
     columns: Iterable[str],
     decimal: str | None,
     problems: Problems,
-    notes: list[str],
     where: str = "",
 ) -> dict[str, Writing]:
     """Determine the number format of the columns of a table.
@@ -206,7 +205,7 @@ def writings(
                 commas.append(name)
             if OTHER[mark] in evidence.doubtful:
                 text = evidence.doubtful[OTHER[mark]]
-                notes.append(
+                problems.note(
                     f"column {show(name)}{where}: {MARKS[OTHER[mark]]}s were read as thousands "
                     f"separators, {show(text)} is {text.replace(OTHER[mark], '')}"
                 )
@@ -214,7 +213,7 @@ def writings(
             problems.add(_both_readings(name, evidence, where, grouped))
     if commas:
         names = ", ".join(show(name) for name in commas[:5]) + (", ..." if len(commas) > 5 else "")
-        notes.append(f"numbers were read with a decimal comma{where} ({names})")
+        problems.note(f"numbers were read with a decimal comma{where} ({names})")
     return chosen
 
 

@@ -146,12 +146,13 @@ def prepare(
     UserError
         One line with all problems.
     """
-    problems, notes = Problems(), _notes(df)
-    notes += [f"static_file: {note}" for note in _notes(static)]
-    notes += [f"futr_file: {note}" for note in _notes(futr)]
+    problems = Problems()
+    problems.note(*_notes(df))
+    problems.note(*(f"static_file: {note}" for note in _notes(static)))
+    problems.note(*(f"futr_file: {note}" for note in _notes(futr)))
     roles = Roles.of(settings)
     if roles.single:
-        notes.append(f"the table was read as one series, named {show(roles.target)}")
+        problems.note(f"the table was read as one series, named {show(roles.target)}")
     df = checking.tidy(df, roles)
     static = None if static is None else checking.tidy(static, roles)
     futr = None if futr is None or not roles.futr else checking.tidy(futr, roles)
@@ -160,9 +161,9 @@ def prepare(
     if not len(df):
         problems.add("there are no rows")
         problems.check()
-    texts = categories.encode([df, static, futr], settings, problems, notes)
-    panel = _parse(df, settings, roles, static, futr, problems, notes)
-    grid = frequencies.choose_grid(panel, settings.get("freq"), problems, notes)
+    texts = categories.encode([df, static, futr], settings, problems)
+    panel = _parse(df, settings, roles, static, futr, problems)
+    grid = frequencies.choose_grid(panel, settings.get("freq"), problems)
     if grid is None:
         problems.check()
     assert grid is not None
@@ -170,18 +171,18 @@ def prepare(
     panel, position = frequencies.on_grid(panel, grid, inferred, problems)
     if not len(panel):
         problems.check()
-    features, panel = static_features.take(
-        panel, roles, static, settings.get("decimal"), problems, notes
-    )
-    panel = _complete(panel, position, grid, roles, settings, problems, notes)
-    prepared = measure(panel, grid, settings, training, problems, notes)
+    features, panel = static_features.take(panel, roles, static, settings.get("decimal"), problems)
+    panel = _complete(panel, position, grid, roles, settings, problems)
+    prepared = measure(panel, grid, settings, training, problems)
     chosen = prepared.pop("panel")
     static_features.check(features, chosen, problems)
     problems.check()
     frame = _frame(chosen, roles, features)
     future = bool(roles.futr) and bool(frame["y"].isna().any())
-    found = categories.numbers(frame, settings, texts, notes) or None
-    return Prepared(frame, grid.freq, notes=notes, future=future, categories=found, **prepared)
+    found = categories.numbers(frame, settings, texts, problems) or None
+    return Prepared(
+        frame, grid.freq, notes=problems.notes, future=future, categories=found, **prepared
+    )
 
 
 def _notes(table: pd.DataFrame | None) -> list[str]:
@@ -195,13 +196,12 @@ def _parse(
     static: pd.DataFrame | None,
     futr: pd.DataFrame | None,
     problems: Problems,
-    notes: list[str],
 ) -> Panel:
     """Return a sorted panel without unusable or duplicate rows; raise an error if it is empty."""
     own = [name for name in roles.stat if static is None or name not in static.columns]
     columns = {"y": roles.target} | {n: n for n in (*roles.hist, *roles.futr, *own)}
     decimal = settings.get("decimal")
-    written = writings(df, columns.values(), decimal, problems, notes)
+    written = writings(df, columns.values(), decimal, problems)
     asked = Asked(settings.get("freq"), settings.get("tz"))
     if trouble := zones.check(asked.tz):
         problems.add(trouble)
@@ -211,7 +211,7 @@ def _parse(
         times = parse_times(df[roles.time], asked, observed)
     else:
         times, later = parse_both(df[roles.time], futr[roles.time], asked, observed)
-    notes.extend(times.notes)
+    problems.note(*times.notes)
     panel = checking.to_panel(df, roles, times, columns, written, problems)
     if times.trouble:
         problems.check()  # further checks would depend on guessed times
@@ -219,19 +219,20 @@ def _parse(
     panel = checking.without_duplicates(panel, problems, roles.single)
     if futr is not None and len(panel):
         where, exogenous = " in futr_file", {name: name for name in roles.futr}
-        notes.extend(f"futr_file: {note}" for note in later.notes if note not in times.notes)
-        written = writings(futr, roles.futr, decimal, problems, notes, where)
+        new = [note for note in later.notes if note not in times.notes]
+        problems.note(*(f"futr_file: {note}" for note in new))
+        written = writings(futr, roles.futr, decimal, problems, where)
         more = checking.to_panel(futr, roles, later, exogenous, written, problems, where)
         checking.check_infinite(more, exogenous, problems)
         more = checking.without_duplicates(more, problems, roles.single)
-        panel = _append(panel, more, problems, notes)
+        panel = _append(panel, more, problems)
     if not len(panel):
         problems.add("no usable row is left")
         problems.check()
     return panel
 
 
-def _append(panel: Panel, more: Panel, problems: Problems, notes: list[str]) -> Panel:
+def _append(panel: Panel, more: Panel, problems: Problems) -> Panel:
     """Append rows of futr_file to the series; they replace rows of the data without a target."""
     if len(more) and more.dated != panel.dated:
         problems.add("futr_file and the data have different types of times (time stamps, numbers)")
@@ -240,7 +241,7 @@ def _append(panel: Panel, more: Panel, problems: Problems, notes: list[str]) -> 
     codes = np.array([place.get(name, -1) for name in more.labels], dtype=np.int64)
     if (codes < 0).any():
         strange = more.name(np.flatnonzero(codes < 0))
-        notes.append(f"futr_file: {strange} not in the data, ignored")
+        problems.note(f"futr_file: {strange} not in the data, ignored")
     more.code = codes[more.code]
     more = more.take(more.code >= 0)
     last = panel.last_rows(~np.isnan(panel.y))[more.code]
@@ -262,7 +263,6 @@ def _complete(
     roles: Roles,
     settings: Mapping[str, Any],
     problems: Problems,
-    notes: list[str],
 ) -> Panel:
     """Return the panel without missing values, as far as the configuration allows."""
     has_futr = bool(roles.futr)
@@ -271,17 +271,17 @@ def _complete(
     if blank.any():
         problem = f"no target value at all in {panel.name(np.flatnonzero(blank))}"
         if settings.get("on_short") == "drop" and not blank.all():
-            notes.append(f"dropped: {problem}")
+            problems.note(f"dropped: {problem}")
         else:
             problems.add(problem)
     panel.damaged[blank] = True
     if settings.get("on_gaps") == "fill":
-        panel, position = filling.fill(panel, grid, has_futr, problems, notes)
+        panel, position = filling.fill(panel, grid, has_futr, problems)
     else:
         filling.check_missing(panel, position, grid, has_futr, problems)
     filling.check_exogenous(panel, (*roles.hist, *roles.futr), problems)
     horizon = reach(dict(settings))
-    panel = filling.known_future(panel, position, grid, roles.futr, horizon, notes)
+    panel = filling.known_future(panel, position, grid, roles.futr, horizon, problems)
     for name in roles.hist:
         panel.columns[name][np.isnan(panel.y)] = np.nan
     return panel

@@ -1,4 +1,4 @@
-"""Problems of the data, collected and reported together in one line."""
+"""Problems of the data, collected and reported together in one line, and notes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_LENGTH = 4000
 
 
 class Problems:
-    """Collects problems to report them together.
+    """Collects problems to report them together, and notes on what was inferred or changed.
 
     Parameters
     ----------
@@ -25,6 +25,7 @@ class Problems:
     def __init__(self, where: str = "the data") -> None:
         self.where = where
         self.texts: list[str] = []
+        self.notes: list[str] = []
 
     def __bool__(self) -> bool:
         return bool(self.texts)
@@ -32,6 +33,10 @@ class Problems:
     def add(self, text: str) -> None:
         """Add a problem: what, how often, an example, what to do."""
         self.texts.append(text)
+
+    def note(self, *texts: str) -> None:
+        """Add notes: what was inferred, converted, filled or dropped."""
+        self.notes += texts
 
     def check(self) -> None:
         """Raise `UserError` with all problems so far, if there are any."""

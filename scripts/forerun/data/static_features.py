@@ -23,7 +23,6 @@ def take(
     static: pd.DataFrame | None,
     decimal: str | None,
     problems: Problems,
-    notes: list[str],
 ) -> tuple[Features, Panel]:
     """Return the static features, and the panel without their columns."""
     features: Features = {}
@@ -33,8 +32,8 @@ def take(
             features[name] = _constant(panel, name, rest.pop(name), problems)
     if static is not None and roles.stat:
         names = [name for name in roles.stat if name in static.columns]
-        written = writings(static, names, decimal, problems, notes, " in static_file")
-        features |= _from_file(panel, roles, static, written, problems, notes)
+        written = writings(static, names, decimal, problems, " in static_file")
+        features |= _from_file(panel, roles, static, written, problems)
     panel.columns = rest
     return features, panel
 
@@ -67,7 +66,6 @@ def _from_file(
     static: pd.DataFrame,
     written: Mapping[str, Writing],
     problems: Problems,
-    notes: list[str],
 ) -> Features:
     code, labels = parse_ids(static[roles.id])
     twice = pd.Series(code[code >= 0]).duplicated().to_numpy()
@@ -84,7 +82,7 @@ def _from_file(
         problems.add(f"static_file has other series than the data ({name_series(strange)})")
         return {name: np.zeros(len(panel.labels)) for name in roles.stat if name in static.columns}
     if strange:
-        notes.append(f"static_file: {name_series(strange)} not in the data, ignored")
+        problems.note(f"static_file: {name_series(strange)} not in the data, ignored")
     row_of = np.full(len(labels) + 1, -1, dtype=np.int64)  # the last entry: no such series
     row_of[code[code >= 0]] = np.flatnonzero(code >= 0)
     place = {name: number for number, name in enumerate(labels)}
