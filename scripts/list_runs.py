@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from forerun.base.terminal import write
+from forerun.base.terminal import echo
 from forerun.cli.run_table import report
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def main(runs):
     """Print the table of the runs in the folder `runs`."""
-    write(report(runs))
+    echo(report(runs))
 
 
 if __name__ == "__main__":

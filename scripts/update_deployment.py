@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.base.terminal import write
+from forerun.base.terminal import echo
 from forerun.deployments.folder import Deployment
 from forerun.deployments.update import update
 from forerun.jobs.logs import recording
@@ -20,7 +20,7 @@ def main(monitor, log, log_file=None):
     with recording(log, log_file):
         result = update(deployment)
         write_monitor(deployment, monitor)
-        write(*result.lines)
+        echo(*result.lines)
 
 
 if __name__ == "__main__":

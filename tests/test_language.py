@@ -1,6 +1,6 @@
 """Plain English with American spelling, by a list of banned words.
 
-The sweep covers code, comments, messages and documentation; :data:`ALLOWED` lists the exceptions.
+All code, comments, messages and documentation are searched; :data:`ALLOWED` lists exceptions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from running import PROJECT
 
-SWEPT = (
+SEARCHED = (
     "scripts",
     "workflow",
     "profiles",
@@ -23,7 +23,7 @@ SWEPT = (
     "data/README.md",
 )
 SUFFIXES = {"", ".py", ".smk", ".md", ".rst", ".yaml", ".sh", ".html", ".js", ".css", ".jinja"}
-#: What is not written here -> what is.
+#: Banned pattern -> replacement.
 BANNED = {
     r"(work-?)?pieces?": "fit, task, part",
     r"cubes?": "window arrays, windows x steps",
@@ -64,7 +64,7 @@ BANNED = {
     r"cent(red|re|res)": "centered, center",
     r"labelled|labelling|cancelled|cancelling|modelled|modelling|travelled": "one l",
 }
-#: Path and line pattern -> why it may stay.
+#: (path, pattern) -> reason for the exception.
 ALLOWED = {
     ("scripts/forerun/plots/index.py", r'"colours"'): "a key of plots/index.json, which users read",
     ("config/examples/flights.yaml", r"\bcancelled\b"): "a column of the shipped data",
@@ -75,7 +75,7 @@ ALLOWED = {
 
 def lines() -> Iterator[tuple[str, int, str]]:
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *SWEPT],
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *SEARCHED],
         cwd=PROJECT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if listed.returncode:
@@ -93,7 +93,7 @@ def words(line: str) -> list[str]:
     return [word for word in BANNED if re.search(rf"(?<![\w.]){word}(?!\w)", spaced, re.IGNORECASE)]
 
 
-def test_the_sweep_finds_words_and_parts_of_identifiers() -> None:
+def test_words_and_parts_of_identifiers_are_found() -> None:
     assert len(words("fits that are going on")) == 1
     assert len(words("def band_colour(piece: Piece)")) == 2
     assert len(words("a piece of work of its own; it was never begun")) == 3

@@ -88,13 +88,13 @@ def print_cautions():
     """Print warnings about models without forecasts, and networks worse than SeasonalNaive."""
     for run in get_runs():
         for line in cautions.of_run(run.folder):
-            complain(f"forerun: warning: run '{run.run_id}': {line}")
+            echo_error(f"forerun: warning: run '{run.run_id}': {line}")
 
 
 def end_with_failures():
     """Exit with code 2 if a job was refused, 1 if a model failed; see Ending."""
     ending = ask(Ending.of, get_runs(), BEGAN)
-    complain(*ending.lines)
+    echo_error(*ending.lines)
     for run_id in ending.refused:
         state.remove_if_never_started(get_run(run_id).folder)
     if ending.code:

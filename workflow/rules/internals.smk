@@ -15,7 +15,7 @@ if isinstance(workflow.current_basedir, os.PathLike):
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))
 
 from forerun.base.errors import UserError
-from forerun.base.terminal import complain
+from forerun.base.terminal import echo_error
 from forerun.config import typed
 from forerun.config.layers import Layers
 from forerun.runs import snapshot
@@ -40,7 +40,7 @@ STORAGE = workflow.storage_registry.default_storage_provider
 
 def refuse(error):
     """Print a user error in one line and exit with code 2."""
-    complain(error, before="forerun: error: ")
+    echo_error(error, before="forerun: error: ")
     raise SystemExit(2)
 
 

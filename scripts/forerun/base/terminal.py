@@ -8,7 +8,7 @@ from typing import IO
 from forerun.base.text import visible
 
 
-def write(*lines: object, file: IO[str] | None = None, before: str = "") -> None:
+def echo(*lines: object, file: IO[str] | None = None, before: str = "") -> None:
     """Print lines with control characters escaped and the prefix `before`, and flush.
 
     Parameters
@@ -22,6 +22,6 @@ def write(*lines: object, file: IO[str] | None = None, before: str = "") -> None
         print(shown.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 
 
-def complain(*lines: object, before: str = "") -> None:
-    """Print lines to standard error, as :func:`write` does."""
-    write(*lines, file=sys.stderr, before=before)
+def echo_error(*lines: object, before: str = "") -> None:
+    """Print lines to standard error, as :func:`echo` does."""
+    echo(*lines, file=sys.stderr, before=before)

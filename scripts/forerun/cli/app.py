@@ -13,7 +13,7 @@ from types import ModuleType
 import typer
 
 from forerun.base.errors import UserError, system_error
-from forerun.base.terminal import complain
+from forerun.base.terminal import echo_error
 
 #: Commands in the order of the help -> the module with the function ``command``. Modules that do
 #: not exist are skipped.
@@ -112,7 +112,7 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
     except UserError as error:
         return refuse(str(error))
     except typer.Abort:
-        complain(f"{program}: canceled, nothing was done")
+        echo_error(f"{program}: canceled, nothing was done")
         return 1
     except typer.TyperException as error:
         return refuse(_sentence(error, program)) if error.format_message() else 2
@@ -159,7 +159,7 @@ def refuse(message: str) -> int:
     """Print the lines of a user error and return the exit code."""
     with suppress(OSError):  # the exit code reports it as well
         for line in message.splitlines():
-            complain(line, before="forerun: error: ")
+            echo_error(line, before="forerun: error: ")
     return 2
 
 

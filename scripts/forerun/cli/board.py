@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from forerun.base.terminal import write
+from forerun.base.terminal import echo
 from forerun.base.text import clean, clock, visible
 from forerun.cli.console import leaderboard, show
 from forerun.cli.standings import Standings
@@ -162,7 +162,7 @@ class Board:
 
     def _print(self, line: str, style: str | None = None) -> None:
         if self.plain:
-            write(line, file=self.console.file)
+            echo(line, file=self.console.file)
         else:
             from rich.text import Text
 

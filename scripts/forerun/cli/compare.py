@@ -35,7 +35,7 @@ def command(
     different horizon, gap, target or frequency are shown but not ranked.
     """
     from forerun.base.files import new_path
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
     from forerun.evaluation import comparison
     from forerun.plots.compared_runs import write
 
@@ -53,25 +53,26 @@ def command(
         drawn = metric or next(iter(found.scores))
         with new_path(plot or work.output / "comparison.png") as new:
             write(found, drawn, new.temporary)
-        say(f"plot: {new.path}")
+        echo(f"plot: {new.path}")
     _page(found, folders, work.output)
 
 
 def _print(found: Compared, metrics: list[str]) -> None:
     """Print the differing settings, the errors and the verdicts."""
-    from forerun.cli.console import say, show, table
+    from forerun.base.terminal import echo
+    from forerun.cli.console import show, table
 
     if found.settings:
         rows = [(key, *map(_brief, values)) for key, values in found.settings.items()]
         show(table(["setting", *found.names], rows, "Settings that differ"))
     else:
-        say("the settings are identical")
+        echo("the settings are identical")
     if found.reasons:
-        say(f"not comparable and not ranked: {'; '.join(found.reasons)}")
-    say(*found.notes)
+        echo(f"not comparable and not ranked: {'; '.join(found.reasons)}")
+    echo(*found.notes)
     for name in metrics:
         show(table([name, *found.names], _rows(found, name)))
-    say(*found.verdicts())
+    echo(*found.verdicts())
 
 
 def _brief(value: Any) -> str:
@@ -95,13 +96,13 @@ def _rows(found: Compared, metric: str) -> list[list[str]]:
 
 def _page(found: Compared, folders: list[Path], output: Path) -> None:
     from forerun.base.files import new_path
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
     from forerun.report.comparison import write_comparison
 
     try:
         with new_path(output / "comparison.html") as new:
             write_comparison(folders, new.temporary, found)
     except UserError as error:
-        say(f"no page: {error}")
+        echo(f"no page: {error}")
     else:
-        say(f"page: {new.path}")
+        echo(f"page: {new.path}")

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from forerun.base import text
 from forerun.base.errors import UserError
-from forerun.base.terminal import complain, write
+from forerun.base.terminal import echo_error
 from forerun.runs.tables import read_leaderboard_rows
 
 if TYPE_CHECKING:
@@ -24,14 +24,9 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def say(*lines: str) -> None:
-    """Print lines with control characters escaped, and flush."""
-    write(*lines)
-
-
 def warn(line: str) -> None:
     """Print a warning to standard error."""
-    complain(line, before="forerun: warning: ")
+    echo_error(line, before="forerun: warning: ")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> Table:

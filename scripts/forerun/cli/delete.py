@@ -15,7 +15,8 @@ def command(
 ) -> None:
     """Delete a run and everything in it."""
     from forerun.base.publishing import discard, sweep
-    from forerun.cli.console import confirm, say
+    from forerun.base.terminal import echo
+    from forerun.cli.console import confirm
     from forerun.cli.locks import alone
 
     work = workspace(output_dir, directory)
@@ -29,4 +30,4 @@ def command(
             folder.unlink()
         else:
             discard(folder)
-    say(f"deleted run {run}")
+    echo(f"deleted run {run}")

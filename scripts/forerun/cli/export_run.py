@@ -20,7 +20,7 @@ def command(
     directory: Directory = None,
 ) -> None:
     """Write a run to a tar.gz archive that another machine can import and predict with."""
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
     from forerun.cli.locks import alone
     from forerun.runs.archive import export_run
 
@@ -29,5 +29,5 @@ def command(
     target = output or Path(f"{run}.tar.gz")
     with alone(folder):
         number = export_run(folder, target)
-    say(f"{target}: {number} files, {target.stat().st_size / 1e6:.1f} MB")
-    say(f"next, on the other machine: forerun import {target.name}")
+    echo(f"{target}: {number} files, {target.stat().st_size / 1e6:.1f} MB")
+    echo(f"next, on the other machine: forerun import {target.name}")

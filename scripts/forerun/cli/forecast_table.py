@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from forerun.base.errors import UserError
-from forerun.cli.console import cell, say, show, table
+from forerun.base.terminal import echo
+from forerun.cli.console import cell, show, table
 from forerun.config.names import COMBINED, ENSEMBLE
 from forerun.evaluation.intervals import columns, levels_of
 
@@ -63,7 +64,7 @@ def _one_series(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any])
     others = [name for name, frame in frames.items() if name != leader and levels_of(frame, name)]
     if leader is not None:
         more = "; those of the other models are in the files" if others else ""
-        say(f"intervals of {leader}{more}")
+        echo(f"intervals of {leader}{more}")
 
 
 def _many_series(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> None:
@@ -79,7 +80,7 @@ def _many_series(frames: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]
     keys = some["unique_id"].astype(str), some["ds"].astype(str)
     show(table(head, list(zip(*keys, *cells, strict=True))))
     if len(frame) > len(some):
-        say(f"{len(frame) - len(some):,} more rows are in the files")
+        echo(f"{len(frame) - len(some):,} more rows are in the files")
     rows = [
         (
             name,

@@ -12,8 +12,9 @@ from typing import Any
 
 from forerun.base import text
 from forerun.base.errors import UserError
+from forerun.base.terminal import echo
 from forerun.cli import snakemake
-from forerun.cli.console import say, warn
+from forerun.cli.console import warn
 from forerun.cli.forecast_table import present
 from forerun.cli.locks import held
 from forerun.cli.series_plots import COMPARISONS, draw
@@ -96,7 +97,7 @@ def _find(work: Workspace, options: Options) -> Path | None:
     rows = [row for row in listing.scan(work.runs)[0] if row.state == "complete"]
     if not rows:
         raise UserError(f"there is no complete run in {work.runs}; name one with --run-id")
-    say(f"run {rows[0].run_id} (the newest complete one)")
+    echo(f"run {rows[0].run_id} (the newest complete one)")
     return work.runs / rows[0].run_id
 
 
@@ -110,7 +111,7 @@ def _own_predictions(
         output = folder.parent.parent.as_posix()
         config = ["--config", f"output_dir={output}"] if output != "." else []
         command = snakemake.command(targets, [*config, *options.extras])
-        say(snakemake.shown(command))
+        echo(snakemake.shown(command))
         if not options.verify:
             os.environ[UNVERIFIED] = "1"  # inherited by the jobs of this call
         with held(folder) as lock, snakemake.libraries(folder, settings, options.extras):
@@ -119,7 +120,7 @@ def _own_predictions(
             return code
     _show_predictions(folder, settings, choice)
     if options.plot and (folder / "plots").is_dir():
-        say(f"plots: {folder / 'plots'}/")
+        echo(f"plots: {folder / 'plots'}/")
     return 0
 
 
@@ -133,7 +134,7 @@ def _run_quietly(command: list[str], extras: Sequence[str], lock: int) -> int:
         lines = output.read().decode("utf-8", "replace").splitlines()
     if code:
         own = list(dict.fromkeys(line for line in lines if line.startswith("forerun:")))
-        say(*(own or [line for line in lines if line.strip()][-20:]))
+        echo(*(own or [line for line in lines if line.strip()][-20:]))
     return code
 
 
@@ -143,7 +144,7 @@ def _show_predictions(folder: Path, settings: dict[str, Any], choice: Choice) ->
 
     files = {name: RunPaths(folder).existing_predictions(name) for name in choice.names}
     present({n: read_predictions(path) for n, path in files.items() if path.is_file()}, settings)
-    say(f"predictions: {folder / 'predictions'}/")
+    echo(f"predictions: {folder / 'predictions'}/")
 
 
 def _from_run(folder: Path, settings: dict[str, Any], choice: Choice, options: Options) -> int:
@@ -167,7 +168,7 @@ def _from_run(folder: Path, settings: dict[str, Any], choice: Choice, options: O
             folder, name, frames, RunPaths(folder).data, settings,
             unique_ids=options.unique_ids or None,
         )  # fmt: skip
-        say(f"predictions: {target}/")
+        echo(f"predictions: {target}/")
     if options.plot and (options.cherry_pick or options.unique_ids):
         history = read_history(RunPaths(folder).data)
         for unique_id in options.unique_ids:
@@ -186,7 +187,7 @@ def _pick(folder: Path, options: Options) -> str:
     how = f"picked with seed {options.seed}" if options.seed is not None else "lowest mean error"
     shown = f"{text.metric(metric)} over the models {text.error(metric, error)}"
     note = f"{how}: mean {shown}"
-    say(f"series {unique_id} ({note})")
+    echo(f"series {unique_id} ({note})")
     return note
 
 
@@ -209,7 +210,7 @@ def _from_data(
     name = options.name or stem or "data"
     notes: list[str] = []
     data = inference.new_data(folder, settings, file, options.static_file, options.futr_file, notes)
-    say(*(f"note: {note}" for note in notes))
+    echo(*(f"note: {note}" for note in notes))
     from forerun.forecasting.predict import forecast_all
 
     read = len(notes)
@@ -217,13 +218,13 @@ def _from_data(
     if options.unique_ids:
         frames = inference.only_series(frames, options.unique_ids)
     present(frames, settings)
-    say(*(f"note: {note}" for note in notes[read:]))
+    echo(*(f"note: {note}" for note in notes[read:]))
     if not options.save:
         return 0
     target = inference.save(
         folder, name, frames, file, settings, unique_ids=options.unique_ids or None, notes=notes
     )
-    say(f"predictions: {target}/")
+    echo(f"predictions: {target}/")
     if options.plot:
         history = data.history[["unique_id", "ds", "y"]]
         first = list(history["unique_id"].unique())[: settings["plot_series"]]
@@ -252,7 +253,7 @@ def _unversioned(output: Path, options: Options) -> int:
         target = inference.save(
             output, options.name or _name(options, "forecasts"), frames, mark, {}
         )
-        say(f"predictions: {target}/")
+        echo(f"predictions: {target}/")
     if options.plot and options.unique_ids:
         draw(COMPARISONS, output, history, frames, options.unique_ids[0], {}, note)
     return 0

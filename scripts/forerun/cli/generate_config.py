@@ -17,14 +17,14 @@ def command(
 ) -> None:
     """Write a configuration with all keys, their description and default. Overwrites nothing."""
     from forerun.base.files import new_file
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
 
     try:
         with new_file(file) as temporary:
             temporary.write_text(template(file), encoding="utf-8", newline="\n")
     except FileExistsError:
         raise UserError(f"'{file}' exists and is not overwritten; use another name") from None
-    say(f"{file}: all keys with defaults", f"next: train --config {file} --run-id my_run")
+    echo(f"{file}: all keys with defaults", f"next: train --config {file} --run-id my_run")
 
 
 def template(file: Path) -> str:

@@ -23,7 +23,8 @@ def command(
     directory: Directory = None,
 ) -> None:
     """Import an exported run, completely or not at all; each entry is checked."""
-    from forerun.cli.console import say, warn
+    from forerun.base.terminal import echo
+    from forerun.cli.console import warn
     from forerun.runs import seal
     from forerun.runs.archive import import_run
     from forerun.runs.state import is_sealed
@@ -35,4 +36,4 @@ def command(
         for checked in seal.verify_derived(folder).values():
             for line in checked.wrong:
                 warn(f"{line} (differs from its recorded checksum)")
-    say(f"run {folder.name}: {folder}/", f"next: {work.next('predict', '--run-id', folder.name)}")
+    echo(f"run {folder.name}: {folder}/", f"next: {work.next('predict', '--run-id', folder.name)}")

@@ -36,20 +36,20 @@ def command(
     ] = Path("."),
 ) -> None:
     """Write a project: Snakefile, config/, profiles/ and .gitignore. Overwrites nothing."""
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
 
     copies = shipped()
     refuse_existing(folder, [Path("Snakefile"), Path("config/config.yaml"), *copies])
     keep = os.path.lexists(folder / ".gitignore")
     write(folder, copies, {} if keep else {Path(".gitignore"): GITIGNORE})
-    say(f"{folder / 'Snakefile'}: uses the workflow of this installation")
-    say(f"{folder / 'config' / 'config.yaml'}: all keys with defaults; set data_file")
-    say(f"{folder / 'profiles'}: where jobs run; this machine, Slurm and other clusters")
+    echo(f"{folder / 'Snakefile'}: uses the workflow of this installation")
+    echo(f"{folder / 'config' / 'config.yaml'}: all keys with defaults; set data_file")
+    echo(f"{folder / 'profiles'}: where jobs run; this machine, Slurm and other clusters")
     if keep:
         names = ", ".join(GITIGNORE.split())
-        say(f"{folder / '.gitignore'}: exists and was not changed; it should contain {names}")
+        echo(f"{folder / '.gitignore'}: exists and was not changed; it should contain {names}")
     prefix = "" if folder.resolve() == Path.cwd() else f"cd {folder}; "
-    say(f"next: {prefix}train --run-id exp1   (or snakemake runs/exp1/predictions)")
+    echo(f"next: {prefix}train --run-id exp1   (or snakemake runs/exp1/predictions)")
 
 
 def shipped() -> dict[Path, Path]:

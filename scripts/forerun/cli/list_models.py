@@ -24,13 +24,14 @@ def command(
     import json
 
     from forerun.base.errors import suggest
-    from forerun.cli.console import say, show, table, warn
+    from forerun.base.terminal import echo
+    from forerun.cli.console import show, table, warn
     from forerun.config import catalog
 
     if engine not in ENGINES:
         hint = suggest(engine, ENGINES)
         raise UserError(f"--engine: there is no '{engine}'{hint}, only {', '.join(ENGINES)}")
-    found = [model for model in catalog.offer(engine).models.values() if auto or not model.auto]
+    found = [model for model in catalog.of_engine(engine).models.values() if auto or not model.auto]
     families = sorted({model.family for model in found})
     if family is not None and family not in families:
         raise UserError(f"--family: there is no '{family}', only {', '.join(families)}")
@@ -44,10 +45,10 @@ def command(
     if note := catalog.outdated(engine):
         warn(note)
     if as_json:
-        return say(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=2))
+        return echo(json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=2))
     shown = [["yes" if v is True else "" if v is False else v for v in row] for row in rows]
     show(table(head, shown))
     usable = [model.name for model in found if model.refusal is None]
     use = f"; use one with: train --models {usable[0]}" if usable else ""
-    say(f"{len(rows)} models of {engine}{use}")
+    echo(f"{len(rows)} models of {engine}{use}")
     return None

@@ -30,23 +30,24 @@ def command(
 
     Duration is the training time of all models.
     """
+    from forerun.base.terminal import echo
     from forerun.cli import run_table
-    from forerun.cli.console import is_terminal, say
+    from forerun.cli.console import is_terminal
     from forerun.runs import listing
 
     work = workspace(output_dir, directory)
     rows, stray = listing.scan(work.runs)
     chosen = run_table.order(run_table.choose(rows, terms), sort, reverse)[:limit]
     if as_json:
-        return say(run_table.as_json(chosen))
+        return echo(run_table.as_json(chosen))
     if as_csv:
-        return say(run_table.as_csv(chosen))
+        return echo(run_table.as_csv(chosen))
     width = shutil.get_terminal_size().columns if is_terminal() else None
     if chosen:
-        say(run_table.table(chosen, width))
+        echo(run_table.table(chosen, width))
     elif rows:
-        say(f"no matching runs in {work.runs} ({len(rows)} in total)")
+        echo(f"no matching runs in {work.runs} ({len(rows)} in total)")
     else:
-        say(run_table.nothing(work.runs))
-    say(*run_table.remarks(work.runs, stray))
+        echo(run_table.nothing(work.runs))
+    echo(*run_table.remarks(work.runs, stray))
     return None

@@ -19,20 +19,20 @@ def command(
     The files are archived beside the folder first, and the archive is verified. Nothing is deleted.
     If interrupted, rerun the command to resume.
     """
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
     from forerun.legacy.migration import migrate, plan
 
     work = workspace(output_dir, directory)
     steps = plan(work.output)
     if steps is None:
-        say(f"nothing to migrate: there are no unversioned results in {work.output.absolute()}")
+        echo(f"nothing to migrate: there are no unversioned results in {work.output.absolute()}")
         return
     resumed = steps.journal.is_file()
-    say(f"{'resuming with' if resumed else 'found'}: {', '.join(steps.names)}")
-    say(f"archive: {steps.archive}", f"run: {steps.target}/")
+    echo(f"{'resuming with' if resumed else 'found'}: {', '.join(steps.names)}")
+    echo(f"archive: {steps.archive}", f"run: {steps.target}/")
     if dry_run:
-        say("nothing was done (--dry-run)")
+        echo("nothing was done (--dry-run)")
         return
     folder = migrate(steps)
     command = work.next("predict", "--run-id", folder.name, "--trust")
-    say(f"done; next: {command}   (see docs/migration.md)")
+    echo(f"done; next: {command}   (see docs/migration.md)")

@@ -25,7 +25,8 @@ def command(
 ) -> None:
     """Rename a run. Its frozen files are not changed and keep the old name."""
     from forerun.base.publishing import publish, sweep
-    from forerun.cli.console import confirm, say
+    from forerun.base.terminal import echo
+    from forerun.cli.console import confirm
     from forerun.cli.locks import alone
     from forerun.runs.paths import check_run_id
 
@@ -43,7 +44,7 @@ def command(
             publish(folder, target)
         except FileExistsError:
             raise UserError(f"run '{new}' exists; choose another name") from None
-    say(f"run {run} is now {new}")
+    echo(f"run {run} is now {new}")
 
 
 def refuse_sealed(folder: Path, force: bool, what: str) -> None:

@@ -48,21 +48,21 @@ def command(
 
 def _rerun(run: str, scratch: Path, extras: list[str]) -> int:
     """Run the workflow in the scratch folder, without reusing models."""
+    from forerun.base.terminal import echo
     from forerun.cli import snakemake
-    from forerun.cli.console import say
 
     options = ["reuse=false", "accept_failures=true", "log_file="]
     arguments = ["--directory", str(scratch), "--config", *options, *extras]
     command = snakemake.command([f"runs/{run}/predictions"], arguments)
-    say(snakemake.shown(command))
+    echo(snakemake.shown(command))
     with tempfile.TemporaryFile() as output:
         code = snakemake.run(command, output)
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
     if code:
         own = [line for line in text.splitlines() if line.startswith("forerun:")]
-        say(*(list(dict.fromkeys(own)) or text.splitlines()[-20:]))
-        say(f"run {run} could not be reproduced")
+        echo(*(list(dict.fromkeys(own)) or text.splitlines()[-20:]))
+        echo(f"run {run} could not be reproduced")
     return code
 
 
@@ -72,29 +72,32 @@ def _change(difference: float) -> str:
 
 def _report(run: str, found: Reproduction) -> int:
     """Print the differences and return the exit code."""
-    from forerun.cli.console import cell, say, show, table
+    from forerun.base.terminal import echo
+    from forerun.cli.console import cell, show, table
 
-    say(*(f"configuration: {key} was {old!r}, is {new!r}" for key, old, new in found.configuration))
+    echo(
+        *(f"configuration: {key} was {old!r}, is {new!r}" for key, old, new in found.configuration)
+    )
     if not found.configuration:
-        say("configuration: identical")
-    say(f"data: {'identical' if found.data else 'changed since they were frozen'}")
-    say(f"source table: {found.table}")
-    say(*(f"version: {name} was {old}, is {new}" for name, (old, new) in found.versions.items()))
+        echo("configuration: identical")
+    echo(f"data: {'identical' if found.data else 'changed since they were frozen'}")
+    echo(f"source table: {found.table}")
+    echo(*(f"version: {name} was {old}, is {new}" for name, (old, new) in found.versions.items()))
     if not found.versions:
-        say("versions: identical")
+        echo("versions: identical")
     rows = [
         (model, metric, cell(then, digits=6), cell(now, digits=6), _change(now - then))
         for model, metrics in found.scores.items()
         for metric, (then, now) in metrics.items()
     ]
     show(table(["model", "metric", "then", "now", "difference"], rows))
-    say(f"models: {'differ: ' + ', '.join(found.models) if found.models else 'identical'}")
+    echo(f"models: {'differ: ' + ', '.join(found.models) if found.models else 'identical'}")
     for name, difference in sorted(found.differences.items()):
         size = "other rows or columns" if difference == float("inf") else f"up to {difference:.3g}"
-        say(f"differs: {name} ({size})")
+        echo(f"differs: {name} ({size})")
     if found.identical:
-        say(f"run {run} is reproduced: identical to the last digit")
+        echo(f"run {run} is reproduced: identical to the last digit")
         return 0
     largest = "other rows or columns" if found.largest == float("inf") else f"{found.largest:.3g}"
-    say(f"run {run} is not reproduced exactly: largest difference {largest}")
+    echo(f"run {run} is not reproduced exactly: largest difference {largest}")
     return 1

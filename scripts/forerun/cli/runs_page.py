@@ -24,11 +24,11 @@ def command(
 ) -> None:
     """Write an overview page of all runs: search, sort, best error over time, links to reports."""
     from forerun.base.errors import UserError
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
     from forerun.report.runs_page import write_runs_page
 
     work = workspace(output_dir, directory)
     runs = work.runs
     if not runs.is_dir():
         raise UserError(f"there is no folder {runs}; create a run with 'train'")
-    say(str(write_runs_page(runs, to or work.output / "runs.html")))
+    echo(str(write_runs_page(runs, to or work.output / "runs.html")))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forerun.base.errors import UserError
-from forerun.cli.console import say
+from forerun.base.terminal import echo
 from forerun.runs import state
 from forerun.runs.tables import read_metrics
 
@@ -51,7 +51,7 @@ def draw(
     else:
         with recorded_files(folder, place, f"{place}/{stem}") as temporary:
             save(figure, temporary, stem)
-    say(f"plot: {folder / place / f'{stem}.png'}")
+    echo(f"plot: {folder / place / f'{stem}.png'}")
 
 
 def errors_of(metrics: Path, unique_id: str, models: Sequence[str]) -> dict[str, float] | None:

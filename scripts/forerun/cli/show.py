@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory = None) -> None:
     """Show a run: settings, data, models with status and time, and files."""
     from forerun.base.errors import UserError
+    from forerun.base.terminal import echo
     from forerun.cli import run_table
-    from forerun.cli.console import leaderboard, say, show
+    from forerun.cli.console import leaderboard, show
     from forerun.cli.console import table as make
     from forerun.evaluation import cautions
     from forerun.runs import listing
@@ -26,15 +27,15 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     row = listing.read_run(folder, run)
     if row.state == "broken":
         raise UserError(f"run '{run}' is broken: {row.problem}")
-    say(f"run {run}: {row.status}", f"created {run_table.local_time(row.created)}")
+    echo(f"run {run}: {row.status}", f"created {run_table.local_time(row.created)}")
     show(make(["setting", "value", "default"], _settings(folder), "Settings"))
-    say(*_data(folder))
+    echo(*_data(folder))
     board = leaderboard(folder / "leaderboard.csv", "Models", row.metric or "mae")
     if board is not None:
         show(board)
         failures = failed_models(folder / "leaderboard.csv")
-        say(*(f"{model} failed: {reason}" for model, reason in failures.items()))
-        say(*(f"warning: {line}" for line in cautions.of_run(folder)))
+        echo(*(f"{model} failed: {reason}" for model, reason in failures.items()))
+        echo(*(f"warning: {line}" for line in cautions.of_run(folder)))
     else:
         show(make(["model", "status", "seconds", "why"], _states(folder, row.models), "Models"))
     files = [(name, folder / name) for name in _FILES if (folder / name).exists()]

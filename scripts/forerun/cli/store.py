@@ -37,18 +37,20 @@ def command(
     directory: Directory = None,
 ) -> None:
     """List or remove the trained models that new runs can reuse. Existing runs are not affected."""
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
     from forerun.jobs import model_cache
 
     place = workspace(output_dir, directory).runs / model_cache.FOLDER
     if action is Action.prune:
         removed = model_cache.prune(place, older_than * 86400, unused)
-        say(f"removed {len(removed)} entries of {place}; runs keep their files")
+        echo(f"removed {len(removed)} entries of {place}; runs keep their files")
         return
     lines = [_line(entry) for entry in model_cache.entries(place)]
     if lines:
-        say(f"{'key':12}  {'stage':14}  {'model':20}  {'trained by':24}  {'seconds':>9}  stored at")
-    say(*(lines or [f"no entries in {place}"]))
+        echo(
+            f"{'key':12}  {'stage':14}  {'model':20}  {'trained by':24}  {'seconds':>9}  stored at"
+        )
+    echo(*(lines or [f"no entries in {place}"]))
 
 
 def _line(entry: Entry) -> str:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from forerun.base.errors import UserError, is_full, no_space
 from forerun.base.publishing import sweep
+from forerun.base.terminal import echo
 from forerun.cli import snakemake
 from forerun.cli.call import Call
-from forerun.cli.console import is_terminal, leaderboard, say, show, warn
+from forerun.cli.console import is_terminal, leaderboard, show, warn
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import schema
@@ -53,7 +54,7 @@ def train(call: Call, dry_run: bool, verbose: bool) -> int:
     run_id = call.run_id or claim_run_id(work.runs)
     call.options["run_id"] = run_id
     folder = work.runs / run_id
-    say(f"run {run_id}")
+    echo(f"run {run_id}")
     _say_notes(prepared)
     libraries = snakemake.libraries(folder, settings, call.rest)
     try:
@@ -123,7 +124,7 @@ def _check_data(settings: dict[str, Any], runs: Path) -> Prepared:
 def _say_notes(prepared: Prepared | None) -> None:
     """Print notes on the data of a new run; `show` prints those of an existing run."""
     for note in prepared.notes if prepared else ():
-        say(f"note: {note}")
+        echo(f"note: {note}")
 
 
 def _targets(folder: Path) -> list[str]:
@@ -148,7 +149,7 @@ def _run(
         return shutil.disk_usage(folder).free < ROOM
 
     command = snakemake.command(_targets(folder), [*first, *call.arguments()])
-    say(snakemake.shown(command))
+    echo(snakemake.shown(command))
     log = folder / "logs" / "snakemake.log"
     with log.open("ab+") as output:
         start = output.tell()
@@ -163,7 +164,7 @@ def _run(
     if code and code not in ENDED and (is_full_disk() or is_full(text)):
         raise UserError(no_space(folder))
     if code and not verbose and code not in ENDED:
-        say(*_relevant(text, log))
+        echo(*_relevant(text, log))
     again = work.next("train", "--run-id", folder.name, extras=call.rest)
     _conclude(work, folder, code, again, board.has_leaderboard)
     return code
@@ -185,7 +186,7 @@ def _conclude(work: Workspace, folder: Path, code: int, again: str, is_shown: bo
     `again` is the command that resumes the run.
     """
     if code in ENDED:
-        say(f"stopped; resume with: {again}")
+        echo(f"stopped; resume with: {again}")
         return
     if not is_shown:
         table = leaderboard(folder / "leaderboard.csv", metric=read_run(folder).metric or "mae")
@@ -196,11 +197,13 @@ def _conclude(work: Workspace, folder: Path, code: int, again: str, is_shown: bo
         warn(line)
     for part in ("plots", "predictions", "report.html"):
         if (folder / part).exists():
-            say(f"{part.removesuffix('.html')}: {folder / part}{os.sep if '.' not in part else ''}")
+            echo(
+                f"{part.removesuffix('.html')}: {folder / part}{os.sep if '.' not in part else ''}"
+            )
     if code == 0:
-        say(f"next: {work.next('predict', '--run-id', folder.name, '--cherry-pick')}")
+        echo(f"next: {work.next('predict', '--run-id', folder.name, '--cherry-pick')}")
     else:
-        say(f"next: {again}   (retries only what failed)")
+        echo(f"next: {again}   (retries only what failed)")
 
 
 def _dry_run(
@@ -216,19 +219,19 @@ def _dry_run(
     folder = work.runs / run_id
     call.options["run_id"] = run_id
     exists = state.is_frozen(folder)
-    say(f"run {run_id} ({'exists' if exists else 'new'})")
+    echo(f"run {run_id} ({'exists' if exists else 'new'})")
     _say_notes(prepared)
     rows = plan.rows(folder, settings, prepared)
     lines = [(row.model, row.final, row.cv, row.why, plan.estimate(row.seconds)) for row in rows]
     show(table(["model", "final fit", "cross-validation", "why", "time"], lines))
     if total := plan.summary(rows, settings):
-        say(total)
+        echo(total)
     command = snakemake.command(_targets(folder), call.arguments())
-    say(snakemake.shown(command))
+    echo(snakemake.shown(command))
     with tempfile.TemporaryFile() as output:
         code = snakemake.run([*command, "--dry-run", "--quiet", "progress", "rules"], output)
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
     if code:
-        say(*_relevant("\n" + text, Path("snakemake --dry-run")))
+        echo(*_relevant("\n" + text, Path("snakemake --dry-run")))
     return code

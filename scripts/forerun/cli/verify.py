@@ -18,8 +18,8 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     comparisons/ with the checksums recorded when they were made. The exit code is 0 only without
     differences.
     """
+    from forerun.base.terminal import echo
     from forerun.base.text import plural
-    from forerun.cli.console import say
     from forerun.runs import seal
     from forerun.runs.records import strays
     from forerun.runs.state import is_sealed
@@ -32,15 +32,15 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     derived = seal.verify_derived(folder)
     wrong = [*frozen, *(line for checked in derived.values() for line in checked.wrong)]
     wrong += [f"extra: {name}" for name in strays(folder, seal.PARTS)]
-    say(*wrong)
+    echo(*wrong)
     if not seal.has_checksum(folder) and "changed: SEALED" not in frozen:
-        say("note: the seal has no checksum, as it was written by an earlier version")
-    say(*_summary(derived))
+        echo("note: the seal has no checksum, as it was written by an earlier version")
+    echo(*_summary(derived))
     if wrong:
         what = "differs from its seal" if frozen else "was changed after it was sealed"
-        say(f"run {run} {what}: {plural(len(wrong), 'difference')}")
+        echo(f"run {run} {what}: {plural(len(wrong), 'difference')}")
         return 1
-    say(f"run {run} matches its seal ({len(list(seal.frozen_files(folder)))} files)")
+    echo(f"run {run} matches its seal ({len(list(seal.frozen_files(folder)))} files)")
     return 0
 
 

@@ -20,8 +20,9 @@ def command(
     ] = False,
 ) -> None:
     """Show the progress of a run until it ends (Ctrl-C stops watching, not the run)."""
+    from forerun.base.terminal import echo
     from forerun.cli.board import INTERVAL, Board
-    from forerun.cli.console import is_terminal, say
+    from forerun.cli.console import is_terminal
     from forerun.runs import session
     from forerun.runs.listing import read_run
 
@@ -29,11 +30,11 @@ def command(
     run_id = folder.name
     if not session.is_running(folder):
         row = read_run(folder)
-        return say(f"run '{run_id}' is not in use; it is {row.status}")
+        return echo(f"run '{run_id}' is not in use; it is {row.status}")
     with Board(folder, plain=plain or not is_terminal(), since=_since(folder)):
         while session.is_running(folder):
             time.sleep(INTERVAL)
-    return say(f"run '{run_id}' is {read_run(folder).status}")
+    return echo(f"run '{run_id}' is {read_run(folder).status}")
 
 
 def _since(folder: Path) -> float:

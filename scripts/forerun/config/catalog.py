@@ -68,7 +68,7 @@ class ModelInfo:
     unsupported: str | None = None
 
     @property
-    def lacks(self) -> str | None:
+    def not_installed(self) -> str | None:
         """Message that names the required packages that are not installed; None if all are."""
         missing = [package for package in self.needs if engines.version(package) is None]
         if not missing:
@@ -81,11 +81,11 @@ class ModelInfo:
     @property
     def refusal(self) -> str | None:
         """Why the model cannot be used in this environment; None if it can."""
-        return self.unsupported or self.lacks
+        return self.unsupported or self.not_installed
 
 
 @dataclass(frozen=True)
-class Offer:
+class EngineCatalog:
     """Models and losses of one engine.
 
     Attributes
@@ -102,7 +102,7 @@ class Offer:
     trainer: frozenset[str] = frozenset()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the entry that :func:`offer` reads, without default values."""
+        """Return the entry that :func:`of_engine` reads, without default values."""
         return {
             "versions": dict(self.versions),
             "trainer": sorted(self.trainer),
@@ -133,7 +133,7 @@ def _document() -> dict[str, Any]:
 
 
 @cache
-def offer(engine: str) -> Offer:
+def of_engine(engine: str) -> EngineCatalog:
     """Return the catalog of an engine, installed or not."""
     written = _document()[engine]
     models = {
@@ -145,7 +145,7 @@ def offer(engine: str) -> Offer:
         for name, item in written["models"].items()
     }
     losses = {name: _arguments(items) for name, items in written["losses"].items()}
-    return Offer(written["versions"], models, losses, frozenset(written["trainer"]))
+    return EngineCatalog(written["versions"], models, losses, frozenset(written["trainer"]))
 
 
 def names(engine: str) -> tuple[str, ...]:
@@ -161,11 +161,11 @@ def info(engine: str, name: str) -> ModelInfo:
     UserError
         The model is not in this installation's catalog, or a package it requires is missing.
     """
-    model = offer(engine).models.get(name)
+    model = of_engine(engine).models.get(name)
     if model is None:
         raise _unknown(name, [engine], f" of {engine}")
-    if model.lacks:
-        raise UserError(f"model '{name}' cannot be used: it {model.lacks}")
+    if model.not_installed:
+        raise UserError(f"model '{name}' cannot be used: it {model.not_installed}")
     return model
 
 
@@ -180,7 +180,7 @@ def find(name: str, engine: str | None = None) -> tuple[str, str]:
     among = [engine] if engine else list(engines.ENGINES)
     for candidate in among:
         if name in names(candidate):
-            refusal = offer(candidate).models[name].refusal
+            refusal = of_engine(candidate).models[name].refusal
             if refusal:
                 raise UserError(f"model '{name}' cannot be used: it {refusal}")
             return candidate, name

@@ -1,4 +1,4 @@
-"""Names of the combined forecasts and of the reference model, and their former names.
+"""Names: valid run ids, the combined forecasts, the reference model, and former names.
 
 Earlier versions called the forecasts of the best model of each series ``best``. Files of their
 runs keep that name, which their seals cover; readers translate it to ``per_series``.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+#: Names of runs and deployments as a pattern, and in words.
+RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
+RUN_ID_RULE = "letters, digits, '_', '.' and '-' (at most 100, starting with a letter or digit)"
 #: The best model of each series, and a weighted mean of all models: columns, files, rows of tables.
 PER_SERIES, ENSEMBLE = "per_series", "ensemble"
 COMBINED = (PER_SERIES, ENSEMBLE)

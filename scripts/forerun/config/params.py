@@ -56,7 +56,7 @@ def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
     arguments = dict(info.arguments)
     if info.base:  # an automatic model: arguments of the model it tunes can be fixed
         arguments = {**catalog.info(info.engine, info.base).arguments, **arguments}
-    trainer = catalog.offer(info.engine).trainer
+    trainer = catalog.of_engine(info.engine).trainer
     allowed = [name for name in {**arguments, **dict.fromkeys(trainer)} if name not in _REFUSED]
     wrong = []
     for name, value in params.items():

@@ -12,10 +12,10 @@ import yaml
 
 from forerun.base.errors import suggest
 from forerun.base.resources import SCHEMA
+from forerun.config.names import RUN_ID_RULE
 
 _WIDTH = 97
 _ARTICLES = {"integer": "an integer", "array": "a list", "object": "a mapping", "null": "null"}
-_LETTERS = "letters, digits, '_', '.' and '-' (at most 100, the first a letter or digit)"
 _WORDS = {"boolean": "true or false", "number": "a number", "string": "a string"}
 
 
@@ -60,7 +60,7 @@ def allowed(rule: Mapping[str, Any]) -> str:
     for kind in types(rule):
         word = _ARTICLES.get(kind) or _WORDS[kind]
         if kind == "string" and "pattern" in rule:
-            word = f"a string of {_LETTERS}"
+            word = f"a string of {RUN_ID_RULE}"
         if kind in ("integer", "number"):
             word += _bounds(rule)
         if kind == "array" and "type" in rule["items"]:

@@ -37,7 +37,7 @@ _LEVEL_IN_PERCENT = "levels are in percent, between 1 and 100"
 
 def losses() -> Mapping[str, catalog.Arguments]:
     """Return the training losses of networks, each with its arguments."""
-    return catalog.offer("neuralforecast").losses
+    return catalog.of_engine("neuralforecast").losses
 
 
 def name_of(value: Any) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import json
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,7 +16,7 @@ from forerun.base.clock import now
 from forerun.base.errors import UserError, suggest
 from forerun.base.files import sha256, write_text
 from forerun.deployments.settings import Settings
-from forerun.runs.paths import RUN_ID, check_run_id
+from forerun.runs.paths import check_run_id, is_run_id
 
 #: Folder of all deployments, beside ``runs``.
 DEPLOYMENTS = "deployments"
@@ -63,11 +62,7 @@ class Deployment:
     name: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(RUN_ID, self.name):
-            raise UserError(
-                f"deployment '{self.name}' is invalid: use letters, digits, '_', '.' and '-' "
-                "(at most 100, beginning with a letter or digit)"
-            )
+        check_run_id(self.name, "deployment")
 
     @property
     def folder(self) -> Path:
@@ -172,7 +167,7 @@ def every(output: Path) -> list[Deployment]:
         names = sorted(os.listdir(output / DEPLOYMENTS))
     except OSError:
         return []
-    found = [Deployment(output, name) for name in names if re.fullmatch(RUN_ID, name)]
+    found = [Deployment(output, name) for name in names if is_run_id(name)]
     return [one for one in found if one.exists()]
 
 
@@ -197,7 +192,7 @@ def read_journal(path: Path) -> list[Appointment]:
             line = Appointment(**values)
         except (ValueError, TypeError):
             raise Damaged(f"{path}: line {number} is damaged; restore the file") from None
-        if not re.fullmatch(RUN_ID, line.run_id):
+        if not is_run_id(line.run_id):
             raise Damaged(f"{path}: line {number} names no run")
         lines.append(line)
     if not lines:

@@ -22,7 +22,7 @@ from pyarrow import parquet
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.files import replacing
-from forerun.base.terminal import write
+from forerun.base.terminal import echo
 from forerun.deployments import actuals, summaries
 from forerun.deployments.folder import Deployment
 from forerun.deployments.losses import losses, with_changes
@@ -78,7 +78,7 @@ def update(deployment: Deployment) -> list[str]:
             made.append(summaries.of(losses(table, table["scale"]), one.state))
         summaries.write(deployment, made)
         if len(due) > BATCH:
-            write(f"scored {min(start + BATCH, len(due))} of {len(due)} origins")
+            echo(f"scored {min(start + BATCH, len(due))} of {len(due)} origins")
     return [one.origin.name for one in due]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from forerun.base.errors import UserError
 from forerun.base.files import sha256, write_json, write_parquet, write_text
 from forerun.base.resources import IS_INSTALLED, PROJECT
-from forerun.base.terminal import write
+from forerun.base.terminal import echo
 from forerun.config import engines, models
 from forerun.config.settings import dump
 from forerun.data import Prepared, calendar, checksums, forecastable, load, model_needs, summary
@@ -63,7 +63,7 @@ def freeze(
         "data_file": str(Path(data_file).absolute()),
     }
     for note in prepared.notes:
-        write(f"note: {note}")
+        echo(f"note: {note}")
     write_parquet(to["data"], prepared.frame)
     write_json(
         to["provenance"],

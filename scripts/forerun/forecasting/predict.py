@@ -12,7 +12,7 @@ import pandas as pd
 
 from forerun.base.errors import UserError
 from forerun.base.files import new_folder, read_json, write_csv, write_json, write_parquet
-from forerun.base.terminal import complain
+from forerun.base.terminal import echo_error
 from forerun.base.text import plural
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec, specs
@@ -208,7 +208,7 @@ def _own_forecasts(
         folder = models.get(spec.name)
         if folder is None or not has_model(folder):
             continue
-        complain(f"{spec.name}: predicting")
+        echo_error(f"{spec.name}: predicting")
         engine = get_engine(spec.engine)
         fitted, scaling = engine.load(spec, settings, folder), Scaling.read(folder)
         try:
@@ -217,7 +217,7 @@ def _own_forecasts(
             frame = scaling.back(frame, given, given.history)
         except UserError as error:
             refused.append(str(error))
-            complain(f"forerun: {error}")
+            echo_error(f"forerun: {error}")
             continue
         frame = transforms.back(frame, data, spec)
         frame = frame.sort_values(["unique_id", "ds"], ignore_index=True)

@@ -12,15 +12,15 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
 from forerun.base.clock import now
 from forerun.base.errors import UserError
-from forerun.base.terminal import complain
+from forerun.base.terminal import echo_error
 from forerun.jobs import benchmark_files, children, gpus
 from forerun.runs import refusals
 from forerun.runs.fit import Fit
@@ -40,94 +40,96 @@ class Limit:
     reason: str
 
 
-def run(
-    function: str,
-    arguments: dict[str, Any],
-    fit: Fit,
-    imports: list[str] | None = None,
-    threads: int = 1,
-    limit: Limit | None = None,
-    attempt: int = 1,
-    log_file: str | None = None,
-    variables: dict[str, str] | None = None,
-) -> Outcome:
-    """Call ``function`` (``module:name``) in a child for a fit, and write the outcome.
+@dataclass(frozen=True)
+class Task:
+    """A function to call in a child process.
 
-    Parameters
+    Attributes
     ----------
-    arguments : arguments of the function, besides ``progress``
-    fit : the fit; the child writes its progress file and its log, the outcome is written last
-    imports : modules that the function needs
+    function : ``module:name``
+    arguments : its arguments; that of a fit is also given ``progress``
+    imports : modules that it needs
     threads : number of threads of torch, BLAS and numba
-    limit : maximum duration of the child
-    attempt : number of this attempt
     log_file : additional log
     variables : additional environment variables of the child
     """
+
+    function: str
+    arguments: Mapping[str, Any]
+    imports: Sequence[str] = ()
+    threads: int = 1
+    log_file: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def run(task: Task, fit: Fit, limit: Limit | None = None, attempt: int = 1) -> Outcome:
+    """Run the task of a fit in a child, and write the outcome.
+
+    The child writes the progress file and the log of the fit; the outcome is written last.
+
+    Parameters
+    ----------
+    limit : maximum duration of the child
+    attempt : number of this attempt
+    """
     started_at, log, progress = now(), str(fit.log_path), fit.progress_path
     labels = {"run": fit.run.run_id, "model": fit.model, "stage": fit.stage}
-    task = {"function": function, "arguments": arguments, "threads": threads, "labels": labels}
-    task |= {"progress": str(progress), "imports": imports or [], "variables": variables or {}}
     progress.parent.mkdir(parents=True, exist_ok=True)
     progress.unlink(missing_ok=True)
+    message = asdict(task) | {"progress": str(progress), "labels": labels}
     outcome = replace(
-        _attempt(task, log, log_file, limit, lambda: _report(fit)),
+        _attempt(message, log, task.log_file, limit, lambda: _report(fit)),
         stage=fit.stage,
         attempts=attempt,
         log=log,
         started_at=started_at,
         finished_at=now(),
-        gpu=(variables or {}).get(gpus.VARIABLE),
+        gpu=task.variables.get(gpus.VARIABLE),
     )
     if not outcome.is_ok:  # a killed child has written no message
-        with _logs(None, log, log_file) as write:
+        with _logs(None, log, task.log_file) as write:
             write(f"forerun: {outcome.status}: {outcome.reason}\n".encode())
     outcome.write(fit.outcome_path)
     return outcome
 
 
-def call(
-    function: str,
-    arguments: dict[str, Any],
-    log: str,
-    imports: list[str] | None = None,
-    threads: int = 1,
-    log_file: str | None = None,
-    variables: dict[str, str] | None = None,
-) -> None:
-    """Call ``function`` in a child that must succeed.
+def call(task: Task, log: str) -> None:
+    """Run a task in a child that must succeed.
 
     After a user error or another failure this process exits with one line and code 2 or 1.
     """
     refusals.clear(log)
-    task = {"function": function, "arguments": arguments, "threads": threads, "labels": {}}
-    task["variables"] = variables or {}
-    outcome = _attempt(task | {"imports": imports or []}, log, log_file, None, lambda: None)
+    outcome = _attempt(asdict(task), log, task.log_file)
     if outcome.is_ok:
         return
     error = outcome.error or Failure()
     refused = error.kind == UserError.__name__
     line = f"forerun: {'error' if refused else error.kind}: {error.message}"
-    with _logs(None, log, log_file) as write:
+    with _logs(None, log, task.log_file) as write:
         write((line + "\n").encode())
     if refused:
         refusals.write(log, error.message)
-    complain(line if refused else f"{line} (see {log})")
+    echo_error(line if refused else f"{line} (see {log})")
     sys.exit(2 if refused else 1)
 
 
 def _attempt(
-    task: dict[str, Any],
+    message: dict[str, Any],
     log: str,
     log_file: str | None,
-    limit: Limit | None,
-    report: Callable[[], None],
+    limit: Limit | None = None,
+    report: Callable[[], None] = lambda: None,
 ) -> Outcome:
-    """Run the task in a child; if the server ends meanwhile, run it in a fresh process."""
-    task |= {"parent": os.getpid(), "benchmark": os.path.abspath(benchmark_files.of_log(log))}
+    """Run the task in a child; if the server ends meanwhile, run it in a fresh process.
+
+    Parameters
+    ----------
+    message : the task as the child reads it (JSON)
+    """
+    message |= {"parent": os.getpid(), "benchmark": os.path.abspath(benchmark_files.of_log(log))}
     with _logs(log, log_file) as write:
         while True:
-            work = _Work(task, write)
+            work = _Work(message, write)
             try:
                 return work.wait(limit, report)
             except children.Gone as error:
@@ -143,7 +145,7 @@ class _Work:
         read, out = os.pipe()
         self.reader, result = os.pipe()
         try:
-            environment = children.environment(task["threads"]) | task.get("variables", {})
+            environment = children.environment(task["threads"]) | task["variables"]
             self.child = children.start(task, environment, out, result)
         finally:
             os.close(out)
@@ -240,4 +242,4 @@ def _report(fit: Fit) -> None:
     """Print one line about the progress of the child."""
     progress = Progress.read(fit.progress_path)
     words = progress.words if progress and progress.step else "starting"
-    complain(f"{fit.run.run_id} {fit.model} {fit.stage}: {words}")
+    echo_error(f"{fit.run.run_id} {fit.model} {fit.stage}: {words}")

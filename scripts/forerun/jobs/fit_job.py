@@ -17,7 +17,7 @@ from forerun.base.errors import UserError, is_full, no_space
 from forerun.base.files import write_text
 from forerun.base.parent import end_with_parent
 from forerun.base.publishing import discard, sweep
-from forerun.base.terminal import complain
+from forerun.base.terminal import echo_error
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import spec as find
@@ -80,7 +80,7 @@ def perform(job: Job) -> Outcome:
     except OSError as error:
         if not is_full(error):
             raise
-        complain(f"forerun: error: {no_space(job.folder)}")
+        echo_error(f"forerun: error: {no_space(job.folder)}")
         sys.exit(2)
 
 
@@ -107,7 +107,7 @@ def _performed(job: Job, deaths: int) -> Outcome:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         _placeholder(fit)
         line = f"forerun: {fit.run.run_id} {fit.model} {fit.stage} {outcome.status}"
-        complain(f"{line}: {outcome.reason} (log: {fit.log_path})")
+        echo_error(f"{line}: {outcome.reason} (log: {fit.log_path})")
     return outcome
 
 
@@ -117,17 +117,15 @@ def _trained(job: Job, engine: str, variables: dict[str, str]) -> Outcome:
     if limit and limit.seconds <= 0:
         error = Failure("TimeLimit", limit.reason)
         return _never_started(job, limit.status, error, job.failures + 1)
-    return child_task.run(
+    task = child_task.Task(
         "forerun.forecasting.training:train",
         {"run": str(job.folder), "model": fit.model, "fold": fit.fold},
-        fit,
         imports=["forerun.forecasting.training", engine],
         threads=job.threads,
-        limit=limit,
-        attempt=job.failures + 1,
         log_file=job.log_file,
         variables=variables,
     )
+    return child_task.run(task, fit, limit=limit, attempt=job.failures + 1)
 
 
 def _ingredients(job: Job, settings: dict[str, Any]) -> dict[str, Any] | None:

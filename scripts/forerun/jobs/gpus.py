@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 from forerun.base.errors import UserError
 from forerun.base.locks import InUse, hold
 from forerun.base.scratch import machine_folder
-from forerun.base.terminal import complain
+from forerun.base.terminal import echo_error
 
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
@@ -121,7 +121,7 @@ def _wait(names: list[str], jobs: int) -> tuple[IO[str], str]:
                     return hold(folder / f"{lock}.{number}"), name
         if not reported:
             reported = True
-            complain(f"waiting for one of {len(names)} GPUs")
+            echo_error(f"waiting for one of {len(names)} GPUs")
         time.sleep(POLL)
 
 

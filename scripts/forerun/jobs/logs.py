@@ -14,12 +14,12 @@ from typing import IO, Any, NoReturn
 
 from forerun.base.errors import UserError, system_error
 from forerun.base.parent import end_with_parent
-from forerun.base.terminal import write
+from forerun.base.terminal import echo
 from forerun.runs import refusals
 
 
 class _Tee(io.TextIOBase):
-    """A text stream that writes to several files; libraries need its encoding."""
+    """Text stream that writes to several files; `encoding` exists as some libraries read it."""
 
     encoding = "utf-8"
 
@@ -75,7 +75,7 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
                     _refuse(system_error(error, Path(str(log)).parent), log, tee, terminal)
                 traceback.print_exc()
                 kind = type(error).__name__
-                write(f"forerun: {kind}: {error} (see {log})", file=terminal)
+                echo(f"forerun: {kind}: {error} (see {log})", file=terminal)
                 sys.exit(1)
     finally:
         for file in files:
@@ -87,5 +87,5 @@ def _refuse(message: str, log: str, *places: Any) -> NoReturn:
     refusals.write(log, message)
     for line in message.splitlines():
         for place in places:
-            write(line, file=place, before="forerun: error: ")
+            echo(line, file=place, before="forerun: error: ")
     sys.exit(2)

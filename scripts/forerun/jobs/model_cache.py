@@ -26,7 +26,7 @@ from forerun.base.files import new_folder, read_mapping, replacing, sha256, writ
 from forerun.base.publishing import discard, sweep
 from forerun.jobs import fingerprint
 from forerun.runs.fit import Fit
-from forerun.runs.paths import MODEL, RUN_ID
+from forerun.runs.paths import MODEL, is_run_id
 
 #: Folder of the cache beside the runs; not a valid run id.
 FOLDER = ".store"
@@ -112,7 +112,7 @@ def _checked(info: dict[str, Any]) -> dict[str, Any]:
     complete = info.keys() == _ENTRY.keys() and bool(info["files"])
     if not complete or not all(map(_FILE.fullmatch, info["files"])):
         return {}
-    valid = re.fullmatch(RUN_ID, info["run_id"]) and re.fullmatch(MODEL, info["model"])
+    valid = is_run_id(info["run_id"]) and re.fullmatch(MODEL, info["model"])
     return info if valid and re.fullmatch(r"[a-z_]{1,40}", info["stage"]) else {}
 
 

@@ -30,10 +30,9 @@ def perform(
     models = [spec for spec in specs(settings) if not shards or spec.info.multivariate]
     uses_gpu = any(gpus.are_used(settings, spec) for spec in models)
     with gpus.slot(gpu_jobs * uses_gpu) as variables:
-        child_task.call(
+        task = child_task.Task(
             f"forerun.forecasting.predict:{function}",
             {"config": config, **arguments},
-            log=log,
             imports=[
                 "forerun.forecasting.training",
                 *dict.fromkeys(ENGINES[spec.engine].module for spec in models),
@@ -42,3 +41,4 @@ def perform(
             log_file=log_file,
             variables=variables,
         )
+        child_task.call(task, log)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import lzma
 import os
-import re
 import shutil
 import tarfile
 import unicodedata
@@ -21,7 +20,7 @@ from forerun.base.publishing import sweep
 from forerun.config.settings import read_frozen
 from forerun.runs import seal, summary
 from forerun.runs.fit import LEASE
-from forerun.runs.paths import RUN_ID, check_run_id
+from forerun.runs.paths import check_run_id, is_run_id
 from forerun.runs.state import is_frozen, is_sealed
 
 #: Default maximum size of an unpacked run in bytes (``import --max-size``).
@@ -202,7 +201,7 @@ def _checked(
     if not found:
         raise UserError(f"'{archive}' is empty")
     tops = {path.parts[0] for _, path in found}
-    if len(tops) != 1 or not re.fullmatch(RUN_ID, next(iter(tops))):
+    if len(tops) != 1 or not is_run_id(next(iter(tops))):
         raise UserError(f"'{archive}' is refused: it is not a single folder named after a run")
     return found
 

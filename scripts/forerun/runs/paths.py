@@ -10,19 +10,20 @@ from datetime import datetime
 from pathlib import Path
 
 from forerun.base.errors import UserError, check_path
-from forerun.config.names import spellings
+from forerun.config.names import RUN_ID, RUN_ID_RULE, spellings
 
-RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 MODEL = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
 
-def check_run_id(run_id: str) -> str:
+def is_run_id(name: str) -> bool:
+    """Return whether `name` is a valid name of a run or deployment."""
+    return bool(re.fullmatch(RUN_ID, name))
+
+
+def check_run_id(run_id: str, what: str = "run id") -> str:
     """Return `run_id` if it is valid; otherwise refuse it."""
-    if not re.fullmatch(RUN_ID, str(run_id)):
-        raise UserError(
-            f"run id '{run_id}' is invalid: use letters, digits, '_', '.' and '-' "
-            "(at most 100, starting with a letter or digit)"
-        )
+    if not is_run_id(str(run_id)):
+        raise UserError(f"{what} '{run_id}' is invalid: use {RUN_ID_RULE}")
     return str(run_id)
 
 
@@ -147,7 +148,7 @@ def run_folders(runs: str | Path) -> Iterator[os.DirEntry[str]]:
         return
     with entries:
         for entry in entries:
-            if re.fullmatch(RUN_ID, entry.name) and _is_folder(entry):
+            if is_run_id(entry.name) and _is_folder(entry):
                 yield entry
 
 

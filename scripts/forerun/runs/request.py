@@ -15,7 +15,7 @@ from typing import Any
 
 from forerun.base.errors import UserError, check_path
 from forerun.base.resources import DATA
-from forerun.base.terminal import complain
+from forerun.base.terminal import echo_error
 from forerun.config import catalog, schema, threads
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_recorded
@@ -77,7 +77,7 @@ class Request:
         if run_id not in self._asked:
             for both in self.layers.disagreements(run_id) if self.is_planning else []:
                 note = f"run '{run_id}': {both}; the former is used"
-                complain(note, before="forerun: note: ")
+                echo_error(note, before="forerun: note: ")
             self._asked[run_id] = self.layers.named(run_id)
         return self._asked[run_id]
 

@@ -11,7 +11,7 @@ from running import PROJECT
 from synthetic import make_run
 
 from forerun.base import text
-from forerun.base.terminal import write
+from forerun.base.terminal import echo
 from forerun.cli.training import operational
 from forerun.config import schema
 from forerun.config.frozen import read_frozen, read_recorded
@@ -49,13 +49,13 @@ def test_rules_ask_the_call_for_operational_settings() -> None:
 def test_control_characters_are_written_out(said: str, shown: str) -> None:
     assert text.visible(said) == shown
     stream = io.StringIO()
-    write(said, file=stream, before="> ")
+    echo(said, file=stream, before="> ")
     assert stream.getvalue() == f"> {shown}\n"
 
 
 def test_a_terminal_without_the_letters_gets_them_written_out() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
-    write("Größe", file=stream)
+    echo("Größe", file=stream)
     stream.seek(0)
     assert stream.read() == "Gr\\xf6\\xdfe\n"
 

@@ -46,7 +46,7 @@ def test_models_are_distinguished():
 
 
 def test_unsupported_models_have_a_reason():
-    refused = {n: i.unsupported for e in ENGINES for n, i in catalog.offer(e).models.items()}
+    refused = {n: i.unsupported for e in ENGINES for n, i in catalog.of_engine(e).models.items()}
     refused = {name: reason for name, reason in refused.items() if reason}
     assert {"HINT", "AutoHINT", "TimeLLM", "SklearnModel", "NaNModel"} == set(refused)
     for name, reason in refused.items():
@@ -97,7 +97,7 @@ def test_the_whole_catalog_imports_no_library():
     code = (
         "import sys; from forerun.config import catalog;"
         "from forerun.config.engines import ENGINES;"
-        "[catalog.offer(engine) for engine in ENGINES];"
+        "[catalog.of_engine(engine) for engine in ENGINES];"
         "print(sorted({'torch', 'pandas', 'numpy', 'neuralforecast'} & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import re
+import sys
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
+import forerun.forecasting.engines
+from forerun.config.catalog import of_engine
 from forerun.config.engines import ENGINES, versions
 from forerun.forecasting import freeze, reproduce
 
+PACKAGE = "forerun.forecasting.engines"
+ENGINES_FOLDER = Path(forerun.forecasting.engines.__path__[0])
 #: What the engines' libraries need for reading, writing, logging and starting processes.
 NO_PART_IN_A_FIT = {
     *("fsspec", "tornado", "safetensors", "cloudpickle", "tqdm", "fugue", "threadpoolctl"),
@@ -23,14 +31,47 @@ def required(package: str) -> set[str]:
     return {re.split(r"[ ;<>=!~\[(]", line)[0].lower() for line in lines}
 
 
+def imported(module: str, seen: set[str]) -> set[str]:
+    """Return the packages that a module of the engines imports, also through other such modules."""
+    seen.add(module)
+    spec = importlib.util.find_spec(module)
+    assert spec
+    assert spec.origin
+    names = set()
+    for node in ast.walk(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    own = {name for name in names if name.startswith(f"{PACKAGE}.") and find(name)}
+    packages = {name.partition(".")[0] for name in names} - {"forerun", *sys.stdlib_module_names}
+    for name in own - seen:
+        packages |= imported(name, seen)
+    return {name.replace("_", "-") for name in packages}
+
+
+def find(name: str) -> bool:
+    """Return whether a module of the engines has this name; it may be a function of one."""
+    return (ENGINES_FOLDER / f"{name.removeprefix(PACKAGE + '.')}.py").is_file()
+
+
 @pytest.mark.parametrize("engine", list(ENGINES))
 def test_an_engine_s_libraries_are_part_of_a_fit_s_identity(engine: str) -> None:
-    try:
-        needed = required(engine) | required("utilsforecast") | required("coreforecast")
-    except metadata.PackageNotFoundError:
-        pytest.skip(f"{engine} is not installed")
-    tuning = {"optuna"} if engine == "mlforecast" else set()  # of models that are not offered
-    assert needed - NO_PART_IN_A_FIT - tuning <= set(ENGINES[engine].packages)
+    packages = set(ENGINES[engine].packages)
+    needed = required("utilsforecast") | required("coreforecast")
+    needed |= imported(ENGINES[engine].module, set())
+    if engine in packages:  # others are part of Forerun
+        try:
+            needed |= required(engine)
+        except metadata.PackageNotFoundError:
+            pytest.skip(f"{engine} is not installed")
+    packages |= {need for info in of_engine(engine).models.values() for need in info.needs}
+    tuning = {"optuna"} if engine == "mlforecast" else set()  # of models that are not supported
+    assert needed - NO_PART_IN_A_FIT - tuning <= packages
+
+
+def test_the_engine_of_forerun_itself_is_checked() -> None:
+    assert imported(ENGINES["direct"].module, set()) == {"numpy", "pandas", "utilsforecast"}
 
 
 def test_provenance_records_all_of_them() -> None:

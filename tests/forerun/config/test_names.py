@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forerun.config import names
+from forerun.config import names, schema
 
 ROOT = Path(__file__).parents[3]
 NAMES = {*names.COMBINED, *names.FORMER, names.REFERENCE}
@@ -67,3 +67,9 @@ def test_an_earlier_version_s_name_is_read() -> None:
 @pytest.mark.parametrize("name", ["per_series", "ensemble", "best"])
 def test_models_must_not_take_them(name: str) -> None:
     assert name in names.RESERVED
+
+
+def test_the_schema_has_the_rules_for_names_of_runs_and_models() -> None:
+    keys = schema.properties()
+    assert keys["run_id"]["pattern"] == keys["warm_start"]["pattern"] == f"^{names.RUN_ID}$"
+    assert names.RUN_ID_RULE in schema.allowed(keys["run_id"])

@@ -21,6 +21,7 @@ from forerun.config.settings import resolve
 from forerun.jobs import child_task
 from forerun.jobs import server as preload
 from forerun.jobs.benchmark_files import correct, of_log
+from forerun.jobs.child_task import Task
 from forerun.runs.fit import Fit
 from forerun.runs.outcome import Failure, Outcome
 from forerun.runs.paths import RunPaths
@@ -79,11 +80,11 @@ FIT = Fit(RunPaths(Path("r")), "m")
 
 
 def run(function, arguments, **options):
-    return child_task.run(f"work_here:{function}", arguments, FIT, **options)
+    return child_task.run(Task(f"work_here:{function}", arguments), FIT, **options)
 
 
 def call(function, **arguments):
-    child_task.call(f"work_here:{function}", arguments, log="logs/train_model/m.log")
+    child_task.call(Task(f"work_here:{function}", arguments), log="logs/train_model/m.log")
 
 
 def wait_for(condition, seconds=20):
@@ -161,7 +162,8 @@ def test_the_child_ends_with_its_job(server, place):
     code = "import work_here_job"
     (place / "work_here_job.py").write_text(
         "from forerun.jobs import child_task\n"
-        "child_task.call('work_here:sleep', {'seconds': 60, 'mark': 'mark'}, log='logs/a.log')\n"
+        "task = child_task.Task('work_here:sleep', {'seconds': 60, 'mark': 'mark'})\n"
+        "child_task.call(task, log='logs/a.log')\n"
     )
     library = str(Path(child_task.__file__).parents[2])
     environment = os.environ | {"PYTHONPATH": f"{library}:{place}"}
@@ -201,7 +203,8 @@ def test_everything_ends_with_the_process_that_started_it(place):
         "from forerun.jobs import child_task, server\n"
         "started = server.start([])\n"
         "print(started.process.pid, started.folder.path, flush=True)\n"
-        "child_task.call('work_here:sleep', {'seconds': 60, 'mark': 'mark'}, log='logs/a.log')\n"
+        "task = child_task.Task('work_here:sleep', {'seconds': 60, 'mark': 'mark'})\n"
+        "child_task.call(task, log='logs/a.log')\n"
     )
     main = subprocess.Popen(
         [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
@@ -303,7 +306,8 @@ with open("f", "w") as file:
 def threads_of_a_child(folder, count, imports):
     (folder / "threads.py").write_text(THREADS)
     script = {"path_name": str(folder / "threads.py")}
-    child_task.call("runpy:run_path", script, str(folder / "a.log"), imports, threads=count)
+    task = Task("runpy:run_path", script, imports, threads=count)
+    child_task.call(task, str(folder / "a.log"))
     torch, counts = Path("f").read_text().split(" ", 1)
     return int(torch), json.loads(counts)
 
@@ -387,7 +391,8 @@ def test_the_server_imports_nothing_before_the_first_request(place):
         call("show", text="forked before any import")
         before = psutil.Process(started.process.pid).memory_info().rss
         imports = ["forerun.forecasting.engines.direct"]
-        child_task.call("work_here:show", {"text": "hello"}, log="logs/a.log", imports=imports)
+        task = Task("work_here:show", {"text": "hello"}, imports=imports)
+        child_task.call(task, log="logs/a.log")
         after = psutil.Process(started.process.pid).memory_info().rss
     finally:
         started.stop()

@@ -42,15 +42,15 @@ def command(
 
 def _train(one: Deployment, start: str, every: str, data_file: str | None) -> int:
     """Train the runs that the origins lack; return the exit code of the first that fails."""
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
     from forerun.cli.deployments.common import train_run
     from forerun.deployments import backfilling
 
     asked = backfilling.Request.of(one, start, every, data_file)
     wanted = backfilling.needed(one, asked)
-    say(backfilling.plan(wanted))
+    echo(backfilling.plan(wanted))
     for number, run in enumerate(wanted, 1):
-        say(f"run {number} of {len(wanted)}: {run.run_id}")
+        echo(f"run {number} of {len(wanted)}: {run.run_id}")
         if code := train_run(one, run.run_id, backfilling.training_settings(one, asked, run)):
             return code
     backfilling.clear_tables(one)

@@ -61,10 +61,11 @@ def train_run(
 
 def tell(made: Made) -> None:
     """Print what a call has done; warnings go to standard error."""
-    from forerun.cli.console import say, warn
+    from forerun.base.terminal import echo
+    from forerun.cli.console import warn
 
     for line in made.lines:
         if line.startswith("warning: "):
             warn(line.removeprefix("warning: "))
         else:
-            say(line)
+            echo(line)

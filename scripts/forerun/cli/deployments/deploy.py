@@ -38,7 +38,7 @@ def command(
     Everything else (when to retrain, what a better run has to show) is set in
     deployments/NAME/deployment.yaml.
     """
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
     from forerun.deployments.folder import named_run
     from forerun.deployments.service import deploy
 
@@ -49,4 +49,4 @@ def command(
     one = deployment(name, output_dir, directory)
     run_id = named_run(one.output, run_id)
     tell(deploy(one, run_id, {k: v for k, v in values.items() if v is not None}, reason))
-    say(f"settings: {one.config}", f"next: forerun forecast {name}")
+    echo(f"settings: {one.config}", f"next: forerun forecast {name}")

@@ -8,7 +8,8 @@ from forerun.cli.workspace import Directory, OutputDir, workspace
 def command(output_dir: OutputDir = None, directory: Directory = None) -> None:
     """Print the table of all deployments."""
     from forerun.base.errors import UserError
-    from forerun.cli.console import say, show, table, warn
+    from forerun.base.terminal import echo
+    from forerun.cli.console import show, table, warn
     from forerun.deployments.folder import every
     from forerun.deployments.origins import origins
 
@@ -23,7 +24,7 @@ def command(output_dir: OutputDir = None, directory: Directory = None) -> None:
         others = ", ".join(other.run_id for other in one.challenging())
         rows.append((one.name, line.run_id, line.since[:10], others, len(made), last))
     if not rows:
-        say(
+        echo(
             "there are no deployments; 'forerun deploy NAME --run-id ID --data-file FILE' makes one"
         )
         return

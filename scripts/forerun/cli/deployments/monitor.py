@@ -32,7 +32,8 @@ def command(
     column of scores.csv, and worse_than_promised (0.2: the error is 20 % above the back-test's).
     """
     from forerun.base import text
-    from forerun.cli.console import say, warn
+    from forerun.base.terminal import echo
+    from forerun.cli.console import warn
     from forerun.deployments import monitoring
     from forerun.deployments.runs import champion
     from forerun.report.monitor import write_monitor
@@ -44,12 +45,12 @@ def command(
     metric = one.settings().metric
     if found.got is not None:
         promised = text.error(metric, found.promised)
-        say(
+        echo(
             f"{text.metric(metric)} of {serving.model}: promised {promised}, got "
             f"{text.error(metric, found.got)} over {text.plural(found.origins, 'origin')}"
         )
     write_monitor(one, one.monitor)
-    say(f"page: {one.monitor}")
+    echo(f"page: {one.monitor}")
     for line in raised:
         warn(line)
     return int(bool(raised))

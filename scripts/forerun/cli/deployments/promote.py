@@ -26,7 +26,8 @@ def command(
     The conditions are those of deployment.yaml (gates); where one is not met, the table of all is
     printed and the exit code is 1.
     """
-    from forerun.cli.console import cell, say, show, table
+    from forerun.base.terminal import echo
+    from forerun.cli.console import cell, show, table
     from forerun.deployments.folder import named_run
     from forerun.deployments.service import check_gates, promote
 
@@ -50,7 +51,7 @@ def command(
     if rows:
         show(table(["gate", "found", "limit", "", ""], rows, f"{run_id} for {name}"))
     if not force and not all(check.passed for check in checks):
-        say(f"run {run_id} is not promoted; --force --reason '...' promotes it all the same")
+        echo(f"run {run_id} is not promoted; --force --reason '...' promotes it all the same")
         return 1
     tell(promote(one, run_id, checks, reason))
     return 0

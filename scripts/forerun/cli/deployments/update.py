@@ -17,7 +17,7 @@ def command(
     For cron: doing it twice does nothing. What is due but needs training is said, not done:
     'forerun retrain'.
     """
-    from forerun.cli.console import say
+    from forerun.base.terminal import echo
     from forerun.deployments.update import retrain_due, update
 
     one = deployment(name, output_dir, directory)
@@ -27,6 +27,6 @@ def command(
         from forerun.report.monitor import write_monitor
 
         write_monitor(one, one.monitor)
-        say(f"page: {one.monitor}")
+        echo(f"page: {one.monitor}")
     if due := retrain_due(one):
-        say(f"retraining is due: {due}; 'forerun retrain {name}'")
+        echo(f"retraining is due: {due}; 'forerun retrain {name}'")

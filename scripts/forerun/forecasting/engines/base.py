@@ -21,7 +21,7 @@ from forerun.config.engines import ENGINES
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forerun.config.catalog import Offer
+    from forerun.config.catalog import EngineCatalog
     from forerun.config.models import ModelSpec
 
 #: ``progress(step, max_steps, loss)``; an engine may call it at any time.
@@ -67,7 +67,7 @@ class Data:
 class Engine(Protocol):
     """Functions of an engine module; :mod:`forerun.config.engines` registers it."""
 
-    def offer(self) -> Offer:
+    def describe(self) -> EngineCatalog:
         """Describe the models and losses of the library for the catalog (make_catalog.py)."""
 
     def fit(self, spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progress) -> Any:

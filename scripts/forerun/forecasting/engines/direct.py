@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from utilsforecast.processing import make_future_dataframe
 
-from forerun.config.catalog import Argument, ModelInfo, Offer
+from forerun.config.catalog import Argument, EngineCatalog, ModelInfo
 from forerun.config.engines import versions
 from forerun.config.windows import reach, step_size
 from forerun.data.panel import series_starts
@@ -48,7 +48,7 @@ class Fitted:
     regressions: dict[str, Regression]
 
 
-def offer() -> Offer:
+def describe() -> EngineCatalog:
     """Describe the model."""
     arguments = {
         "input_size": Argument("int | None"),
@@ -63,7 +63,7 @@ def offer() -> Offer:
         arguments=arguments,
         needs=("numpy",),
     )
-    return Offer(versions(["numpy"]), {NAME: info})
+    return EngineCatalog(versions(["numpy"]), {NAME: info})
 
 
 def default_lags(season: int) -> int:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from forerun.base.terminal import complain
+from forerun.base.terminal import echo_error
 from forerun.config import categories
-from forerun.config.catalog import Argument, ModelInfo, Offer
+from forerun.config.catalog import Argument, EngineCatalog, ModelInfo
 from forerun.config.engines import versions
 from forerun.config.models import categorical_columns, exogenous_columns
 from forerun.config.regressor_features import FEATURES
@@ -49,9 +49,9 @@ _LEFT_OUT = {
 ADVICE = "look at the data, or give it other lags or differences"
 
 
-def offer() -> Offer:
+def describe() -> EngineCatalog:
     """Describe every regressor."""
-    return Offer(
+    return EngineCatalog(
         versions(["mlforecast", *regressors.PACKAGES.values()]),
         {name: _describe(name, *place) for name, place in regressors.CLASSES.items()},
     )
@@ -117,7 +117,7 @@ def _with_categories(
             made[column] = pd.Categorical(table[column], categories=values)
             if unseen := table.loc[made[column].codes < 0, column].nunique():
                 what = "series" if column == categories.SERIES else f"values of {column}"
-                complain(f"{spec.name}: {unseen} {what} not seen in training, treated as missing")
+                echo_error(f"{spec.name}: {unseen} {what} not seen in training, treated as missing")
     return table.assign(**made) if made else table
 
 

@@ -28,7 +28,7 @@ from forerun.forecasting.engines.base import (
     tidy_columns,
 )
 from forerun.forecasting.engines.neural_arguments import Report, arguments_of, model_class
-from forerun.forecasting.engines.neural_offer import offer as offer
+from forerun.forecasting.engines.neural_catalog import describe as describe
 
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec

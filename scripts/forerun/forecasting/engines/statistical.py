@@ -19,7 +19,7 @@ import statsforecast.models as model_classes
 from statsforecast import StatsForecast
 
 from forerun.base.parallel import each
-from forerun.config.catalog import ModelInfo, Offer
+from forerun.config.catalog import EngineCatalog, ModelInfo
 from forerun.config.engines import versions
 from forerun.config.models import exogenous_columns
 from forerun.config.windows import reach, step_size
@@ -66,9 +66,9 @@ class Fitted:
     series: pd.DataFrame
 
 
-def offer() -> Offer:
+def describe() -> EngineCatalog:
     """Describe every model."""
-    return Offer(
+    return EngineCatalog(
         versions(["statsforecast"]), {name: _describe(name) for name in model_classes.__all__}
     )
 

@@ -34,7 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def able(engine: str) -> list[str]:
-    offered = catalog.offer(engine).models
+    offered = catalog.of_engine(engine).models
     return [n for n, i in offered.items() if i.futr_exog and not i.refusal and not i.auto]
 
 

@@ -50,10 +50,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "TimeXer": {"hidden_size": 8, "n_heads": 2, "patch_len": 4},
 }
 NEURAL = [
-    n for n, i in catalog.offer("neuralforecast").models.items() if not i.refusal and not i.auto
+    n for n, i in catalog.of_engine("neuralforecast").models.items() if not i.refusal and not i.auto
 ]
-STATISTICAL = [n for n, i in catalog.offer("statsforecast").models.items() if not i.refusal]
-REGRESSORS = [n for n, i in catalog.offer("mlforecast").models.items() if not i.refusal]
+STATISTICAL = [n for n, i in catalog.of_engine("statsforecast").models.items() if not i.refusal]
+REGRESSORS = [n for n, i in catalog.of_engine("mlforecast").models.items() if not i.refusal]
 NEEDED = {
     "AutoRegressive": {"lags": [1, 2]},
     "SimpleExponentialSmoothing": {"alpha": 0.3},

@@ -7,7 +7,7 @@ import neuralforecast.losses.pytorch as losses
 import neuralforecast.models as model_classes
 import pytorch_lightning as lightning
 
-from forerun.config.catalog import ModelInfo, Offer
+from forerun.config.catalog import EngineCatalog, ModelInfo
 from forerun.config.engines import versions
 from forerun.forecasting.engines.describing import arguments, summary
 
@@ -34,12 +34,12 @@ _NOT_MODELS = {"RayOptions", "OptunaOptions"}
 _NOT_TRAINABLE = {"BasePointLoss", "QuantileLayer", "relMSE", "Accuracy", "sCRPS"}
 
 
-def offer() -> Offer:
+def describe() -> EngineCatalog:
     """Describe all models, including automatic ones, and all losses."""
     found = [_model(name) for name in model_classes.__all__]
     found += [_automatic(name) for name in auto_classes.__all__ if name not in _NOT_MODELS]
     trainable = [name for name in losses.__all__ if name not in _NOT_TRAINABLE]
-    return Offer(
+    return EngineCatalog(
         versions(["neuralforecast", "pytorch-lightning"]),
         {info.name: info for info in found},
         {name: arguments(getattr(losses, name)) for name in trainable},
