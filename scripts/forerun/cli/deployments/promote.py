@@ -36,7 +36,7 @@ def command(
     one = deployment(name, output_dir, directory).require()
     run_id = named_run(one.output, run_id)
     if run_id == one.champion().run_id:
-        say(f"run {run_id} is in service already")
+        echo(f"run {run_id} is in service already")
         return 0
     try:
         checks = check_gates(one, run_id)
