@@ -22,11 +22,10 @@ def forecast_saved(
     with tempfile.TemporaryDirectory() as place:
         given, made = Path(place) / "given.pickle", Path(place) / "forecasts.parquet"
         given.write_bytes(pickle.dumps((spec, settings, folder, data)))
-        arguments = {"path_name": __file__, "run_name": "__main__"}
         paths = {"GIVEN": str(given), "MADE": str(made)}
-        imports = [*ENGINES[spec.engine].imports]
-        log = f"{place}/fresh.log"
-        child_task.call("runpy:run_path", arguments | {"init_globals": paths}, log, imports)
+        arguments = {"path_name": __file__, "run_name": "__main__", "init_globals": paths}
+        task = child_task.Task("runpy:run_path", arguments, ENGINES[spec.engine].imports)
+        child_task.call(task, f"{place}/fresh.log")
         return pd.read_parquet(made)
 
 
