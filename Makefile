@@ -35,16 +35,19 @@ demo: env
 # The tests of a file run in one process, as they share slow fixtures; conftest.py starts slow files
 # first.
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
-COVERAGE := --cov --cov-report=term
+# Processes that end after the last test leave their data beside those of the tests.
+REPORT = $(BIN)/coverage combine --quiet --append 2>/dev/null; $(BIN)/coverage report
 
 test: check
 	$(PYTEST) -m "not long" $(PYTEST_ARGS)
 
 test-all: check
-	$(PYTEST) --hypothesis-profile long $(COVERAGE) $(PYTEST_ARGS)
+	$(PYTEST) --hypothesis-profile long --cov --cov-report= $(PYTEST_ARGS)
+	$(REPORT)
 
 coverage: env-test
-	$(PYTEST) -m "not long" $(COVERAGE) $(PYTEST_ARGS)
+	$(PYTEST) -m "not long" --cov --cov-report= $(PYTEST_ARGS)
+	$(REPORT)
 
 # mypy takes as long as all other checks together, a minute the first time: both run at once.
 check: env-test

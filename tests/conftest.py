@@ -73,8 +73,9 @@ def left_behind() -> list[tuple[psutil.Process, str]]:
             ours = process.environ().get(SESSION) == os.environ[SESSION]
             alive = process.status() != psutil.STATUS_ZOMBIE
             command = " ".join(process.cmdline())
-            # The standard library's helpers end with the process that they belong to.
-            helper = process.ppid() == os.getpid() and "from multiprocessing." in command
+            # The standard library's tracker of semaphores ends with the process that it belongs to.
+            tracker = "from multiprocessing.resource_tracker" in command
+            helper = process.ppid() == os.getpid() and tracker
             if ours and alive and process.pid != os.getpid() and not helper:
                 found.append((process, command[:500]))
         except psutil.Error:
