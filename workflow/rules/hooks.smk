@@ -4,7 +4,7 @@ import time
 
 from forerun.evaluation import cautions
 from forerun.jobs import model_cache, server
-from forerun.runs import refusals, seal, session
+from forerun.runs import refusals, seal, session, state
 from forerun.runs.endings import Ending
 
 #: Rules whose jobs import the forecasting libraries.
