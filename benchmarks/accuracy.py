@@ -1,9 +1,9 @@
-"""Forerun's errors and costs on real data, beside statistical models and plain neuralforecast.
+"""Forerun's errors and costs on real data, compared with statistical models and plain neuralforecast.
 
     python benchmarks/accuracy.py                      # us_employment, which is shipped
     python benchmarks/accuracy.py nyc_weather          # hourly, with two seasons; shipped
     python benchmarks/accuracy.py m3_monthly=m3.parquet cgm_hall=cgm.parquet --folder out
-    python benchmarks/accuracy.py --plain NHITS        # beside neuralforecast's defaults
+    python benchmarks/accuracy.py --plain NHITS        # against neuralforecast's defaults
     python benchmarks/accuracy.py --quick              # does the program work? poor errors
 
 Each set is a real run with benchmarks/configs/<set>.yaml. us_employment and cgm_hall are scored by

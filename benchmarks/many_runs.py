@@ -28,7 +28,7 @@ def main() -> None:
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="many-runs-"))
     try:
-        homes = {f"beside {number} sealed runs": folder / str(number) for number in asked.sealed}
+        homes = {f"with {number} sealed runs": folder / str(number) for number in asked.sealed}
         first, *others = homes.values()
         first.mkdir()
         write_series(first / "table.csv", 3)

@@ -76,7 +76,7 @@ def main() -> None:
             reach = {1000: 1.0, 10000: 3.0}.get(number)
             note(f"list-runs of {number}", run(forerun("list-runs"), folder), reach)
             nothing = snakemake("runs/x/predictions", *one)
-            note(f"nothing to do beside {number} runs", run(nothing, folder), 4)
+            note(f"nothing to do with {number} runs", run(nothing, folder), 4)
     finally:
         shutil.rmtree(folder)
     table(rows)

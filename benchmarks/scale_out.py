@@ -155,7 +155,7 @@ def main() -> None:
 
 
 def remember(found: Measured) -> list[Measured]:
-    """Write a measurement beside those of the same list on other slots; return all of them."""
+    """Write a measurement next to those of the same list on other slots; return all of them."""
     path = Path(__file__).with_suffix(".json")
     known = json.loads(path.read_text()) if path.exists() else {}
     earlier = known.get(found.executor, {}).get("results", [])
@@ -169,13 +169,13 @@ def remember(found: Measured) -> list[Measured]:
 
 
 def tell(first: Measured, found: Measured) -> None:
-    """Print one measurement, beside what the model makes of the costs of the first."""
+    """Print one measurement, and what the model predicts from the costs of the first."""
     said = model(found.jobs, found.wait, found.slots, first.per_job, first.fixed)
     print(
         f"{found.slots} slots, {found.jobs} jobs of {found.wait:g} s: {found.seconds:.0f} s, "
         f"{first.seconds / found.seconds:.2f} times as fast as with {first.slots}; "
         f"{found.most_at_once} at once, {found.mean_at_once:.1f} on average; "
-        f"{found.per_job:.1f} s per job beside its work, {found.fixed:.1f} s fixed; "
+        f"{found.per_job:.1f} s per job besides its work, {found.fixed:.1f} s fixed; "
         f"model: {said:.0f} s, {said / found.seconds - 1:+.0%}",
         flush=True,
     )

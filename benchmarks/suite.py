@@ -264,7 +264,7 @@ def report(scores: pd.DataFrame, costs: dict[str, dict[str, float]]) -> None:
         names = {name: f"{name} (published)" for name in PUBLISHED}
         rows += [{"model": names[k], "MASE": m, "WQL": w} for k, (m, w) in PUBLISHED.items()]
     table([{k: str(v) for k, v in row.items()} for row in sorted(rows, key=lambda r: r["MASE"])])
-    print("\nThe ensemble beside the best single model, and what the run took\n")
+    print("\nThe ensemble and the best single model, and what the run took\n")
     table([_summary(scores.loc[name], name, cost) for name, cost in costs.items()])
     whole = {key: sum(cost[key] for cost in costs.values()) for key in ("wall", "cpu")}
     print(f"\nAll: {whole['wall'] / 60:.1f} minutes, {whole['cpu'] / 60:.1f} CPU minutes.")

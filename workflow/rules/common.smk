@@ -25,7 +25,7 @@ LAYERS = None if IS_MODULE else ask(get_layers)
 config.update(LAYERS.all if LAYERS else {})
 
 RUNS = ask(paths.runs_folder, config.get("output_dir"))
-#: Folder of deployments, beside the runs.
+#: Folder of deployments, next to the runs.
 DEPLOYMENTS = (Path(RUNS).parent / "deployments").as_posix()
 PARTS_OF_A_RUN = ["predictions", "plots", "report.html"]
 

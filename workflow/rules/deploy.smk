@@ -2,7 +2,7 @@
 
 REQUIRED INPUTS: deployments/{deployment}/deployment.yaml, champions.jsonl (made by `forerun deploy`), and
     the table that deployment.yaml names
-OUTPUTS: deployments/{deployment}/monitor.html; beside it, written once: forecasts/{origin}/, actuals/
+OUTPUTS: deployments/{deployment}/monitor.html; next to it, written once: forecasts/{origin}/, actuals/
 """
 
 

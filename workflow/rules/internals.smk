@@ -9,7 +9,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-# `current_basedir`: the folder of these rules, with the matching library beside it. A module from a
+# `current_basedir`: the folder of these rules, with the matching library next to it. A module from a
 # Git repository has no folder, so it uses the installed library.
 if isinstance(workflow.current_basedir, os.PathLike):
     sys.path.insert(0, str(Path(workflow.current_basedir).parent.parent / "scripts"))

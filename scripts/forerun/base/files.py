@@ -1,6 +1,6 @@
 """Atomic writing of files.
 
-Everything is written under a temporary name beside its target, flushed to the disk and renamed, so
+Everything is written under a temporary name next to its target, flushed to the disk and renamed, so
 readers see either the old or the new content, even if a process is killed. Files may be replaced,
 folders never are: see :mod:`forerun.base.publishing`.
 """

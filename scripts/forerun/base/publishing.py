@@ -38,7 +38,7 @@ _NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.E
 
 
 def temporary_name(path: Path) -> Path:
-    """Return an unused name beside `path`."""
+    """Return an unused name next to `path`."""
     return path.with_name(f"{TEMPORARY}{uuid.uuid4().hex[:12]}-{path.name[-80:]}")
 
 
@@ -180,7 +180,7 @@ def _new(path: Path, make: Callable[[Path], int]) -> Iterator[Path]:
 
 @contextmanager
 def _temporary(path: Path, make: Callable[[Path], int]) -> Iterator[Path]:
-    """Yield a locked temporary file or folder beside `path`; it is removed at the end."""
+    """Yield a locked temporary file or folder next to `path`; it is removed at the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, held = _locked(path, make)
     try:

@@ -1,4 +1,4 @@
-"""Paths of the files that Forerun ships beside its library: workflow, profiles, configuration.
+"""Paths of the files that Forerun ships with its library: workflow, profiles, configuration.
 
 In a clone they are at the top of the repository; a wheel has them in ``forerun/project/``.
 """

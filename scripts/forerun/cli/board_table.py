@@ -47,7 +47,7 @@ def draw(
 ) -> Group:
     """Return the table of models and the overall progress, fitted to the terminal.
 
-    `words` is shown beside the overall progress; `size` is (columns, lines); `errors` are those of
+    `words` is shown next to the overall progress; `size` is (columns, lines); `errors` are those of
     the models scored so far. In a narrow terminal progress bars are omitted first, then loss, error
     and time; state, step and time left remain.
     """

@@ -18,7 +18,7 @@ def command(
         typer.Option(
             "--to",
             metavar="FILE",
-            help="File of the page; runs.html beside the folder runs/ if omitted.",
+            help="File of the page; runs.html next to the folder runs/ if omitted.",
         ),
     ] = None,
 ) -> None:

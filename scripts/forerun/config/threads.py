@@ -16,7 +16,7 @@ def share(cores: int, settings: dict[str, Any]) -> int:
     """Return the threads of each fit when the fits of a run share `cores` evenly; at least 1.
 
     Several fits on one thread each are faster than one fit on several threads. Statistical models,
-    which take seconds beside networks, count only in a run without networks: there each divides its
+    which take seconds, count only in a run without networks: there each divides its
     series among as many processes.
     """
     models = [*settings["models"], *settings["baselines"]]

@@ -53,14 +53,14 @@ def jitter(panel: Panel) -> str:
         steps = np.diff(rounded)[same]
         if not len(steps) or not (steps > 0).all() or (off > _TOLERANCE * usual(steps)).any():
             continue
-        beside = off > 0
+        uneven = off > 0
         even = pd.Series(off).groupby(panel.code).nunique().max() <= 1
         if even or (off % _SUMMER[-1] == 0).all():
             return ""  # a constant shift, or daylight saving time
-        row = int(np.argmax(beside))
+        row = int(np.argmax(uneven))
         return (
-            f"{int(beside.sum())} of {len(panel)} time stamps are up to {duration(int(off.max()))} "
-            f"off even steps of {duration(usual(steps))} ({panel.name(panel.code[beside])} at "
+            f"{int(uneven.sum())} of {len(panel)} time stamps are up to {duration(int(off.max()))} "
+            f"off even steps of {duration(usual(steps))} ({panel.name(panel.code[uneven])} at "
             f"{panel.time_text(row)}), likely clock jitter; round them: "
             f"table[time] = table[time].dt.round('{name}')"
         )

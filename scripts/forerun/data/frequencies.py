@@ -38,13 +38,13 @@ def on_grid(panel: Panel, grid: Grid, inferred: bool, problems: Problems) -> tup
     position, fits = grid.positions(panel)
     if inferred:
         _check_one_frequency(panel, grid, position, fits, problems)
-    beside = ~fits & ~panel.damaged[panel.code]
-    if beside.any():
-        row = int(np.argmax(beside))
-        number = count(int(beside.sum()), "time stamp does", "time stamps do")
+    off_grid = ~fits & ~panel.damaged[panel.code]
+    if off_grid.any():
+        row = int(np.argmax(off_grid))
+        number = count(int(off_grid.sum()), "time stamp does", "time stamps do")
         why = deviations.explain(panel, row, ~panel.damaged[panel.code])
         problems.add(
-            f"{number} not fit freq {show(grid.freq)} ({panel.name(panel.code[beside])} "
+            f"{number} not fit freq {show(grid.freq)} ({panel.name(panel.code[off_grid])} "
             f"at {panel.time_text(row)}){why}"
         )
     if fits.all():

@@ -53,7 +53,7 @@ class Evidence:
         Mark -> a string such as ``1.012`` in which it may be a decimal mark or group thousands.
     grouped : frozenset of str
         Doubtful marks that look like thousands separators: strings such as ``1.020`` keep a
-        trailing zero beside ``987``, and no integer of four digits lacks the mark.
+        trailing zero next to ``987``, and no integer of four digits lacks the mark.
     """
 
     certain: frozenset[str]
@@ -246,7 +246,7 @@ def _both_readings(name: str, evidence: Evidence, where: str, grouped: bool) -> 
     whole, fraction = text.replace(mark, ""), text.replace(mark, ".")
     why = ""
     if grouped:
-        why = " (beside whole numbers, and zeros at its end were kept)"
+        why = " (among whole numbers, and zeros at its end were kept)"
     return (
         f"column {show(name)}{where}: {show(text)} may be {whole} ({MARKS[mark]}s group thousands) "
         f"or {fraction} (a decimal {MARKS[mark]}){why}; set "

@@ -24,7 +24,7 @@ def find(y: npt.NDArray[np.float64], code: Ints, held_out: int = 0) -> int:
     """Return the season that series show most clearly, 1 if too few show one.
 
     A series shows a season if the autocorrelation of its differences at that lag is significant and
-    a peak: higher than at the lags beside it. At least three seasons are needed. Of seasons that
+    a peak: higher than at the adjacent lags. At least three seasons are needed. Of seasons that
     are about as clear the shortest counts: multiples of a season are as clear as itself.
 
     Parameters

@@ -19,7 +19,7 @@ from forerun.base.files import sha256, write_text
 from forerun.deployments.settings import Settings
 from forerun.runs.paths import check_run_id, is_run_id
 
-#: Folder of all deployments, beside ``runs``.
+#: Folder of all deployments, next to ``runs``.
 DEPLOYMENTS = "deployments"
 
 _VINTAGE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}-\d{2}-\d{2}Z(?:-\d+)?\.parquet")

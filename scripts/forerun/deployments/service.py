@@ -55,7 +55,7 @@ def deploy(deployment: Deployment, run_id: str, values: dict[str, Any], why: str
 
 
 def challenge(deployment: Deployment, run_id: str, why: str = "") -> Made:
-    """Let a run forecast beside the champion from the next origin on."""
+    """Let a run forecast in parallel with the champion from the next origin on."""
     deployment.require()
     folder = check_run(deployment, run_id)
     settings = read_frozen(folder / "config.yaml")

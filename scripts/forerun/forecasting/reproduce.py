@@ -84,7 +84,7 @@ def prepare(folder: Path, scratch: Path) -> Path:
 
 
 def _take_parent(folder: Path, again: Path) -> None:
-    """Put the run whose weights a run continues beside its copy."""
+    """Put the run whose weights a run continues next to its copy."""
     run_id = read_frozen(RunPaths(folder).config)["warm_start"]
     if run_id is not None:
         parent = Parent.open(folder.parent, run_id)

@@ -61,7 +61,7 @@ def train(run: str, model: str, fold: int | None, progress: Progress) -> None:
 
 
 def _keep(data: Data, fit: Fit) -> None:
-    """Write the tables that an engine keeps beside the outcome."""
+    """Write the tables that an engine keeps next to the outcome."""
     for name, table in data.kept.items():
         write_csv(fit.kept_path(name), table)
 

@@ -24,7 +24,7 @@ from forerun.jobs.benchmark_files import read_benchmark
 from forerun.runs.fit import fits
 from forerun.runs.paths import RunPaths, run_folders
 
-#: Number of newest runs to use: enough for estimates, and fast beside thousands of runs.
+#: Number of newest runs to use: enough for estimates, and fast with thousands of runs.
 NEWEST = 20
 #: Sizes of data are similar up to this factor.
 SIMILAR = 2.0

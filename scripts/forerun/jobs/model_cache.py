@@ -28,7 +28,7 @@ from forerun.jobs import fingerprint
 from forerun.runs.fit import Fit
 from forerun.runs.paths import MODEL, is_run_id
 
-#: Folder of the cache beside the runs; not a valid run id.
+#: Folder of the cache, among the runs; not a valid run id.
 FOLDER = ".store"
 
 

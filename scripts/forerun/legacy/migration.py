@@ -84,7 +84,7 @@ def plan(output: Path, time: datetime | None = None) -> Plan | None:
     if not names:
         return None
     stamp = (time or datetime.now()).strftime("%Y%m%d_%H%M%S")
-    # The archive is beside the output folder, or inside if that is the current folder.
+    # The archive is next to the output folder, or inside if that is the current folder.
     inside = output.resolve() == Path.cwd()
     place = output if inside else Path(os.path.normpath(output.parent))
     return Plan(output, names, place / f"old_output_backup_{stamp}.tar.gz", f"legacy_{stamp}")

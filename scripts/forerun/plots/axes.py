@@ -1,4 +1,4 @@
-"""Common elements of axes: lines, limits, time, and labels beside the data."""
+"""Common elements of axes: lines, limits, time, and labels next to the data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LEADER, SAMPLE, LABEL_WIDTH = 0.30, 0.26, 2.3
 
 @dataclass(frozen=True)
 class Label:
-    """A label beside the axes, connected to a point of its line unless that is NaN."""
+    """A label next to the axes, connected to a point of its line unless that is NaN."""
 
     text: str
     x: float

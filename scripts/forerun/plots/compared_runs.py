@@ -15,7 +15,7 @@ from forerun.plots.palette import COLORS
 from forerun.plots.style import DPI, style
 from forerun.plots.text import Numbers, fit_text
 
-#: One for each run, beside its color.
+#: One for each run, next to its color.
 MARKS = "osD^vPX*"
 
 

@@ -137,7 +137,7 @@ def _reason(row: pd.Series) -> str:
 
 
 def table_columns(board: pd.DataFrame, metric: str) -> list[tuple[str, list[str]]]:
-    """Return header and cells of the columns of figures beside the bars."""
+    """Return header and cells of the columns of figures next to the bars."""
     write = text.percent if metric in PERCENT else number
     cells = ["" if math.isnan(v) else write(v) for v in board["error"]]
     columns = [(short_name(metric), cells)]

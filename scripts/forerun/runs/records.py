@@ -167,11 +167,11 @@ def check(run: str | Path, tolerated: list[str] | None = None) -> dict[str, Chec
             checked.changed.append(name)
     for name in sorted(existing - sums.keys()):
         checked = found[_class(name)]
-        beside = _class(name) == "inference" and any(
+        new_data = _class(name) == "inference" and any(
             other.split("/")[:2] == name.split("/")[:2] for other in sums
         )
         fixed = checked.recorded and _class(name) in ("predictions", "plots")
-        if name in (tolerated or ()) or (tolerated is None and not beside and not fixed):
+        if name in (tolerated or ()) or (tolerated is None and not new_data and not fixed):
             checked.unrecorded.append(name)
         else:
             checked.extra.append(name)

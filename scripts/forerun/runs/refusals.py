@@ -1,6 +1,6 @@
 """Refusals: user errors reported by jobs, for the exit code of the call.
 
-A refused job writes ``logs/<rule>.refused.json`` beside its log, with the message and the time. It
+A refused job writes ``logs/<rule>.refused.json`` next to its log, with the message and the time. It
 is removed when the job or a call on the run starts again.
 """
 

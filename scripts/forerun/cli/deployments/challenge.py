@@ -1,4 +1,4 @@
-"""``challenge``: let a run forecast beside the champion."""
+"""``challenge``: let a run forecast in parallel with the champion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Let another run forecast beside the champion, from the next origin on."""
+    """Let another run forecast in parallel with the champion, from the next origin on."""
     from forerun.deployments.folder import named_run
     from forerun.deployments.service import challenge
 

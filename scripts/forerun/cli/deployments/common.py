@@ -22,7 +22,7 @@ DataFile = Annotated[
         "--data-file", "-d", metavar="FILE", help="The table; that of deployment.yaml if left out."
     ),
 ]
-Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept beside the change.")]
+Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Recorded with the change.")]
 
 
 def deployment(name: str, output_dir: str | None, directory: Path | None) -> Deployment:
@@ -35,7 +35,7 @@ def deployment(name: str, output_dir: str | None, directory: Path | None) -> Dep
 def train_run(
     one: Deployment, run_id: str, settings: dict[str, Any], assignments: Sequence[str] = ()
 ) -> int:
-    """Train a run beside a deployment; return the exit code.
+    """Train a run for a deployment; return the exit code.
 
     The settings are in a file until then: models with arguments cannot be options.
 
