@@ -1,4 +1,4 @@
-"""Forerun's errors and costs on real data, compared with statistical models and plain neuralforecast.
+"""Forecast errors and costs on real data, against statistical models and plain neuralforecast.
 
     python benchmarks/accuracy.py                      # us_employment, which is shipped
     python benchmarks/accuracy.py nyc_weather          # hourly, with two seasons; shipped

@@ -16,7 +16,7 @@ def command(
 ) -> None:
     """Move models/, metrics.csv and cv_results_*.csv of an old output folder into a run.
 
-    The files are archived next to the folder first, and the archive is verified. Nothing is deleted.
+    First the files are archived next to the folder and the archive is verified. Nothing is deleted.
     If interrupted, rerun the command to resume.
     """
     from forerun.base.terminal import echo
