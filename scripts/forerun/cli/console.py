@@ -16,8 +16,6 @@ from forerun.runs.tables import read_leaderboard_rows
 if TYPE_CHECKING:
     from rich.table import Table
 
-NARROWEST = 100
-
 
 def is_terminal() -> bool:
     """Return whether the output is an interactive terminal."""

@@ -15,8 +15,6 @@ from typing import Any
 from forerun.runs.outcome import UNFINISHED, Outcome
 from forerun.runs.paths import MODEL, RunPaths
 
-#: Rules whose jobs are fits; fast models have separate rules with other priorities.
-RULES = ("train_model", "cross_validate", "train_baseline", "cross_validate_baseline")
 #: Suffix of the lease on a fit.
 LEASE = ".claim"
 _NAME = re.compile(r"final|fold_(0|[1-9][0-9]{0,5})")
