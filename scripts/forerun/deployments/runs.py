@@ -11,10 +11,13 @@ from forerun.base.files import sha256
 from forerun.config.names import ENSEMBLE
 from forerun.config.settings import read_frozen
 from forerun.deployments.folder import Appointment, Deployment
+from forerun.deployments.losses import LOSSES, losses
 from forerun.deployments.periods import Time, origin_name, parse_time
+from forerun.evaluation.losses import METRICS
 from forerun.forecasting.choice import Choice, choose, refuse_damaged
 from forerun.runs.json_files import read_provenance
 from forerun.runs.paths import RunPaths, check_run_id
+from forerun.runs.reader import RunReader
 from forerun.runs.state import is_sealed
 from forerun.runs.tables import read_metrics
 
@@ -102,6 +105,23 @@ def promised(one: InService, metric: str) -> float | None:
     if not len(rows) or one.model not in rows:
         return None
     return float(rows[one.model].mean())
+
+
+def promised_range(one: InService, metric: str) -> tuple[float, float] | None:
+    """Return the smallest and largest error of a window in the run's own back-test.
+
+    None with a single window, or where the error of a window is not known: scaled errors need the
+    history before it.
+    """
+    table = RunReader(one.folder).cv_results_of(one.model)
+    if metric not in LOSSES or not len(table):
+        return None
+    rows = losses(table.rename(columns={one.model: "point"}), table["y"] * float("nan"))
+    errors = rows.groupby("cutoff")[f"{LOSSES[metric]}_step"].mean()
+    errors = errors**0.5 if METRICS[metric].root else errors
+    if len(errors) < 2 or errors.isna().any():
+        return None
+    return float(errors.min()), float(errors.max())
 
 
 def later_end(folder: Path, origin: Time) -> str:

@@ -18,7 +18,7 @@ from forerun.deployments.monitoring import standing
 from forerun.deployments.origins import origins
 from forerun.deployments.periods import parse_time
 from forerun.deployments.retraining import retrain_due
-from forerun.deployments.runs import InService, champion
+from forerun.deployments.runs import InService, champion, promised_range
 from forerun.evaluation.intervals import columns
 from forerun.plots import palette
 from forerun.plots.names import axis_names
@@ -48,7 +48,9 @@ def write_monitor(deployment: Deployment, path: str | Path) -> Path:
     found = standing(deployment, one)
     detail = scores.read_detail(deployment, [origin.name for origin in made[-DRAWN:]])
     models = find(deployment, table, one)
-    drawn = origin_charts(table, models, settings.metric, found.promised)
+    drawn = origin_charts(
+        table, models, settings.metric, found.promised, promised_range(one, settings.metric)
+    )
     data, shown = _pack(deployment, one, models, drawn)
     write_page(
         path,

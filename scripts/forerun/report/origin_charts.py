@@ -12,13 +12,22 @@ from forerun.report.shown import Shown
 
 
 def origin_charts(
-    table: pd.DataFrame, models: list[Shown], metric: str, promised: float | None
+    table: pd.DataFrame,
+    models: list[Shown],
+    metric: str,
+    promised: float | None,
+    band: tuple[float, float] | None = None,
 ) -> list[dict[str, Any]]:
-    """Return error, coverage, bias and stability by origin, and error by step."""
+    """Return error, coverage, bias and stability by origin, and error by step.
+
+    Parameters
+    ----------
+    promised, band : error of the champion's back-test; the smallest and largest of a window
+    """
     whole = table[table["step"] == 0] if len(table) else table
     if not len(whole):
         return []
-    found = [_by_origin(whole, models, metric, promised)]
+    found = [_by_origin(whole, models, metric, promised, band)]
     found += _coverage(whole, models)
     found.append(_bias(whole, models))
     found += _stability(whole, models)
@@ -58,7 +67,11 @@ def _lines(
 
 
 def _by_origin(
-    whole: pd.DataFrame, models: list[Shown], metric: str, promised: float | None
+    whole: pd.DataFrame,
+    models: list[Shown],
+    metric: str,
+    promised: float | None,
+    band: tuple[float, float] | None,
 ) -> dict[str, Any]:
     data = _lines(whole, models, metric)
     about = "Mean over the series of each origin whose values have come so far."
@@ -68,6 +81,12 @@ def _by_origin(
         line = {"type": "scatter", "mode": "lines", "name": "promised", "neutral": True}
         data.insert(0, line | {"x": ends, "y": [promised, promised]})
         about += " The dashed line is what the back-test of the champion promised."
+        if band is not None:
+            low, high = band
+            shade = {"type": "scatter", "mode": "lines", "name": "promised band", "neutral": True}
+            corners = {"x": [*ends, *reversed(ends)], "y": [low, low, high, high]}
+            data.insert(0, shade | corners | {"fill": "toself", "hoverinfo": "skip"})
+            about += " Its windows had errors in the shaded band."
     layout = {
         "xaxis": {"type": "category", "title": {"text": "forecast origin"}},
         "yaxis": {"title": {"text": charts.metric_name(metric)}, "rangemode": "tozero"},

@@ -44,6 +44,11 @@ def test_all_origins_are_scored_and_shown(weekly: Deployment, tmp_path: Path) ->
     assert np.allclose(mine["y"], own["scaled_change"].iloc[1:], rtol=1e-4)
     lines = {trace["name"]: trace for trace in charts["by-origin"]["variants"][0]["data"]}
     assert np.allclose(lines[f"{MAIN} of base"]["y"], own["mae"], rtol=1e-4)
+    table = pd.read_csv(weekly.run("base") / f"cv_results_{MAIN}.csv")
+    errors = (table[MAIN] - table["y"]).abs().groupby(table["cutoff"]).mean()
+    assert sorted(set(lines["promised band"]["y"])) == pytest.approx(
+        [errors.min(), errors.max()], rel=1e-4
+    )
     assert page.stat().st_size < 5_000_000
 
 

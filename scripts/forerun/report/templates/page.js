@@ -151,6 +151,8 @@ const faded = (color, opacity) => {
   return `rgba(${r},${g},${b},${opacity})`;
 };
 
+const soft = (color) => (color.startsWith("#") ? faded(color, 0.18) : color.replace(/^rgb\((.*)\)$/, "rgba($1, 0.18)"));
+
 function layoutOf(extra, height) {
   const c = ink();
   const axis = { gridcolor: c.line, linecolor: c.line, zerolinecolor: c.line, automargin: true, separatethousands: true, exponentformat: "B", minexponent: 9, tickfont: { color: c.muted }, title: { font: { color: c.muted, size: 13 }, standoff: 8 } };
@@ -176,6 +178,7 @@ function paint(trace) {
   const { m, neutral, ...drawn } = trace;
   if ("name" in drawn) drawn.name = plain(drawn.name);
   if (drawn.text) drawn.text = drawn.text.map(plain);
+  if (neutral && drawn.fill) return { ...drawn, fillcolor: soft(ink().muted), line: { width: 0 } };
   if (neutral) return { ...drawn, line: { color: ink().muted, dash: "dash", width: 1.5 } };
   const { color, dash, width, opacity } = m === undefined ? { color: isDark() ? "#5BC5FF" : "#0072B2", width: 2 } : look(m);
   if (drawn.type === "scatter" && opacity) drawn.opacity = opacity;
