@@ -42,6 +42,8 @@ class Engine:
         Whether its models are networks: trained in steps, in 32 bits, on a GPU if there is one.
     local
         Whether a fit takes seconds and one thread: a model for each series, or in closed form.
+    pretrained
+        Whether its networks come with weights, which a folder holds.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Engine:
     not_seen: frozenset[str] = frozenset()
     networks: bool = False
     local: bool = False
+    pretrained: bool = False
 
     @property
     def imports(self) -> tuple[str, ...]:
@@ -89,6 +92,15 @@ ENGINES = {
             _COMMON,
             not_seen=_NETWORK | {"levels", "on_short", "seed"},
             local=True,
+        ),
+        Engine(
+            "pretrained",
+            "forerun.forecasting.engines.pretrained",
+            ("torch", "transformers", "safetensors", "accelerate", "peft", *_COMMON),
+            heavy=("torch", "torch._dynamo"),
+            not_seen=_NETWORK - {"accelerator"} | {"on_short"},
+            networks=True,
+            pretrained=True,
         ),
     )
 }

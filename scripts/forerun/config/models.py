@@ -56,6 +56,11 @@ class ModelSpec:
         return ENGINES[self.engine].networks
 
     @property
+    def is_pretrained(self) -> bool:
+        """Whether the model is a network that comes with weights."""
+        return ENGINES[self.engine].pretrained
+
+    @property
     def info(self) -> catalog.ModelInfo:
         """Catalog entry of the class."""
         return catalog.info(self.engine, self.model)

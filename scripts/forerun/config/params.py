@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forerun.base.errors import suggest
-from forerun.config import catalog, regressor_features, schema, training_losses
+from forerun.config import catalog, pretrained, regressor_features, schema, training_losses
 from forerun.config.catalog import Argument
 from forerun.config.engines import ENGINES
 
@@ -68,6 +68,8 @@ def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
             wrong.append(f"{info.name} has no argument {schema.show(name)}{hint}")
         else:
             wrong += _check_value(name, value, arguments.get(name, Argument()))
+    if ENGINES[info.engine].pretrained and not wrong:
+        return pretrained.problems(info.name, params)
     if ENGINES[info.engine].networks and not wrong:
         wrong += training_losses.check_pair(info, params)
     if info.engine == "mlforecast" and not wrong:

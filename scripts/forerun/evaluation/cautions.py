@@ -14,8 +14,9 @@ from forerun.base import text
 from forerun.base.errors import UserError
 from forerun.base.text import real
 from forerun.config.frozen import read_frozen
-from forerun.config.models import specs
+from forerun.config.models import ModelSpec, specs
 from forerun.config.names import FALLBACK, REFERENCE
+from forerun.config.weight_folders import MAY_HAVE_SEEN
 from forerun.runs.json_files import read_ensemble
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import NO_FORECAST
@@ -44,7 +45,9 @@ def _without_forecasts(
         if status == NO_FORECAST:
             yield f"{model} has no forecasts: {row.get('reason', '')}"
             continue
-        if status == "ok" and model in names and row.get("reason", "").startswith(FALLBACK):
+        reason = row.get("reason", "")
+        noted = reason.startswith(FALLBACK) or MAY_HAVE_SEEN in reason
+        if status == "ok" and model in names and noted:
             yield f"{model}: {row['reason']}"
         if status == "ok" and predicted and model in names:
             if (paths.predictions / f"{model}.csv").is_file():
@@ -62,6 +65,7 @@ def _is_member(model: str, record: Any) -> bool:
 def _worse(rows: list[dict[str, str]], settings: Mapping[str, Any]) -> Iterable[str]:
     metric = settings["sort_metric"]
     networks = {spec.name for spec in specs(settings) if spec.is_network}
+    by_name = {spec.name: spec for spec in specs(settings)}
     naive = [spec["name"] for spec in settings["baselines"] if spec.get("model") == REFERENCE]
     values = {row["model"]: real(row.get(metric)) for row in rows}
     errors = {model: error for model, error in values.items() if error is not None}
@@ -72,5 +76,12 @@ def _worse(rows: list[dict[str, str]], settings: Mapping[str, Any]) -> Iterable[
             yield (
                 f"{model} is worse than {REFERENCE}: {text.metric(metric)} "
                 f"{text.error(metric, error)} against {text.error(metric, errors[naive[0]])}; "
-                "check max_steps, scaler_type and exogenous columns"
+                + _advice(by_name[model])
             )
+
+
+def _advice(spec: ModelSpec) -> str:
+    if spec.is_pretrained:
+        how = "longer" if spec.params.get("max_steps") else "with max_steps"
+        return f"fine-tune it {how}, or leave it out"
+    return "check max_steps, scaler_type and exogenous columns"

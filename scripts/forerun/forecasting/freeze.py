@@ -17,7 +17,7 @@ from forerun.base.terminal import echo
 from forerun.config import engines, models
 from forerun.config.settings import dump
 from forerun.data import Prepared, calendar, checksums, forecastable, load, model_needs, summary
-from forerun.forecasting import scaling, transforms, warm_start
+from forerun.forecasting import scaling, transforms, warm_start, weights
 from forerun.runs import session
 
 #: Packages whose version can change a result: the workflow's and all that affect a fit.
@@ -25,6 +25,7 @@ PACKAGES = tuple(
     dict.fromkeys(
         [
             *("forerun", "snakemake", "holidays", "xgboost", "catboost"),
+            *("chronos-forecasting", "fracast"),
             *(name for e in engines.ENGINES.values() for name in e.packages),
         ]
     )
@@ -64,6 +65,7 @@ def freeze(
     }
     for note in prepared.notes:
         echo(f"note: {note}")
+    weights.remember(runs, frozen)
     write_parquet(to["data"], prepared.frame)
     write_json(
         to["provenance"],
@@ -94,6 +96,7 @@ def read_data(settings: dict[str, Any], runs: Path) -> Prepared:
     ----------
     runs : folder of all runs, among them the one that `warm_start` names
     """
+    weights.recorded(settings)  # before the data are read, which may take long
     prepared = load(settings)
     transforms.check(prepared.frame, models.specs(settings))
     complete = settled(settings, prepared)
@@ -114,6 +117,7 @@ def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
         "season_length": prepared.season_length,
         "input_size": settings["input_size"] or prepared.input_size,
         "categories": prepared.categories,
+        "pretrained": weights.recorded(settings),
         "max_steps": settings["max_steps"] or prepared.max_steps,
         "on_short": settings["on_short"] or ("pad" if prepared.padded else "error"),
         "threads": settings["threads"] or 1,  # the workflow knows how many cores there are

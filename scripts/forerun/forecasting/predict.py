@@ -21,7 +21,7 @@ from forerun.data import forecastable
 from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.combining import chosen_models, ensemble_forecasts, per_series_forecasts
 from forerun.evaluation.intervals import complete_forecasts
-from forerun.forecasting import transforms
+from forerun.forecasting import transforms, weights
 from forerun.forecasting.choice import UNVERIFIED, Choice, refuse_damaged
 from forerun.forecasting.engines.base import Data, get_engine
 from forerun.forecasting.scaling import Scaling
@@ -210,6 +210,8 @@ def _own_forecasts(
             continue
         echo_error(f"{spec.name}: predicting")
         engine = get_engine(spec.engine)
+        if not weights.are_saved(folder):
+            spec = weights.located(spec, settings, folder.parents[2])
         fitted, scaling = engine.load(spec, settings, folder), Scaling.read(folder)
         try:
             given = transforms.forward(data, spec)

@@ -12,7 +12,7 @@ from forerun.base.errors import UserError
 from forerun.base.files import read_mapping, sha256, write_json
 from forerun.config import names
 from forerun.config.settings import read_frozen, resolve
-from forerun.forecasting import choice
+from forerun.forecasting import choice, weights
 from forerun.forecasting.freeze import git_state, versions
 from forerun.forecasting.warm_start import Parent
 from forerun.runs.json_files import read_provenance
@@ -76,6 +76,7 @@ def prepare(folder: Path, scratch: Path) -> Path:
     again = scratch / "runs" / folder.name
     again.mkdir(parents=True)
     _take_parent(folder, again)
+    weights.take(folder.parent, again.parent)
     for name in FROZEN:
         shutil.copyfile(folder / name, again / name)
     provenance = read_mapping(again / "provenance.json")

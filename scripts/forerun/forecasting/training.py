@@ -15,7 +15,7 @@ from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec, specs
 from forerun.config.windows import folds, reach, step_size
 from forerun.data import split
-from forerun.forecasting import transforms, warm_start
+from forerun.forecasting import transforms, warm_start, weights
 from forerun.forecasting.engines.base import Data, Progress, get_engine
 from forerun.forecasting.scaling import Scaling
 from forerun.runs.fit import Fit
@@ -69,7 +69,7 @@ def _keep(data: Data, fit: Fit) -> None:
 def train_model(fit: Fit, progress: Progress) -> None:
     """Train a model on all data of the run and save it."""
     settings = read_frozen(fit.run.config)
-    spec = find_spec(settings, fit.model)
+    spec = weights.located(find_spec(settings, fit.model), settings, fit.run.folder.parent)
     engine = get_engine(spec.engine)
     seen = read_run_data(fit.run.data, settings)
     seen.start = warm_start.start(fit.run.folder, settings, spec)
@@ -90,7 +90,7 @@ def cross_validate(fit: Fit, progress: Progress) -> None:
     Data after the fold's last window are cut off, so neither scaler nor model can see them.
     """
     settings = read_frozen(fit.run.config)
-    spec = find_spec(settings, fit.model)
+    spec = weights.located(find_spec(settings, fit.model), settings, fit.run.folder.parent)
     all_folds = folds(settings)
     covered = all_folds[fit.fold or 0]
     seen = read_run_data(fit.run.data, settings)

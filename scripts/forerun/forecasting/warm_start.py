@@ -90,8 +90,8 @@ class Parent:
 
 
 def can_continue(spec: ModelSpec) -> bool:
-    """Return whether a model has weights to continue; automatic models choose a new network."""
-    return spec.is_network and not spec.info.auto
+    """Return whether a model continues weights of a run; automatic models choose a new network."""
+    return spec.is_network and not spec.is_pretrained and not spec.info.auto
 
 
 def weights(run: Path, settings: Mapping[str, Any], spec: ModelSpec) -> dict[str, str] | None:

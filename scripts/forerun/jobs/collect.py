@@ -9,7 +9,9 @@ import pandas as pd
 
 from forerun.base.bounded import Damaged
 from forerun.base.files import write_csv
+from forerun.config import weight_folders
 from forerun.config.frozen import read_frozen
+from forerun.config.models import spec
 from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_results
 from forerun.evaluation.metrics import KEYS, means, score
@@ -47,7 +49,7 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
         status=worst.status,
         stage=worst.stage,
         error=worst.error,
-        note=_fallback(every),
+        note=_note(settings, model, every),
         log=worst.log,
         attempts=max(outcome.attempts for outcome in every.values()),
         reused_from=every[Fit(run, model)].reused_from,
@@ -67,14 +69,20 @@ def _outcome(fit: Fit) -> Outcome:
     raise Damaged(f"{fit.outcome_path}: is damaged; remove it to run this fit again")
 
 
-def _fallback(fits: Iterable[Fit]) -> str | None:
-    """Return a note on the series that the model could not forecast."""
+def _note(settings: dict[str, Any], model: str, fits: Iterable[Fit]) -> str | None:
+    """Return notes on the series that the model could not forecast, and on pretrained weights."""
+    notes = (_fallback(fits), weight_folders.note(spec(settings, model)))
+    return "; ".join(note for note in notes if note) or None
+
+
+def _fallback(fits: Iterable[Fit]) -> str:
+    """Return a note on the series that the model could not forecast; empty if there are none."""
     tables = [
         read_frame(path, texts=("unique_id",), times=("cutoff",))
         for fit in fits
         if (path := fit.kept_path(fallback.TABLE)).is_file()
     ]
-    return (fallback.note(pd.concat(tables)) if tables else "") or None
+    return fallback.note(pd.concat(tables)) if tables else ""
 
 
 def _costs(outcomes: dict[Fit, Outcome]) -> dict[str, Any]:

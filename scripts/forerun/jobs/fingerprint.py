@@ -29,7 +29,7 @@ NOT_SEEN = {
     *("on_missing_future", "tz", "decimal"),
     *("models", "baselines", "exogenous", "hist_exog", "futr_exog", "stat_exog"),
     *("preset", "metrics", "sort_metric", "ensemble", "ensemble_size"),
-    "interval_scale",
+    *("interval_scale", "pretrained"),
     *("n_windows", "test_size", "step_size", "refit", "warm_start"),
 }
 #: Packages of this library that affect products: a change in them changes all fingerprints.
@@ -81,6 +81,9 @@ def ingredients(
         "versions": {"python": platform.python_version()} | versions(packages),
         "code": code(),
     }
+    if spec.is_pretrained:  # where the weights are does not matter
+        what["model"]["params"] = {k: v for k, v in spec.params.items() if k != "weights"}
+        what["pretrained"] = (settings.get("pretrained") or {}).get(spec.name)
     start = warm_start.weights(fit.run.folder, settings, spec)
     what |= {"start": start} if start else {}
     return what | ({"windows": covered} if covered else {})

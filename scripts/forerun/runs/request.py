@@ -22,6 +22,7 @@ from forerun.config.frozen import read_recorded
 from forerun.config.layers import Layers
 from forerun.config.models import ModelSpec, specs
 from forerun.config.settings import read_frozen, resolve
+from forerun.config.weight_folders import refuse_unusable
 from forerun.runs import paths, state
 from forerun.runs.paths import RunPaths
 
@@ -93,6 +94,8 @@ class Request:
         asked = self.asked(run_id)
         if (key := repr(asked)) not in self._resolved:
             settings = resolve({**self.config, **asked})
+            if self.is_planning:
+                refuse_unusable(settings)
             settings["threads"] = settings["threads"] or threads.share(self.cores or 1, settings)
             self._resolved[key] = settings
         return self._resolved[key] | {"run_id": run_id}

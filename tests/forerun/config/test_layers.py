@@ -45,7 +45,7 @@ def different(key: str) -> Any:
         return next(value for value in rule["enum"] if value != rule["default"])
     kind = next(kind for kind in schema.types(rule) if kind != "null")
     values = {"string": "x", "integer": 3, "number": 3.5, "boolean": not rule["default"]}
-    return values.get(kind, ["x"])
+    return {"m": ["x"]} if kind == "object" else values.get(kind, ["x"])
 
 
 DECISIVE = [key for key in schema.properties() if key not in schema.marked("x-operational")]

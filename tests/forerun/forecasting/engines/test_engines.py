@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_weights
 from fresh_process import forecast_saved
 
 from forerun.base.errors import UserError
@@ -243,6 +244,33 @@ def test_direct_model(log: bool | None, tmp_path: Path) -> None:
     again = library.fit(spec, settings, run_data(settings), progress)
     second = library.predict(again, settings, run_data(settings))
     pd.testing.assert_series_equal(frame["DirectRidge"], second["DirectRidge"])
+
+
+#: Pretrained models, fine-tuned if they have arguments.
+PRETRAINED: dict[str, dict[str, int]] = {
+    "Chronos2": {"max_steps": 2, "batch_size": 4},
+    **{name: {} for name in ("ChronosBolt", "TimesFM", "Fracast")},
+}
+
+
+@pytest.mark.parametrize("model", PRETRAINED)
+def test_every_pretrained_model(
+    model: str,
+    tmp_path: Path,
+    weights: dict[str, Path],
+) -> None:
+    assert set(PRETRAINED) == set(catalog.names("pretrained"))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for params in {str(params): params for params in ({}, PRETRAINED[model])}.values():
+        item = {"name": model, "params": {"weights": str(weights[model])} | params}
+        settings = resolved(models=[item], baselines=[])
+        check_everything(specs(settings)[0], settings, folder)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return tiny_weights.folders(tmp_path_factory.mktemp("weights"))
 
 
 def test_unsupported_models_are_refused_with_the_reason() -> None:
