@@ -38,8 +38,13 @@ PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Processes that end after the last test leave their data beside those of the tests.
 REPORT = $(BIN)/coverage combine --quiet --append 2>/dev/null; $(BIN)/coverage report
 
-test: check
-	$(PYTEST) -m "not long" $(PYTEST_ARGS)
+# Checks fill the time in which tests wait; what they say appears in one go.
+test: env-test
+	@{ nice $(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1; code=$$?; \
+		echo; cat $(VENV)/check.log; exit $$code; } & checks=$$!; \
+	$(PYTEST) -m "not long" $(PYTEST_ARGS); tests=$$?; \
+	wait $$checks || { echo "make check failed: see above" >&2; exit 1; }; \
+	exit $$tests
 
 test-all: check
 	$(PYTEST) --hypothesis-profile long --cov --cov-report= $(PYTEST_ARGS)

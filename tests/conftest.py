@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import hypothesis
 import psutil
@@ -86,14 +88,23 @@ def left_behind() -> list[tuple[psutil.Process, str]]:
 # -- Order ----------------------------------------------------------------------------------------
 
 
+#: What waits comes first, then what takes minutes: short tests fill the gaps and the end.
+FIRST = (
+    *("test_slurm.py", "test_storage.py", "test_cli_workflow.py", "test_resume.py"),
+    *("test_commands.py", "test_installed.py", "test_browser.py", "test_docs.py"),
+    *("test_counts.py", "test_partial.py", "test_warm_start.py", "test_workflow.py"),
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with whole workflows, most of all those that wait: short tests fill the gaps."""
+    """Begin with what takes longest: a worker that gets it last would end long after the others."""
     units = Path(__file__).parent / "forerun"
     slow = {item.path for item in items if item.get_closest_marker("slow")}
 
-    def key(item: pytest.Item) -> tuple[bool, bool, str]:
+    def key(item: pytest.Item) -> tuple[int, bool, str]:
         light = item.path.is_relative_to(units) and item.path not in slow
-        return item.path.name != "test_slurm.py", light, str(item.path)
+        name = item.path.name
+        return FIRST.index(name) if name in FIRST else len(FIRST), light, str(item.path)
 
     items.sort(key=key)
 
@@ -136,3 +147,18 @@ def run_copy(trained_run: Path, tmp_path: Path) -> Path:
     target = tmp_path / "runs" / "trained"
     shutil.copytree(trained_run, target)
     return target
+
+
+@pytest.fixture
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have commands that train fork a Snakemake, where a user's start one."""
+
+    def run(
+        arguments: Sequence[str], output: IO[bytes] | None = None, *_: object, **__: object
+    ) -> int:
+        done = PROGRAMS.run([*arguments[3:]], Path.cwd(), dict(os.environ), timeout=300)
+        if output:
+            output.write((done.stdout + done.stderr).encode())
+        return done.returncode
+
+    monkeypatch.setattr("forerun.cli.snakemake.run", run)

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import runpy
+import select
 import signal
 import subprocess
 import sys
@@ -27,10 +28,20 @@ from pathlib import Path
 from typing import Any
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-#: What Snakemake, the Snakefile and the scripts of jobs import; no forecasting library.
+#: What Snakemake, the Snakefile, the scripts of jobs and forecasts of statistical models import.
 MODULES = (
     *("snakemake.cli", "snakemake.executors.local", "snakemake.benchmark", "snakemake.script"),
-    *("pandas", "pyarrow.parquet", "matplotlib.backends.backend_svg"),
+    *("snakemake.storage", "smart_open", "nbformat.v4", "jsonschema", "rfc3339_validator"),
+    *("pandas", "pyarrow.dataset", "pyarrow.parquet", "matplotlib.backends.backend_svg"),
+    *("plotly.offline", "filelock", "forerun.runs.request", "forerun.runs.snapshot"),
+    *("forerun.runs.closed", "forerun.runs.endings", "forerun.jobs.resources"),
+    *("forerun.jobs.fit_history", "forerun.config.threads", "forerun.evaluation.cautions"),
+    *(
+        "statsforecast.models",
+        "forerun.forecasting.engines.statistical",
+        "forerun.deployments.update",
+    ),
+    *("forerun.report.monitor", "forerun.forecasting.predict", "forerun.forecasting.inference"),
     *("forerun.cli.app", "forerun.cli.train", "forerun.cli.predict", "forerun.forecasting.freeze"),
     *("forerun.jobs.fit_job", "forerun.jobs.collect", "forerun.jobs.predict_job"),
     *(
@@ -40,6 +51,8 @@ MODULES = (
         "forerun.cli.run_table",
     ),
 )
+#: As in ``linux/prctl.h``: 15 characters.
+PR_SET_NAME = 15
 #: The environment variable that has figures drawn.
 DRAW = "FORERUN_TEST_DRAW"
 #: As Snakemake sets it for the scripts of jobs: the libraries read it when they are loaded.
@@ -47,7 +60,7 @@ THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THR
 
 
 class Programs:
-    """Runs `snakemake` and `forerun` in forked processes, one at a time."""
+    """Runs `snakemake` and `forerun` in forked processes."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -63,39 +76,41 @@ class Programs:
     ) -> subprocess.CompletedProcess[str]:
         """Run ``<program> <arguments>`` in `folder`, as `subprocess.run` does."""
         new = partial(tempfile.NamedTemporaryFile, "w+")
-        with self.lock, new() as out, new() as error:
-            call = {
-                "program": program,
-                "arguments": arguments,
-                "folder": str(folder),
-                "env": env,
-                "output": [out.name, error.name],
-            }
-            code = self._ask(call, timeout)
+        with new() as out, new() as error:
+            call = self.start(arguments, folder, env, program, (out.name, error.name))
+            try:
+                code = call.wait(timeout)
+            finally:
+                call.kill()
             for file in (out, error):
                 file.seek(0)
             return subprocess.CompletedProcess(arguments, code, out.read(), error.read())
 
-    def _ask(self, call: dict[str, Any], timeout: float) -> int:
-        if self.process is None:
-            self.process = subprocess.Popen(
-                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                text=True, env=os.environ | THREADS | {"PYTHONPATH": str(SCRIPTS)},
-            )  # fmt: skip
-        assert self.process.stdin
-        assert self.process.stdout
-        timer = threading.Timer(timeout, self.process.kill)
-        timer.start()
-        try:
-            self.process.stdin.write(json.dumps(call) + "\n")
+    def start(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        env: dict[str, str],
+        program: str,
+        output: tuple[str, str],
+    ) -> Started:
+        """Start ``<program> <arguments>`` in `folder`; it writes to two files that exist."""
+        call = {"program": program, "arguments": [*arguments], "folder": str(folder), "env": env}
+        return Started(self.ask(call | {"output": output}), self)
+
+    def ask(self, question: dict[str, Any]) -> int:
+        """Put a question to the process; return its answer."""
+        with self.lock:
+            if self.process is None:
+                self.process = subprocess.Popen(
+                    [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                    text=True, env=os.environ | THREADS | {"PYTHONPATH": str(SCRIPTS)},
+                )  # fmt: skip
+            assert self.process.stdin
+            assert self.process.stdout
+            self.process.stdin.write(json.dumps(question) + "\n")
             self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-        finally:
-            timer.cancel()
-        if not answer:
-            self.process = None  # the next call starts another one
-        assert answer, f"{call['program']} took longer than {timeout:g} s"
-        return int(answer)
+            return int(self.process.stdout.readline())
 
     def stop(self) -> None:
         """End the process."""
@@ -104,19 +119,60 @@ class Programs:
             self.process = None
 
 
+class Started:
+    """A program that was started, with what is used of `subprocess.Popen`."""
+
+    def __init__(self, pid: int, programs: Programs) -> None:
+        self.pid, self.programs = pid, programs
+        self.returncode: int | None = None
+        self.handle = os.pidfd_open(pid)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; return its exit code."""
+        if self.returncode is None:
+            if not select.select([self.handle], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
+            self.returncode = self.programs.ask({"wait": self.pid})
+            os.close(self.handle)
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Return its exit code; None as long as it runs."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+        self.wait()
+
+
 def serve() -> None:
-    """Fork for each call that a line of standard input describes; answer with its exit code."""
+    """Fork for each call that a line of standard input describes; answer with the process id.
+
+    A line may also ask to wait for such a process; the answer is its exit code.
+    """
     import importlib
 
     for name in MODULES:
         importlib.import_module(name)
+    importlib.import_module("snakemake.cli").get_argument_parser()  # imports all plugins
     fork_what_they_start()
     gc.freeze()  # what is loaded stays shared with the forks
     for line in sys.stdin:
         call, parent = json.loads(line), os.getpid()
+        if "wait" in call:
+            print(os.waitstatus_to_exitcode(os.waitpid(call["wait"], 0)[1]), flush=True)
+            continue
         if (pid := os.fork()) == 0:
             leave(become, call, parent)
-        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)
+        print(pid, flush=True)
 
 
 def leave(function: Callable[..., int], *arguments: Any) -> None:
@@ -139,7 +195,9 @@ def become(call: dict[str, Any], parent: int) -> int:
     end_with_parent(signal.SIGKILL, parent)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, path in enumerate(call["output"], 1):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND), number)
+        opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY)
+        os.dup2(opened, number)
+        os.close(opened)
     os.chdir(call["folder"])
     return main(call["program"], call["arguments"], call["env"])
 
@@ -151,11 +209,19 @@ def main(program: str, arguments: Sequence[str], env: dict[str, str]) -> int:
     import forerun.cli
 
     take(env)
+    rename(program)
     sys.argv = [program, *arguments]
     code = exit_code({"snakemake": snakemake.cli.main, "forerun": forerun.cli.main}[program])
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     return code
+
+
+def rename(name: str) -> None:
+    """Give this process a name, as ``ps`` shows it: its command line is that of all forks."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
 def take(env: dict[str, str]) -> None:
@@ -192,12 +258,16 @@ def fork_what_they_start() -> None:
     forerun.cli.snakemake.subprocess = started  # type: ignore[assignment]
 
 
-class ForkedSnakemake(subprocess.Popen[Any]):
-    """A Snakemake that is started by what has imported it."""
+class Forked(subprocess.Popen[Any]):
+    """A function that is called where another program would be executed.
 
-    def __init__(self, arguments: Sequence[str], **options: Any) -> None:
-        """Call it where another program would be executed: with its session, folder and files."""
-        env, kept = options.pop("env"), {0, 1, 2, *options.get("pass_fds", ())}
+    It has the session, folder and files of that program.
+    """
+
+    def __init__(
+        self, arguments: Sequence[str], function: Callable[[], int], **options: Any
+    ) -> None:
+        kept = {0, 1, 2, *options.get("pass_fds", ())}
 
         def call() -> None:
             for name in os.listdir("/proc/self/fd"):
@@ -205,9 +275,17 @@ class ForkedSnakemake(subprocess.Popen[Any]):
                     with suppress(OSError):
                         os.close(int(name))
             fresh()
-            leave(main, "snakemake", arguments[3:], env)
+            leave(function)
 
-        super().__init__(arguments, env=env, preexec_fn=call, **options)
+        super().__init__(arguments, preexec_fn=call, **options)
+
+
+class ForkedSnakemake(Forked):
+    """A Snakemake that is started by what has imported it."""
+
+    def __init__(self, arguments: Sequence[str], **options: Any) -> None:
+        env = options["env"]
+        super().__init__(arguments, lambda: main("snakemake", arguments[3:], env), **options)
 
 
 def execute_script(script: Any, fname: str, edit: bool = False) -> None:
@@ -225,14 +303,12 @@ def execute_script(script: Any, fname: str, edit: bool = False) -> None:
 
 def run_script(script: Any, fname: str) -> int:
     """Run a script as `python <script>` does, with the environment that Snakemake gives it."""
-    from forerun.base.parent import end_with_parent
-
     fresh()
-    end_with_parent(signal.SIGKILL)
     threads, tmpdir = str(script.threads), script.resources.get("tmpdir")
     env = dict(os.environ) | dict.fromkeys(THREADS, threads)
     take(env | (dict.fromkeys(("TMPDIR", "TMP", "TEMPDIR", "TEMP"), tmpdir) if tmpdir else {}))
     sys.argv = [fname]
+    rename(Path(fname).stem.rpartition(".")[2])
     if DRAW not in env:
         undraw()
 

@@ -6,7 +6,7 @@ Needs Chromium (Debian: `apt-get install chromium`); skipped where it is not ins
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from forerun.report.monitor import write_monitor
 
 pytestmark = needs_browser
 
+DARK_PHONE = PHONE | {"color_scheme": "dark"}
 NAMES = ["</script><b>bold", "a & b", "x" * 60, "plain", "Ünï¢ode 数", "last one"]
 
 
@@ -46,27 +47,41 @@ def browser() -> Iterator[Any]:
         yield started
 
 
-@pytest.fixture
-def show(browser: Any, pages: dict[str, Path]) -> Iterator[Any]:
-    """Give a function that opens a page; whatever the page complained about fails the test."""
-    troubles: list[str] = []
-    contexts = []
+@pytest.fixture(scope="module")
+def troubles() -> list[str]:
+    """What the pages complain about."""
+    return []
 
-    def opened(name: str, **options: Any) -> Any:
-        context = browser.new_context(**(DESKTOP | options), offline=True)
-        contexts.append(context)
-        page = context.new_page()
+
+@pytest.fixture(scope="module")
+def shown(browser: Any, pages: dict[str, Path], troubles: list[str]) -> Callable[..., Any]:
+    """Return a function that shows a page: opening one takes seconds, so it stays open.
+
+    Tests find a page as earlier ones have left it, except with `fresh`.
+    """
+    found: dict[str, Any] = {}
+
+    def opened(name: str, fresh: bool = False, **options: Any) -> Any:
+        key = f"{name} {options}"
+        if key in found and not fresh:
+            return found[key]
+        page = browser.new_context(**(DESKTOP | options), offline=True).new_page()
         page.on("console", lambda m: troubles.append(m.text) if m.type != "log" else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))
         own = ("file:", "data:", "blob:")
         page.on("request", lambda r: None if r.url.startswith(own) else troubles.append(r.url))
         page.goto(pages[name].as_uri())
         page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
-        return page
+        return page if fresh else found.setdefault(key, page)
 
-    yield opened
-    for context in contexts:
-        context.close()
+    return opened
+
+
+@pytest.fixture
+def show(shown: Callable[..., Any], troubles: list[str]) -> Iterator[Callable[..., Any]]:
+    """Show pages; whatever they complain about fails the test."""
+    troubles.clear()
+    yield shown
     assert troubles == []
 
 
@@ -86,13 +101,25 @@ def traces(page: Any, selector: str) -> list[dict[str, Any]]:
     return list(found)
 
 
-@pytest.mark.parametrize("name", ["report", "comparison", "runs", "monitor"])
-@pytest.mark.parametrize("options", [{}, PHONE | {"color_scheme": "dark"}])
-def test_pages_open_without_errors_and_fit(show: Any, name: str, options: dict[str, Any]) -> None:
+#: Each page, in both ways; what the pages share is seen on two in `make test`.
+PAGES = [
+    *((name, {}) for name in ("report", "comparison", "runs", "monitor")),
+    *((name, DARK_PHONE) for name in ("report", "runs")),
+    *(pytest.param(name, DARK_PHONE, marks=pytest.mark.long) for name in ("comparison", "monitor")),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), PAGES)
+def test_pages_open_fit_and_are_accessible(show: Any, name: str, options: dict[str, Any]) -> None:
+    """Accessible by the rules of axe-core: contrast, names, roles, order of headings..."""
     page = show(name, **options)
     over = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(over) <= 0
     assert not page.locator("#trouble").is_visible()
+    page.evaluate(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run(document)")
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
+    assert len(found["passes"]) > 30
 
 
 def test_leaderboard_sorts_by_mouse_and_keyboard(show: Any) -> None:
@@ -203,19 +230,8 @@ def test_print_is_light_and_holds_the_charts(show: Any, tmp_path: Path) -> None:
     assert page.locator("[data-explorer] .on-paper").inner_text() == page.input_value("#series")
 
 
-@pytest.mark.parametrize("name", ["report", "comparison", "runs", "monitor"])
-@pytest.mark.parametrize("options", [{}, PHONE | {"color_scheme": "dark"}])
-def test_accessibility_has_no_violations(show: Any, name: str, options: dict[str, Any]) -> None:
-    """By the rules of axe-core: contrast, names, roles, order of headings, landmarks..."""
-    page = show(name, **options)
-    page.evaluate(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document)")
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
-    assert len(found["passes"]) > 30
-
-
 def test_everything_has_a_name_for_screen_readers(show: Any) -> None:
-    page = show("report")
+    page = show("report", fresh=True)
     nameless = page.evaluate(
         """() => [...document.querySelectorAll(
             'button, input, select, [role=region], [role=group]'
@@ -257,15 +273,17 @@ def test_comparison_selects_a_metric_and_overlays_forecasts(show: Any) -> None:
 
 def test_the_last_column_of_the_leaderboard_is_on_a_laptop(show: Any) -> None:
     """Seven metrics, CRPS, skill, two levels, times, memory and status, side by side."""
-    page = show("report", viewport={"width": 1400, "height": 900})
+    page = show("report")
+    page.set_viewport_size({"width": 1400, "height": 900})
     box = "document.querySelector('#leaderboard-table').parentElement"
     assert page.evaluate(f"{box}.scrollWidth - {box}.clientWidth") <= 0
     last = page.locator("#leaderboard-table tbody tr").first.locator("td").last.bounding_box()
     assert last["x"] + last["width"] <= 1400
+    page.set_viewport_size(DESKTOP["viewport"])
 
 
 def test_the_page_of_all_runs_shows_everything_on_a_phone(show: Any) -> None:
-    page = show("runs", **PHONE)
+    page = show("runs", **DARK_PHONE)
     for row in page.locator("#runs-table tbody tr").all():
         for cell in row.locator("td, th").all():
             box = cell.bounding_box()

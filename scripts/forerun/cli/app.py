@@ -61,15 +61,18 @@ def load(name: str) -> ModuleType | None:
     return importlib.import_module(module) if importlib.util.find_spec(module) else None
 
 
-def build(only: str | None = None) -> typer.Typer:
-    """Return the program with one command, or with all of them."""
+def build(only: str | None = None, called: str = "") -> typer.Typer:
+    """Return the program of one command, or the one with all of them.
+
+    Of the latter just the command that is `called`, if it is one: the others take longer to load.
+    """
     app = typer.Typer(
         help=_HELP,
         add_completion=only is None,
         no_args_is_help=only is None,
         context_settings=_HELP_OPTIONS,
     )
-    for name in COMMANDS if only is None else [only]:
+    for name in [only] if only else [called] if called in COMMANDS else COMMANDS:
         module = load(name)
         if module is not None:
             app.command(name, context_settings=_HELP_OPTIONS)(module.command)
@@ -108,7 +111,10 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
 
             refuse_storage(extras)
             refuse_missing_executor(extras)
-        result = build(only)(own, prog_name=program, standalone_mode=False, obj=extras or [])
+        called = own[0] if own else ""
+        result = build(only, called)(
+            own, prog_name=program, standalone_mode=False, obj=extras or []
+        )
     except UserError as error:
         return refuse(str(error))
     except typer.Abort:

@@ -16,6 +16,7 @@ from forerun.base.bounded import Damaged, parse_json, read_text, shaped
 from forerun.base.clock import now
 from forerun.base.errors import UserError, suggest
 from forerun.base.files import sha256, write_text
+from forerun.base.publishing import sweep
 from forerun.deployments.settings import Settings
 from forerun.runs.paths import check_run_id, is_run_id
 
@@ -149,12 +150,14 @@ class Deployment:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the deployment; refuse it if it is in use."""
+        """Lock the deployment; refuse it if it is in use. What killed calls left is removed."""
         from filelock import FileLock, Timeout
 
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / ".lock", timeout=0):
+                for place in (self.folder, self.forecasts, self.actuals, self.scores):
+                    sweep(place)
                 yield
         except Timeout:
             raise UserError(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from deploying import ALL, TRAINED, until
+from forking import Forked
 from pages import data_of
 from running import snakemake
 
@@ -30,11 +31,11 @@ Said = pytest.CaptureFixture[str]
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """Start a command in a process that can be killed."""
-    command = [sys.executable, "-m", "forerun.cli", *arguments]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    """Start a command in a process that can be killed, and that has imported everything."""
+    return Forked(
+        ["forerun", *arguments], lambda: forerun(arguments),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
 
 
 # -- @NAME ----------------------------------------------------------------------------------------
@@ -85,6 +86,7 @@ def test_a_run_in_service_is_not_deleted_or_renamed(sales: Deployment, capfd: Sa
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_a_retrained_run_is_a_challenger_with_the_champions_settings(
     sales: Deployment, capfd: Said
 ) -> None:
@@ -108,9 +110,10 @@ def test_a_retrained_run_is_a_challenger_with_the_champions_settings(
 
 
 @pytest.mark.slow
-def test_backfill_trains_runs_that_see_nothing_of_the_future(home: Path, capfd: Said) -> None:
+@pytest.mark.usefixtures("forked", "home")
+def test_backfill_trains_runs_that_see_nothing_of_the_future(capfd: Said) -> None:
     """A planted spike after the first origin changes no forecast there, and is resumed."""
-    whole = pd.read_csv(until(TRAINED))
+    whole = pd.read_csv(until(TRAINED - 6))
     spiked = whole.assign(y=whole["y"].where(whole["ds"] <= "2024-02-16", 1e6))
     whole.to_csv("clean.csv", index=False)
     spiked.to_csv("spiked.csv", index=False)
@@ -120,9 +123,8 @@ def test_backfill_trains_runs_that_see_nothing_of_the_future(home: Path, capfd: 
         assert forerun(["deploy", name, "--run-id", "naive", *file]) == 0
         command = ["backfill", name, "--from", "2024-02-16", "--every", "6D", "--retrain"]
         assert forerun(command) == 0
-        first, second, *more = origins.origins(Deployment(Path("."), name))
+        first, second = origins.origins(Deployment(Path("."), name))
         assert [first.name, second.name] == ["2024-02-16", "2024-02-22"]
-        assert [one.name for one in more] == ["2024-02-28"]
         assert set(second.record["runs"]) == {f"{name}_2024-02-16"}  # the newest that may
         run = open_run(f"runs/{name}_2024-02-16")
         assert run.provenance["data"]["end"].startswith("2024-02-16")
@@ -197,15 +199,18 @@ def test_kills_at_any_moment_lose_nothing(sales: Deployment, seed: int) -> None:
     shutil.copytree("deployments", "aside/deployments")
     Path("aside/runs").symlink_to(Path("runs").absolute())
     alone = Deployment(Path("aside"), "sales")
+    seconds = []
     for day in days:
         until(day)
+        began = time.monotonic()
         assert forerun(["update", "sales", "--output-dir", "aside"]) == 0
+        seconds.append(time.monotonic() - began)
     killed = 0
     for day in days:
         until(day)
         process = start("update", "sales")
         for _ in range(2):
-            time.sleep(moments.uniform(0.2, 5.0))
+            time.sleep(moments.uniform(0, min(seconds)))
             process.kill()
             process.communicate()
             killed += process.returncode == -signal.SIGKILL
@@ -214,6 +219,10 @@ def test_kills_at_any_moment_lose_nothing(sales: Deployment, seed: int) -> None:
         assert process.returncode == 0, out + err
     assert killed > 0
     assert state(sales) == state(alone)
+    for path in sales.folder.rglob(".tmp-*"):
+        os.utime(path, (0, 0))  # what is young might be written just now
+    with sales.locked():
+        pass
     assert not list(sales.folder.rglob(".tmp-*"))
 
 

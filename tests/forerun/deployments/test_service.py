@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from deploying import ALL, TRAINED, until
+from forking import Forked
 
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
+from forerun.cli.app import run
 from forerun.deployments import actuals, origins, retraining, scores, summaries
 from forerun.deployments.backfilling import backfill
 from forerun.deployments.folder import Deployment, read_journal
@@ -196,13 +197,14 @@ def test_a_damaged_origin_is_named(sales: Deployment, name: str, damage: str) ->
 
 
 def test_two_calls_at_once_make_one_origin(sales: Deployment, home: Path) -> None:
-    command = [sys.executable, "-m", "forerun.cli", "forecast", "sales"]
+    command = ["forecast", "sales"]
     calls = [
-        subprocess.Popen(
-            command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        Forked(
+            command, lambda: run(command),
+            cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for _ in range(2)
-    ]
+    ]  # fmt: skip
     ended = [call.communicate(timeout=300) for call in calls]
     made = [out for out, _ in ended if "origin 2024-02-29: 3 series" in out]
     assert len(made) == 1
