@@ -41,9 +41,10 @@ ENDED = (129, 130, 143)
 def train(call: Call, dry_run: bool, verbose: bool) -> int:
     """Create or resume the run of a call; return Snakemake's exit code."""
     work = _workspace(call)
-    parent = call.options.get("warm_start")
-    if isinstance(parent, str) and parent.startswith("@"):
-        call.options["warm_start"] = work.folder(parent).name
+    for key in ("run_id", "warm_start"):
+        named = call.options.get(key)
+        if isinstance(named, str) and named.startswith("@"):  # the run in service
+            call.options[key] = work.folder(named).name
     if call.run_id is not None:
         call.options["run_id"] = check_run_id(call.run_id)
     settings, prepared = _settings(call, work)

@@ -46,6 +46,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     [
         (["show", "@sales"], "run naive: complete"),
         (["verify", "@sales"], "run naive matches its seal"),
+        (["train", "--run-id", "@sales", "--dry-run"], "run naive (exists)"),
         (["watch", "@sales"], "run 'naive' is not in use"),
         (["compare", "@sales", "other"], "naive"),
         (["export", "@sales"], "naive.tar.gz"),
