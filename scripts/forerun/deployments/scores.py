@@ -60,7 +60,7 @@ class Due:
 def update(deployment: Deployment) -> list[str]:
     """Score every origin for which values are new, and write the summaries.
 
-    The cost of an origin does not depend on how many there are: each has its own files. Its rows in
+    Each origin has its own files: scoring it writes no other one again. Its rows in
     ``scores.parquet`` are written last, so an origin that was interrupted is due again.
 
     Returns the names of the origins that were scored.
@@ -86,6 +86,7 @@ def _due(deployment: Deployment, adjusted: pd.DataFrame) -> Iterator[Due]:
     """Yield the origins whose scores are missing or made from other values, the oldest first."""
     every = actuals.read(deployment).sort_values("ds", kind="stable", ignore_index=True)
     times, made = every["ds"].to_numpy(), origins(deployment)
+    vintage, vintages = pd.factorize(every["as_of"], sort=True)
     scored = summaries.states(deployment)
     people = dict(iter(adjusted.groupby("origin")))
     none = adjusted.iloc[:0]
@@ -98,17 +99,16 @@ def _due(deployment: Deployment, adjusted: pd.DataFrame) -> Iterator[Due]:
         if dated:
             bounds = [np.datetime64(time, "ns") for time in bounds]
         first, last = np.searchsorted(times, bounds, side="right")
-        values = every.iloc[first:last]
-        if not len(values):
+        if first == last:
             continue
         own = people.get(origin.name, none)
         state = summaries.State(
-            origin.name, str(values["as_of"].max()), len(values), _mark(own),
+            origin.name, str(vintages[vintage[first:last].max()]), int(last - first), _mark(own),
             before.name if before else "", FORM,
         )  # fmt: skip
         path = deployment.scores / f"{origin.name}.parquet"
         if scored.get(origin.name) != state or not path.is_file():
-            yield Due(origin, before, values, own, state)
+            yield Due(origin, before, every.iloc[first:last], own, state)
 
 
 def _mark(adjusted: pd.DataFrame) -> str:

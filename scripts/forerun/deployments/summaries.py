@@ -159,11 +159,12 @@ def _columns(deployment: Deployment, made: Sequence[Means]) -> list[str]:
     A reader of the folder takes the columns of the first file. That one is written last, so a call
     that was interrupted is finished by the next one.
     """
-    files = [path for path in _files(deployment) if _state(path)]  # others are written again
-    existing = parquet.read_schema(files[0]).names if files else []
+    files = _files(deployment)
+    first = next((path for path in files if _state(path)), None)  # others are written again
+    existing = parquet.read_schema(first).names if first else []
     columns = list(dict.fromkeys([*existing, *(str(c) for one in made for c in one.by_series)]))
     if existing and len(columns) > len(existing):
-        for path in reversed(files):
+        for path in (path for path in reversed(files) if _state(path)):
             table = parquet.read_table(path, partitioning=None)
             for name in columns:
                 if name not in table.column_names:
