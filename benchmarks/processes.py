@@ -70,6 +70,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from forerun.config import models
 from forerun.config.frozen import read_frozen
 from forerun.forecasting import training
 from forerun.forecasting.engines.base import get_engine
@@ -79,7 +80,7 @@ from forerun.runs.paths import RunPaths
 
 run = RunPaths(Path(snakemake.input.config).parent)
 model = snakemake.wildcards.model
-get_engine(training.find_spec(read_frozen(run.config), model).engine)
+get_engine(models.spec(read_frozen(run.config), model).engine)
 if "torch" in sys.modules:
     sys.modules["torch"].set_num_threads(snakemake.threads)
 for fit in Fit(run, model), Fit(run, model, 0):

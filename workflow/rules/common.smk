@@ -5,7 +5,7 @@ Completed outputs are treated as source files: the rules that make them have a b
 a path that cannot exist (get_barrier).
 """
 
-from forerun.config import names
+from forerun.config import names, search
 from forerun.config.windows import folds
 from forerun.forecasting import shards
 from forerun.runs import closed, paths, scores
@@ -45,6 +45,9 @@ wildcard_constraints:
     run_id="[^/]+",
     model=paths.MODEL,
     fold=r"\d+",
+    study=paths.MODEL,
+    round=r"\d+",
+    place=r"\d+",
     scatteritem=r"\d+-of-\d+",
     deployment="[^/]+",
 
@@ -116,7 +119,7 @@ def get_run(run_id):
 @cache
 def get_closed(run_id):
     """Return the closed outputs of a run at the start of the call."""
-    return closed.Closed.of(get_run(run_id))
+    return ask(closed.Closed.of, get_run(run_id))
 
 
 def get_local(path):
@@ -237,3 +240,17 @@ def get_complete_targets(is_kind):
 
 def is_complete(part):
     return get_closed(part.parts[0]).holds("/".join(part.parts[1:]))
+
+
+# -- Searches -------------------------------------------------------------------------------------
+
+
+def get_study(wildcards):
+    """Return the search of a job."""
+    return ask(search.study, get_settings(wildcards.run_id), wildcards.study)
+
+
+def get_search(wildcards):
+    """Return the result of the search for a model's arguments; nothing for other models."""
+    study = get_specs(wildcards.run_id)[wildcards.model].search
+    return [f"{RUNS}/{wildcards.run_id}/{search.FOLDER}/{study}/{search.CHOSEN}"] if study else []

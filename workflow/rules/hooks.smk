@@ -13,6 +13,7 @@ FORECASTING = (
     "cross_validate_baseline",
     "train_model",
     "cross_validate",
+    "run_trial",
     "predict_shard",
     "predict_run",
 )
@@ -46,6 +47,8 @@ def start_server():
 def get_engines(job):
     """Return the engines of a job."""
     models = get_specs(job.wildcards.run_id)
+    if "study" in job.wildcards_dict:
+        return {get_study(job.wildcards).engine}
     if "model" in job.wildcards_dict:
         return {models[job.wildcards.model].engine}
     return {spec.engine for spec in models.values()}

@@ -4,6 +4,7 @@ from forerun.config.engines import ENGINES
 from forerun.jobs import fit_history, gpus, resources
 from forerun.runs import state
 from forerun.runs.fit import Fit
+from forerun.runs.search import Trial
 
 # -- Fits -----------------------------------------------------------------------------------------
 
@@ -13,6 +14,9 @@ FIT_SETTINGS = ("max_time", "time_limit", "log_file", "reuse", "gpu_jobs")
 
 def get_fit(wildcards):
     """Return the fit of a job."""
+    if hasattr(wildcards, "study"):
+        numbers = {key: int(wildcards[key]) for key in ("round", "place")}
+        return Trial(get_run(wildcards.run_id), wildcards.study, **numbers)
     fold = int(wildcards.fold) if hasattr(wildcards, "fold") else None
     return Fit(get_run(wildcards.run_id), wildcards.model, fold)
 
@@ -21,10 +25,18 @@ def get_fit_options(wildcards):
     """Return the operational settings of a fit and the number of its failures.
 
     A single parameter, as Snakemake checks each one for each job. The number of failures makes a
-    failed fit a changed job.
+    failed fit a changed job. Trials that failed are not run again.
     """
     how = {key: ask(REQUEST.operational, wildcards.run_id, key) for key in FIT_SETTINGS}
-    return how | {"failures": get_fit(wildcards).failures()}
+    is_trial = hasattr(wildcards, "study")
+    return how | {"failures": 0 if is_trial else get_fit(wildcards).failures()}
+
+
+def get_model(wildcards):
+    """Return the model of a fit; of a trial, the first model of its search."""
+    if hasattr(wildcards, "study"):
+        return get_study(wildcards).models[0]
+    return wildcards.model
 
 
 # -- Resources ------------------------------------------------------------------------------------
@@ -63,7 +75,7 @@ def get_training_memory(wildcards, input, attempt):
     run = get_run(wildcards.run_id)
     return resources.fit_memory(
         get_earlier_fits(),
-        get_kinds(run.run_id, state.is_frozen(run.folder))[wildcards.model],
+        get_kinds(run.run_id, state.is_frozen(run.folder))[get_model(wildcards)],
         get_size(wildcards, input),
         attempt,
         get_fit(wildcards).failures(among=fit_history.OF_MEMORY),
@@ -71,7 +83,7 @@ def get_training_memory(wildcards, input, attempt):
 
 
 def get_training_runtime(wildcards, input, attempt):
-    fast = ENGINES[get_specs(wildcards.run_id)[wildcards.model].engine].local
+    fast = ENGINES[get_specs(wildcards.run_id)[get_model(wildcards)].engine].local
     max_time = ask(REQUEST.operational, wildcards.run_id, "max_time")
     return resources.fit_minutes(max_time, fast, input.size_mb, attempt)
 
@@ -79,7 +91,8 @@ def get_training_runtime(wildcards, input, attempt):
 def get_gpus(wildcards):
     """Return 1 for a job that requests a GPU; otherwise None, which executors ignore."""
     models = get_specs(wildcards.run_id)
-    used = [models[wildcards.model]] if hasattr(wildcards, "model") else list(models.values())
+    is_fit = hasattr(wildcards, "model") or hasattr(wildcards, "study")
+    used = [models[get_model(wildcards)]] if is_fit else list(models.values())
     return 1 if resources.needs_gpu(get_settings(wildcards.run_id), used, has_gpus) else None
 
 

@@ -13,6 +13,7 @@ rule train_model:
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
+        search=get_search,
         barrier=get_barrier("parts/{model}/final.json"),
     output:
         model=directory("<runs>/{run_id}/models/{model}"),

@@ -14,6 +14,7 @@ rule cross_validate:
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
+        search=get_search,
         barrier=get_barrier("parts/{model}/fold_{fold}.json"),
     output:
         results="<runs>/{run_id}/parts/{model}/fold_{fold}.parquet",

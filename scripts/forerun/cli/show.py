@@ -51,7 +51,7 @@ _FILES = (
 
 def _settings(folder: Path) -> list[tuple[str, str, str]]:
     """Return key, value and default of the main settings and of those that differ."""
-    from forerun.config import models, schema
+    from forerun.config import models, schema, search
     from forerun.config.frozen import read_recorded
 
     path = folder / "config.yaml"
@@ -63,6 +63,8 @@ def _settings(folder: Path) -> list[tuple[str, str, str]]:
     for key, value in settings.items():
         if key in ("models", "baselines"):
             found.append((key, _listed(models.brief(value)), _listed(defaults[key])))
+        elif key == "search":
+            found += [(key, line, "") for line in search.brief(value)]
         elif key != "run_id" and (key in always or value != defaults.get(key)):
             default = schema.show(defaults[key]) if key in defaults else ""
             found.append((key, schema.show(value), default))

@@ -14,7 +14,7 @@ from typing import Any
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.yaml_files import load_yaml
-from forerun.config import models, params, schema
+from forerun.config import models, params, schema, search, search_checks
 from forerun.config.coercion import plain
 from forerun.config.engines import ENGINES
 
@@ -47,13 +47,38 @@ def read_recorded(path: str | Path) -> dict[str, Any]:
         raise Damaged(f"{error}; the run is damaged, restore the file") from None
     settings = schema.earlier()
     for key, rule in schema.properties().items():
-        if key in found and key not in _MODEL_KEYS:
+        if key in found and key not in (*_MODEL_KEYS, "search"):
             if wrong := _wrong(found[key], rule):
                 raise _damaged(path, f"{key} is {schema.show(found[key])}, {wrong}")
             settings[key] = found[key]
     for key in _MODEL_KEYS:
         settings[key] = _models(path, key, found.get(key))
+    settings["search"] = _searches(path, found.get("search") or [])
+    for study in search.studies(settings):
+        _fill_in(settings["models"], study, search.read_chosen(path, study))
     return settings
+
+
+def _searches(path: str | Path, items: Any) -> list[dict[str, Any]]:
+    """Return the searches of a run, checked."""
+    if not isinstance(items, list) or len(items) > 1000:
+        raise _damaged(path, "'search' is not a list of searches")
+    for position, item in enumerate(items):
+        own = set(item) & _MODEL_ITEM if isinstance(item, dict) else set()
+        wrong = _wrong_model({key: item[key] for key in own}) if own else "is not a search"
+        if wrong := wrong or search_checks.wrong_frozen(
+            {k: v for k, v in item.items() if k not in own}
+        ):
+            raise _damaged(path, f"search[{position}]: {wrong}")
+    return items
+
+
+def _fill_in(items: list[dict[str, Any]], study: search.Study, chosen: search.Chosen) -> None:
+    """Add the arguments that a search found to the items of its models."""
+    for name, found in zip(study.models, chosen.trials, strict=False):
+        for item in items:
+            if item["name"] == name and item.get("search") == study.name:
+                item["params"] = {**item["params"], **found.params}
 
 
 def _damaged(path: str | Path, what: str) -> Damaged:
@@ -120,9 +145,14 @@ def _models(path: str | Path, key: str, items: Any) -> list[dict[str, Any]]:
     return items
 
 
+_MODEL_ITEM = {"name", "engine", "model", "params", "exogenous", "transform"}
+
+
 def _wrong_model(item: Any) -> str:
-    keys = {"name", "engine", "model", "params", "exogenous"}
-    if not isinstance(item, dict) or not keys <= item.keys() or item.keys() - keys - {"transform"}:
+    keys = _MODEL_ITEM - {"transform"}
+    if not isinstance(item, dict) or not keys <= item.keys():
+        return "is not a model"
+    if item.keys() - _MODEL_ITEM - {"search"}:
         return "is not a model"
     name, model, given = item["name"], item["model"], item["params"]
     try:
@@ -139,4 +169,7 @@ def _wrong_model(item: Any) -> str:
         return f"its params hold {schema.show(refused)}, which cannot be given"
     if item.get("transform") not in (None, *models.TRANSFORMS):
         return f"{schema.show(item['transform'])} is not a transform"
+    found = item.get("search", name)
+    if not isinstance(found, str) or not models.NAME.fullmatch(found):
+        return f"{schema.show(found)} is not a search"
     return ""

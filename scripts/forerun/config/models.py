@@ -34,6 +34,8 @@ class ModelSpec:
         Whether the model uses the exogenous columns that its class supports.
     transform
         Transformation of the target before training: ``log`` or None.
+    search
+        The search that finds the other arguments (:mod:`forerun.config.search`), or None.
     """
 
     name: str
@@ -42,13 +44,12 @@ class ModelSpec:
     params: dict[str, Any] = field(default_factory=dict)
     exogenous: bool = False
     transform: str | None = None
+    search: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the item as written to the frozen configuration."""
         item = asdict(self)
-        if self.transform is None:
-            del item["transform"]
-        return item
+        return {k: v for k, v in item.items() if v is not None or k not in ("transform", "search")}
 
     @property
     def is_network(self) -> bool:
@@ -157,14 +158,15 @@ def brief(items: Sequence[Any] | None) -> list[Any]:
         if not isinstance(item, Mapping):
             short.append(item)
             continue
-        rest = {key: item[key] for key in ("params", "exogenous", "transform") if item.get(key)}
+        optional = ("params", "exogenous", "transform", "search")
+        rest = {key: item[key] for key in optional if item.get(key)}
         if item["model"] != item["name"]:
             rest = {"model": item["model"], **rest}
         short.append({"name": item["name"], **rest} if rest else item["name"])
     return short
 
 
-def duplicates(items: Sequence[Mapping[str, Any]]) -> list[str]:
+def duplicates(items: Sequence[Mapping[str, Any]], what: str = "models") -> list[str]:
     """Return one sentence for each duplicate name (ignoring case)."""
     seen: dict[str, str] = {}
     wrong = []
@@ -174,7 +176,7 @@ def duplicates(items: Sequence[Mapping[str, Any]]) -> list[str]:
         seen[name.lower()] = name
         if other is not None:
             both = f"'{name}'" if other == name else f"'{other}' and '{name}'"
-            wrong.append(f"two models are named {both}; give each a different name")
+            wrong.append(f"two {what} are named {both}; give each a different name")
     return wrong
 
 

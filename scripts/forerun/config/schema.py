@@ -69,7 +69,8 @@ def allowed(rule: Mapping[str, Any]) -> str:
         elif kind == "array" and "enum" in rule["items"]:
             word += " of " + _choices(rule["items"])
         elif kind == "array":
-            word += f" of {rule['items']['$ref'].rpartition('/')[2]}s"
+            name = rule["items"]["$ref"].rpartition("/")[2]
+            word += f" of {name}{'es' if name.endswith('ch') else 's'}"
         words.append(word)
     return ", or ".join(words)
 

@@ -8,7 +8,16 @@ from typing import Any
 from forerun.base.errors import UserError, suggest
 from forerun.base.resources import DATA
 from forerun.base.yaml_files import load_yaml, to_yaml
-from forerun.config import calendar, categories, models, presets, schema, windows
+from forerun.config import (
+    calendar,
+    categories,
+    models,
+    presets,
+    schema,
+    search,
+    search_checks,
+    windows,
+)
 from forerun.config.coercion import coerce, plain
 from forerun.config.frozen import read_frozen
 
@@ -16,6 +25,7 @@ __all__ = ["differences", "disagreements", "dump", "load_yaml", "read_frozen", "
 
 _TOLERATED = {"pathvars"}  # Snakemake's own key in its configuration
 _MODEL_KEYS = ("models", "baselines")
+_EXPANDED = (*_MODEL_KEYS, "search")
 _ROLES = ("id_col", "time_col", "target_col", "hist_exog", "futr_exog", "stat_exog")
 _OWN_COLUMNS = {"unique_id", "ds", "y", "cutoff"}
 
@@ -56,7 +66,7 @@ def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str,
     given = {key: coerce(value, rules[key]) for key, value in given.items()}
     defaults = schema.defaults()
     settings = presets.applied({**defaults, **given}, defaults)
-    _refuse(schema.problems(settings, [key for key in settings if key not in _MODEL_KEYS]), where)
+    _refuse(schema.problems(settings, [key for key in settings if key not in _EXPANDED]), where)
     _refuse(_inconsistencies(settings), where)
     _expand_models(settings, given, where)
     return settings
@@ -68,14 +78,18 @@ def _refuse(wrong: list[str], where: str) -> None:
 
 
 def _expand_models(settings: dict[str, Any], given: Mapping[str, Any], where: str) -> None:
-    """Replace models and baselines in `settings` by full mappings."""
-    wrong = []
-    for key in _MODEL_KEYS:
+    """Replace models, baselines and searches in `settings` by full mappings."""
+    for key in _EXPANDED:
         if not isinstance(settings[key], list):
-            _refuse([f"{key} is {schema.show(settings[key])}; it must be a list of models"], where)
+            kind = "searches" if key == "search" else "models"
+            _refuse([f"{key} is {schema.show(settings[key])}; it must be a list of {kind}"], where)
+    settings["search"], wrong = search_checks.expand(settings["search"], settings)
+    settings["models"] = search.without_found(settings["models"], settings["search"])
+    for key in _MODEL_KEYS:
         settings[key], more = models.expand(settings[key], key, settings)
         wrong += more
     _refuse(wrong, where)
+    settings["models"] += [item for each in search.studies(settings) for item in each.items]
     if "baselines" not in given:  # a model of the user replaces a default baseline
         taken = {item["name"].lower() for item in settings["models"]}
         settings["baselines"] = [
@@ -84,7 +98,8 @@ def _expand_models(settings: dict[str, Any], given: Mapping[str, Any], where: st
     together = [*settings["models"], *settings["baselines"]]
     if not together:
         _refuse(["models and baselines are both empty; name at least one model"], where)
-    _refuse(models.duplicates(together) or schema.problems(settings, _MODEL_KEYS), where)
+    twice = models.duplicates(settings["search"], "searches") or models.duplicates(together)
+    _refuse(twice or schema.problems(settings, _EXPANDED), where)
 
 
 def _inconsistencies(settings: dict[str, Any]) -> list[str]:
@@ -168,6 +183,10 @@ def differences(
     except UserError:  # both together are invalid: compare the requested settings alone
         resolved = resolve(asked, where)
     from_data, operational = schema.marked("x-from-data"), schema.marked("x-operational")
+    frozen, resolved = (
+        {**each, "models": search.without_found(each["models"], each.get("search") or [])}
+        for each in ({"models": [], **frozen}, resolved)
+    )
     found = []
     for key, rule in schema.properties().items():
         if key not in named or key in operational:
@@ -213,10 +232,12 @@ def same_value(key: str, one: Any, other: Any) -> bool:
 
 
 def _same(key: str, old: Any, new: Any) -> bool:
-    if key in (*_MODEL_KEYS, "metrics"):  # order does not matter
+    if key in (*_EXPANDED, "metrics"):  # order does not matter
         old, new = (sorted(value or [], key=str) for value in (old, new))
     return old == new and isinstance(old, bool) == isinstance(new, bool)
 
 
 def _brief(key: str, value: Any) -> Any:
+    if key == "search":
+        return search.brief(value)
     return models.brief(value) if key in _MODEL_KEYS else value

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from forerun.config.engines import ENGINES
+from forerun.config.search import studies
 from forerun.config.windows import folds
 
 
@@ -22,4 +23,6 @@ def share(cores: int, settings: dict[str, Any]) -> int:
     models = [*settings["models"], *settings["baselines"]]
     networks = [item for item in models if not ENGINES[item["engine"]].local]
     fits = len(networks or models) * (1 + len(folds(settings)))
+    searched = [each for each in studies(settings) if not (networks and ENGINES[each.engine].local)]
+    fits += sum(each.rounds[0] for each in searched)
     return max(1, cores // fits) if fits else 1

@@ -16,7 +16,7 @@ import pandas as pd
 
 from forerun.base import text
 from forerun.base.errors import UserError
-from forerun.config import models, schema
+from forerun.config import models, schema, search
 from forerun.config.names import REFERENCE
 from forerun.evaluation import comparable
 from forerun.evaluation.losses import METRICS
@@ -221,6 +221,8 @@ def _differing(runs: Sequence[RunReader]) -> dict[str, list[Any]]:
         values = [run.config.get(key) for run in runs]
         if key in ("models", "baselines"):
             values = [models.brief(value) for value in values]
+        if key == "search":
+            values = [search.brief(value or []) for value in values]
         if key not in _IGNORED and any(value != values[0] for value in values):
             found[key] = values
     return found

@@ -17,7 +17,7 @@ from forerun.base.terminal import echo
 from forerun.config import engines, models
 from forerun.config.settings import dump
 from forerun.data import Prepared, calendar, checksums, forecastable, load, model_needs, summary
-from forerun.forecasting import scaling, transforms, warm_start, weights
+from forerun.forecasting import scaling, search_data, transforms, warm_start, weights
 from forerun.runs import session
 
 #: Packages whose version can change a result: the workflow's and all that affect a fit.
@@ -106,6 +106,7 @@ def read_data(settings: dict[str, Any], runs: Path) -> Prepared:
     prepared.notes += forecastable.check(complete, prepared.frame, how)
     history = prepared.frame[prepared.frame["y"].notna()]
     prepared.notes += scaling.notes(history, models.specs(settings))
+    prepared.notes += search_data.check(complete, history)
     prepared.notes += warm_start.check(runs, complete, prepared.frame)
     return prepared
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forerun.base.errors import UserError
 from forerun.base.files import read_mapping, sha256, write_json
-from forerun.config import names
+from forerun.config import names, search
 from forerun.config.settings import read_frozen, resolve
 from forerun.forecasting import choice, weights
 from forerun.forecasting.freeze import git_state, versions
@@ -156,6 +156,8 @@ def _tables(folder: Path) -> dict[str, Path]:
     """Return the tables of a run by relative path, under their current names."""
     results = [folder / "metrics.csv", *folder.glob("cv_results_*.csv")]
     found = {path.name: path for path in results if path.is_file()}
+    studies = folder.glob(f"{search.FOLDER}/*/{search.TABLE}")
+    found |= {path.relative_to(folder).as_posix(): path for path in studies}
     found |= {f"predictions/{path.name}": path for path in (folder / "predictions").glob("*.csv")}
     for former, name in names.FORMER.items():
         for pattern in ("cv_results_{}.csv", "predictions/{}.csv"):
@@ -177,13 +179,11 @@ def largest_difference(then: Path | None, now: Path | None) -> float | None:
     """
     import numpy as np
 
-    from forerun.runs.tables import read_frame
-
     if then is None or now is None or not then.is_file() or not now.is_file():
         return float("inf")
     if then.read_bytes() == now.read_bytes():
         return None
-    first, second = (read_frame(path, _STRINGS) for path in (then, now))
+    first, second = _read_table(then), _read_table(now)
     if set(first.columns) != set(second.columns) or len(first) != len(second):
         return float("inf")
     second = second[list(first.columns)]  # earlier versions used another order
@@ -196,6 +196,13 @@ def largest_difference(then: Path | None, now: Path | None) -> float | None:
     same = (first[numbers].isna() & second[numbers].isna()).to_numpy()
     gaps = np.where(same, 0.0, np.where(np.isnan(gaps), np.inf, gaps))
     return float(gaps.max(initial=0.0))
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    from forerun.runs.tables import read_frame, read_plain
+
+    is_study = path.name == search.TABLE
+    return read_plain(path, ("trial", "params")) if is_study else read_frame(path, _STRINGS)
 
 
 def _scores(then: Path, now: Path) -> dict[str, dict[str, tuple[float, float]]]:

@@ -12,20 +12,16 @@ import pandas as pd
 
 from forerun.base.files import new_folder, write_csv, write_json, write_parquet
 from forerun.config.frozen import read_frozen
-from forerun.config.models import ModelSpec, specs
-from forerun.config.windows import folds, reach, step_size
+from forerun.config.models import ModelSpec
+from forerun.config.windows import reach, step_size
 from forerun.data import split
-from forerun.forecasting import transforms, warm_start, weights
+from forerun.forecasting import search_data, transforms, warm_start, weights
 from forerun.forecasting.engines.base import Data, Progress, get_engine
 from forerun.forecasting.scaling import Scaling
 from forerun.runs.fit import Fit
 from forerun.runs.paths import RunPaths
 from forerun.runs.run_data import read_data
-
-
-def find_spec(settings: dict[str, Any], model: str) -> ModelSpec:
-    """Return the specification of the run's model called `model`."""
-    return next(spec for spec in specs(settings) if spec.name == model)
+from forerun.runs.search import Trial
 
 
 def read_run_data(data: str | Path, settings: dict[str, Any]) -> Data:
@@ -54,10 +50,24 @@ def without_gap(frame: pd.DataFrame, settings: dict[str, Any], by: list[str]) ->
     return frame[step >= settings["gap"]].reset_index(drop=True)
 
 
-def train(run: str, model: str, fold: int | None, progress: Progress) -> None:
-    """Train a fit of the run in the folder `run`; the task of a child process."""
-    fit = Fit(RunPaths(Path(run)), model, fold)
-    (train_model if fold is None else cross_validate)(fit, progress)
+def train(
+    run: str,
+    model: str,
+    fold: int | None,
+    progress: Progress,
+    trial: tuple[int, int] | None = None,
+) -> None:
+    """Train a fit of the run in the folder `run`; the task of a child process.
+
+    Parameters
+    ----------
+    trial : round and place of a trial of the search `model`
+    """
+    paths = RunPaths(Path(run))
+    if trial is not None:
+        cross_validate(Trial(paths, model, round=trial[0], place=trial[1]), progress)
+    else:
+        (train_model if fold is None else cross_validate)(Fit(paths, model, fold), progress)
 
 
 def _keep(data: Data, fit: Fit) -> None:
@@ -69,7 +79,7 @@ def _keep(data: Data, fit: Fit) -> None:
 def train_model(fit: Fit, progress: Progress) -> None:
     """Train a model on all data of the run and save it."""
     settings = read_frozen(fit.run.config)
-    spec = weights.located(find_spec(settings, fit.model), settings, fit.run.folder.parent)
+    spec = weights.located(fit.spec(settings), settings, fit.run.folder.parent)
     engine = get_engine(spec.engine)
     seen = read_run_data(fit.run.data, settings)
     seen.start = warm_start.start(fit.run.folder, settings, spec)
@@ -90,20 +100,20 @@ def cross_validate(fit: Fit, progress: Progress) -> None:
     Data after the fold's last window are cut off, so neither scaler nor model can see them.
     """
     settings = read_frozen(fit.run.config)
-    spec = weights.located(find_spec(settings, fit.model), settings, fit.run.folder.parent)
-    all_folds = folds(settings)
-    covered = all_folds[fit.fold or 0]
+    spec = weights.located(fit.spec(settings), settings, fit.run.folder.parent)
+    later, number = fit.covered(settings)
     seen = read_run_data(fit.run.data, settings)
     seen.start = warm_start.start(fit.run.folder, settings, spec)
-    later = (all_folds[-1].stop - covered.stop) * step_size(settings)
     seen.history = without_last(seen.history, later)
+    held = reach(settings) + (number - 1) * step_size(settings)
+    if isinstance(fit, Trial):
+        seen, settings = search_data.usable(seen, settings, spec, held)
     engine = get_engine(spec.engine)
     given = transforms.forward(seen, spec)
-    held = reach(settings) + (len(covered) - 1) * step_size(settings)
     before = without_last(given.history, held)
     scaling = _scaling(spec, settings, given, before)
     scaled = scaling.forward(given, before)
-    frame = engine.cross_validate(spec, settings, scaled, len(covered), progress)
+    frame = engine.cross_validate(spec, settings, scaled, number, progress)
     frame = scaling.back(frame, given, before)
     frame = transforms.back(frame, seen, spec)
     _keep(seen, fit)

@@ -90,8 +90,11 @@ class Parent:
 
 
 def can_continue(spec: ModelSpec) -> bool:
-    """Return whether a model continues weights of a run; automatic models choose a new network."""
-    return spec.is_network and not spec.is_pretrained and not spec.info.auto
+    """Return whether a model continues weights of a run.
+
+    Automatic models, and the models of a search, choose a new network.
+    """
+    return not (spec.is_pretrained or spec.info.auto or spec.search) and spec.is_network
 
 
 def weights(run: Path, settings: Mapping[str, Any], spec: ModelSpec) -> dict[str, str] | None:

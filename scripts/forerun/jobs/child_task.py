@@ -33,11 +33,12 @@ POLL, REPORT = 0.05, 10.0
 
 @dataclass(frozen=True)
 class Limit:
-    """Maximum duration of a child, with the status and reason if it is exceeded."""
+    """Maximum duration of a child, with the status, reason and error class if it is exceeded."""
 
     seconds: float
     status: str
     reason: str
+    kind: str = "TimeLimit"
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ def _dead(ended: children.Ended, reached: Limit | None) -> Outcome:
     """Return the outcome of a child that wrote none."""
     code = os.waitstatus_to_exitcode(ended.status)
     if reached:
-        return Outcome(status=reached.status, error=Failure("TimeLimit", reached.reason))
+        return Outcome(status=reached.status, error=Failure(reached.kind, reached.reason))
     if code >= 0:
         message = f"the training process ended with exit code {code} and no result; see its log"
         return Outcome(status="failed", error=Failure("ProcessDied", message))

@@ -29,7 +29,7 @@ NOT_SEEN = {
     *("on_missing_future", "tz", "decimal"),
     *("models", "baselines", "exogenous", "hist_exog", "futr_exog", "stat_exog"),
     *("preset", "metrics", "sort_metric", "ensemble", "ensemble_size"),
-    *("interval_scale", "pretrained"),
+    *("interval_scale", "pretrained", "search"),
     *("n_windows", "test_size", "step_size", "refit", "warm_start"),
 }
 #: Packages of this library that affect products: a change in them changes all fingerprints.
@@ -54,7 +54,7 @@ def ingredients(
     ----------
     data : data of a run that is not frozen yet; by default the run's ``data.parquet``
     """
-    spec = models.spec(settings, fit.model)
+    spec = fit.spec(settings)
     unseen = NOT_SEEN | schema.marked("x-operational") | ENGINES[spec.engine].not_seen
     unseen |= set() if spec.info.auto else {"num_samples"}
     exogenous = models.exogenous_columns(spec, settings)
@@ -69,7 +69,7 @@ def ingredients(
     else:
         unseen |= {"calendar"}
     columns = ["unique_id", "ds", "y", *given]
-    left_out, covered = _fold(settings, fit.fold)
+    left_out, covered = _fold(settings, fit)
     table = fit.run.data if data is None else data
     what: dict[str, Any] = {
         "stage": fit.stage,
@@ -89,13 +89,12 @@ def ingredients(
     return what | ({"windows": covered} if covered else {})
 
 
-def _fold(settings: dict[str, Any], fold: int | None) -> tuple[int, dict[str, int]]:
+def _fold(settings: dict[str, Any], fit: Fit) -> tuple[int, dict[str, int]]:
     """Return the steps after the windows of a fold, and the number and spacing of its windows."""
-    if fold is None:
+    if fit.fold is None:
         return 0, {}
-    folds, step = windows.folds(settings), windows.step_size(settings)
-    later = (folds[-1].stop - folds[fold].stop) * step
-    return later, {"number": len(folds[fold]), "step_size": step}
+    later, number = fit.covered(settings)
+    return later, {"number": number, "step_size": windows.step_size(settings)}
 
 
 def key(ingredients: dict[str, Any]) -> str:

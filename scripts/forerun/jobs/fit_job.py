@@ -18,13 +18,15 @@ from forerun.base.files import write_text
 from forerun.base.parent import end_with_parent
 from forerun.base.publishing import discard, sweep
 from forerun.base.terminal import echo_error
+from forerun.config import search
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
-from forerun.config.models import spec as find
-from forerun.jobs import child_task, fingerprint, gpus, lease, model_cache
+from forerun.config.models import ModelSpec
+from forerun.jobs import child_task, fingerprint, gpus, lease, model_cache, search_time
 from forerun.runs import session
 from forerun.runs.fit import Fit
-from forerun.runs.outcome import Failure, Outcome
+from forerun.runs.outcome import UNFINISHED, Failure, Outcome
+from forerun.runs.search import Trial, chosen
 
 #: Number of attempts of a fit whose whole job is killed (not only its child); then it has failed.
 TRIES = 2
@@ -89,16 +91,18 @@ def _performed(job: Job, deaths: int) -> Outcome:
     fit = job.fit
     _clear(fit.product_path)
     settings = read_frozen(fit.run.config)
-    spec = find(settings, fit.model)
-    what = _ingredients(job, settings) if job.reuse else None
-    outcome = _killed(job, deaths) if deaths >= TRIES else None
+    spec = fit.spec(settings)
+    outcome = _without_arguments(job, settings, spec)
+    what = _ingredients(job, settings) if job.reuse and not outcome else None
+    if not outcome and deaths >= TRIES:
+        outcome = _killed(job, deaths)
     if not outcome and what:
         outcome = _reused(job, what)
     if not outcome and job.tries > RETRIES:  # without a shared folder, leases count no deaths
         outcome = _killed(job, RETRIES)
     if not outcome:
         with gpus.slot(job.gpu_jobs * gpus.are_used(settings, spec)) as variables:
-            outcome = _trained(job, ENGINES[spec.engine].module, variables)
+            outcome = _trained(job, settings, ENGINES[spec.engine].module, variables)
         if outcome.is_ok and what:
             with suppress(OSError):  # a full disk does not fail the model
                 model_cache.put(fit, what, outcome.seconds)
@@ -111,15 +115,34 @@ def _performed(job: Job, deaths: int) -> Outcome:
     return outcome
 
 
-def _trained(job: Job, engine: str, variables: dict[str, str]) -> Outcome:
+def _without_arguments(job: Job, settings: dict[str, Any], spec: ModelSpec) -> Outcome | None:
+    """Return the outcome of a fit whose arguments were not found; None if there are arguments."""
+    fit = job.fit
+    if isinstance(fit, Trial):
+        if fit.candidate(settings):
+            return None
+        reason = "too few trials of earlier rounds succeeded"
+        return _never_started(job, "skipped", Failure("NoTrial", reason), 1)
+    if spec.search is None:
+        return None
+    study = search.study(settings, spec.search)
+    found = chosen(fit.run, study)
+    if study.models.index(spec.name) < len(found.trials):
+        return None
+    error = Failure("SearchFailed", found.reason)
+    status = found.status if found.status in UNFINISHED else "failed"
+    return _never_started(job, status, error, job.failures + 1)
+
+
+def _trained(job: Job, settings: dict[str, Any], engine: str, variables: dict[str, str]) -> Outcome:
     """Train in a child process, if there is time left."""
-    fit, limit = job.fit, _limit(job)
+    fit, limit = job.fit, _limit(job, settings)
     if limit and limit.seconds <= 0:
-        error = Failure("TimeLimit", limit.reason)
+        error = Failure(limit.kind, limit.reason)
         return _never_started(job, limit.status, error, job.failures + 1)
     task = child_task.Task(
         "forerun.forecasting.training:train",
-        {"run": str(job.folder), "model": fit.model, "fold": fit.fold},
+        fit.arguments(),
         imports=["forerun.forecasting.training", engine],
         threads=job.threads,
         log_file=job.log_file,
@@ -183,9 +206,11 @@ def _killed(job: Job, times: int) -> Outcome:
     return _never_started(job, "failed", Failure("JobKilled", message), job.failures + times)
 
 
-def _limit(job: Job) -> child_task.Limit | None:
-    """Return the earlier limit: ``max_time`` of the fit, or ``time_limit`` of the run."""
+def _limit(job: Job, settings: dict[str, Any]) -> child_task.Limit | None:
+    """Return the earliest limit: ``max_time`` of the fit, ``time_limit`` of run or search."""
     limits = []
+    if isinstance(job.fit, Trial) and (limit := search_time.limit(job.fit, settings)):
+        limits.append(limit)
     if job.max_time:
         reason = f"it ran longer than max_time: {job.max_time:g} s and was stopped"
         limits.append(child_task.Limit(job.max_time, "failed", reason))

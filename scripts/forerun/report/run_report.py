@@ -285,6 +285,10 @@ def _settings(config: dict[str, Any]) -> list[dict[str, Any]]:
             from forerun.config.models import brief
 
             shown = brief(value)
+        elif key == "search":
+            from forerun.config.search import brief as searches
+
+            shown = searches(value)
         rows.append(
             {
                 "key": key,

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Self
 
-from forerun.runs import scores, state
+from forerun.config.frozen import read_frozen
+from forerun.runs import scores, search, state
 from forerun.runs.fit import completed_outputs, fits
 from forerun.runs.paths import RunPaths
 
@@ -41,6 +42,8 @@ class Closed:
         """Return the closed outputs of a run, which need not exist."""
         frozen, sealed = state.is_frozen(run.folder), state.is_sealed(run.folder)
         outputs = completed_outputs(run) if frozen and not sealed else []
+        if frozen and not sealed:
+            outputs += search.closed_outputs(run, read_frozen(run.config))
         return cls(run, frozen, sealed, frozenset(outputs))
 
     def holds(self, part: str) -> bool:
@@ -58,6 +61,8 @@ class Closed:
             return "SEALED"
         if self.is_frozen and part in state.FROZEN:
             return "config.yaml"
+        if part in self.outputs and search.is_output(part):
+            return part
         if part in self.outputs:
             kind, model, *name = PurePosixPath(part).parts
             return (
@@ -77,6 +82,7 @@ def outdated(run: RunPaths, settings: dict[str, Any]) -> list[str]:
     unfinished = dict.fromkeys(fit.model for fit in every if not fit.is_completed())
     again = [fit.outcome_path for fit in every if fit.needs_retry()]
     again += [run.status(model) for model in unfinished]
+    again += [run.folder / part for part in search.outdated(run, settings)]
     if not scores.are_complete(run):
         again.append(run.leaderboard)
     again.append(run.predictions)

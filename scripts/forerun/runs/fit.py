@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forerun.runs.outcome import UNFINISHED, Outcome
 from forerun.runs.paths import MODEL, RunPaths
+
+if TYPE_CHECKING:
+    from forerun.config.models import ModelSpec
 
 #: Suffix of the lease on a fit.
 LEASE = ".claim"
@@ -54,6 +57,24 @@ class Fit:
         if self.fold is None:
             return self.run.model(self.model)
         return self.outcome_path.with_suffix(".parquet")
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments that identify the fit in a child process."""
+        return {"run": str(self.run.folder), "model": self.model, "fold": self.fold}
+
+    def spec(self, settings: Mapping[str, Any]) -> ModelSpec:
+        """Return the specification of the model to fit."""
+        from forerun.config.models import spec  # slow to import
+
+        return spec(settings, self.model)
+
+    def covered(self, settings: dict[str, Any]) -> tuple[int, int]:
+        """Return the steps after the windows of a fold, and the number of its windows."""
+        from forerun.config import windows
+
+        folds, step = windows.folds(settings), windows.step_size(settings)
+        own = folds[self.fold or 0]
+        return (folds[-1].stop - own.stop) * step, len(own)
 
     def kept_path(self, table: str) -> Path:
         """Path of an additional table of the engine, ``parts/<model>/final_trials.csv``."""

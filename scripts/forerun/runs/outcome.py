@@ -97,7 +97,7 @@ class Outcome(_Record):
     Attributes
     ----------
     status : ``ok``, ``failed``, or ``skipped`` if the run's ``time_limit`` had passed
-    stage : ``train_model`` or ``cross_validate``
+    stage : ``train_model``, ``cross_validate`` or ``run_trial``
     log : path of the log
     attempts : number of consecutive attempts, including this one
     seconds, cpu_seconds : elapsed time and CPU time

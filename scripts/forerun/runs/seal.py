@@ -23,6 +23,7 @@ PARTS = (
     "provenance.json",
     "models",
     "parts",
+    "search",
     "status",
     "metrics.csv",
     "leaderboard.csv",

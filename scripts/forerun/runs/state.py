@@ -32,7 +32,13 @@ def is_frozen(folder: str | Path) -> bool:
 def is_frozen_part(part: str) -> bool:
     """Return whether a path inside a run is covered by a seal, or is the seal."""
     kinds = [r"metrics\.csv", r"leaderboard\.csv", r"ensemble\.json", "SEALED"]
-    kinds += [r"cv_results_[^/]+\.csv", "models/[^/]+", "status/[^/]+", "parts/[^/]+/[^/]+"]
+    kinds += [
+        r"cv_results_[^/]+\.csv",
+        "models/[^/]+",
+        "status/[^/]+",
+        "parts/[^/]+/[^/]+",
+        "search/[^/]+/[^/]+",
+    ]
     return part in FROZEN or re.fullmatch("|".join(kinds), part) is not None
 
 

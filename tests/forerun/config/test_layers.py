@@ -20,6 +20,7 @@ from forerun.config.typed import read_settings
 
 #: For each key a value that is not its default.
 OTHER: dict[str, Any] = {
+    "search": [{"model": "DLinear", "space": {"moving_avg_window": [3, 5]}}],
     "data_file": "mine.csv", "horizon": 24, "input_size": 10, "max_steps": 200,
     "models": ["NHITS"], "baselines": ["Naive"], "n_windows": 2, "test_size": 36, "step_size": 4,
     "gap": 1, "refit": True, "id_col": "shop", "time_col": "day", "target_col": "sales",
