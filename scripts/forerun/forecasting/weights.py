@@ -1,7 +1,7 @@
 """The pretrained weights of a run: recorded by their checksums, found again on this machine.
 
 The path in a run's configuration is not obeyed, as a run may come from a stranger. When a run is
-created from the user's configuration, the folder of its weights is remembered beside the runs, in
+created from the user's configuration, the folder of its weights is remembered next to the runs, in
 ``<runs>/.weights/``, by the checksum of the weights. Weights of runs from elsewhere are looked for
 in the folders of the environment variable ``FORERUN_WEIGHTS``.
 """
@@ -20,7 +20,7 @@ from forerun.base.files import read_mapping, write_json
 from forerun.config.models import ModelSpec
 from forerun.config.weight_folders import TUNED, checksums, pretrained, refuse_unusable
 
-#: Folder beside the runs; not a valid run id.
+#: Folder next to the runs; not a valid run id.
 FOLDER = ".weights"
 #: Environment variable with folders, separated as in PATH: of weights, or of folders of weights.
 VARIABLE = "FORERUN_WEIGHTS"

@@ -6,7 +6,7 @@ that are forecast at once. With ``max_steps`` a model is fine-tuned, with ``lear
 weights or with ``lora`` a part of them; the result is saved with the model. Without, nothing is
 trained: the checksums of the weights are saved.
 
-Nothing is downloaded, and no code that lies beside the weights is executed.
+Nothing is downloaded, and no code that is next to the weights is executed.
 """
 
 from __future__ import annotations

@@ -191,6 +191,7 @@ def test_fine_tuned_weights_are_the_model(
     assert note(spec) == "fine-tuned for 3 steps; may have seen these data"
 
 
+@pytest.mark.long  # the quick test of leaks is that of models that are not tuned
 def test_fine_tuning_sees_no_window(folders: dict[str, Path]) -> None:
     settings = resolved("Chronos2", folders["Chronos2"], TUNE)
     spec, frames = specs(settings)[0], []
