@@ -39,17 +39,17 @@ def test_rules_ask_the_call_for_operational_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("message", "shown"),
     [
         ("\x1b[31mred", "\\x1b[31mred"), ("a\rb", "a\\rb"), ("\x07\x9b", "\\x07\\x9b"),
         ("abc\u202ecba", "abc\\u202ecba"), ("\u2066x\u2069", "\\u2066x\\u2069"),
         ("half \ud800", "half \\ud800"), ("Größe 40 °C — 模型 👍", "Größe 40 °C — 模型 👍"),
     ],
 )  # fmt: skip
-def test_control_characters_are_written_out(said: str, shown: str) -> None:
-    assert text.visible(said) == shown
+def test_control_characters_are_written_out(message: str, shown: str) -> None:
+    assert text.visible(message) == shown
     stream = io.StringIO()
-    echo(said, file=stream, before="> ")
+    echo(message, file=stream, before="> ")
     assert stream.getvalue() == f"> {shown}\n"
 
 

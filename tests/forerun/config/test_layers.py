@@ -109,8 +109,8 @@ def test_train_takes_several_files(home: Path, capsys: pytest.CaptureFixture[str
     make_run("runs", "demo", models=1, series=2, horizon=6)
     (home / "a.yaml").write_text("horizon: 7\nmax_steps: 5\n")
     (home / "b.yaml").write_text("max_steps: 6\n")
-    told = refused(capsys, "train", "-r", "demo", "--config", "a.yaml", "-c", "b.yaml")
-    assert "horizon is 6, requested 7; max_steps is 50, requested 6" in told
+    output = refused(capsys, "train", "-r", "demo", "--config", "a.yaml", "-c", "b.yaml")
+    assert "horizon is 6, requested 7; max_steps is 50, requested 6" in output
     assert "'no.yaml' does not exist" in refused(capsys, "train", "-c", "a.yaml", "-c", "no.yaml")
 
 
@@ -121,8 +121,8 @@ def test_a_file_and_the_run_s_experiment_are_merged(
     make_run("runs", "demo", models=1, series=2, horizon=6)
     (home / "config" / "experiments" / "demo.yaml").write_text("max_steps: 50\n")
     (home / "my.yaml").write_text("max_steps: 1000\n")
-    told = refused(capsys, "train", "--run-id", "demo", "--config", "my.yaml")
-    assert "max_steps is 50, requested 1000" in told
+    output = refused(capsys, "train", "--run-id", "demo", "--config", "my.yaml")
+    assert "max_steps is 50, requested 1000" in output
 
 
 def test_an_experiment_that_contradicts_the_file_is_refused_before_the_run_is_made(
@@ -130,10 +130,10 @@ def test_an_experiment_that_contradicts_the_file_is_refused_before_the_run_is_ma
 ) -> None:
     (home / "config" / "experiments" / "new.yaml").write_text("max_steps: 200\nhorizon: 6\n")
     (home / "my.yaml").write_text("max_steps: 1000\nhorizon: 6.0\n")
-    told = refused(capsys, "train", "--run-id", "new", "--config", "my.yaml")
+    output = refused(capsys, "train", "--run-id", "new", "--config", "my.yaml")
     where = f"{Path('config/experiments/new.yaml')}"
-    assert f"run 'new': max_steps is 200 in {where}, 1000 in my.yaml; choose" in told
-    assert "horizon" not in told
+    assert f"run 'new': max_steps is 200 in {where}, 1000 in my.yaml; choose" in output
+    assert "horizon" not in output
     assert not (home / "runs").exists()
     # An option decides.
     layers = Layers.of(["my.yaml"], {"max_steps": 7})

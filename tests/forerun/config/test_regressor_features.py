@@ -28,7 +28,7 @@ def test_valid_arguments_are_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "params", "said"),
+    ("name", "params", "message"),
     [
         ("LightGBM", {"lag_transforms": ["rolling_men:7"]}, "did you mean 'rolling_mean'"),
         ("LightGBM", {"lag_transforms": ["rolling_mean"]}, "write rolling_mean:steps"),
@@ -42,6 +42,6 @@ def test_valid_arguments_are_accepted() -> None:
         ("Ridge", {"per_series": True, "lags": [1]}, "lags and per_series: true exclude"),
     ],
 )
-def test_invalid_arguments_are_refused(name: str, params: dict[str, Any], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_invalid_arguments_are_refused(name: str, params: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         model(name, **params)

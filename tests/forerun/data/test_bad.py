@@ -279,10 +279,10 @@ def one_line(error: UserError) -> str:
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_tables(name: str) -> None:
-    make, changed, said = BAD[name]
+    make, changed, words = BAD[name]
     table = make()
     before = table.copy()
-    assert said in complaint(lambda: prepare(table, settings(**changed)))
+    assert words in complaint(lambda: prepare(table, settings(**changed)))
     pd.testing.assert_frame_equal(table, before)
 
 
@@ -362,8 +362,8 @@ BAD_EXTRAS: dict[str, tuple[dict[str, Any], Frame | None, Frame | None, str]] = 
 
 @pytest.mark.parametrize("name", BAD_EXTRAS)
 def test_bad_static_and_future_tables(name: str) -> None:
-    changed, static, futr, said = BAD_EXTRAS[name]
-    assert said in complaint(lambda: prepare(good(), settings(**changed), static, futr))
+    changed, static, futr, words = BAD_EXTRAS[name]
+    assert words in complaint(lambda: prepare(good(), settings(**changed), static, futr))
 
 
 def test_all_problems_are_reported_together() -> None:
@@ -374,8 +374,8 @@ def test_all_problems_are_reported_together() -> None:
     third = good().head(8).assign(unique_id="c").drop(index=[2])
     table = pd.concat([table, third])
     text = complaint(lambda: prepare(table, settings()))
-    for said in ("'soon'", "'many'", "1 row repeats", "missing in 1 gap (series 'c'"):
-        assert said in text
+    for words in ("'soon'", "'many'", "1 row repeats", "missing in 1 gap (series 'c'"):
+        assert words in text
     # what an unusable row leaves behind is not told a second time
     assert "2020-01-02" not in text
 

@@ -97,7 +97,7 @@ def test_given_columns_are_still_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("term", "freq", "said"),
+    ("term", "freq", "message"),
     [
         ("dayofweek", "MS", "calendar: dayofweek is the same at all times of freq MS"),
         ("hour", "D", "calendar: hour is the same"),
@@ -107,13 +107,13 @@ def test_given_columns_are_still_asked_for() -> None:
         ("holidays:DE-ZZ", "D", "no holidays of 'DE-ZZ'"),
     ],
 )
-def test_meaningless_terms_are_refused(term: str, freq: str | int, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_meaningless_terms_are_refused(term: str, freq: str | int, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         calendar.check(settings(term, freq=freq))
 
 
 @pytest.mark.parametrize(
-    ("term", "said"),
+    ("term", "message"),
     [
         ("mont", "did you mean 'month'"),
         ("fourier", "must be fourier:N"),
@@ -123,8 +123,8 @@ def test_meaningless_terms_are_refused(term: str, freq: str | int, said: str) ->
         ("month:2", "is not a calendar term"),
     ],
 )
-def test_unreadable_terms_are_refused(term: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_unreadable_terms_are_refused(term: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         settings(term)
 
 

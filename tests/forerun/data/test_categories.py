@@ -56,8 +56,8 @@ def test_new_data_get_the_codes_of_the_run_and_unseen_values_are_said() -> None:
     given, _ = frozen()
     later = prepare(table(kinds=["web", "radio"]), given)
     assert set(later.frame["promo"]) == {2, -1}
-    said = [note for note in later.notes if "not seen" in note]
-    assert said == [
+    message = [note for note in later.notes if "not seen" in note]
+    assert message == [
         "column 'promo': 1 value not seen in training ('radio'), treated as an unknown category"
     ]
 

@@ -39,7 +39,7 @@ def resolved(path: Path, frame: pd.DataFrame, **asked: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("steps", "said"),
+    ("steps", "message"),
     [
         (
             {"a": [], "b": []},
@@ -61,7 +61,7 @@ def resolved(path: Path, frame: pd.DataFrame, **asked: Any) -> dict[str, Any]:
     ],
 )
 def test_missing_future_values_are_refused_before_training(
-    steps: dict[str, list[int]], said: str, tmp_path: Path
+    steps: dict[str, list[int]], message: str, tmp_path: Path
 ) -> None:
     settings = resolved(tmp_path, table(steps))
     targets = {name: str(tmp_path / name) for name in ("data", "provenance", "config")}
@@ -69,7 +69,7 @@ def test_missing_future_values_are_refused_before_training(
         freeze(settings, settings["data_file"], targets, "demo")
     text = str(caught.value)
     assert text.startswith("future values are missing: NHITS, AutoARIMA, Ridge need the values")
-    assert said in text
+    assert message in text
     assert "futr_file" in text
     assert "on_missing_future: skip" in text
     assert len(text.splitlines()) == 1

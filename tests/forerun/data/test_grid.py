@@ -151,7 +151,7 @@ def test_season_length(freq: str | int, season: int) -> None:
     ],
 )
 def test_check_freq(freq: str | int, dated: bool, spelling: str | int, trouble: str) -> None:
-    found, said = check_freq(freq, dated)
+    found, message = check_freq(freq, dated)
     assert found == spelling
-    assert trouble in said
-    assert bool(trouble) == bool(said)
+    assert trouble in message
+    assert bool(trouble) == bool(message)

@@ -77,10 +77,10 @@ def test_several_series_are_not_one() -> None:
 # --- other shapes ---------------------------------------------------------------------------------
 
 
-def converted(said: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+def converted(words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
     """Run the line that a message gives; return the table that it writes."""
     monkeypatch.chdir(folder)
-    line = said[said.index("pd.read_") :]
+    line = words[words.index("pd.read_") :]
     exec(line, {"pd": pd, "sqlite3": sqlite3})
     return pd.read_csv(folder / "table.csv")
 
@@ -128,12 +128,12 @@ SHAPES = {
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_other_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    content, said = SHAPES[name]
+    content, words = SHAPES[name]
     path = tmp_path / "wide.csv"
     path.write_text(content)
-    told = refused(path)
-    assert said in told
-    table = converted(told, tmp_path, monkeypatch)
+    output = refused(path)
+    assert words in output
+    table = converted(output, tmp_path, monkeypatch)
     if name != "no names":
         assert {"ds", "y"} <= set(table.columns)
         pd.to_datetime(table["ds"], format="mixed")
@@ -143,9 +143,9 @@ def test_other_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 def test_columns_of_other_names(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("store,date,sales\nA,2021-01-01,5\nA,2021-01-02,6\n")
-    said = refused(path)
-    assert "give them as id_col, time_col, target_col; if each series has a column" in said
-    assert ".rename(columns={'date': 'ds'})" in said
+    words = refused(path)
+    assert "give them as id_col, time_col, target_col; if each series has a column" in words
+    assert ".rename(columns={'date': 'ds'})" in words
 
 
 def test_wide_feather_is_read_as_feather(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,14 +198,14 @@ def test_other_files_are_converted_in_one_line(
 ) -> None:
     path = tmp_path / "other"
     other_file(kind, path)
-    told = refused(path)
-    assert f"is {CONVERTED[kind]}" in told
-    converted(told, tmp_path, monkeypatch)
+    output = refused(path)
+    assert f"is {CONVERTED[kind]}" in output
+    converted(output, tmp_path, monkeypatch)
     assert load(settings(data_file=tmp_path / "table.csv")).frame["y"].tolist() == [*range(8)]
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "words"),
     [
         (zipped(xl__workbook_DOT_xml="<a/>"), "is an Excel file; save it as CSV: pd.read_excel("),
         (zipped(content_DOT_xml="<a/>"), "engine='odf'"),
@@ -218,10 +218,10 @@ def test_other_files_are_converted_in_one_line(
         (json.dumps({"a": [1]}).encode(), "is a JSON file"),
     ],
 )
-def test_other_files_are_named(tmp_path: Path, content: bytes, said: str) -> None:
+def test_other_files_are_named(tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "other.csv"
     path.write_bytes(content)
-    assert said in refused(path)
+    assert words in refused(path)
 
 
 @pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
@@ -272,14 +272,14 @@ def test_infinite_values_of_files(tmp_path: Path, form: str, column: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("day", "said"),
+    ("day", "words"),
     [("2021-10-31", "1 row repeats a time.*that clocks show twice"),
      ("2021-03-28", "1 time step is missing.*that clocks skip")],
 )  # fmt: skip
-def test_local_hours_across_a_clock_change(day: str, said: str) -> None:
+def test_local_hours_across_a_clock_change(day: str, words: str) -> None:
     hours = pd.date_range(day, periods=24, freq="h", tz="Europe/Berlin").tz_localize(None)
     table = pd.DataFrame({"unique_id": "A", "ds": hours, "y": range(24)})
-    with pytest.raises(UserError, match=f"{said}.*write times in UTC"):
+    with pytest.raises(UserError, match=f"{words}.*write times in UTC"):
         prepare(table, settings())
 
 
@@ -294,8 +294,8 @@ def test_series_of_the_static_table_that_are_not_in_the_data(tmp_path: Path) -> 
     notes = load(settings(data_file=data, **asked)).notes
     assert "static_file: series 'Z' not in the data, ignored" in notes
     static.write_text("unique_id,size\nX,1.5\nZ,2\n")
-    said = refused(data, **asked)
-    assert said == "the data: static_file has other series than the data (2 series, e.g. 'X')"
+    words = refused(data, **asked)
+    assert words == "the data: static_file has other series than the data (2 series, e.g. 'X')"
     static.write_text("unique_id,height\nA,1.5\n")
     assert "'size' (stat_exog) is missing in static_file (there are 'unique_id', 'height')" in (
         refused(data, **asked)

@@ -40,12 +40,12 @@ def test_counts_are_not_negative(model: str, params: dict[str, Any]) -> None:
     checked([1, 0, 6, None], model=model, params=params)
     with pytest.raises(UserError) as caught:
         checked([1, -1, 6, -2, None], model=model, params=params)
-    told = str(caught.value)
+    output = str(caught.value)
     assert (
         " of m needs a target without negative values: the target of series 'a' at 2024-01-02"
-        in told
+        in output
     )
-    assert "is -1 (2 such values in all); use the distribution Normal or StudentT" in told
+    assert "is -1 (2 such values in all); use the distribution Normal or StudentT" in output
 
 
 def test_other_losses_take_any_target() -> None:

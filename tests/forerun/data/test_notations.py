@@ -98,7 +98,7 @@ def test_open_marks_are_refused_with_both_readings(
 ) -> None:
     with pytest.raises(UserError) as caught:
         read(tmp_path, y, separator)
-    assert all(said in str(caught.value) for said in readings)
+    assert all(words in str(caught.value) for words in readings)
     assert len(str(caught.value).splitlines()) == 1
 
 
@@ -457,10 +457,10 @@ def test_days_kept_in_utc(zone: str, first: str, freq: str, form: str) -> None:
     assert any(f"converted to {zone}" in note for note in prepared.notes)
     with pytest.raises(UserError) as caught:
         dated(times)
-    said = str(caught.value)
-    assert "likely days of a zone with daylight saving time" in said
-    assert "tz: " in said
-    assert "two frequencies" not in said
+    words = str(caught.value)
+    assert "likely days of a zone with daylight saving time" in words
+    assert "tz: " in words
+    assert "two frequencies" not in words
 
 
 def test_the_step_across_the_clock_change_is_named() -> None:
@@ -534,11 +534,11 @@ def test_the_jitter_of_a_clock(freq: str, unit: str, given: bool) -> None:
     times = stamps + pd.to_timedelta(shifts, unit="s")
     with pytest.raises(UserError) as caught:
         dated(times, freq=freq if given else None)
-    said = str(caught.value)
-    assert "likely clock jitter" in said
-    assert "two frequencies" not in said
+    words = str(caught.value)
+    assert "likely clock jitter" in words
+    assert "two frequencies" not in words
     if not given:
-        assert f"dt.round('{unit}')" in said
+        assert f"dt.round('{unit}')" in words
     assert dated(times.round(unit)).freq == freq
 
 
@@ -559,8 +559,8 @@ def complaint(times: list[Any], **changed: Any) -> str:
 
 def test_a_zone_of_other_days_names_the_right_one() -> None:
     days = pd.date_range("2024-02-01", periods=100, tz="Europe/Berlin").tz_convert("UTC")
-    said = complaint([day.isoformat() for day in days], tz="America/New_York")
-    assert said.endswith("start at different hours there; use tz: Europe/Berlin")
+    words = complaint([day.isoformat() for day in days], tz="America/New_York")
+    assert words.endswith("start at different hours there; use tz: Europe/Berlin")
 
 
 @pytest.mark.parametrize(
@@ -577,9 +577,9 @@ def test_ambiguous_times_are_the_only_reported_problem(times: Any, changed: dict
 
 @pytest.mark.parametrize("strange", ["2001Q1", "01.02.2021", "2021-W03", "Jan 2021"])
 def test_times_in_two_notations(strange: str) -> None:
-    said = complaint([*DAYS, strange])
-    assert "the other times have another format" in said
-    assert "quarters as" not in said
+    words = complaint([*DAYS, strange])
+    assert "the other times have another format" in words
+    assert "quarters as" not in words
 
 
 @pytest.mark.parametrize("gaps", ["error", "fill"])

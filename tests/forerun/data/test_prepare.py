@@ -376,8 +376,8 @@ def integer_times(length: int, series: int, season: int) -> pd.DataFrame:
 def test_season_of_integer_times_is_found_in_the_data(season: int) -> None:
     prepared = prepare(integer_times(60, 30, season), settings(freq=1))
     assert prepared.season_length == season
-    said = f"a season of {season} steps was found in the data, whose times are integers"
-    assert any(note.startswith(said) for note in prepared.notes)
+    message = f"a season of {season} steps was found in the data, whose times are integers"
+    assert any(note.startswith(message) for note in prepared.notes)
     assert prepare(integer_times(60, 30, season), settings(season_length=5)).season_length == 5
 
 

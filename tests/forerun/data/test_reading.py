@@ -128,8 +128,8 @@ BAD_FILES = {
 
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_bad_files(tmp_path: Path, name: str) -> None:
-    content, said = BAD_FILES[name]
-    with pytest.raises(UserError, match=said) as caught:
+    content, message = BAD_FILES[name]
+    with pytest.raises(UserError, match=message) as caught:
         read_table(save(tmp_path, content))
     assert len(str(caught.value).splitlines()) == 1
 
@@ -137,7 +137,7 @@ def test_bad_files(tmp_path: Path, name: str) -> None:
 def test_bad_paths(tmp_path: Path) -> None:
     (tmp_path / "round").symlink_to(tmp_path / "about")
     (tmp_path / "about").symlink_to(tmp_path / "round")
-    for path, said in [
+    for path, message in [
         (tmp_path / "none.csv", "does not exist"),
         (tmp_path, "is a folder"),
         (tmp_path / "round", "cannot be opened"),
@@ -145,6 +145,6 @@ def test_bad_paths(tmp_path: Path) -> None:
         (Path("zero\0byte"), "cannot be opened"),
         (Path("x" * 5000), "cannot be opened"),
     ]:
-        with pytest.raises(UserError, match=said) as caught:
+        with pytest.raises(UserError, match=message) as caught:
             read_table(path)
         assert len(str(caught.value).splitlines()) == 1

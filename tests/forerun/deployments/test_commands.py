@@ -42,7 +42,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "shown"),
     [
         (["show", "@sales"], "run naive: complete"),
         (["verify", "@sales"], "run naive matches its seal"),
@@ -57,12 +57,12 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     ],
 )
 def test_the_run_in_service_has_a_name(
-    sales: Deployment, command: list[str], said: str, capfd: Said
+    sales: Deployment, command: list[str], shown: str, capfd: Said
 ) -> None:
     assert forerun(["deploy", "second", "--run-id", "other", "--data-file", "sales.csv"]) == 0
     capfd.readouterr()
     assert forerun(command) == 0
-    assert said in capfd.readouterr().out
+    assert shown in capfd.readouterr().out
 
 
 def test_the_name_follows_the_champion(sales: Deployment) -> None:

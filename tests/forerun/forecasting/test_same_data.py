@@ -90,9 +90,11 @@ def test_a_multivariate_network_forecasts_its_own_series_only(tmp_path: Path, mo
     assert json.loads((tmp_path / "series.json").read_text()) == ["a", "b"]
     fitted = engine.load(spec, wanted, tmp_path)
     assert len(engine.predict(fitted, wanted, Data(history("ab")))) == 4
-    for names, said in [("az", "without 'b', with others: 'z'"), ("a", "without 'b'"),
+    for names, message in [("az", "without 'b', with others: 'z'"), ("a", "without 'b'"),
                         ("abc", "with others: 'c'")]:  # fmt: skip
-        with pytest.raises(UserError, match=f"{model} forecasts its 2 series together.* {said}$"):
+        with pytest.raises(
+            UserError, match=f"{model} forecasts its 2 series together.* {message}$"
+        ):
             engine.predict(fitted, wanted, Data(history(names)))
     (tmp_path / "series.json").unlink()  # as earlier versions saved it
     fitted = engine.load(spec, wanted, tmp_path)
