@@ -7,8 +7,10 @@ from forerun.config.frozen import read_frozen
 from forerun.config.names import TIDY, current
 from forerun.jobs.logs import recording
 from forerun.plots.figures import write_all
+from forerun.runs.paths import RunPaths
 from forerun.runs.records import recorded_folder
 from forerun.runs.run_data import read_history
+from forerun.runs.search import results
 from forerun.runs.tables import read_cv_results, read_leaderboard, read_predictions
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def main(
             leaderboard=read_leaderboard(leaderboard),
             settings=settings,
             processes=processes,
+            searches=results(RunPaths(place.parent), settings),
         )
 
 

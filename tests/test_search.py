@@ -51,7 +51,8 @@ class TestSearch:
     @pytest.fixture(scope="class")
     def done(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder = home(tmp_path_factory.mktemp("search"))
-        ended = snakemake(folder, "runs/exp1/report.html", configfile=folder / "search.yaml")
+        parts = ["runs/exp1/report.html", "runs/exp1/plots"]
+        ended = snakemake(folder, *parts, configfile=folder / "search.yaml")
         assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
         return folder
 
@@ -80,8 +81,7 @@ class TestSearch:
         assert "search/DLinear_search/study.csv" in sealed
         assert "search/DLinear_search/trial_0_0.json" in sealed
         assert forerun(done, "verify", "exp1").returncode == 0
-        shown = forerun(done, "show", "exp1", env={"COLUMNS": "300"}).stdout
-        assert "6 trials of DLinear over moving_avg_window, learning_rate, keep 1" in shown
+        assert "DLinear_search: 6 trials" in forerun(done, "show", "exp1").stdout
         path = run / "search" / "DLinear_search" / "study.csv"
         before = path.read_bytes()
         path.chmod(0o644)
@@ -90,6 +90,11 @@ class TestSearch:
         path.write_bytes(before)
         assert damaged.returncode != 0
         assert "study.csv" in damaged.stdout + damaged.stderr
+
+    def test_trials_are_drawn(self, done: Path) -> None:
+        run = done / "runs" / "exp1"
+        assert (run / "plots" / "search_DLinear_search.svg").is_file()
+        assert "Error of each trial of a search by round" in (run / "report.html").read_text()
 
     def test_nothing_is_run_again(self, done: Path) -> None:
         again = snakemake(done, "runs/exp1/SEALED", "--forceall", configfile=done / "search.yaml")
@@ -113,6 +118,7 @@ class TestSearch:
         killed.wait()
         assert not (place / "chosen.json").exists()
         before = {path: path.stat().st_mtime_ns for path in found}
+        snakemake(folder, "--unlock", configfile=folder / "search.yaml")
         ended = snakemake(folder, "runs/exp1/SEALED", configfile=folder / "search.yaml")
         assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
         assert {path: path.stat().st_mtime_ns for path in found} == before

@@ -13,6 +13,7 @@ from forerun.plots.index import write_all, write_plot
 from forerun.plots.leaderboard import leaderboard
 from forerun.plots.names import file_name, file_names
 from forerun.plots.residuals import residuals
+from forerun.plots.searches import search
 from forerun.plots.style import Look, looks, save
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "looks",
     "residuals",
     "save",
+    "search",
     "write_all",
     "write_plot",
 ]

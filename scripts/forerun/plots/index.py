@@ -32,8 +32,10 @@ from forerun.plots.names import (
 )
 from forerun.plots.palette import configured, places
 from forerun.plots.residuals import residuals
+from forerun.plots.searches import search
 from forerun.plots.style import Look, looks, save
 from forerun.runs.json_files import read_plots
+from forerun.runs.search import Result
 
 INDEX, README = "index.json", "README.md"
 MOST_RESIDUALS = 8
@@ -74,6 +76,7 @@ class Inputs:
     models: list[str]
     palette: Mapping[str, Look]
     series: list[Chosen]
+    searches: Sequence[Result] = ()
 
     @property
     def metric(self) -> str:
@@ -93,6 +96,7 @@ def write_all(
     leaderboard: pd.DataFrame | None,
     settings: Mapping[str, Any],
     processes: int = 1,
+    searches: Sequence[Result] = (),
 ) -> list[Path]:
     """Write the plots of a run as PNG and SVG, with ``index.json`` and ``README.md``.
 
@@ -112,16 +116,18 @@ def write_all(
         colors.
     processes
         How many draw at once.
+    searches
+        The searches of the run.
 
     Returns
     -------
     list of Path
         The PNG and SVG files that were written.
     """
-    inputs = _inputs(history, cv, predictions, leaderboard, settings)
+    inputs = replace(_inputs(history, cv, predictions, leaderboard, settings), searches=searches)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    drawings = [*_overview(inputs), *_residuals(inputs), *_series(inputs)]
+    drawings = [*_overview(inputs), *_searches(inputs), *_residuals(inputs), *_series(inputs)]
 
     def draw(number: int) -> list[Path]:
         gc.freeze()  # what was there before is not searched for garbage with each figure
@@ -196,6 +202,20 @@ def _overview(inputs: Inputs) -> Iterator[Drawing]:
         )  # fmt: skip
 
 
+def _searches(inputs: Inputs) -> Iterator[Drawing]:
+    for found in inputs.searches:
+        name, models = found.study.name, found.study.models
+        if found.table["error"].notna().any():
+            look = next((inputs.palette[m] for m in models if m in inputs.palette), None)
+            chosen = [candidate.trial for candidate in found.chosen.trials]
+            yield Drawing(
+                Plot(f"search_{file_name(name)}", "search", f"Search {name}",
+                     "Error of each trial by round, on data before the cross-validation."),
+                partial(search, found.table, name, chosen, look=look,
+                        metric=inputs.settings["sort_metric"], settings=inputs.settings),
+            )  # fmt: skip
+
+
 def _steps(cv: pd.DataFrame) -> int:
     return int(cv.groupby(["unique_id", "cutoff"], observed=True).size().max())
 
@@ -263,7 +283,7 @@ def _remove_stale(folder: Path, plots: Sequence[Plot]) -> None:
 
 _HEADINGS = {
     "leaderboard": "The models", "error_by_horizon": "The models", "calibration": "The models",
-    "residuals": "Residuals", "forecast": "Series", "backtest": "Series",
+    "search": "Searches", "residuals": "Residuals", "forecast": "Series", "backtest": "Series",
 }  # fmt: skip
 
 

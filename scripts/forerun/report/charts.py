@@ -15,6 +15,7 @@ import pandas as pd
 
 from forerun.base import text
 from forerun.report.errors import Backtest
+from forerun.runs.search import Result
 
 Chart = dict[str, Any]
 
@@ -33,6 +34,8 @@ ABOUT = {
 }
 #: Points of the distribution that a box shows.
 SPREAD = (0.05, 0.25, 0.5, 0.75, 0.95)
+#: Color of trials that did not become models.
+OTHER = "#8C96A0"
 SCALES = {"scaled": "Scaled by each series' seasonal naive error", "mae": "In the data's units"}
 
 
@@ -134,6 +137,34 @@ def over_series(metrics: pd.DataFrame, wanted: Sequence[str], models: Mapping[st
     layout: Chart = {"yaxis": {"autorange": "reversed", "type": "category"}}
     layout["xaxis"] = {"title": {"text": "error of one series"}, "rangemode": "tozero"}
     return {"id": "over-series", "variants": variants, "layout": layout, "rows": len(columns)}
+
+
+def searches(results: Sequence[Result], metric: str, models: Mapping[str, int]) -> Chart | None:
+    """Return dots of the error of each trial by round, one variant for each search."""
+    variants = []
+    for result in results:
+        table = result.table[result.table["error"].notna()]
+        if table.empty:
+            continue
+        trials = [candidate.trial for candidate in result.chosen.trials]
+        models_of = dict(zip(trials, result.study.models, strict=False))
+        groups: list[tuple[str, pd.DataFrame, int | None]]
+        groups = [("other trials", table[~table["trial"].isin(trials)], None)]
+        groups += [(m, table[table["trial"] == t], models.get(m)) for t, m in models_of.items()]
+        data: list[Chart] = []
+        for name, part, place in groups:
+            dots: Chart = {"type": "scatter", "mode": "markers", "name": name}
+            dots |= {"x": (part["round"] + 1).tolist(), "y": digits(part["error"], metric)}
+            dots |= {"text": [str(params) for params in part["params"]]}
+            dots |= {"marker": {"size": 8} | ({"color": OTHER} if place is None else {})}
+            dots |= {"hovertemplate": "%{text}<br>error %{y}<extra></extra>"}
+            data.append(dots | ({"neutral": True} if place is None else {"m": place}))
+        variants.append({"label": result.study.name, "data": data, "unit": _unit(metric)})
+    layout = {
+        "xaxis": {"title": {"text": "round of the search"}, "dtick": 1},
+        "yaxis": {"title": {"text": f"{metric_name(metric)} before the cross-validation"}},
+    }
+    return {"id": "searches", "variants": variants, "layout": layout} if variants else None
 
 
 def lengths(history: pd.DataFrame) -> Chart | None:

@@ -23,6 +23,7 @@ from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
 from forerun.runs.outcome import UNFINISHED
 from forerun.runs.reader import RunReader
+from forerun.runs.search import results
 from forerun.runs.state import is_sealed
 
 #: Number of best and worst series in tables, and maximum number of series in the picker.
@@ -58,6 +59,7 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
         board=_board(board, tests),
         levels=sorted({level for test in tests.values() for level in test.coverage}),
         tests=bool(tests),
+        searches=bool(run.config.get("search")),
         failures=_failures(run),
         cautions=cautions.of_run(run.folder),
         extremes=extremes,
@@ -134,6 +136,7 @@ def _data(
             charts.by_window(tests, names, places),
             charts.by_step(tests, int(run.config["gap"]), places),
             charts.over_series(run.metrics, metrics, places),
+            charts.searches(results(run.paths, run.config), run.config["sort_metric"], places),
         ]
     extra = {
         "models": shown,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from forerun.base.files import read_json
 from forerun.config import search, windows
@@ -19,6 +19,10 @@ from forerun.config.models import ModelSpec
 from forerun.config.search import Candidate, Study
 from forerun.runs.fit import Fit
 from forerun.runs.paths import MODEL, RunPaths
+from forerun.runs.tables import read_plain
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Outputs of the rules of a search.
 _OUTPUT = re.compile(rf"({MODEL})/(round|trial)_([0-9]{{1,4}})(?:_([0-9]{{1,4}}))?\.(json|parquet)")
@@ -101,6 +105,26 @@ def trials(run: RunPaths, study: Study, before: int | None = None) -> list[Trial
 def chosen(run: RunPaths, study: Study) -> search.Chosen:
     """Return the result of a study."""
     return search.read_chosen(run.config, study)
+
+
+@dataclass(frozen=True)
+class Result:
+    """A search that has ended, with the table of its trials and those that became models."""
+
+    study: Study
+    table: pd.DataFrame
+    chosen: search.Chosen
+
+
+def results(run: RunPaths, settings: Mapping[str, Any]) -> list[Result]:
+    """Return the searches of a run that have ended."""
+    columns = ("round", "trial", "max_steps", "status", "error", "params")
+    paths = [(s, folder(run, s.name) / search.TABLE) for s in search.studies(settings)]
+    return [
+        Result(study, read_plain(path, columns), chosen(run, study))
+        for study, path in paths
+        if path.is_file()
+    ]
 
 
 def closed_outputs(run: RunPaths, settings: Mapping[str, Any]) -> Iterator[str]:
