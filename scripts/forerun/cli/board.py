@@ -191,6 +191,8 @@ def sentence(now: FitState) -> str:
         return f"{line} failed: {now.reason} (log: {now.log or 'none'})"
     if now.state == STOPPED:
         return f"{line} stopped: {now.reason}"
+    if now.state == OK and now.reason:
+        return f"{line} without a result: {now.reason}"
     if now.state == OK:
         return f"{line} done in {now.elapsed:.0f} s"
     if not progress.step:

@@ -14,7 +14,9 @@ from pathlib import Path
 from forerun.base.errors import UserError
 from forerun.base.files import read_mapping, write_json
 from forerun.base.text import brief, clean
+from forerun.config import search
 from forerun.config.frozen import read_frozen
+from forerun.runs import search as search_files
 from forerun.runs.fit import Fit, fits
 from forerun.runs.paths import RunPaths
 
@@ -97,7 +99,7 @@ class FitState:
 
 
 def survey(folder: str | Path, since: float = 0.0) -> list[FitState]:
-    """Return the state of each fit of a run; empty before the run is frozen.
+    """Return the state of each fit of a run, trials of searches first; empty before it is frozen.
 
     Parameters
     ----------
@@ -106,9 +108,20 @@ def survey(folder: str | Path, since: float = 0.0) -> list[FitState]:
     """
     run = RunPaths(Path(folder))
     try:
-        return [_look(fit, since) for fit in fits(run, read_frozen(run.config))]
+        settings = read_frozen(run.config)
+        trials = [t for study in search.studies(settings) for t in search_files.trials(run, study)]
+        found = [_look_at_trial(trial, since) for trial in trials]
+        return found + [_look(fit, since) for fit in fits(run, settings)]
     except UserError:
         return []
+
+
+def _look_at_trial(trial: search_files.Trial, since: float) -> FitState:
+    """Return the state of a trial of a search: it is done even if it failed, which has a reason."""
+    now, outcome = _look(trial, since), trial.outcome()
+    if outcome is None or outcome.is_ok or now.state == RUNNING:
+        return now
+    return replace(now, state=OK, reason=clean(outcome.reason))
 
 
 def _look(fit: Fit, since: float) -> FitState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from forerun.base.errors import UserError
 from forerun.base.files import write_parquet, write_text
+from forerun.cli.board import sentence
 from forerun.config import search
 from forerun.config.models import spec
 from forerun.config.settings import dump, read_frozen, resolve
@@ -28,6 +30,7 @@ from forerun.runs.closed import Closed
 from forerun.runs.fit import Fit
 from forerun.runs.outcome import Failure, Outcome
 from forerun.runs.paths import RunPaths
+from forerun.runs.progress import OK, RUNNING, WAITING, Progress, survey
 from forerun.runs.run_data import read_data
 
 NAME = "NHITS_search"
@@ -219,6 +222,22 @@ class TestFailures:
         assert held.holds(f"search/{NAME}/trial_0_1.parquet")
         assert not held.holds(f"search/{NAME}/trial_0_2.json")
         assert files.outdated(run, frozen(run)) == []
+
+
+def test_progress_of_trials(tmp_path: Path) -> None:
+    """A trial without a result is done, and its reason is printed."""
+    run = make(tmp_path)
+    assert [each.state for each in survey(run.folder)][:12] == [WAITING] * 12
+    ask(run, NAME, 0)
+    first, second, third = files.trials(run, study(run))[:3]
+    finish(first, 1.0)
+    end(second, "failed", "ValueError", "kernel too large")
+    Progress(step=2, max_steps=30, elapsed=1.0).write(third.progress_path)
+    found = survey(run.folder)[:4]
+    assert [each.state for each in found] == [OK, OK, RUNNING, WAITING]
+    line = "NHITS_search: trial 2 of round 1 without a result: kernel too large"
+    assert sentence(found[1]) == line
+    assert survey(run.folder, since=time.time() + 60)[1].state == OK  # it will not be retried
 
 
 class TestTime:
