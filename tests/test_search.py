@@ -45,17 +45,18 @@ def study(folder: Path, run_id: str = "exp1") -> dict[str, bytes]:
     return {name: (place / name).read_bytes() for name in names}
 
 
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = home(tmp_path_factory.mktemp("search"))
+    parts = ["runs/exp1/report.html", "runs/exp1/plots"]
+    ended = snakemake(folder, *parts, configfile=folder / "search.yaml")
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.long
 class TestSearch:
-    @pytest.fixture(scope="class")
-    def done(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = home(tmp_path_factory.mktemp("search"))
-        parts = ["runs/exp1/report.html", "runs/exp1/plots"]
-        ended = snakemake(folder, *parts, configfile=folder / "search.yaml")
-        assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
-        return folder
-
     def test_trials_are_jobs_and_the_best_are_models(self, done: Path) -> None:
         folder = done / "runs" / "exp1"
         run = RunPaths(folder)

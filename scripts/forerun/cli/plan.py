@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from forerun.base.text import duration
-from forerun.config import threads, windows
+from forerun.config import search, threads, windows
 from forerun.config.models import ModelSpec, specs
 from forerun.config.settings import dump
 from forerun.forecasting import freeze
 from forerun.jobs import fingerprint, fit_history, model_cache
+from forerun.runs import search as search_files
 from forerun.runs import state
 from forerun.runs.fit import Fit, fits
 from forerun.runs.outcome import Outcome
@@ -105,7 +106,7 @@ def rows(folder: Path, settings: dict[str, Any], prepared: Prepared | None = Non
         return [Row(spec.name, "nothing", "nothing", why) for spec in specs(settings)]
     run = _existing(folder, settings) if prepared is None else _new(folder, settings, prepared)
     new = "not started yet" if prepared is None else "new run"
-    found = []
+    found = [_search(run, study, new) for study in search.studies(run.settings)]
     for spec in specs(run.settings):
         steps = [run.step(spec, fit) for fit in fits(RunPaths(folder), run.settings, spec.name)]
         final, *cv = steps
@@ -113,6 +114,17 @@ def rows(folder: Path, settings: dict[str, Any], prepared: Prepared | None = Non
         total = sum(seconds) if len(seconds) == len(steps) else None
         found.append(Row(spec.name, final.action, _counted(cv), _why(steps, new), total))
     return found
+
+
+def _search(run: _Run, study: search.Study, new: str) -> Row:
+    """Return the plan of a search: the number of its trials, and how many have ended."""
+    paths = RunPaths(run.folder)
+    trials = search_files.trials(paths, study)
+    ended = sum(trial.outcome() is not None for trial in trials)
+    if search_files.chosen(paths, study).status == "ok":
+        return Row(study.name, "nothing", "nothing", "completed before")
+    why = f"{ended} of {len(trials)} trials have ended" if ended else new
+    return Row(study.name, "search", f"{len(trials)} trials", why, None)
 
 
 def _existing(folder: Path, settings: dict[str, Any]) -> _Run:

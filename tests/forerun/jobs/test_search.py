@@ -17,6 +17,7 @@ import pytest
 
 from forerun.base.errors import UserError
 from forerun.base.files import write_parquet, write_text
+from forerun.cli import plan
 from forerun.cli.board import sentence
 from forerun.config import search
 from forerun.config.models import spec
@@ -238,6 +239,19 @@ def test_progress_of_trials(tmp_path: Path) -> None:
     line = "NHITS_search: trial 2 of round 1 without a result: kernel too large"
     assert sentence(found[1]) == line
     assert survey(run.folder, since=time.time() + 60)[1].state == OK  # it will not be retried
+
+
+def test_the_plan_of_a_search(tmp_path: Path) -> None:
+    run = make(tmp_path)
+    settings = read_frozen(run.config) | {"threads": 1}
+    row = plan.rows(run.folder, settings)[0]
+    assert (row.model, row.final, row.cv) == (NAME, "search", "12 trials")
+    assert row.why == "not started yet"
+    ask(run, NAME, 0)
+    finish(files.trials(run, study(run))[0], 1.0)
+    assert plan.rows(run.folder, settings)[0].why == "1 of 12 trials have ended"
+    perform(run)
+    assert plan.rows(run.folder, read_frozen(run.config) | {"threads": 1})[0].final == "nothing"
 
 
 class TestTime:
