@@ -67,6 +67,32 @@ setting() {
     echo "$value"
 }
 
+# Run a command that is silent for long; meanwhile say every few seconds how far it is.
+watched() {
+    while sleep 8 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+        modules=$(find "$venv/lib" -name '*.pyc' 2>/dev/null | wc -l)
+        say "still working: $(du -sm "$venv" 2>/dev/null | cut -f 1) MB installed, $((modules)) modules compiled"
+    done 9>&- &
+    watcher=$!
+    trap 'kill "$watcher" 2>/dev/null' EXIT
+    status=0
+    "$@" || status=$?
+    kill "$watcher" 2>/dev/null || true
+    trap - EXIT
+    return "$status"
+}
+
+# uv shows bars in a terminal, and nothing elsewhere.
+download() { if [ -t 2 ]; then "$@"; else watched "$@"; fi; }
+
+quietly() { "$@" >/dev/null 2>&1; }
+
+compile_all() {
+    say "compiling, so that the first run starts faster"
+    # Some libraries contain templates that are not Python: they are skipped.
+    watched quietly "$venv/bin/python" -m compileall -q -j 0 "$venv/lib" || true
+}
+
 install_with_uv() {
     [ "${INSTALLER:-uv}" = uv ] || return 1
     uv=$venv/bin/uv
@@ -77,12 +103,12 @@ install_with_uv() {
     [ -z "$links" ] || export UV_FIND_LINKS="${UV_FIND_LINKS:-${links%,}}"
     [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
     [ -z "$certificates" ] || export SSL_CERT_FILE="${SSL_CERT_FILE:-$certificates}"
-    # Compiled now, so that the first run starts faster.
-    "$uv" pip install --python "$venv/bin/python" --compile-bytecode -c "$lock" -e ".${extras:+[$extras]}"
+    download "$uv" pip install --python "$venv/bin/python" -c "$lock" -e ".${extras:+[$extras]}" || return 1
+    compile_all
 }
 
 install_with_pip() {
-    "$venv/bin/python" -m pip install -c "$lock" -e ".${extras:+[$extras]}"
+    watched "$venv/bin/python" -m pip install -c "$lock" -e ".${extras:+[$extras]}"
 }
 
 case $venv in

@@ -27,10 +27,11 @@ def main(
     predictions,
     folder,
     plot_series,
+    plot_formats,
     processes,
     **logs,
 ):
-    """Draw the plots of `plot_series` series into `folder`.
+    """Draw the plots of `plot_series` series into `folder`, as `plot_formats`.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ def main(
     """
     place = Path(folder)
     with recording(**logs), recorded_folder(place.parent, place.name) as temporary:
-        settings = read_frozen(config) | {"plot_series": plot_series}
+        settings = read_frozen(config)
+        settings |= {"plot_series": plot_series, "plot_formats": plot_formats}
         cv = {m: read_cv_results(p) for m, p in zip(models, cv_results, strict=True)}
         for path in map(Path, combined):
             cv[current(path.stem.removeprefix("cv_results_"))] = read_cv_results(path)
@@ -71,6 +73,7 @@ if __name__ == "__main__":
         predictions=snakemake.input.predictions,
         folder=snakemake.output[0],
         plot_series=snakemake.params.plot_series,
+        plot_formats=snakemake.params.plot_formats,
         processes=snakemake.threads,
         log=snakemake.log[0],
         log_file=snakemake.params.log_file,

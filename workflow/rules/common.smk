@@ -223,8 +223,13 @@ def get_shards(wildcards):
     return collect("<runs>/{run_id}/shard_{scatteritem}", scatteritem=items, allow_missing=True)
 
 
-def get_plot_series(wildcards):
-    return ask(REQUEST.plot_series, wildcards.run_id)
+def get_plot_setting(key):
+    """Return a function of the wildcards that returns a setting of plots."""
+
+    def setting(wildcards):
+        return ask(REQUEST.plot_setting, wildcards.run_id, key)
+
+    return setting
 
 
 def get_plot_labels(wildcards):

@@ -38,7 +38,8 @@ rule plot_run:
         runtime=30,
     params:
         models=get_model_names,
-        plot_series=get_plot_series,
+        plot_series=get_plot_setting("plot_series"),
+        plot_formats=get_plot_setting("plot_formats"),
         log_file=get_setting("log_file"),
     message:
         "{wildcards.run_id}: drawing plots"

@@ -9,7 +9,7 @@ from forerun.runs.search import Trial
 # -- Fits -----------------------------------------------------------------------------------------
 
 #: Operational settings of a fit.
-FIT_SETTINGS = ("max_time", "time_limit", "log_file", "reuse", "gpu_jobs")
+FIT_SETTINGS = (*("max_time", "time_limit", "log_file", "reuse", "gpu_jobs", "checkpoint_minutes"),)
 
 
 def get_fit(wildcards):

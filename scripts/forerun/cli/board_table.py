@@ -132,8 +132,9 @@ def _rows(model: list[FitState], errors: Mapping[str, str]) -> list[dict[str, Re
 
 def _running(now: FitState) -> dict[str, RenderableType]:
     progress = now.progress
+    words = ", ".join(filter(None, (now.fit.words, progress.origin)))
     return {
-        "State": Text(f"{SIGNS[RUNNING]} {now.fit.words}", style=STYLES[RUNNING]),
+        "State": Text(f"{SIGNS[RUNNING]} {words}", style=STYLES[RUNNING]),
         "Progress": ProgressBar(total=1.0, completed=progress.share),
         "Step": f"{progress.step}/{progress.max_steps}" if progress.max_steps else "starting",
         "Loss": _loss(now),

@@ -16,6 +16,7 @@ from forerun.config.models import ModelSpec
 from forerun.config.windows import reach, step_size
 from forerun.data import split
 from forerun.forecasting import search_data, transforms, warm_start, weights
+from forerun.forecasting.checkpoint import Checkpoint
 from forerun.forecasting.engines.base import Data, Progress, get_engine
 from forerun.forecasting.scaling import Scaling
 from forerun.runs.fit import Fit
@@ -56,18 +57,21 @@ def train(
     fold: int | None,
     progress: Progress,
     trial: tuple[int, int] | None = None,
+    checkpoint: dict[str, Any] | None = None,
 ) -> None:
     """Train a fit of the run in the folder `run`; the task of a child process.
 
     Parameters
     ----------
     trial : round and place of a trial of the search `model`
+    checkpoint : fields of :class:`~forerun.forecasting.checkpoint.Checkpoint`
     """
     paths = RunPaths(Path(run))
+    saved = Checkpoint(**checkpoint) if checkpoint else None
     if trial is not None:
-        cross_validate(Trial(paths, model, round=trial[0], place=trial[1]), progress)
+        cross_validate(Trial(paths, model, round=trial[0], place=trial[1]), progress, saved)
     else:
-        (train_model if fold is None else cross_validate)(Fit(paths, model, fold), progress)
+        (train_model if fold is None else cross_validate)(Fit(paths, model, fold), progress, saved)
 
 
 def _keep(data: Data, fit: Fit) -> None:
@@ -76,13 +80,14 @@ def _keep(data: Data, fit: Fit) -> None:
         write_csv(fit.kept_path(name), table)
 
 
-def train_model(fit: Fit, progress: Progress) -> None:
+def train_model(fit: Fit, progress: Progress, checkpoint: Checkpoint | None = None) -> None:
     """Train a model on all data of the run and save it."""
     settings = read_frozen(fit.run.config)
     spec = weights.located(fit.spec(settings), settings, fit.run.folder.parent)
     engine = get_engine(spec.engine)
     seen = read_run_data(fit.run.data, settings)
     seen.start = warm_start.start(fit.run.folder, settings, spec)
+    seen.checkpoint = checkpoint
     given = transforms.forward(seen, spec)
     scaling = _scaling(spec, settings, given, given.history)
     fitted = engine.fit(spec, settings, scaling.forward(given, given.history), progress)
@@ -94,7 +99,7 @@ def train_model(fit: Fit, progress: Progress) -> None:
             write_json(temporary / "transform.json", {"target": spec.transform})
 
 
-def cross_validate(fit: Fit, progress: Progress) -> None:
+def cross_validate(fit: Fit, progress: Progress, checkpoint: Checkpoint | None = None) -> None:
     """Train a model before the windows of its fold, forecast them, write the results.
 
     Data after the fold's last window are cut off, so neither scaler nor model can see them.
@@ -104,6 +109,7 @@ def cross_validate(fit: Fit, progress: Progress) -> None:
     later, number = fit.covered(settings)
     seen = read_run_data(fit.run.data, settings)
     seen.start = warm_start.start(fit.run.folder, settings, spec)
+    seen.checkpoint = checkpoint
     seen.history = without_last(seen.history, later)
     held = reach(settings) + (number - 1) * step_size(settings)
     if isinstance(fit, Trial):

@@ -8,10 +8,11 @@ import shutil
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from forerun.base.bounded import Damaged
 from forerun.base.clock import now
 from forerun.base.errors import UserError, is_full, no_space
 from forerun.base.files import write_text
@@ -22,6 +23,7 @@ from forerun.config import search
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec
+from forerun.forecasting import checkpoint
 from forerun.jobs import child_task, fingerprint, gpus, lease, model_cache, search_time
 from forerun.runs import session
 from forerun.runs.fit import Fit
@@ -34,6 +36,8 @@ TRIES = 2
 ROOM = 1_000_000
 #: `retries` of the rules: more than `TRIES`, as one job may run several fits.
 RETRIES = 4
+#: Errors after which a retry resumes from the checkpoint; after others it starts again with step 1.
+INTERRUPTIONS = ("TimeLimit", "ProcessKilled", "JobKilled", "MemoryError")
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Job:
     log_file : additional file for the output of the fit
     reuse : whether to reuse equal fits of other runs, and to store this one for reuse
     gpu_jobs : number of jobs that share a GPU
+    checkpoint_minutes : minutes between two checkpoints of a network; none if None
     """
 
     fit: Fit
@@ -61,6 +66,7 @@ class Job:
     log_file: str | None = None
     reuse: bool = True
     gpu_jobs: int = 1
+    checkpoint_minutes: float | None = None
 
     @property
     def folder(self) -> Path:
@@ -93,19 +99,25 @@ def _performed(job: Job, deaths: int) -> Outcome:
     settings = read_frozen(fit.run.config)
     spec = fit.spec(settings)
     outcome = _without_arguments(job, settings, spec)
-    what = _ingredients(job, settings) if job.reuse and not outcome else None
-    if not outcome and deaths >= TRIES:
-        outcome = _killed(job, deaths)
-    if not outcome and what:
+    saves = job.checkpoint_minutes is not None and checkpoint.is_supported(spec)
+    what = _ingredients(job, settings) if (job.reuse or saves) and not outcome else None
+    saved = _checkpoint(job, what, deaths) if saves and what else None
+    header = _header(job, saved)
+    fruitless = deaths - (header.deaths if header else 0)  # attempts that saved nothing
+    if not outcome and fruitless >= TRIES:
+        outcome = _killed(job, deaths, header)
+    if not outcome and what and job.reuse:
         outcome = _reused(job, what)
     if not outcome and job.tries > RETRIES:  # without a shared folder, leases count no deaths
-        outcome = _killed(job, RETRIES)
+        outcome = _killed(job, RETRIES, header)
     if not outcome:
         with gpus.slot(job.gpu_jobs * gpus.are_used(settings, spec)) as variables:
-            outcome = _trained(job, settings, ENGINES[spec.engine].module, variables)
-        if outcome.is_ok and what:
+            outcome = _trained(job, settings, ENGINES[spec.engine].module, variables, saved)
+        if outcome.is_ok and what and job.reuse:
             with suppress(OSError):  # a full disk does not fail the model
                 model_cache.put(fit, what, outcome.seconds)
+    if outcome.is_ok or (outcome.error and outcome.error.kind not in INTERRUPTIONS):
+        fit.checkpoint_path.unlink(missing_ok=True)
     if not outcome.is_ok:
         if is_full(outcome.reason):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -134,7 +146,33 @@ def _without_arguments(job: Job, settings: dict[str, Any], spec: ModelSpec) -> O
     return _never_started(job, status, error, job.failures + 1)
 
 
-def _trained(job: Job, settings: dict[str, Any], engine: str, variables: dict[str, str]) -> Outcome:
+def _checkpoint(job: Job, what: dict[str, Any], deaths: int) -> checkpoint.Checkpoint:
+    """Return where and how often the fit saves its state."""
+    seconds = 60 * (job.checkpoint_minutes or 0)
+    path = str(job.fit.checkpoint_path)
+    return checkpoint.Checkpoint(path, fingerprint.key(what), seconds, deaths)
+
+
+def _header(job: Job, saved: checkpoint.Checkpoint | None) -> checkpoint.Header | None:
+    """Return the header of the checkpoint to resume from; name one that cannot be used."""
+    line = f"forerun: {job.fit.run.run_id} {job.fit.model} {job.fit.stage}"
+    try:
+        header = saved.header() if saved else None
+    except Damaged as error:
+        echo_error(f"{line}: {error}; the checkpoint is ignored")
+        return None
+    if header:
+        echo_error(f"{line}: {header.words}")
+    return header
+
+
+def _trained(
+    job: Job,
+    settings: dict[str, Any],
+    engine: str,
+    variables: dict[str, str],
+    saved: checkpoint.Checkpoint | None,
+) -> Outcome:
     """Train in a child process, if there is time left."""
     fit, limit = job.fit, _limit(job, settings)
     if limit and limit.seconds <= 0:
@@ -142,7 +180,7 @@ def _trained(job: Job, settings: dict[str, Any], engine: str, variables: dict[st
         return _never_started(job, limit.status, error, job.failures + 1)
     task = child_task.Task(
         "forerun.forecasting.training:train",
-        fit.arguments(),
+        fit.arguments() | {"checkpoint": asdict(saved) if saved else None},
         imports=["forerun.forecasting.training", engine],
         threads=job.threads,
         log_file=job.log_file,
@@ -197,12 +235,14 @@ def _clear(product: Path) -> None:
         product.unlink(missing_ok=True)
 
 
-def _killed(job: Job, times: int) -> Outcome:
+def _killed(job: Job, times: int, header: checkpoint.Header | None) -> Outcome:
     """Write the outcome of a job that was killed in each attempt."""
     message = (
         f"the job was killed {times} times before it could report (SIGKILL; most often because of "
         "too little memory or a time limit of the cluster): request more with --set-resources"
     )
+    if header:
+        message += f"; a rerun of the command resumes at step {header.step} of {header.max_steps}"
     return _never_started(job, "failed", Failure("JobKilled", message), job.failures + times)
 
 

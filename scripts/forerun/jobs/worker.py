@@ -43,14 +43,19 @@ class ProgressFile:
         self.path, self.labels = path, labels
         self.started = time.time()
         self.written = 0.0
+        self.resumed = 0
 
-    def __call__(self, step: int, max_steps: int, loss: float | None) -> None:
+    def __call__(
+        self, step: int, max_steps: int, loss: float | None, resumed: bool = False
+    ) -> None:
         now = time.time()
-        if now - self.written < 1 and step < max_steps:
+        if resumed:
+            self.resumed = step
+        elif now - self.written < 1 and step < max_steps:
             return
         self.written = now
         elapsed = round(now - self.started, 1)
-        Progress(step, max_steps, loss, elapsed).write(self.path, **self.labels)
+        Progress(step, max_steps, loss, elapsed, self.resumed).write(self.path, **self.labels)
 
 
 def perform(task: dict[str, Any]) -> Outcome:

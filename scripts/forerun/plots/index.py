@@ -98,7 +98,7 @@ def write_all(
     processes: int = 1,
     searches: Sequence[Result] = (),
 ) -> list[Path]:
-    """Write the plots of a run as PNG and SVG, with ``index.json`` and ``README.md``.
+    """Write the plots of a run, with ``index.json`` and ``README.md``.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def write_all(
     leaderboard
         One row for each model, which determines the order of models.
     settings
-        The run's configuration: ``plot_series`` (number of series to plot, 12), ``season_length``,
+        The run's configuration: ``plot_series`` (number of series to plot, 12), ``plot_formats``
+        (png and svg), ``season_length``,
         ``sort_metric``, ``target_col``, ``time_col``, and the models, whose order determines their
         colors.
     processes
@@ -122,16 +123,17 @@ def write_all(
     Returns
     -------
     list of Path
-        The PNG and SVG files that were written.
+        The files that were written.
     """
     inputs = replace(_inputs(history, cv, predictions, leaderboard, settings), searches=searches)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     drawings = [*_overview(inputs), *_searches(inputs), *_residuals(inputs), *_series(inputs)]
+    formats = settings.get("plot_formats") or ["png", "svg"]
 
     def draw(number: int) -> list[Path]:
         gc.freeze()  # what was there before is not searched for garbage with each figure
-        return save(drawings[number].draw(), folder, drawings[number].plot.name)
+        return save(drawings[number].draw(), folder, drawings[number].plot.name, formats)
 
     files = list(each(draw, len(drawings), processes))
     plots = [
@@ -144,7 +146,7 @@ def write_all(
         "series": [asdict(chosen) for chosen in inputs.series],
         "colours": {m: look.color for m, look in inputs.palette.items()},
     })  # fmt: skip
-    write_text(folder / README, _readme(plots, inputs))
+    write_text(folder / README, _readme(plots, inputs, formats))
     return [path for paths in files for path in paths]
 
 
@@ -287,15 +289,16 @@ _HEADINGS = {
 }  # fmt: skip
 
 
-def _readme(plots: Sequence[Plot], inputs: Inputs) -> str:
+def _readme(plots: Sequence[Plot], inputs: Inputs, formats: Sequence[str]) -> str:
     """Return the index as Markdown with the plots."""
     total = inputs.history["unique_id"].nunique()
     lines = [
         "# Plots", "",
-        f"Each plot is here as PNG and as SVG. {plural(len(inputs.series), 'series')} of "
-        f"{total:,} were chosen by the error of the best model (relative to the seasonal naive "
-        "error): the best, the worst, and others spread between them (`plot_series` in the "
-        "configuration says how many). A model has the same color in every plot; `index.json` "
+        f"Each plot is here as {' and as '.join(map(str.upper, formats))}. "
+        f"{plural(len(inputs.series), 'series')} of {total:,} were chosen by the error of the best "
+        "model (relative to the seasonal naive error): the best, the worst, and others spread "
+        "between them (`plot_series` in the configuration says how many). A model has the same "
+        "color in every plot; `index.json` "
         "lists the same for programs.", "",
     ]  # fmt: skip
     heading = ""
@@ -304,13 +307,13 @@ def _readme(plots: Sequence[Plot], inputs: Inputs) -> str:
             heading = _HEADINGS[plot.kind]
             lines += [f"## {heading}", ""]
         title, about = _escape(plot.title), _escape(plot.about)
-        links = f"[PNG]({plot.files['png']}), [SVG]({plot.files['svg']})"
+        links = ", ".join(f"[{kind.upper()}]({plot.files[kind]})" for kind in formats)
         lines += [
             f"### {title}",
             "",
             f"{about} {links}",
             "",
-            f"![{title}]({plot.files['png']})",
+            f"![{title}]({plot.files[formats[0]]})",
             "",
         ]
     if not plots:

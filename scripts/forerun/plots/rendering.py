@@ -100,6 +100,18 @@ class _Both(RendererAgg):
             self.svg.draw_image(self.new_gc(), left, self.height - bottom, picture)
 
 
+def pixels(figure: Figure, dpi: int) -> np.ndarray:
+    """Draw a figure; return its picture alone."""
+    before = figure.dpi
+    figure.dpi = dpi
+    try:
+        renderer = RendererAgg(*figure.canvas.get_width_height(physical=True), dpi)
+        figure.draw(renderer)
+    finally:
+        figure.dpi = before
+    return np.asarray(renderer.buffer_rgba())
+
+
 def render(figure: Figure, dpi: int, title: str) -> tuple[np.ndarray, str]:
     """Draw a figure; return its picture, and its SVG of the same size in inches."""
     before = figure.dpi

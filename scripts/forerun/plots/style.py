@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from forerun.base.files import replacing
 from forerun.config.names import ENSEMBLE, PER_SERIES
 from forerun.plots import palette
 from forerun.plots.palette import COLORS, HIGHLIGHT, INK, MIXED
-from forerun.plots.rendering import png, render
+from forerun.plots.rendering import pixels, png, render
 from forerun.plots.text import FONTS
 
 MUTED, GRID, SHADE = "#5F6B7A", "#E6E9ED", "#F3F5F8"
@@ -167,16 +167,27 @@ def looks(models: Iterable[str], places: Mapping[str, int] | None = None) -> dic
     return result
 
 
-def save(figure: Figure, folder: str | Path, stem: str) -> list[Path]:
+def save(
+    figure: Figure, folder: str | Path, stem: str, formats: Collection[str] = ("png", "svg")
+) -> list[Path]:
     """Write a figure as ``<stem>.png`` and ``<stem>.svg``, each completely or not at all.
 
     The files contain no date: equal figures give equal files.
+
+    Parameters
+    ----------
+    formats : those to write; the others are not drawn
     """
     title = str(figure.get_label() or stem)
+    svg = ""
     with style():
-        picture, svg = render(figure, DPI, title)
+        if "svg" in formats:
+            picture, svg = render(figure, DPI, title)
+        else:
+            picture = pixels(figure, DPI)
     written = []
-    for kind, content in (("png", png(picture, DPI, title)), ("svg", svg.encode())):
+    for kind in formats:
+        content = svg.encode() if kind == "svg" else png(picture, DPI, title)
         path = Path(folder) / f"{stem}.{kind}"
         with replacing(path) as temporary:
             temporary.write_bytes(content)

@@ -19,7 +19,7 @@ from forerun.base.files import TEMPORARY, new_file, new_folder
 from forerun.base.publishing import sweep
 from forerun.config.settings import read_frozen
 from forerun.runs import seal, summary
-from forerun.runs.fit import LEASE
+from forerun.runs.fit import CHECKPOINT, LEASE
 from forerun.runs.paths import check_run_id, is_run_id
 from forerun.runs.state import is_frozen, is_sealed
 
@@ -112,7 +112,7 @@ def import_run(
 ) -> Path:
     """Unpack an exported run into `runs`, completely or not at all; return its folder.
 
-    Sessions, locks and leases are skipped.
+    Sessions, locks, leases and checkpoints are skipped.
 
     Parameters
     ----------
@@ -173,7 +173,8 @@ def _is_left_out(path: PurePosixPath) -> bool:
     """Return whether an entry is about a process that used the run, or is a temporary file."""
     inside = path.relative_to(path.parts[0])
     temporary = any(part.startswith(TEMPORARY) for part in inside.parts)
-    return str(inside) in _LEFT_OUT or LEASE in inside.suffixes or temporary
+    of_a_fit = {LEASE, CHECKPOINT} & {*inside.suffixes}
+    return str(inside) in _LEFT_OUT or bool(of_a_fit) or temporary
 
 
 def _checked(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Suffix of the lease on a fit.
 LEASE = ".claim"
+#: Suffix of the state of a network that trains.
+CHECKPOINT = ".checkpoint"
 _NAME = re.compile(r"final|fold_(0|[1-9][0-9]{0,5})")
 
 
@@ -104,6 +106,11 @@ class Fit:
     def lease_path(self) -> Path:
         """Lease of the process that trains the fit."""
         return self._mirrored("logs", LEASE)
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """State of the training, to resume from after a kill; removed with success."""
+        return self._mirrored("logs", CHECKPOINT)
 
     def _mirrored(self, folder: str, ending: str) -> Path:
         number = "" if self.fold is None else f"_{self.fold}"

@@ -23,17 +23,23 @@ from forerun.runs.paths import RunPaths
 WAITING, RUNNING, OK, FAILED, STOPPED = "waiting", "running", "done", "failed", "stopped"
 #: Status of the outcome -> state, for fits that a rerun retries.
 _UNFINISHED = {"failed": FAILED, "skipped": STOPPED}
-_SHAPE = {"step": int, "max_steps": int, "loss": float, "elapsed": float}
+_SHAPE = {"step": int, "max_steps": int, "loss": float, "elapsed": float, "resumed": int}
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Training step, loss and elapsed seconds of a fit."""
+    """Training step, loss and elapsed seconds of a fit.
+
+    Attributes
+    ----------
+    resumed : step of the checkpoint from which this attempt resumed; 0 if it started with step 1
+    """
 
     step: int = 0
     max_steps: int = 0
     loss: float | None = None
     elapsed: float = 0.0
+    resumed: int = 0
 
     @classmethod
     def read(cls, path: str | Path) -> Progress | None:
@@ -52,7 +58,13 @@ class Progress:
         left = "" if self.remaining is None else f", about {self.remaining:.0f} s left"
         # Only training of a network has a loss; other models report the series that are done.
         unit = "series" if self.step and self.loss is None else "step"
-        return f"{unit} {self.step} of {self.max_steps}{loss}{left}"
+        resumed = f" ({self.origin})" if self.resumed else ""
+        return f"{unit} {self.step} of {self.max_steps}{resumed}{loss}{left}"
+
+    @property
+    def origin(self) -> str:
+        """``resumed at step 400 of 1000``; empty if it started with step 1."""
+        return f"resumed at step {self.resumed} of {self.max_steps}" if self.resumed else ""
 
     @property
     def share(self) -> float:
@@ -62,9 +74,9 @@ class Progress:
     @property
     def remaining(self) -> float | None:
         """Estimated seconds left; None before the first step and after the last one."""
-        if not 0 < self.step < self.max_steps:
+        if not self.resumed < self.step < self.max_steps:
             return None
-        return self.elapsed / self.step * (self.max_steps - self.step)
+        return self.elapsed / (self.step - self.resumed) * (self.max_steps - self.step)
 
 
 @dataclass(frozen=True)
@@ -96,6 +108,13 @@ class FitState:
     @property
     def remaining(self) -> float | None:
         return self.progress.remaining if self.state == RUNNING else None
+
+    @property
+    def duration(self) -> float:
+        """Estimated seconds from its start, or from its checkpoint, to its end."""
+        if self.remaining is None:
+            return self.elapsed / self.share
+        return self.elapsed + self.remaining
 
 
 def survey(folder: str | Path, since: float = 0.0) -> list[FitState]:
@@ -178,7 +197,7 @@ def time_left(states: Collection[FitState]) -> float | None:
         return None
     durations: dict[str, list[float]] = {}
     for each in seen:
-        durations.setdefault(each.fit.model, []).append(each.elapsed / each.share)
+        durations.setdefault(each.fit.model, []).append(each.duration)
     every = [seconds for values in durations.values() for seconds in values]
     expected = []
     for each in (each for each in states if each.state in (WAITING, RUNNING)):

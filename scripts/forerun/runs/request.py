@@ -124,16 +124,17 @@ class Request:
         # If another workflow uses the rules, it may also make the tables.
         return source_tables(self.settings(run_id), must_exist=self.layers is not None)
 
-    def plot_series(self, run_id: str) -> int:
-        """Return the number of series to plot: of this call, otherwise of the run's configuration.
+    def plot_setting(self, run_id: str, key: str) -> Any:
+        """Return a setting of plots: of this call, otherwise of the run's configuration.
 
-        It is safe to use the value of an untrusted run as the schema bounds it; and plots of a run
-        are not made again if it is named without its configuration.
+        The value of an untrusted run is safe within the schema's bounds; and plots of a run are not
+        made again if it is named without its configuration.
         """
         run = self.run(run_id)
-        if "plot_series" in self.asked(run_id) or not state.is_frozen(run.folder):
-            return int(self.operational(run_id, "plot_series"))
-        return int(read_recorded(run.config)["plot_series"])
+        if key in self.asked(run_id) or not state.is_frozen(run.folder):
+            return self.operational(run_id, key)
+        value = read_recorded(run.config)[key]
+        return schema.defaults()[key] if schema.problems({key: value}) else value
 
     def fast_models(self) -> str:
         """Return a regular expression for the names of models that train within seconds."""

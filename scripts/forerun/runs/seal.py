@@ -14,6 +14,7 @@ from forerun.base import publishing
 from forerun.base.errors import UserError
 from forerun.base.files import TEMPORARY, json_text, read_json, sha256, write_json
 from forerun.runs import records
+from forerun.runs.fit import CHECKPOINT
 from forerun.runs.records import IGNORED
 
 #: Frozen files and folders, relative to the run's folder.
@@ -50,7 +51,7 @@ def _is_temporary(path: Path, folder: Path) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporary files that killed processes left; the run must not be in use."""
+    """Remove temporary files and checkpoints of killed processes; the run must not be in use."""
     parts = (*PARTS, "benchmarks")  # a correction of benchmark files that fails is retried
     places = [folder, *(path for part in parts for path in folder.glob(f"{part}/**/"))]
     for place in places:
@@ -59,6 +60,8 @@ def sweep(folder: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
             else:
                 left.unlink(missing_ok=True)
+    for left in folder.glob(f"logs/*/*{CHECKPOINT}"):  # of fits that were completed or accepted
+        left.unlink(missing_ok=True)
     for name in ("inference", "comparisons", records.FOLDER):  # predict does not need a session
         publishing.sweep(folder / name)
 

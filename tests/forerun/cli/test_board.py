@@ -140,6 +140,13 @@ def test_table_fits_the_terminal(models: int) -> None:
     assert ("… and" in "".join(lines)) == (models == 40)
 
 
+def test_a_resumed_fit_says_from_where() -> None:
+    state = state_of_fit("NHITS", None, RUNNING, step=450, max_steps=1000, resumed=400)
+    console = Console(file=io.StringIO(), width=120, height=24, color_system=None)
+    console.print(draw("run", [state], "0:03", (120, 24)))
+    assert "▸ final fit, resumed at step 400 of 1000" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
 def test_steps_after_the_fits(folder: Path) -> None:
     assert stage(folder) == "drawing plots and writing the report"
     (folder / "plots").mkdir()

@@ -67,6 +67,7 @@ def test_operational_keys():
     assert schema.marked("x-operational") == {
         *("run_id", "output_dir", "log_file", "max_time", "time_limit"),
         *("accept_failures", "plot_series", "reuse", "shard_size", "gpu_jobs"),
+        *("checkpoint_minutes", "plot_formats"),
     }
 
 
@@ -218,6 +219,9 @@ BAD = [
     ({"exogenous": "no way"}, ["exogenous is 'no way'", "true, false, both"]),
     ({"exogenous": 1}, ["exogenous is 1"]),
     ({"gpu_jobs": 0}, ["gpu_jobs is 0", "from 1"]),
+    ({"plot_formats": ["pdf"]}, ["plot_formats[0] is 'pdf'", "one of png, svg"]),
+    ({"plot_formats": []}, ["plot_formats is empty", "png, svg"]),
+    ({"checkpoint_minutes": 0}, ["checkpoint_minutes is 0", "above 0"]),
     ({"matmul_precision": "tf32"}, ["matmul_precision is 'tf32'", "highest, high, medium"]),
     ({"accept_failures": 1}, ["accept_failures is 1", "true or false"]),
     ({"test_size": 5}, ["test_size is 5", "the horizon 12 plus a multiple of 12"]),

@@ -42,6 +42,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that say only that a plot was saved: drawing takes a second for each."""
 
     monkeypatch.setattr(style, "render", lambda *_: (np.zeros((1, 1, 4), "uint8"), "<svg/>"))
+    monkeypatch.setattr(style, "pixels", lambda *_: np.zeros((1, 1, 4), "uint8"))
 
 
 def test_every_plot_is_there_as_png_and_svg(written: Path) -> None:
@@ -258,11 +259,22 @@ def test_calibration_and_error_by_step_have_the_ensemble(
         cv_results=[run.paths.cv_results(model) for model in run.models],
         combined=[str(run.paths.cv_results("ensemble"))], leaderboard=run.paths.leaderboard,
         predictions=run.paths.predictions, folder=tmp_path / "plots",
-        log=tmp_path / "log", plot_series=0, processes=1,
+        log=tmp_path / "log", plot_series=0, plot_formats=["png"], processes=1,
     )  # fmt: skip
     assert {kind: "ensemble" in models for kind, models in shown.items()} == {
         "error_by_horizon": True, "calibration": True,
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_only_the_formats_asked_for_are_written(tmp_path: Path) -> None:
+    paths = write(tmp_path, sample(1, series=1), plot_series=1, plot_formats=["png"])
+    assert paths
+    assert {path.suffix for path in paths} == {".png"}
+    assert not list(tmp_path.glob("*.svg"))
+    readme = (tmp_path / "README.md").read_text()
+    assert "Each plot is here as PNG. " in readme
+    assert "SVG" not in readme
 
 
 def test_each_figure_is_drawn_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

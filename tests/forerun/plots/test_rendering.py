@@ -16,7 +16,7 @@ from plot_samples import sample
 
 from forerun.plots import figures as plots
 from forerun.plots.frame import draw_frame, ticks_of
-from forerun.plots.rendering import render
+from forerun.plots.rendering import pixels, render
 from forerun.plots.style import DPI, style
 
 
@@ -30,9 +30,11 @@ def test_pixels_are_those_of_matplotlib() -> None:
     figure = plots.leaderboard(sample(3).leaderboard)
     with style():
         picture, _ = render(figure, DPI, "x")
+        alone = pixels(figure, DPI)
         file = io.BytesIO()
         figure.savefig(file, format="png", dpi=DPI)
     np.testing.assert_array_equal(picture, Image.open(file).convert("RGBA"))
+    np.testing.assert_array_equal(picture, alone)
 
 
 def test_both_formats_have_the_size_of_the_figure_in_inches() -> None:

@@ -264,6 +264,7 @@ def test_who_worked_on_a_run_is_not_taken_in(run: Path, tmp_path: Path) -> None:
 
     path = tmp_path / "x.tar.gz"
     working = ("logs/session.json", "logs/command.lock", "logs/train_model/NHITS.claim")
+    working += ("logs/train_model/NHITS.checkpoint",)
     for name in working:
         (run / name).write_text('{"pid": 1, "host": "elsewhere"}')
     (run / "models" / ".tmp-0123456789ab-NHITS").mkdir()

@@ -26,7 +26,7 @@ def run(tmp_path: Path) -> RunPaths:
 
 
 def relative(fit: Fit) -> dict[str, str]:
-    kinds = ("outcome", "product", "log", "benchmark", "progress", "lease")
+    kinds = ("outcome", "product", "log", "benchmark", "progress", "lease", "checkpoint")
     return {kind: str(getattr(fit, f"{kind}_path").relative_to("runs/exp1")) for kind in kinds}
 
 
@@ -40,6 +40,7 @@ def test_files_of_the_final_fit() -> None:
         "benchmark": "benchmarks/train_model/NHITS.tsv",
         "progress": "logs/train_model/NHITS.progress.json",
         "lease": "logs/train_model/NHITS.claim",
+        "checkpoint": "logs/train_model/NHITS.checkpoint",
     }
     assert fit.kept_path("trials") == Path("runs/exp1/parts/NHITS/final_trials.csv")
 
@@ -54,6 +55,7 @@ def test_files_of_a_fold() -> None:
         "benchmark": "benchmarks/cross_validate/NHITS_2.tsv",
         "progress": "logs/cross_validate/NHITS_2.progress.json",
         "lease": "logs/cross_validate/NHITS_2.claim",
+        "checkpoint": "logs/cross_validate/NHITS_2.checkpoint",
     }
     assert fit.kept_path("trials") == Path("runs/exp1/parts/NHITS/fold_2_trials.csv")
 

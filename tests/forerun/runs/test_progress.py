@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,18 @@ def test_time_left_by_hand() -> None:
     # Nothing tells how long A still takes, which has run longer than before.
     late = state_of_fit("A", 0, RUNNING, elapsed=14.0)
     assert time_left([*done, running, late]) is None
+
+
+def test_time_left_of_a_resumed_fit_by_hand() -> None:
+    """60 of 100 steps, 40 of them by an earlier attempt: 20 took 4 s, so 40 take 8 s."""
+    progress = Progress(step=60, max_steps=100, loss=0.25, elapsed=4.0, resumed=40)
+    assert progress.remaining == 8.0
+    assert progress.words == "step 60 of 100 (resumed at step 40 of 100), loss 0.25, about 8 s left"
+    assert Progress(step=40, max_steps=100, elapsed=1.0, resumed=40).remaining is None
+    running = state_of_fit("A", None, RUNNING, step=60, max_steps=100, elapsed=4.0)
+    resumed = replace(running, progress=progress)
+    assert resumed.duration == 12.0
+    assert time_left([resumed]) == pytest.approx(8.0)
 
 
 def test_waiting_fits_are_not_old(folder: Path) -> None:

@@ -55,8 +55,17 @@ def test_operational_settings_come_from_the_call(tmp_path: Path) -> None:
 
 def test_number_of_series_drawn(tmp_path: Path) -> None:
     make_run(tmp_path, models=1, series=1, plot_series=2)
-    assert request_for(tmp_path).plot_series("exp1") == 2
-    assert request_for(tmp_path, plot_series=7).plot_series("exp1") == 7
+    assert request_for(tmp_path).plot_setting("exp1", "plot_series") == 2
+    assert request_for(tmp_path, plot_series=7).plot_setting("exp1", "plot_series") == 7
+
+
+def test_formats_of_plots_of_an_untrusted_run_are_those_of_the_schema(tmp_path: Path) -> None:
+    run = make_run(tmp_path, models=1, series=1, plot_formats=["png"])
+    assert request_for(tmp_path).plot_setting("exp1", "plot_formats") == ["png"]
+    text = (run / "config.yaml").read_text()
+    assert "plot_formats:\n- png\n" in text
+    (run / "config.yaml").write_text(text.replace("- png\n", "- exe\n"))
+    assert request_for(tmp_path).plot_setting("exp1", "plot_formats") == ["png", "svg"]
 
 
 def test_tables_must_exist_unless_another_workflow_makes_them(tmp_path: Path) -> None:

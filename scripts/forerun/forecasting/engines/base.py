@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 
     from forerun.config.catalog import EngineCatalog
     from forerun.config.models import ModelSpec
+    from forerun.forecasting.checkpoint import Checkpoint
 
-#: ``progress(step, max_steps, loss)``; an engine may call it at any time.
-Progress = Callable[[int, int, float | None], None]
+#: ``progress(step, max_steps, loss)``; an engine may call it at any time, and with
+#: ``resumed=True`` if it continues after `step` of an earlier attempt.
+Progress = Callable[..., None]
 
 
 class ForecastError(Exception):
@@ -50,6 +52,8 @@ class Data:
         Series that the run's models were trained on; None if unknown.
     start : Path or None
         Folder of a saved network whose weights training continues.
+    checkpoint : Checkpoint or None
+        Where a network saves the state of its training; not at all if None.
     kept : dict
         Additional tables that an engine returns: ``trials`` of an automatic model, ``fallback``
         with the series that a statistical model could not forecast.
@@ -61,6 +65,7 @@ class Data:
     own: bool = False
     trained_on: list[str] | None = None
     start: Path | None = None
+    checkpoint: Checkpoint | None = None
     kept: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 

@@ -18,7 +18,7 @@ from forerun.base.files import put_in_order
 from forerun.base.scratch import machine_folder
 from forerun.config import windows
 from forerun.config.models import exogenous_columns
-from forerun.forecasting.engines import automatic, window_scaling
+from forerun.forecasting.engines import window_scaling
 from forerun.forecasting.engines.base import (
     Data,
     ForecastError,
@@ -29,6 +29,7 @@ from forerun.forecasting.engines.base import (
 )
 from forerun.forecasting.engines.neural_arguments import Report, arguments_of, model_class
 from forerun.forecasting.engines.neural_catalog import describe as describe
+from forerun.forecasting.engines.neural_checkpoint import Checkpoints
 
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
@@ -64,9 +65,13 @@ def _build(
     }
     arguments = trainer | arguments_of(spec, settings, data)
     if spec.info.auto:
+        from forerun.forecasting.engines import automatic  # imports optuna
+
         model = automatic.build(spec, settings, arguments)
     else:
         model = model_class(spec)(**arguments)
+    if data.checkpoint is not None:
+        Checkpoints(data.checkpoint, progress).attach(model)
     if data.start is not None:
         _continue(model, load(spec, settings, data.start).models[0])
     return NeuralForecast(models=[model], freq=settings["freq"])
@@ -121,6 +126,8 @@ def _keep_tuned(nf: NeuralForecast, data: Data) -> None:
     """Replace an automatic model by the network it selected; keep the trials."""
     model = nf.models[0]
     if getattr(model, "results", None) is not None:
+        from forerun.forecasting.engines import automatic
+
         data.kept["trials"] = automatic.trials(model.results)
         nf.models = [model.model]
 
