@@ -149,7 +149,8 @@ def _range(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
     if step is not None and not (_is_number(step) and 0 < step <= high - low):
         what = f"step is {schema.show(step)}"
         raise UserError(f"space: {name}: {what}; it must be above 0, at most high - low")
-    return {key: values[key] for key in _RANGE if values.get(key) not in (None, False)}
+    found = {"low": low, "high": high, "log": log or None, "step": step}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _ends(values: Any) -> list[Any]:

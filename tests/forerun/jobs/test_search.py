@@ -311,11 +311,17 @@ def test_values_are_within_their_ranges(tmp_path: Path) -> None:
     space = {
         "input_size": {"low": 8, "high": 40, "step": 8},
         "learning_rate": {"low": 0.001, "high": 0.01},
+        "dropout_prob_theta": {"low": 0, "high": 0.4, "step": 0.2},
         "n_pool_kernel_size": [[2, 2, 1], [4, 2, 1]],
     }
-    run = make(tmp_path, space=space, trials=30)
+    run = make(tmp_path, space=space, trials=30, halving=False)
     ask(run, NAME, 0)
-    found = [each.params for each in files.candidates(run, study(run), 0)]
+    for trial in files.trials(run, study(run), before=1):
+        finish(trial, float(trial.place))
+    ask(run, NAME, 1)
+    rounds = [files.candidates(run, study(run), number) for number in (0, 1)]
+    found = [each.params for asked in rounds for each in asked]
+    assert {each["dropout_prob_theta"] for each in found} == {0, 0.2, 0.4}
     assert {each["input_size"] for each in found} == {8, 16, 24, 32, 40}
     assert all(0.001 <= each["learning_rate"] <= 0.01 for each in found)
     assert {tuple(each["n_pool_kernel_size"]) for each in found} == {(2, 2, 1), (4, 2, 1)}
