@@ -258,4 +258,6 @@ def get_study(wildcards):
 def get_search(wildcards):
     """Return the result of the search for a model's arguments; nothing for other models."""
     study = get_specs(wildcards.run_id)[wildcards.model].search
+    if study and STORAGE:
+        refuse("searches need runs in a folder; they do not work with runs in object storage")
     return [f"{RUNS}/{wildcards.run_id}/{search.FOLDER}/{study}/{search.CHOSEN}"] if study else []
