@@ -337,30 +337,6 @@ def the_login_node_breaks_and_nothing_is_trained_twice(cluster: Cluster, home: P
         assert taken or datetime.fromisoformat(known["started_at"]) < restarted, piece
 
 
-def a_network_longer_than_the_time_limit(cluster: Cluster, home: Path) -> None:
-    """It is stopped after its first checkpoint, so that it reaches its time limit."""
-    import psutil
-
-    network = {"name": "NHITS", "params": {"max_steps": 1500, "mlp_units": [[8, 8]] * 3}}
-    settings = (f"models={json.dumps([network])}", "checkpoint_minutes=0.001", "reuse=false")
-    limits = ("--set-resources", "train_model:runtime=1")
-    call = Call(cluster, home, *limits, config=settings, shared=False)
-    run = home / "runs" / "exp1"
-    checkpoint = run / "logs" / "train_model" / "NHITS.checkpoint"
-    call.wait(checkpoint.exists, "a checkpoint")
-    first = call.job("train_model.*NHITS")
-    job = psutil.Process(claimants(run)["NHITS/final"])
-    for process in [*job.children(recursive=True), job]:
-        process.suspend()
-    call.end()
-    assert state(cluster, first["id"]) == "TIMEOUT"
-    assert_complete(home, ["NHITS"])
-    assert outcome(home, "NHITS/final")["status"] == "ok"
-    log = (run / "logs" / "train_model" / "NHITS.log").read_text()
-    assert re.search(r"(?m)^resumed at step \d+ of 1500$", log)
-    assert not checkpoint.exists()
-
-
 #: Each proves something of its own; the networks' imports take minutes of a small machine.
 CASES: list[Callable[[Cluster, Path], None]] = [
     mishaps_of_jobs_stay_with_the_model_they_hit,
@@ -369,10 +345,7 @@ CASES: list[Callable[[Cluster, Path], None]] = [
     a_whole_run,
     a_whole_run_through_submit_commands,
 ]
-LONG = [
-    pytest.param(case, marks=pytest.mark.long)
-    for case in (a_whole_run_of_networks, a_network_longer_than_the_time_limit)
-]
+LONG = [pytest.param(a_whole_run_of_networks, marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize("case", [*CASES, *LONG], ids=lambda case: case.__name__)
