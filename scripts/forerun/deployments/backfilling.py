@@ -178,7 +178,7 @@ def needed(deployment: Deployment, asked: Request) -> list[Needed]:
 def training_settings(deployment: Deployment, asked: Request, one: Needed) -> dict[str, Any]:
     """Write the table that a run is trained on, and return the champion's settings for it."""
     frame = source.table(asked.seen, one.origin, asked.champion.settings)
-    path = deployment.folder / "tables" / f"{one.run_id}.parquet"
+    path = deployment.tables / f"{one.run_id}.parquet"
     write_parquet(path, frame)
     settings = retraining.training_settings(deployment, inputs.Source(str(path)))
     return settings | {"static_file": None, "futr_file": None}
@@ -186,7 +186,7 @@ def training_settings(deployment: Deployment, asked: Request, one: Needed) -> di
 
 def clear_tables(deployment: Deployment) -> None:
     """Remove the tables of runs that are complete: these have their own copy."""
-    for path in (deployment.folder / "tables").glob("*.parquet"):
+    for path in deployment.tables.glob("*.parquet"):
         if is_sealed(deployment.run(path.stem)):
             path.unlink()
 

@@ -95,6 +95,11 @@ class Deployment:
         return self.folder / "scores"
 
     @property
+    def tables(self) -> Path:
+        """Folder of the settings and tables of runs that are being trained for it."""
+        return self.folder / "tables"
+
+    @property
     def adjustments(self) -> Path:
         return self.folder / "adjustments.csv"
 

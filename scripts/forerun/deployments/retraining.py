@@ -6,10 +6,15 @@ the default is never: forecasting again with the same models.
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
 from typing import Any
 
+from forerun.base.bounded import read_text
 from forerun.config import schema
 from forerun.config.frozen import read_recorded
+from forerun.config.settings import dump
 from forerun.deployments import inputs, origins, summaries
 from forerun.deployments.folder import Deployment
 from forerun.deployments.periods import origin_name, parse_time
@@ -56,11 +61,33 @@ def recent_errors(deployment: Deployment, one: InService, metric: str, number: i
     return [float(value) for value in rows[metric].dropna().tail(number)]
 
 
-def new_run_id(deployment: Deployment) -> str:
-    """Return a free run id: the deployment's name and today's date."""
+def new_run_id(deployment: Deployment, request: str) -> str:
+    """Return the run that an interrupted call of the same request has begun, or else a free id.
+
+    A free id is the deployment's name and today's date.
+
+    Parameters
+    ----------
+    request : content of the settings file; :func:`request_text`
+    """
     from datetime import date
 
+    named = re.compile(rf"{re.escape(deployment.name)}_\d{{8}}(_\d+)?")
+    for file in sorted(deployment.tables.glob("*.yaml"), reverse=True):
+        if named.fullmatch(file.stem) and read_text(file) == request:
+            return file.stem
     return free_run_id(deployment.output / "runs", f"{deployment.name}_{date.today():%Y%m%d}")
+
+
+def request_text(settings: dict[str, Any], files: inputs.Source, assignments: Sequence[str]) -> str:
+    """Return the settings file of a run: equal where data and settings are.
+
+    Parameters
+    ----------
+    assignments : ``key=value`` of ``--set``
+    """
+    asked = json.dumps({"data": files.checksum, "set": list(assignments)})
+    return f"# {asked}\n{dump(settings)}"
 
 
 def training_settings(deployment: Deployment, files: inputs.Source) -> dict[str, Any]:

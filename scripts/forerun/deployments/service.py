@@ -1,7 +1,7 @@
 """A deployment's runs change: deploy, challenge, promote, roll back; and origins are scored.
 
 Each function takes the deployment's lock, does its work whole or not at all, and returns lines for
-people. Doing it twice changes nothing.
+people. Doing it twice changes nothing, except that each rollback goes back by one champion.
 """
 
 from __future__ import annotations

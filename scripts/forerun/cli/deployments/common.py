@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -32,31 +32,31 @@ def deployment(name: str, output_dir: str | None, directory: Path | None) -> Dep
     return Deployment(workspace(output_dir, directory).output, name)
 
 
-def train_run(
-    one: Deployment, run_id: str, settings: dict[str, Any], assignments: Sequence[str] = ()
-) -> int:
+def train_run(one: Deployment, run_id: str, settings: str, assignments: Sequence[str] = ()) -> int:
     """Train a run for a deployment; return the exit code.
 
-    The settings are in a file until then: models with arguments cannot be options.
+    The settings are in a file until the caller removes it: models with arguments cannot be options.
 
     Parameters
     ----------
+    settings : YAML
     assignments : ``key=value`` of ``--set``, which take precedence over the settings
     """
     from forerun.base.files import write_text
     from forerun.cli.call import gather
     from forerun.cli.training import train
-    from forerun.config.settings import dump
 
-    file = one.folder / "tables" / f"{run_id}.yaml"
-    write_text(file, dump(settings))
+    file = settings_file(one, run_id)
+    write_text(file, settings)
     options = {"run_id": run_id}
     if str(one.output) != ".":
         options["output_dir"] = str(one.output)
-    code = train(gather([file], options, (), assignments), dry_run=False, verbose=False)
-    if code == 0:
-        file.unlink(missing_ok=True)
-    return code
+    return train(gather([file], options, (), assignments), dry_run=False, verbose=False)
+
+
+def settings_file(one: Deployment, run_id: str) -> Path:
+    """Return the settings of a run that is being trained."""
+    return one.tables / f"{run_id}.yaml"
 
 
 def tell(made: Made) -> None:

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from forerun.cli.deployments.common import DataFile, NameArgument, deployment, tell, train_run
+from forerun.cli.deployments.common import (
+    DataFile,
+    NameArgument,
+    deployment,
+    settings_file,
+    tell,
+    train_run,
+)
 from forerun.cli.workspace import Directory, OutputDir
 
 
@@ -32,11 +39,12 @@ def command(
 ) -> int:
     """Train a run with the champion's settings on today's data; it becomes a challenger.
 
-    'forerun promote' puts it into service once it has shown that it is better.
+    'forerun promote' puts it into service once it has shown that it is better. Rerun the command to
+    resume a run that was interrupted.
     """
     from forerun.base.errors import UserError
     from forerun.deployments import inputs
-    from forerun.deployments.retraining import new_run_id, training_settings
+    from forerun.deployments.retraining import new_run_id, request_text, training_settings
     from forerun.deployments.service import challenge
     from forerun.runs.paths import check_run_id
 
@@ -44,11 +52,13 @@ def command(
     files = inputs.find(one.settings(), data_file)
     if not Path(files.data).is_file():
         raise UserError(f"--data-file: there is no file '{files.data}'")
-    wanted = run_id or new_run_id(one)
     settings = training_settings(one, files)
     if warm_start:
         settings["warm_start"] = one.champion().run_id
-    if code := train_run(one, check_run_id(wanted), settings, set_ or []):
+    request = request_text(settings, files, set_ or [])
+    wanted = check_run_id(run_id or new_run_id(one, request))
+    if code := train_run(one, wanted, request, set_ or []):
         return code
     tell(challenge(one, wanted, "retrained"))
+    settings_file(one, wanted).unlink()
     return 0
