@@ -118,6 +118,7 @@ class TestChild:
         assert "set n_windows to 1, or continue an older run" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
         assert not (home / "runs" / "no").exists()
+        assert not list(home.glob("deployments/early/tables/*"))
 
     def test_an_unfinished_run_is_resumed_only_with_its_parent(self, home: Path) -> None:
         half = home / "runs" / "half"

@@ -184,10 +184,11 @@ def training_settings(deployment: Deployment, asked: Request, one: Needed) -> di
     return settings | {"static_file": None, "futr_file": None}
 
 
-def clear_tables(deployment: Deployment) -> None:
-    """Remove the tables of runs that are complete: these have their own copy."""
-    for path in deployment.tables.glob("*.parquet"):
-        if is_sealed(deployment.run(path.stem)):
+def clear_tables(deployment: Deployment, dated: bool) -> None:
+    """Remove tables and settings of runs that are complete: these have their own copies."""
+    for path in deployment.tables.glob("*.*"):
+        trained = is_trained_for(deployment, path.stem, dated)
+        if trained and is_sealed(deployment.run(path.stem)):
             path.unlink()
 
 

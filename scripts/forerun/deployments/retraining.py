@@ -17,9 +17,11 @@ from forerun.config.frozen import read_recorded
 from forerun.config.settings import dump
 from forerun.deployments import inputs, origins, summaries
 from forerun.deployments.folder import Deployment
-from forerun.deployments.periods import origin_name, parse_time
+from forerun.deployments.periods import Time, origin_name, parse_time
 from forerun.deployments.runs import InService, champion, data_end, promised
+from forerun.runs.json_files import read_provenance
 from forerun.runs.paths import free_run_id
+from forerun.runs.state import is_sealed
 
 
 def retrain_due(deployment: Deployment) -> str:
@@ -28,19 +30,20 @@ def retrain_due(deployment: Deployment) -> str:
     policy = settings.retrain
     if policy.every is None and policy.worse_by is None:
         return ""
-    one = champion(deployment)
     live = [origin for origin in origins.origins(deployment) if not origin.is_backfill]
     if not live:
         return ""
     dated = not live[-1].name.lstrip("-").isdigit()
+    one = champion(deployment)
+    end, newest = newest_run(deployment, one, dated)
     if policy.every is not None:
-        end = data_end(one.folder, dated)
+        end = data_end(one.folder, dated) if end is None else end
         due = policy.every.after(end, one.settings["freq"])
         if parse_time(live[-1].name, dated, "forecasts") >= due:
-            return f"the champion's data end at {origin_name(end)}, more than {policy.every} ago"
+            return f"the data of {newest} end at {origin_name(end)}, at least {policy.every} ago"
         return ""
     limit = promised(one, settings.metric)
-    errors = recent_errors(deployment, one, settings.metric, policy.origins)
+    errors = recent_errors(deployment, one, settings.metric, policy.origins, end)
     assert policy.worse_by is not None
     if limit is None or len(errors) < policy.origins:
         return ""
@@ -52,10 +55,38 @@ def retrain_due(deployment: Deployment) -> str:
     return ""
 
 
-def recent_errors(deployment: Deployment, one: InService, metric: str, number: int) -> list[float]:
-    """Return the error of a run's main model on its last live origins, the newest last."""
+def newest_run(deployment: Deployment, one: InService, dated: bool) -> tuple[Time | None, str]:
+    """Return the latest end of the data of champion and challengers, and whose it is.
+
+    A retrained run that challenges the champion is not to be trained once more. None where no run
+    says when its data end.
+    """
+    folders = {"the champion": one.folder}
+    for line in deployment.challenging():
+        if is_sealed(deployment.run(line.run_id)):
+            folders[f"challenger '{line.run_id}'"] = deployment.run(line.run_id)
+    ends = {
+        name: data_end(folder, dated)
+        for name, folder in folders.items()
+        if read_provenance(folder)["data"].get("end") is not None
+    }
+    newest = max(ends, key=ends.__getitem__, default="the champion")
+    return ends.get(newest), newest
+
+
+def recent_errors(
+    deployment: Deployment, one: InService, metric: str, number: int, since: Time | None
+) -> list[float]:
+    """Return the error of a run's main model on its last live origins, the newest last.
+
+    Parameters
+    ----------
+    since : origins before it are left out; None if there is no such time
+    """
     rows = summaries.whole_origins(summaries.by_step(deployment), one.line.run_id, one.model)
     rows = rows[rows["kind"] == "live"]
+    if since is not None:
+        rows = rows[rows["origin"] >= since]
     if not len(rows):
         return []
     return [float(value) for value in rows[metric].dropna().tail(number)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -276,7 +277,18 @@ def test_retraining_is_due_by_the_calendar(home: Path) -> None:
     assert retraining.retrain_due(one) == ""
     until(TRAINED + 14)
     forecast(one)
-    assert "more than 2W ago" in retraining.retrain_due(one)
+    due = retraining.retrain_due(one)
+    assert due == "the data of the champion end at 2024-02-29, at least 2W ago"
+    challenge_with_newer_data(one, "2024-03-10")
+    assert retraining.retrain_due(one) == ""
+
+
+def challenge_with_newer_data(one: Deployment, end: str) -> None:
+    """Add a challenger whose data end at another time; no further run is due then."""
+    shutil.copytree("runs/other", "runs/newer")
+    file = Path("runs/newer/provenance.json")
+    file.write_text(file.read_text().replace("2024-02-29", end))
+    challenge(one, "newer")
 
 
 def test_retraining_is_due_when_scores_are_worse_than_promised(home: Path) -> None:
@@ -292,6 +304,8 @@ def test_retraining_is_due_when_scores_are_worse_than_promised(home: Path) -> No
         score(one)
     due = retraining.retrain_due(one)
     assert due == "mae was worse than promised by more than 20% on the last 2 origins"
+    challenge_with_newer_data(one, "2024-03-08")
+    assert retraining.retrain_due(one) == ""
 
 
 def test_adjustments_are_scored_beside_the_models(sales: Deployment) -> None:

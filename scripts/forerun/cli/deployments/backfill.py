@@ -43,7 +43,7 @@ def command(
 def _train(one: Deployment, start: str, every: str, data_file: str | None) -> int:
     """Train the runs that the origins lack; return the exit code of the first that fails."""
     from forerun.base.terminal import echo
-    from forerun.cli.deployments.common import settings_file, train_run
+    from forerun.cli.deployments.common import train_run
     from forerun.config.settings import dump
     from forerun.deployments import backfilling
 
@@ -55,6 +55,5 @@ def _train(one: Deployment, start: str, every: str, data_file: str | None) -> in
         settings = dump(backfilling.training_settings(one, asked, run))
         if code := train_run(one, run.run_id, settings):
             return code
-        settings_file(one, run.run_id).unlink()
-    backfilling.clear_tables(one)
+    backfilling.clear_tables(one, asked.dated)
     return 0

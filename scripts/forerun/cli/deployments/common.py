@@ -51,7 +51,11 @@ def train_run(one: Deployment, run_id: str, settings: str, assignments: Sequence
     options = {"run_id": run_id}
     if str(one.output) != ".":
         options["output_dir"] = str(one.output)
-    return train(gather([file], options, (), assignments), dry_run=False, verbose=False)
+    try:
+        return train(gather([file], options, (), assignments), dry_run=False, verbose=False)
+    finally:
+        if not one.run(run_id).exists():  # refused before it started
+            file.unlink()
 
 
 def settings_file(one: Deployment, run_id: str) -> Path:
