@@ -21,7 +21,7 @@ BIN := $(VENV)/bin
 WITH_PATH := PATH="$$(cd $(BIN) && pwd):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo weekly test test-all coverage check check-types check-style format lock catalog env env-test clean-env
+.PHONY: help demo weekly test test-all coverage run-tests run-checks check check-types check-style format lock catalog env env-test clean-env
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
@@ -40,11 +40,14 @@ REPORT = $(BIN)/coverage combine --quiet --append 2>/dev/null; $(BIN)/coverage r
 
 # Checks fill the time in which tests wait; what they say appears in one go.
 test: env-test
-	@{ nice $(MAKE) --no-print-directory check >$(VENV)/check.log 2>&1; code=$$?; \
-		echo; cat $(VENV)/check.log; exit $$code; } & checks=$$!; \
-	$(PYTEST) -m "not long" $(PYTEST_ARGS); tests=$$?; \
-	wait $$checks || { echo "make check failed: see above" >&2; exit 1; }; \
-	exit $$tests
+	@$(MAKE) --no-print-directory --jobs=2 run-tests run-checks
+
+run-tests:
+	$(PYTEST) -m "not long" $(PYTEST_ARGS)
+
+run-checks:
+	@printed=$$(nice $(MAKE) --no-print-directory check-types check-style 2>&1); code=$$?; \
+		echo; echo "$$printed"; exit $$code
 
 test-all: check
 	$(PYTEST) --hypothesis-profile long --cov --cov-report= $(PYTEST_ARGS)
