@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,7 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from running import OWN_SERVER, PROJECT, TEST_CONFIG
+from forking import Started
+from running import OWN_SERVER, PROGRAMS, PROJECT, TEST_CONFIG
 
 from forerun.base.files import TEMPORARY, read_json, sha256
 from forerun.runs.fit import completed_outputs
@@ -44,38 +44,32 @@ QUICK = ("-m", "Naive", "--baselines", "SeasonalNaive", "--set", "plot_series=0"
 MEASURED = ("train_seconds", "cv_seconds", "peak_memory_mb", "reason")
 
 
-def start(home: Path, run_id: str, *arguments: str, shared: bool = False) -> subprocess.Popen[str]:
+def start(home: Path, run_id: str, *arguments: str, shared: bool = False) -> Started:
     """Start `train` for a run; what it prints goes to ``<run_id>.out``.
 
     With `shared` its jobs use the process of preloaded libraries that serves all tests.
     """
-    server = {} if shared else OWN_SERVER
-    command = [sys.executable, "-m", "forerun.cli", "train", "-r", run_id, "-d", "table.csv"]
-    command += ["-c", str(TEST_CONFIG), *arguments]
-    with (home / f"{run_id}.out").open("a") as output:
-        return subprocess.Popen(
-            command, cwd=home, text=True, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            env=os.environ | server | {"PYTHONPATH": str(PROJECT / "scripts")},
-        )  # fmt: skip
+    command = ["train", "-r", run_id, "-d", "table.csv", "-c", str(TEST_CONFIG), *arguments]
+    env = os.environ | ({} if shared else OWN_SERVER) | {"PYTHONPATH": str(PROJECT / "scripts")}
+    output = home / f"{run_id}.out"
+    output.touch()
+    return PROGRAMS.start(command, home, env, "forerun", (str(output), str(output)))
 
 
 def kind_of(process: psutil.Process) -> str | None:
     """Say what a process of a call is."""
+    if (name := process.name()) in (*RULES, "snakemake"):
+        return "snakemake" if name == "snakemake" else "job"
     words = process.cmdline()
-    text = " ".join(words)
-    if ".snakemake/scripts/" in text and "python" in words[0]:
-        return "job"
     if "forerun.jobs.server_process" in words:
         servers = [
             one for one in process.parents() if "forerun.jobs.server_process" in one.cmdline()
         ]
         return ("server", "keeper", "worker")[len(servers)]
-    if "forerun.jobs.worker" in words:
-        return "worker"
-    return "snakemake" if words[1:3] == ["-m", "snakemake"] else None
+    return "worker" if "forerun.jobs.worker" in words else None
 
 
-def family(call: subprocess.Popen[str]) -> dict[str, list[psutil.Process]]:
+def family(call: Started) -> dict[str, list[psutil.Process]]:
     """Return the living processes of a call by kind."""
     found: dict[str, list[psutil.Process]] = {}
     with suppress(psutil.Error):
@@ -90,9 +84,8 @@ def phase(processes: dict[str, list[psutil.Process]]) -> str:
     """Name the rules whose jobs work just now."""
     rules = set()
     for job in processes.get("job", []):
-        with suppress(psutil.Error):
-            words = job.cmdline()  # none if it has just ended
-            rules |= {word.split(".")[-2] for word in words if ".snakemake/scripts/" in word}
+        with suppress(psutil.Error):  # if it has just ended
+            rules.add(job.name())
     return "+".join(sorted(rules)) or ("between jobs" if "snakemake" in processes else "starting")
 
 
@@ -233,7 +226,7 @@ class Storm:
         self.wrong += [f"{run_id}: {text}" for text in changes(run, before)]
         return code
 
-    def strike(self, process: subprocess.Popen[str], run: Path) -> dict[str, tuple[int, str]]:
+    def strike(self, process: Started, run: Path) -> dict[str, tuple[int, str]]:
         """Wait for a random moment and kill; return what was finished just then.
 
         Every other strike waits for a job of a certain rule, but not for long: it may be done.

@@ -7,8 +7,6 @@ import os
 import pty
 import re
 import signal
-import subprocess
-import sys
 import termios
 import time
 from contextlib import suppress
@@ -16,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from running import OWN_SERVER, PROJECT, contents, forerun, snakemake, write_table
+from running import OWN_SERVER, PROGRAMS, PROJECT, contents, forerun, snakemake, write_table
 
 from forerun.base.files import sha256
 from forerun.base.yaml_files import load_yaml
@@ -32,10 +30,6 @@ baselines: [SeasonalNaive]
 plot_series: 1
 threads: null
 """
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "forerun.cli", *arguments]
 
 
 def environment() -> dict[str, str]:
@@ -220,25 +214,27 @@ def in_terminal(folder: Path, *arguments: str, columns: list[int]) -> tuple[int,
     """
     sizes = ("COLUMNS", "LINES")  # pytest's workers set them: the terminal is to tell its size
     env = {name: value for name, value in environment().items() if name not in sizes}
+    env["TERM"] = "xterm-256color"
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns[0]))
-    process = subprocess.Popen(
-        command(*arguments), cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
-        env=env | {"TERM": "xterm-256color"}, start_new_session=True,
-    )  # fmt: skip
-    os.close(theirs)
     written, heading = b"", b"State"
+    name = os.ttyname(theirs)
+    call = PROGRAMS.start(arguments, folder, env, "forerun", (name, name))
+    while os.path.realpath(f"/proc/{call.pid}/fd/1") != name:  # until it has the terminal open
+        time.sleep(0.01)
+    os.close(theirs)
     with suppress(OSError):  # reading from a terminal that nobody writes to any more
         while part := os.read(ours, 65536):
             written += part
             drawn = min(written.count(heading), len(columns) - 1)
             termios.tcsetwinsize(ours, (24, columns[drawn]))
     os.close(ours)
+    code = call.wait(timeout=60)
     # A picture begins where the one before was erased, which need not be a line's beginning.
     text = written.decode().replace("\r", "").replace("\x1b[2K", "\n")
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
     pictures = re.findall(r"(?m)^ Model +State(?:.*\n)+?part +.*$", text)
-    return process.wait(timeout=60), text, pictures
+    return code, text, pictures
 
 
 def test_a_failed_model_is_named_and_the_command_ends_non_zero(home: Path) -> None:
@@ -275,29 +271,31 @@ def working_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_ctrl_c_ends_everything_and_the_run_can_be_resumed(
     home: Path, tmp_path: Path, number: int
 ) -> None:
     write_table(tmp_path / "table.csv", series=2, length=40)
     (tmp_path / "small.yaml").write_text(CONFIG)
-    process = subprocess.Popen(
-        command(*TRAIN, "-m", "DLinear", "-s", "1000000"), cwd=tmp_path,
-        env=environment() | (OWN_SERVER if number == signal.SIGINT else {}),
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, stdin=subprocess.DEVNULL,
+    (output := tmp_path / "output.txt").touch()
+    process = PROGRAMS.start(
+        [*TRAIN, "-m", "DLinear", "-s", "1000000"], tmp_path,
+        environment() | (OWN_SERVER if number == signal.SIGINT else {}), "forerun",
+        (str(output), str(output)),
     )  # fmt: skip
     folder = tmp_path / "runs" / "small"
     until = time.monotonic() + 240
     while not list(folder.glob("logs/*/DLinear*.progress.json")):
-        assert process.poll() is None, process.stdout.read()  # type: ignore[union-attr]
+        assert process.poll() is None, output.read_text()
         assert time.monotonic() < until, "training did not begin"
         time.sleep(0.2)
     assert len(working_in(tmp_path)) > 1
     process.send_signal(number)
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 128 + number, output
-    assert "stopped; resume with: train --run-id" in output
-    assert "Traceback" not in output
+    assert process.wait(timeout=60) == 128 + number, output.read_text()
+    assert "stopped; resume with: train --run-id" in output.read_text()
+    assert "Traceback" not in output.read_text()
     until = time.monotonic() + 5
     while working_in(tmp_path) and time.monotonic() < until:
         time.sleep(0.2)

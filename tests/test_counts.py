@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
-from running import PROJECT
+from running import PROGRAMS, PROJECT, SNAKEMAKE
 
 BENCHMARKS = PROJECT / "benchmarks"
 KNOWN = json.loads((BENCHMARKS / "counts.json").read_text())
@@ -26,11 +28,31 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
+@pytest.mark.long  # the next test counts all but interpreters
 @pytest.mark.slow
 def test_nothing_does_more_than_before() -> None:
     command = [sys.executable, str(BENCHMARKS / "counts.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.mark.slow
+def test_no_run_does_more_than_before(
+    counts: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but interpreters: there are none for jobs in forks (tests/forking.py)."""
+    run = counts.run
+
+    def forked(command: list[str], folder: Path, **env: str) -> None:
+        if command[0] != SNAKEMAKE:
+            run(command, folder, **env)
+            return
+        done = PROGRAMS.run(command[1:], folder, os.environ | env, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    monkeypatch.setattr(counts, "run", forked)
+    found = counts.commands(tmp_path) | counts.workflows(tmp_path) | counts.listing(tmp_path)
+    assert counts.rises(KNOWN, found) == []
 
 
 @pytest.mark.parametrize(

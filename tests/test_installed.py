@@ -93,6 +93,7 @@ def build(dist: Path, folder: Path) -> None:
     # that of the editable installation, do not count.
     (site,) = folder.glob("lib/python*/site-packages")
     (site / "libraries.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    shutil.copy(PROJECT / "tests" / "light" / "sitecustomize.py", site)
 
 
 def assert_without_the_clone(home: Path) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 from pathlib import Path
 
-from running import PROJECT, SNAKEMAKE
+from running import PROGRAMS, PROJECT
 
 INTERNALS = PROJECT / "workflow" / "rules" / "internals.smk"
 
@@ -76,12 +75,9 @@ def test_snakemake_is_as_the_internals_expect(tmp_path: Path) -> None:
         (run / name).write_text("old")
     for name in ("scores", "more", "complete"):
         os.utime(run / name, (1e9, 1e9))
-    command = [SNAKEMAKE, "runs/a/result", "elsewhere/a", "--cores", "2", "--forcerun", "complete"]
+    command = ["runs/a/result", "elsewhere/a", "--cores", "2", "--forcerun", "complete"]
     options = ["--config", "run_id=2024_11", "--resources", "mem_mb=5", "--rerun-triggers", "mtime"]
-    done = subprocess.run(
-        [*command, *options], cwd=tmp_path, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, timeout=300,
-    )  # fmt: skip
+    done = PROGRAMS.run([*command, *options], tmp_path, dict(os.environ), timeout=300)
     assert done.returncode == 0, done.stderr[-5000:]
     found = json.loads((tmp_path / "found.json").read_text())
     assert {"runs/a/result", "elsewhere/a"} <= set(found.pop("targets"))

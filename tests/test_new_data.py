@@ -167,6 +167,7 @@ def test_forecasts_are_printed_and_libraries_keep_quiet(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("forked")
 def test_predict_without_new_data_prints_forecasts(
     folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -270,7 +270,7 @@ def a_killed_job_blames_only_the_fit_that_it_was_killed_in(cluster: Cluster, hom
 
 def mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, home: Path) -> None:
     """Too much memory, too long, cancelled, the controller restarted: all in one run."""
-    memory = "train_baseline:mem_mb=200 if attempt == 1 else 3000"
+    memory = "train_baseline:mem_mb=200 if attempt == 1 and wildcards.model == 'Naive' else 3000"
     call = Call(cluster, home, "--set-resources", memory)
     # Cancelled each time it runs: given up after two times, and reported.
     canceled = call.job("cross_validate.*SeasonalNaive")
@@ -290,11 +290,12 @@ def mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, home: Path) -
 
     assert state(cluster, stopped["id"]) == "TIMEOUT"
     run = home / "runs" / "exp1"
-    # Jobs that were too big for 200 MB got more when they were tried again.
+    # A job that was too big for 200 MB got more when it was tried again.
+    first, second = call.jobs("train_.*_Naive$")
+    assert (first["memory"], second["memory"]) == ("200M", "3000M")
+    assert (first["state"], second["state"]) == ("FAILED", "COMPLETED")
+    assert len(call.jobs("train_.*_SeasonalNaive$")) == 1
     for model in MODELS:
-        first, second = call.jobs(f"train_.*_{model}$")
-        assert (first["memory"], second["memory"]) == ("200M", "3000M")
-        assert (first["state"], second["state"]) == ("FAILED", "COMPLETED")
         assert outcome(home, f"{model}/final")["status"] == "ok"
     # The one that ran too long was tried again; the one that was canceled twice is reported.
     assert outcome(home, "Naive/fold_0")["status"] == "ok"

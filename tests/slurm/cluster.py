@@ -22,6 +22,8 @@ import psutil
 #: Debian keeps daemons outside a user's path.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol", "srun")
+#: Has interpreters start quickly.
+LIGHT = Path(__file__).parents[1] / "light"
 #: Seconds in which a daemon must be up or gone.
 PATIENCE = 30.0
 
@@ -97,6 +99,7 @@ class Cluster:
         self.env = os.environ | {
             "SLURM_CONF": str(folder / "slurm.conf"),
             "PATH": f"{folder / 'bin'}:{PATH}",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(LIGHT), os.environ.get("PYTHONPATH")])),
         }
 
     def _write(self) -> None:
