@@ -1,7 +1,7 @@
 """A deployment's runs change: deploy, challenge, promote, roll back; and origins are scored.
 
 Each function takes the deployment's lock, does its work whole or not at all, and returns lines for
-people. Doing it twice changes nothing, except that each rollback goes back by one champion.
+people. Doing it twice changes nothing, except a rollback that names no run.
 """
 
 from __future__ import annotations
@@ -70,15 +70,24 @@ def challenge(deployment: Deployment, run_id: str, why: str = "") -> Made:
                        f"{deployment.champion().run_id}"])  # fmt: skip
 
 
-def rollback(deployment: Deployment, why: str = "") -> Made:
-    """Put the champion before the present one into service again."""
+def rollback(deployment: Deployment, why: str = "", run_id: str | None = None) -> Made:
+    """Put the champion before the present one into service again.
+
+    Parameters
+    ----------
+    run_id : that champion, so that a repeated call changes nothing; None goes back by one
+    """
     deployment.require()
     with deployment.locked():
         lines = read_journal(deployment.champions)
+        if lines[-1].run_id == run_id:
+            return Made(lines=[f"run {run_id} is in service already"])
         served = _served(lines)
         if len(served) < 2:
             raise UserError(f"deployment '{deployment.name}' has had no champion before this one")
         before = served[-2].run_id
+        if run_id not in (None, before):
+            raise UserError(f"'{before}' was in service before this run, not '{run_id}'")
         check_run(deployment, before)
         append(deployment.champions, appointment(deployment, before, "rollback", why=why))
     return Made(lines=[f"deployment {deployment.name}: run {before} is in service again"])

@@ -142,7 +142,10 @@ def test_challenge_promote_and_roll_back(sales: Deployment) -> None:
     assert sales.champion().run_id == "other"
     assert sales.champion().figures["improved"] == checks["improved"].value
     assert promote(sales, "other", []).lines == ["run other is in service already"]
-    rollback(sales)
+    with pytest.raises(UserError, match="'naive' was in service before this run, not 'gone'"):
+        rollback(sales, run_id="gone")
+    rollback(sales, run_id="naive")
+    assert rollback(sales, run_id="naive").lines == ["run naive is in service already"]
     assert [line.event for line in read_journal(sales.champions)] == [
         "deploy", "promote", "rollback",
     ]  # fmt: skip
