@@ -18,10 +18,12 @@ from forerun.forecasting import freeze, reproduce
 
 PACKAGE = "forerun.forecasting.engines"
 ENGINES_FOLDER = Path(forerun.forecasting.engines.__path__[0])
+#: Distributions whose package has another name.
+DISTRIBUTIONS = {"chronos": "chronos-forecasting"}
 #: What the engines' libraries need for reading, writing, logging and starting processes.
 NO_PART_IN_A_FIT = {
     *("fsspec", "tornado", "safetensors", "cloudpickle", "tqdm", "fugue", "threadpoolctl"),
-    *("packaging", "typing-extensions", "joblib", "setuptools"),
+    *("packaging", "typing-extensions", "joblib", "setuptools", "huggingface-hub"),
 }
 
 
@@ -47,7 +49,7 @@ def imported(module: str, seen: set[str]) -> set[str]:
     packages = {name.partition(".")[0] for name in names} - {"forerun", *sys.stdlib_module_names}
     for name in own - seen:
         packages |= imported(name, seen)
-    return {name.replace("_", "-") for name in packages}
+    return {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in packages}
 
 
 def find(name: str) -> bool:
