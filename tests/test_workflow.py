@@ -48,8 +48,10 @@ def test_a_run_contains_the_files_of_the_contract(trained_run: Path) -> None:
 def test_every_script_is_run_by_its_rule(trained_run: Path) -> None:
     """Scripts only pass on what Snakemake says: whole workflows are their test."""
     scripts = {path.stem for path in (PROJECT / "scripts").glob("*.py")}
-    # test_cli_workflow.py, test_shards.py; what forerun update does: tests/forerun/deployments
+    # test_cli_workflow.py, test_shards.py, test_search.py; what forerun update does:
+    # tests/forerun/deployments
     elsewhere = {"list_runs", "predict_shard", "update_deployment"}
+    elsewhere |= {"ask_trials", "run_trial", "conclude_search"}
     assert {path.name for path in (trained_run / "logs").iterdir() if path.is_dir()} | {
         path.stem for path in (trained_run / "logs").glob("*.log")
     } >= scripts - elsewhere
