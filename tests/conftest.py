@@ -18,8 +18,8 @@ from running import DRAWN, PROGRAMS, snakemake, write_table
 from forerun.config.engines import ENGINES
 from forerun.jobs import server
 
-# A hook of git names its repository to what it starts: tests make repositories of their own.
-for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE"):
+# A hook of git names its repository to what it starts, and make its jobs: tests make their own.
+for name in ("GIT_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_WORK_TREE", "MAKEFLAGS", "MFLAGS"):
     os.environ.pop(name, None)
 # As in jobs: two processes with two threads each would wait for each other on two cores.
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -369,7 +369,7 @@ def cancel_at_work(call: Call, home: Path, job: dict[str, str]) -> None:
 def claimants(run: Path) -> dict[str, int]:
     """Return the pieces that are worked on right now, each with the process that does."""
     found = {}
-    for path in run.glob("logs/*/*.claim"):
+    for path in run.glob("logs/*/[!.]*.claim"):  # not those that are being written
         if (claim := read_json(path)) and not lease.is_dead(claim):
             found[piece_of(path)] = claim["pid"]
     return found

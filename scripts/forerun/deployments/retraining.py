@@ -58,8 +58,8 @@ def retrain_due(deployment: Deployment) -> str:
 def newest_run(deployment: Deployment, one: InService, dated: bool) -> tuple[Time | None, str]:
     """Return the latest end of the data of champion and challengers, and whose it is.
 
-    A retrained run that challenges the champion is not to be trained once more. None where no run
-    says when its data end.
+    A retrained run that challenges the champion is not to be trained once more. None if no run says
+    when its data end.
     """
     folders = {"the champion": one.folder}
     for line in deployment.challenging():
