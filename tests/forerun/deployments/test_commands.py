@@ -325,6 +325,7 @@ BAD: dict[str, tuple[Callable[[], None], list[str], str]] = {
     "force of no run": (
         nothing, ["promote", "sales", "-r", "gone", "--force", "--reason", "x"], "no run 'gone'",
     ),
+    "another horizon": (nothing, ["retrain", "sales", "--set", "horizon=99"], "horizon=99: deploy"),
     "no champion before": (nothing, ["rollback", "sales"], "no champion before this one"),
     "no such table": (nothing, [*UPDATE, "-d", "gone.csv"], "there is no file 'gone.csv'"),
     "pattern without a file": (nothing, [*UPDATE, "-d", "in/*.csv"], "there is no file 'in/*.csv'"),

@@ -52,6 +52,12 @@ def command(
     files = inputs.find(one.settings(), data_file)
     if not Path(files.data).is_file():
         raise UserError(f"--data-file: there is no file '{files.data}'")
+    for key, _, value in (text.partition("=") for text in set_ or []):
+        if key.strip() == "horizon" and value.strip() != str(one.settings().horizon):
+            raise UserError(
+                f"--set horizon={value}: deployment '{name}' forecasts {one.settings().horizon} "
+                "steps; train and deploy another run for another horizon"
+            )
     settings = training_settings(one, files)
     if warm_start:
         settings["warm_start"] = one.champion().run_id
