@@ -11,6 +11,7 @@ from forerun.forecasting import shards
 from forerun.runs import closed, paths, scores
 from forerun.runs.json_files import plot_labels
 from forerun.runs.request import Request
+from forerun.runs.search import trials
 
 
 def ask(question, *about):
@@ -261,3 +262,25 @@ def get_search(wildcards):
     if study and STORAGE:
         refuse("searches need runs in a folder; they do not work with runs in object storage")
     return [f"{RUNS}/{wildcards.run_id}/{search.FOLDER}/{study}/{search.CHOSEN}"] if study else []
+
+
+def get_deployment(wildcards):
+    """Return the files whose change makes an update due."""
+    from forerun.deployments import inputs
+
+    if STORAGE:
+        refuse("deployments need runs in a folder; they do not work with runs in object storage")
+    return ask(inputs.inputs, Path(DEPLOYMENTS).parent, wildcards.deployment)
+
+
+def get_earlier_trials(wildcards):
+    """Return the files of all rounds of a search, or of those before the round of the job."""
+    before = int(wildcards.round) if hasattr(wildcards, "round") else None
+    run, study = get_run(wildcards.run_id), get_study(wildcards)
+    found = trials(run, study, before)
+    folder = f"{RUNS}/{run.run_id}/{search.FOLDER}/{study.name}"
+    return {
+        "outcomes": [f"{folder}/{trial.name}.json" for trial in found],
+        "results": [f"{folder}/{trial.name}.parquet" for trial in found],
+        "rounds": [f"{folder}/round_{number}.json" for number in sorted({t.round for t in found})],
+    }

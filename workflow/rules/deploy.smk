@@ -6,15 +6,6 @@ OUTPUTS: deployments/{deployment}/monitor.html; next to it, written once: foreca
 """
 
 
-def get_deployment(wildcards):
-    """Return the files whose change makes an update due."""
-    from forerun.deployments import inputs
-
-    if STORAGE:
-        refuse("deployments need runs in a folder; they do not work with runs in object storage")
-    return ask(inputs.inputs, Path(DEPLOYMENTS).parent, wildcards.deployment)
-
-
 rule update_deployment:
     """Record new data, forecast, score, and write the page."""
     input:

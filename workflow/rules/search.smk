@@ -8,21 +8,6 @@ OUTPUTS: <runs>/{run_id}/search/{study}/round_{round}.json, trial_{round}_{place
     study.csv, chosen.json
 """
 
-from forerun.runs.search import trials
-
-
-def get_earlier_trials(wildcards):
-    """Return the files of all rounds of a search, or of those before the round of the job."""
-    before = int(wildcards.round) if hasattr(wildcards, "round") else None
-    run, study = get_run(wildcards.run_id), get_study(wildcards)
-    found = trials(run, study, before)
-    folder = f"{RUNS}/{run.run_id}/{search.FOLDER}/{study.name}"
-    return {
-        "outcomes": [f"{folder}/{trial.name}.json" for trial in found],
-        "results": [f"{folder}/{trial.name}.parquet" for trial in found],
-        "rounds": [f"{folder}/round_{number}.json" for number in sorted({t.round for t in found})],
-    }
-
 
 rule ask_trials:
     """Decide on the arguments of the trials of a round."""
