@@ -1,7 +1,7 @@
 """Put on the path of Python: hides plugins of Snakemake, whose imports take seconds.
 
-Snakemake imports each plugin that is installed at each start, in jobs of a cluster as well. Users
-have those of their own cluster; the environment of the tests has all.
+Snakemake imports each plugin that is installed at each start, in jobs of a cluster as well. A user
+installs the plugin of one cluster, the tests' environment contains all of them.
 """
 
 from __future__ import annotations
