@@ -71,6 +71,8 @@ def coerce(value: Any, rule: Mapping[str, Any]) -> Any:
         numbers = rule["items"].get("type") == "number"
         if isinstance(value, list) and numbers:
             value = [_number(item) for item in value]
+            if rule.get("x-ordered"):
+                return value
             # Items that are not numbers come last; the schema refuses them.
             return sorted(
                 value, key=lambda item: item if isinstance(item, (int, float)) else math.inf

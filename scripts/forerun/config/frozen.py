@@ -93,7 +93,9 @@ def _wrong(value: Any, rule: Mapping[str, Any]) -> str:
         fits = type(value) in allowed and (not isinstance(value, str) or _WORD.fullmatch(value))
         return "" if fits else f"it must be {schema.allowed(rule)}"
     if isinstance(value, list) and "array" in kinds:
-        if len(value) > 1000 or any(isinstance(item, (list, dict)) for item in value):
+        if len(value) > max(1000, rule.get("maxItems", 0)) or any(
+            isinstance(item, (list, dict)) for item in value
+        ):
             return "it must be a list of names or numbers"
         return next((wrong for item in value if (wrong := _wrong_item(item, rule["items"]))), "")
     if isinstance(value, dict) and "object" in kinds:

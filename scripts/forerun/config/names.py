@@ -16,6 +16,8 @@ PER_SERIES, ENSEMBLE = "per_series", "ensemble"
 COMBINED = (PER_SERIES, ENSEMBLE)
 #: All forecasts of a folder in one table: ``all.csv`` and ``all.parquet``.
 TIDY = "all"
+#: Column of the data of a run with the weight of each series (``weights_file``).
+SERIES_WEIGHT = "series_weight"
 #: The reference model for skill.
 REFERENCE = "SeasonalNaive"
 #: Beginning of the note on series that a model could not forecast.

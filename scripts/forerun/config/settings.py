@@ -20,12 +20,14 @@ from forerun.config import (
 )
 from forerun.config.coercion import coerce, plain
 from forerun.config.frozen import read_frozen
+from forerun.config.names import SERIES_WEIGHT
 
 __all__ = ["differences", "disagreements", "dump", "load_yaml", "read_frozen", "resolve"]
 
 _TOLERATED = {"pathvars"}  # Snakemake's own key in its configuration
 _MODEL_KEYS = ("models", "baselines")
 _EXPANDED = (*_MODEL_KEYS, "search")
+_TABLES = ("data_file", "static_file", "futr_file", "weights_file")
 _ROLES = ("id_col", "time_col", "target_col", "hist_exog", "futr_exog", "stat_exog")
 _OWN_COLUMNS = {"unique_id", "ds", "y", "cutoff"}
 
@@ -119,6 +121,8 @@ def _inconsistencies(settings: dict[str, Any]) -> list[str]:
     if shares := [level for level in settings["levels"] if level < 1]:
         write = ", ".join(f"{100 * level:g}" for level in shares)
         wrong.append(f"levels has {shares[0]:g}, but levels are in percent: write {write}")
+    if weights := settings["horizon_weight"]:
+        wrong += _step_weights(weights, settings["horizon"])
     if settings["sort_metric"] not in settings["metrics"]:
         wrong.append(
             f"sort_metric is '{settings['sort_metric']}'; it must be one of metrics"
@@ -126,6 +130,12 @@ def _inconsistencies(settings: dict[str, Any]) -> list[str]:
         )
     wrong += categories.problems(settings)
     return wrong + (calendar.problems(settings["calendar"]) or _columns(settings))
+
+
+def _step_weights(weights: list[float], horizon: int) -> list[str]:
+    if len(weights) != horizon:
+        return [f"horizon_weight has {len(weights)} values; it must have {horizon} (horizon)"]
+    return [] if any(weights) else ["horizon_weight is 0 for all steps; one must be positive"]
 
 
 def _columns(settings: Mapping[str, Any]) -> list[str]:
@@ -143,6 +153,8 @@ def _columns(settings: Mapping[str, Any]) -> list[str]:
     for column in calendar.columns(settings):
         if column in roles:
             wrong.append(f"column '{column}' of {roles[column]} has a name of calendar, rename it")
+    if settings["weights_file"] and SERIES_WEIGHT in roles:
+        wrong.append(f"column '{SERIES_WEIGHT}' is a reserved name with weights_file; rename it")
     return wrong
 
 
@@ -166,7 +178,8 @@ def differences(
     asked
         Settings given by the user; omitted keys do not contradict.
     same_data
-        Compares two values of data_file, static_file or futr_file; equality by default.
+        Compares two values of data_file, static_file, futr_file or weights_file; equality by
+        default.
     where
         Origin of `asked`, for messages.
 
@@ -194,7 +207,7 @@ def differences(
         old, new = frozen.get(key, rule.get("x-earlier", rule["default"])), resolved[key]
         if new is None and key in from_data:
             continue
-        if same_data is not None and key in ("data_file", "static_file", "futr_file"):
+        if same_data is not None and key in _TABLES:
             shipped = str(DATA) if key == "data_file" else None
             same = same_data(old or shipped, new or shipped)
         else:

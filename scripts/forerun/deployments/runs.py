@@ -99,7 +99,12 @@ def check_horizon(deployment: Deployment, run_id: str, settings: dict[str, Any])
 
 
 def promised(one: InService, metric: str) -> float | None:
-    """Return the run's own back-test error of its main model; None without that metric."""
+    """Return the run's own back-test error of its main model; None without that metric.
+
+    The errors of forecasts in service are not weighted, so weighted steps promise nothing.
+    """
+    if one.settings.get("horizon_weight"):
+        return None
     table = read_metrics(RunPaths(one.folder).metrics)
     rows = table[table["metric"] == metric]
     if not len(rows) or one.model not in rows:

@@ -66,9 +66,21 @@ class WindowIndex:
         return self.shape == other.shape and np.array_equal(self.ids, other.ids)
 
 
-def mean(values: Floats, axis: int) -> Floats:
-    """Return the mean ignoring NaN; NaN, without a warning, if all values are NaN."""
+def mean(values: Floats, axis: int, weights: Floats | None = None) -> Floats:
+    """Return the mean ignoring NaN; NaN, without a warning, if all values are NaN.
+
+    Parameters
+    ----------
+    weights : array, shape (values of the axis,): relative weights; equal by default
+    """
     present = ~np.isnan(values)
+    if weights is not None:
+        shape = [1] * values.ndim
+        shape[axis] = -1
+        weights = weights.reshape(shape)
+        total = (present * weights).sum(axis=axis)
+        sums = (np.where(present, values, 0.0) * weights).sum(axis=axis)
+        return np.asarray(np.where(total > 0, sums / np.where(total > 0, total, 1.0), np.nan))
     if present.all():
         return np.asarray(values.mean(axis=axis))
     number = present.sum(axis=axis)

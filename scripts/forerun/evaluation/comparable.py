@@ -11,10 +11,11 @@ from forerun.base.text import time_text
 from forerun.config import schema
 from forerun.data.checksums import history_sha256
 from forerun.evaluation.shared_windows import Shared
+from forerun.evaluation.weighting import Weights
 from forerun.runs.reader import RunReader
 
 #: Settings that define the forecast: runs that differ in one are shown but not ranked.
-SCORED = ("horizon", "gap", "target_col", "freq")
+SCORED = ("horizon", "gap", "target_col", "freq", "horizon_weight")
 #: Settings that define the windows: runs that differ in one may share some of them.
 WINDOWS = ("n_windows", "test_size", "step_size")
 #: Maximum number of names or times in a sentence.
@@ -30,9 +31,21 @@ def reasons(runs: Sequence[RunReader]) -> list[str]:
             shown = ", ".join(schema.show(value) for value in values)
             found.append(f"{key} differs ({shown})")
     found += [f"{run.run_id} has no data.parquet" for run in runs if not run.paths.data.is_file()]
+    if not found and not _have_same_weights(runs):
+        found.append("the weights of their series differ (weights_file)")
     if not found and not set.intersection(*map(_series, runs)):
         found.append("they have no series in common")
     return found
+
+
+def _have_same_weights(runs: Sequence[RunReader]) -> bool:
+    """Return whether the series of all runs have the same weights, where they share series."""
+    weights = [Weights.of(run.config, run.paths.data).series for run in runs]
+    first = weights[0]
+    if first is None or any(one is None for one in weights):
+        return all(one is None for one in weights)
+    shared = [(one.reindex(first.index).dropna(), first) for one in weights if one is not None]
+    return all((one == first[one.index]).all() for one, first in shared)
 
 
 def _series(run: RunReader) -> set[str]:

@@ -22,6 +22,7 @@ from forerun.evaluation import comparable
 from forerun.evaluation.losses import METRICS
 from forerun.evaluation.paired import Comparison, holm, paired
 from forerun.evaluation.shared_windows import align, score
+from forerun.evaluation.weighting import Weights
 from forerun.runs.reader import RunReader
 
 _IGNORED = frozenset({"run_id", "output_dir", "log_file"})
@@ -46,6 +47,7 @@ class Compared:
     metric : metric by which the best models are chosen
     best_models : best model of each run
     target : name of the target column in the first run
+    weights : weights of the errors, by run; the same where runs are ranked
     """
 
     runs: list[RunReader]
@@ -58,6 +60,7 @@ class Compared:
     metric: str = ""
     best_models: list[str] = field(default_factory=list)
     target: str = "y"
+    weights: list[Weights] = field(default_factory=list)
 
     @property
     def metrics(self) -> list[str]:
@@ -74,7 +77,7 @@ class Compared:
 
     def models(self, number: int) -> list[str]:
         """Return the models of a run that have errors, best first."""
-        means = _means(self.tables[number], self.metric)
+        means = _means(self.tables[number], self.weights[number], self.metric)
         return sorted(means, key=means.__getitem__)
 
     def skill(self, number: int) -> float | None:
@@ -105,7 +108,8 @@ class Compared:
             best = self.best_models[first], self.best_models[second]
             both = [(model, model) for model in one if model in other]
             for chosen in dict.fromkeys([best, *both]):
-                compared, series = paired(self.tables[first], self.tables[second], metric, chosen)
+                tables = self.tables[first], self.tables[second]
+                compared, series = paired(*tables, metric, chosen, self.weights[first])
                 found.append(Pair(self, first, second, chosen == best, compared, series))
         adjusted = holm([pair.comparison.p for pair in found])
         return [
@@ -165,19 +169,20 @@ def compare(folders: Sequence[str | Path]) -> Compared:
     found = Compared(runs, [run.run_id for run in runs], settings=_differing(runs))
     found.reasons = comparable.reasons(runs)
     found.tables = [run.metrics for run in runs]
+    found.weights = [Weights.of(run.config, run.paths.data) for run in runs]
     if not found.reasons and not comparable.are_alike(runs):
         _compare_shared(runs, found)
     every = list(dict.fromkeys(model for board in boards for model in board))
     for metric in METRICS:
-        means = [_means(table, metric) for table in found.tables]
+        means = [_means(*each, metric) for each in zip(found.tables, found.weights, strict=True)]
         if any(means):
             found.scores[metric] = {model: [m.get(model) for m in means] for model in every}
             found.scores[metric][BEST_MODEL] = [min(m.values(), default=None) for m in means]
     found.metric = _metric(runs[0], found)
     found.target = str(runs[0].config.get("target_col") or "y")
     found.best_models = [
-        _best(run, _means(table, found.metric))
-        for run, table in zip(runs, found.tables, strict=True)
+        _best(run, _means(table, weights, found.metric))
+        for run, table, weights in zip(runs, found.tables, found.weights, strict=True)
     ]
     return found
 
@@ -197,10 +202,12 @@ def _leaderboard(run: RunReader) -> list[str]:
     return run.ranked
 
 
-def _means(table: pd.DataFrame, metric: str) -> dict[str, float]:
+def _means(table: pd.DataFrame, weights: Weights, metric: str) -> dict[str, float]:
     """Return the mean over series of each model."""
-    part = table[table["metric"] == metric].drop(columns=["unique_id", "metric"])
-    return {str(model): float(value) for model, value in part.mean().dropna().items()}
+    part = table[table["metric"] == metric]
+    models = [name for name in part.columns if name not in ("unique_id", "metric")]
+    means = weights.means(part, models).iloc[0].dropna() if len(part) else pd.Series(dtype=float)
+    return {str(model): float(value) for model, value in means.items()}
 
 
 def _metric(run: RunReader, found: Compared) -> str:
@@ -236,6 +243,9 @@ def _compare_shared(runs: Sequence[RunReader], found: Compared) -> None:
             "their back-tests have no window in common, and no whole horizon of the same times; "
             "use more windows (n_windows), or a step_size equal to the steps between the runs"
         )
+        return
+    if runs[0].config.get("horizon_weight") and not shared.same_cutoffs:
+        found.reasons.append("their back-tests have no cutoff in common, as horizon_weight needs")
         return
     metrics = [m for m in METRICS if any(m in run.config["metrics"] for run in runs)]
     season = int(runs[0].config.get("season_length") or 1)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from forerun.config.names import REFERENCE
 from forerun.evaluation.arrays import Floats, mean
-from forerun.evaluation.losses import errors
+from forerun.evaluation.objective import Objective
 
 #: Methods of the ensemble (key ``ensemble``): shares of the mean with weights for each series, the
 #: mean with greedy weights, and the robust mean (or median).
@@ -65,16 +65,20 @@ def mix(forecasts: Floats, recipe: Recipe) -> Floats:
     return mixed
 
 
-def series_weights(error: Floats) -> Floats:
+def series_weights(error: Floats, weights: Floats | None = None) -> Floats:
     """Return weights of the models for each series, shape (models, series), from their errors.
 
     A weight decreases with the model's error for the series and, as few windows are not enough to
     judge a single series, with its overall error; both are relative to the other models.
+
+    Parameters
+    ----------
+    weights : array, shape (series,): weights of the series in the overall error
     """
     typical = mean(error, 0)
     relative = error / np.where(typical > 0, typical, 1.0)
     relative = np.maximum(relative, 0.01)
-    overall = mean(relative, 1)
+    overall = mean(relative, 1, weights)
     product = np.nan_to_num(relative * overall[:, None], nan=np.inf)
     weights = product**-POWER
     total = weights.sum(axis=0)
@@ -89,14 +93,17 @@ def trimmed_mean(forecasts: Floats) -> Floats:
     return np.asarray(ordered[cut : len(forecasts) - cut].mean(axis=0))
 
 
-def good_members(models: list[str], by_window: Floats) -> npt.NDArray[np.bool_]:
+def good_members(
+    models: list[str], by_window: Floats, weights: Floats | None = None
+) -> npt.NDArray[np.bool_]:
     """Return a mask of the models that are good enough for an unweighted mean.
 
     Parameters
     ----------
     by_window : array, shape (models, series, windows): errors
+    weights : array, shape (series,): weights of the series
     """
-    error = np.nan_to_num(mean(mean(by_window, 2), 1), nan=np.inf)
+    error = np.nan_to_num(mean(mean(by_window, 2), 1, weights), nan=np.inf)
     good = error <= WEAK * error.min()
     if REFERENCE in models:
         reference = error[models.index(REFERENCE)]
@@ -105,32 +112,29 @@ def good_members(models: list[str], by_window: Floats) -> npt.NDArray[np.bool_]:
 
 
 def sampled(
-    forecasts: Floats, actual: Floats, scale: Floats, seed: int
-) -> tuple[Floats, Floats, Floats]:
+    forecasts: Floats, actual: Floats, objective: Objective, seed: int
+) -> tuple[Floats, Floats, Objective]:
     """Return the arrays of a random sample of series that limits the time to find weights."""
     series, most = len(actual), max(1, MOST_VALUES // max(1, actual[0].size))
     if series <= most:
-        return forecasts, actual, scale
+        return forecasts, actual, objective
     some = np.sort(np.random.default_rng(seed).choice(series, most, replace=False))
-    return forecasts[:, some], actual[some], scale[some]
+    return forecasts[:, some], actual[some], objective.part(some)
 
 
 def greedy(
-    forecasts: Floats, actual: Floats, scale: Floats, metric: str, size: int, seed: int = 1
+    forecasts: Floats, actual: Floats, objective: Objective, size: int, seed: int = 1
 ) -> Floats:
     """Return weights by greedy selection, shape (models,), that sum to 1 (Caruana et al. 2004).
 
     The intermediate mean with the lowest error is returned.
     """
     models = len(forecasts)
-    forecasts, actual, scale = sampled(forecasts, actual, scale, seed)
+    forecasts, actual, objective = sampled(forecasts, actual, objective, seed)
     total, counts = np.zeros_like(actual), np.zeros(models)
     lowest, kept = np.inf, np.full(models, 1.0 / models)
     for number in range(1, size + 1):
-        results = [
-            float(mean(mean(errors((total + one) / number, actual, metric, scale), 1), 0))
-            for one in forecasts
-        ]
+        results = [objective.error((total + one) / number, actual) for one in forecasts]
         pick = int(np.argmin(np.nan_to_num(results, nan=np.inf)))
         total = total + forecasts[pick]
         counts[pick] += 1

@@ -112,13 +112,20 @@ def scales(
     return np.where(scale > 0, scale, np.nan)
 
 
-def errors(forecast: Floats, actual: Floats, metric: str, scale: Floats | None = None) -> Floats:
+def errors(
+    forecast: Floats,
+    actual: Floats,
+    metric: str,
+    scale: Floats | None = None,
+    steps: Floats | None = None,
+) -> Floats:
     """Return the error of each series and window.
 
     Parameters
     ----------
     forecast : array, shape (..., series, windows, steps)
     scale : array, shape (series, windows), of :func:`scales`
+    steps : array, shape (steps,): weights of the steps; equal by default
 
     Raises
     ------
@@ -126,10 +133,10 @@ def errors(forecast: Floats, actual: Floats, metric: str, scale: Floats | None =
         There is no such metric.
     """
     how = metric_of(metric)
-    error = mean(how.of_step(forecast, actual), -1)
+    error = mean(how.of_step(forecast, actual), -1, steps)
     error = error if scale is None else error / scale
     if how.by_size:
-        size = mean(np.where(np.isnan(forecast), np.nan, np.abs(actual)), -1)
+        size = mean(np.where(np.isnan(forecast), np.nan, np.abs(actual)), -1, steps)
         error = error / np.where(size > 0, size, np.nan)
     return np.sqrt(error) if how.root else error
 
@@ -145,14 +152,18 @@ def inside(actual: Floats, lower: Floats, upper: Floats) -> Floats:
 
 
 def interval_errors(
-    actual: Floats, lower: dict[float, Floats], upper: dict[float, Floats]
+    actual: Floats,
+    lower: dict[float, Floats],
+    upper: dict[float, Floats],
+    steps: Floats | None = None,
+    series: Floats | None = None,
 ) -> dict[str, Floats]:
     """Return the errors of intervals for each series and window, by metric.
 
     Coverage, width and Winkler score of each level, ``mqloss`` (mean pinball loss over the
     quantiles of the levels), ``scaled_crps`` (2 ``mqloss`` over the mean absolute target of the
     window) and ``wql`` (the same over the mean absolute target of all windows: its mean is a ratio
-    of sums).
+    of sums). Weights of `steps` and `series` apply to all but coverage and width.
     """
     metrics, losses = {}, []
     for level, low in lower.items():
@@ -162,14 +173,31 @@ def interval_errors(
         tail = (100 - level) / 200
         for quantile, side in ((tail, low), (1 - tail, upper[level])):
             short = actual - side
-            losses.append(mean(np.maximum(quantile * short, (quantile - 1) * short), -1))
+            losses.append(mean(np.maximum(quantile * short, (quantile - 1) * short), -1, steps))
     for level, low in lower.items():
         outside = np.maximum(low - actual, 0) + np.maximum(actual - upper[level], 0)
         winkler = upper[level] - low + 200 / (100 - level) * outside
-        metrics[f"winkler_level{level:g}"] = mean(winkler, -1)
+        metrics[f"winkler_level{level:g}"] = mean(winkler, -1, steps)
     metrics["mqloss"] = mean(np.stack(losses), 0)
-    size = mean(np.abs(actual), -1)
+    size = mean(np.abs(actual), -1, steps)
     metrics["scaled_crps"] = 2 * metrics["mqloss"] / np.where(size > 0, size, np.nan)
-    whole = float(mean(np.abs(actual).ravel(), 0))
+    whole = float(mean(np.abs(actual).ravel(), 0, value_weights(actual.shape, steps, series)))
     metrics["wql"] = 2 * metrics["mqloss"] / (whole if whole > 0 else np.nan)
     return metrics
+
+
+def value_weights(
+    shape: tuple[int, ...], steps: Floats | None, series: Floats | None
+) -> Floats | None:
+    """Return the weight of each value of an array, flat; None if all are equal.
+
+    Parameters
+    ----------
+    shape : series, windows, steps
+    """
+    if steps is None and series is None:
+        return None
+    weights = np.ones(shape)
+    weights *= 1.0 if steps is None else steps
+    weights *= 1.0 if series is None else series[:, None, None]
+    return weights.ravel()

@@ -13,6 +13,7 @@ from forerun.config.names import REFERENCE
 from forerun.evaluation.arrays import WindowIndex, mean, sorted_results
 from forerun.evaluation.intervals import columns
 from forerun.evaluation.losses import errors, interval_errors, scales
+from forerun.evaluation.weighting import Weights
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.tables import read_cv_results
 
@@ -31,7 +32,11 @@ def interval_metrics(settings: dict[str, Any]) -> list[str]:
 
 
 def score(
-    cv: pd.DataFrame, model: str, history: pd.DataFrame, settings: dict[str, Any]
+    cv: pd.DataFrame,
+    model: str,
+    history: pd.DataFrame,
+    settings: dict[str, Any],
+    weights: Weights | None = None,
 ) -> pd.DataFrame:
     """Return ``unique_id``, ``metric``, ``<model>``: the mean of each metric over the windows.
 
@@ -43,19 +48,22 @@ def score(
     ----------
     cv : cross-validation results, sorted by series, cutoff and time
     history : ``unique_id``, ``y``, sorted by series and time
+    weights : weights of the run; by default those of the steps alone, which its settings have
     """
     index = WindowIndex.of(cv)
+    weights = weights or Weights.of_steps(settings)
+    steps = None if weights.steps is None else weights.steps[: index.shape[2]]
     actual, forecast = index.spread(cv["y"]), index.spread(cv[model])
     values = {}
     for name in settings["metrics"]:
         scale = scales(index, history, settings, name)
-        values[name] = errors(forecast, actual, name, scale)
+        values[name] = errors(forecast, actual, name, scale, steps)
     sides = {level: columns(model, level) for level in settings.get("levels") or []}
     bounds = [name for pair in sides.values() for name in pair]
     if sides and all(name in cv.columns and cv[name].notna().all() for name in bounds):
         lower = {level: index.spread(cv[pair[0]]) for level, pair in sides.items()}
         upper = {level: index.spread(cv[pair[1]]) for level, pair in sides.items()}
-        values |= interval_errors(actual, lower, upper)
+        values |= interval_errors(actual, lower, upper, steps, weights.by_series(index.ids))
     by_series = np.stack([mean(error, 1) for error in values.values()], axis=1)
     by_series[~np.isfinite(by_series)] = np.nan  # the scale of a constant series is 0
     table = {
@@ -73,9 +81,11 @@ def _ordered(table: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:
     return ranked.sort_values(["unique_id", "_order"], ignore_index=True).drop(columns="_order")
 
 
-def means(scores: pd.DataFrame, model: str) -> dict[str, float | None]:
+def means(
+    scores: pd.DataFrame, model: str, weights: Weights | None = None
+) -> dict[str, float | None]:
     """Return the mean of each metric over the series, in the order of `scores`."""
-    table = scores.groupby("metric", sort=False, observed=True)[model].mean()
+    table = (weights or Weights()).means(scores, [model])[model]
     return {str(name): None if pd.isna(value) else float(value) for name, value in table.items()}
 
 
@@ -107,6 +117,7 @@ def leaderboard(
     metrics: pd.DataFrame,
     statuses: Mapping[str, ModelStatus],
     settings: dict[str, Any],
+    weights: Weights | None = None,
 ) -> pd.DataFrame:
     """Return one row for each model and combination, by ``sort_metric``; failed models last.
 
@@ -118,13 +129,14 @@ def leaderboard(
     ----------
     metrics : ``metrics.csv``
     statuses : the status of each model and combination
+    weights : weights of the run; all series count equally by default
     """
     names, more = list(settings["metrics"]), interval_metrics(settings)
     rows = []
     for model, status in statuses.items():
         errors: dict[str, Any] = dict.fromkeys([*names, *more])
         if model in metrics.columns:
-            errors |= means(metrics, model)
+            errors |= means(metrics, model, weights)
         rows.append({"model": model, **errors, **_costs(status)})
     table = pd.DataFrame(rows)
     numbers = [*names, *more, "train_seconds", "cv_seconds", "peak_memory_mb"]

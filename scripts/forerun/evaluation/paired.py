@@ -13,6 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from forerun.evaluation.arrays import mean
+from forerun.evaluation.weighting import Weights
+
 #: Significance level of (adjusted) p-values.
 LEVEL = 0.05
 #: Minimum number of series: with fewer, no p-value can be below 5 %.
@@ -76,7 +79,11 @@ class Comparison:
 
 
 def paired(
-    first: pd.DataFrame, second: pd.DataFrame, metric: str, models: tuple[str, str]
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    metric: str,
+    models: tuple[str, str],
+    weights: Weights | None = None,
 ) -> tuple[Comparison, pd.DataFrame]:
     """Compare two models of two runs in one metric.
 
@@ -85,6 +92,7 @@ def paired(
     first, second : DataFrame
         ``metrics.csv`` of both runs.
     models : the model of each
+    weights : weights of the series in the means; the test and the share count all equally
 
     Returns
     -------
@@ -97,12 +105,14 @@ def paired(
     both = pd.concat(columns, axis=1, keys=["first", "second"], join="inner").dropna().astype(float)
     change = (both["second"] - both["first"]).to_numpy()
     better = float(np.mean((change < 0) + 0.5 * (change == 0))) if len(both) else float("nan")
+    counts = (weights or Weights()).by_series(both.index)
+    means = mean(both.to_numpy(), 0, counts) if len(both) else [float("nan")] * 2
     comparison = Comparison(
         metric,
         *models,
         series=len(both),
-        first=float(both["first"].mean()),
-        second=float(both["second"].mean()),
+        first=float(means[0]),
+        second=float(means[1]),
         better=better,
         p=signed_rank(change),
     )

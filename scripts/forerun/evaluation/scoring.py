@@ -14,6 +14,7 @@ from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_results
 from forerun.evaluation.metrics import KEYS, score, side_by_side
 from forerun.evaluation.selection import combine, stack
+from forerun.evaluation.weighting import Weights
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.tables import read_cv_results
 
@@ -41,6 +42,7 @@ def score_all(
     history: pd.DataFrame,
     settings: dict[str, Any],
     members: Collection[str] | None = None,
+    weights: Weights | None = None,
 ) -> Scored:
     """Score the models with cross-validation results at `paths`, and their combinations.
 
@@ -49,6 +51,7 @@ def score_all(
     Parameters
     ----------
     members : models that the combinations may use (those that can forecast); all by default
+    weights : weights of the run; see :func:`~forerun.evaluation.metrics.score`
     """
     keys: list[pd.DataFrame] = []
     columns: dict[str, npt.NDArray[Any]] = {}
@@ -59,13 +62,13 @@ def score_all(
             keys[:] = keys or [frame[KEYS]]
             if members is None or model in members:
                 columns[model] = _aligned(frame, model, keys[0])
-            yield score(frame, model, history, settings)
+            yield score(frame, model, history, settings, weights)
 
     tables = list(scores())
     if not columns:
         results = {name: pd.DataFrame(columns=[*KEYS, name]) for name in COMBINED}
         return Scored(side_by_side(tables, settings), results, {}, {})
-    stacked = stack(keys[0], columns, history, settings)
+    stacked = stack(keys[0], columns, history, settings, weights)
     combined = combine(stacked, settings)
     results = {}
     for name in COMBINED:
@@ -73,7 +76,7 @@ def score_all(
         frame = complete_results(frame, name, history, settings) if len(frame) else frame
         results[name] = frame
         if len(frame):
-            tables.append(score(frame, name, history, settings))
+            tables.append(score(frame, name, history, settings, weights))
     status = ModelStatus(status="ok", note=combined.record["note"])
     states = dict.fromkeys(COMBINED, status)
     return Scored(side_by_side(tables, settings), results, combined.record, states)

@@ -43,8 +43,10 @@ from forerun.evaluation.ensemble import (
     sampled,
     series_weights,
 )
-from forerun.evaluation.losses import errors, scales
+from forerun.evaluation.losses import scales
+from forerun.evaluation.objective import Objective
 from forerun.evaluation.stacking import shares_by_error, shrunk_weights
+from forerun.evaluation.weighting import Weights
 
 #: Minimum number of windows to select a model for a single series.
 MIN_WINDOWS = 2
@@ -61,7 +63,7 @@ class Stack:
     keys : DataFrame with ``unique_id``, ``ds``, ``cutoff``, ``y``, sorted
     forecasts : array, shape (models, series, windows, steps)
     actual : array, shape (series, windows, steps)
-    scale : array, shape (series, windows): scales of scaled metrics; ones for the others
+    objective : the error by which models are chosen
     """
 
     models: list[str]
@@ -69,7 +71,7 @@ class Stack:
     index: WindowIndex
     forecasts: Floats
     actual: Floats
-    scale: Floats
+    objective: Objective
 
 
 def stack(
@@ -77,6 +79,7 @@ def stack(
     columns: dict[str, npt.NDArray[Any]],
     history: pd.DataFrame,
     settings: dict[str, Any],
+    weights: Weights | None = None,
 ) -> Stack:
     """Stack the forecasts of the models (one value for each row of `keys`)."""
     index = WindowIndex.of(keys)
@@ -85,10 +88,14 @@ def stack(
         array[number] = index.spread(values)
     scale = scales(index, history, settings, settings["sort_metric"])
     scale = np.ones(index.shape[:2]) if scale is None else scale
-    return Stack(list(columns), keys, index, array, index.spread(keys["y"]), scale)
+    weights = weights or Weights.of_steps(settings)
+    steps = None if weights.steps is None else weights.steps[: index.shape[2]]
+    by_series = weights.by_series(index.ids)
+    objective = Objective(settings["sort_metric"], scale, steps, by_series)
+    return Stack(list(columns), keys, index, array, index.spread(keys["y"]), objective)
 
 
-def choose(by_window: Floats) -> tuple[Ints, int]:
+def choose(by_window: Floats, weights: Floats | None = None) -> tuple[Ints, int]:
     """Return the number of the best model for each series, and overall.
 
     Parameters
@@ -96,9 +103,11 @@ def choose(by_window: Floats) -> tuple[Ints, int]:
     by_window : array, shape (models, series, windows)
         Errors. With fewer than :data:`MIN_WINDOWS` windows, or for series without a finite error,
         the model that is best overall is used.
+    weights : array, shape (series,)
+        Weights of the series in the overall error.
     """
     by_series = mean(by_window, 2)
-    overall = int(np.argmin(np.nan_to_num(mean(by_series, 1), nan=np.inf)))
+    overall = int(np.argmin(np.nan_to_num(mean(by_series, 1, weights), nan=np.inf)))
     filled = np.nan_to_num(by_series, nan=np.inf)
     best = np.argmin(filled, axis=0)
     if by_window.shape[2] < MIN_WINDOWS:
@@ -123,8 +132,8 @@ class Combined:
 
 def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
     """Select and weight the models of a run by their out-of-fold results."""
-    number, metric = stacked.index.shape[1], settings["sort_metric"]
-    by_window = errors(stacked.forecasts, stacked.actual, metric, stacked.scale)
+    number, weights = stacked.index.shape[1], stacked.objective.series
+    by_window = stacked.objective.errors(stacked.forecasts, stacked.actual)
     best = np.full(stacked.actual.shape, np.nan)
     chosen = np.full(stacked.actual.shape[:2], -1)
     mixed = np.full(stacked.actual.shape, np.nan)
@@ -134,10 +143,10 @@ def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
         recipes.append(_recipe(stacked, by_window, rest, settings))
         mixed[:, window] = mix(stacked.forecasts[:, :, window], recipes[-1])
         if rest:
-            pick, _ = choose(by_window[:, :, rest])
+            pick, _ = choose(by_window[:, :, rest], weights)
             chosen[:, window] = pick
             best[:, window] = stacked.forecasts[pick, np.arange(len(pick)), window]
-    _, overall = choose(by_window)
+    _, overall = choose(by_window, weights)
     final = _recipe(stacked, by_window, list(range(number)), settings)
     if number == 1:
         mixed[:, 0] = _halves(stacked, by_window, settings)
@@ -175,19 +184,19 @@ def _recipe(
     if not chosen:
         return Recipe(equal, np.full(models, True), (0.0, 1.0, 0.0))
     by_window = by_window[:, series][:, :, chosen]
-    good = good_members(stacked.models, by_window)
+    objective = stacked.objective.part(series, chosen)
+    good = good_members(stacked.models, by_window, objective.series)
     many = stacked.index.shape[0] >= MANY_SERIES or stacked.index.shape[1] > 1
     if method == "blend" and len(chosen) < MIN_WINDOWS and many:
         return _shrunk(stacked, good, chosen, settings, series)
     shares = _shares(method, len(chosen), stacked.index.shape)
-    own = series_weights(mean(by_window, 2)) if shares[0] else None
+    own = series_weights(mean(by_window, 2), objective.series) if shares[0] else None
     if not shares[1]:
         return Recipe(good / good.sum(), good, shares, own, method == "median")
     weights = greedy(
         stacked.forecasts[:, series][:, :, chosen],
         stacked.actual[series][:, chosen],
-        stacked.scale[series][:, chosen],
-        settings["sort_metric"],
+        objective,
         settings["ensemble_size"],
         settings["seed"],
     )
@@ -205,17 +214,17 @@ def _shrunk(
     seen = sampled(
         stacked.forecasts[good][:, series][:, :, chosen],
         stacked.actual[series][:, chosen],
-        stacked.scale[series][:, chosen],
+        stacked.objective.part(series, chosen),
         settings["seed"],
     )
-    found = shrunk_weights(*seen, settings["sort_metric"])
+    found = shrunk_weights(*seen)
     equal = np.full(len(found), 1.0 / len(found))
     candidates = [
         np.tensordot(found, seen[0], axes=1),
         np.tensordot(equal, seen[0], axes=1),
         np.median(seen[0], axis=0),
     ]
-    counts = shares_by_error(candidates, *seen[1:], settings["sort_metric"])
+    counts = shares_by_error(candidates, *seen[1:])
     weights = np.zeros(len(good))
     weighted = counts[0] + counts[1]
     weights[good] = (counts[0] * found + counts[1] * equal) / max(weighted, 1e-12)

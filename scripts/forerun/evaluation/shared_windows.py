@@ -19,6 +19,7 @@ import pandas as pd
 from forerun.evaluation.arrays import Floats, WindowIndex, mean
 from forerun.evaluation.losses import SCALED, errors
 from forerun.evaluation.scales import naive_scales
+from forerun.evaluation.weighting import Weights
 from forerun.runs.reader import RunReader
 
 KEYS = ["unique_id", "ds", "cutoff"]
@@ -188,6 +189,8 @@ def score(
     """
     index = WindowIndex.of(shared.rows)
     actual = index.spread(shared.rows["y"])
+    given = Weights.of_steps(run.config).steps
+    steps = None if given is None else given[: index.shape[2]]
     scale = {
         name: _scales(shared, index, season, SCALED[name]) for name in metrics if name in SCALED
     }
@@ -198,7 +201,7 @@ def score(
     for model in finished(run):
         forecast = index.spread(_aligned(shared, run, number, model))
         values = np.stack(
-            [mean(errors(forecast, actual, name, scale.get(name)), 1) for name in metrics], axis=1
+            [mean(errors(forecast, actual, n, scale.get(n), steps), 1) for n in metrics], axis=1
         )
         values[~np.isfinite(values)] = np.nan
         table[model] = values.ravel()

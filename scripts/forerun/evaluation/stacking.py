@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forerun.evaluation.arrays import Floats, mean
-from forerun.evaluation.losses import SCALED, errors
+from forerun.evaluation.arrays import Floats
+from forerun.evaluation.losses import SCALED
+from forerun.evaluation.objective import Objective
 
 #: Penalty of the distance from equal weights, in units of the error of the mean.
 PENALTY = 1.0
@@ -22,7 +23,7 @@ REWEIGHTINGS, STEPS, SMALLEST = 15, 200, 0.05
 TOLERANCE = 0.02
 
 
-def shrunk_weights(forecasts: Floats, actual: Floats, scale: Floats, metric: str) -> Floats:
+def shrunk_weights(forecasts: Floats, actual: Floats, objective: Objective) -> Floats:
     """Return nonnegative weights, shape (models,), that sum to 1 and minimize absolute errors.
 
     Errors are divided by the metric's denominator.
@@ -31,31 +32,32 @@ def shrunk_weights(forecasts: Floats, actual: Floats, scale: Floats, metric: str
     ----------
     forecasts : array, shape (models, series, windows, steps)
     actual : array, shape (series, windows, steps)
-    scale : array, shape (series, windows): denominator of scaled metrics
+    objective : the metric, with denominators and weights
     """
     models = len(forecasts)
     equal = np.full(models, 1.0 / models)
-    unit = _units(actual, scale, metric)
+    unit = _units(actual, objective)
     inputs, targets = (forecasts / unit).reshape(models, -1), (actual / unit).ravel()
     usable = np.isfinite(targets) & np.isfinite(inputs).all(axis=0)
+    counts = objective.of_values(actual.shape)[usable]
     inputs, targets = inputs[:, usable], targets[usable]
-    usual = float(np.abs(targets - equal @ inputs).mean()) if len(targets) else 0.0
+    usual = float((counts * np.abs(targets - equal @ inputs)).mean()) if len(targets) else 0.0
     if models == 1 or usual <= 0 or not np.isfinite(usual):
         return equal
     weights = equal
     for _ in range(REWEIGHTINGS):
         error = np.abs(targets - weights @ inputs)
-        weighted = inputs / np.maximum(error, SMALLEST * usual)
+        weighted = counts * inputs / np.maximum(error, SMALLEST * usual)
         gram = weighted @ inputs.T / len(targets) + PENALTY * usual * np.eye(models)
         pull = weighted @ targets / len(targets) + PENALTY * usual * equal
         weights = _on_simplex(gram, pull, weights)
     return weights
 
 
-def _units(actual: Floats, scale: Floats, metric: str) -> Floats:
-    if metric in SCALED:
-        unit = np.broadcast_to(scale[..., None], actual.shape)
-    elif metric in ("mape", "smape"):
+def _units(actual: Floats, objective: Objective) -> Floats:
+    if objective.metric in SCALED:
+        unit = np.broadcast_to(objective.scale[..., None], actual.shape)
+    elif objective.metric in ("mape", "smape"):
         unit = np.abs(actual)
     else:
         return np.ones_like(actual)
@@ -82,13 +84,9 @@ def projected(values: Floats) -> Floats:
     return np.maximum(values - excess[last] / (last + 1), 0.0)
 
 
-def shares_by_error(
-    candidates: Sequence[Floats], actual: Floats, scale: Floats, metric: str
-) -> Floats:
+def shares_by_error(candidates: Sequence[Floats], actual: Floats, objective: Objective) -> Floats:
     """Return the weight of each of several forecasts of the same windows, by its error."""
-    found = np.array(
-        [float(mean(mean(errors(each, actual, metric, scale), 1), 0)) for each in candidates]
-    )
+    found = np.array([objective.error(each, actual) for each in candidates])
     found = np.where(np.isfinite(found), found, np.inf)
     lowest = found.min()
     if not np.isfinite(lowest) or lowest <= 0:

@@ -16,9 +16,19 @@ from forerun.base.resources import IS_INSTALLED, PROJECT
 from forerun.base.terminal import echo
 from forerun.config import engines, models
 from forerun.config.settings import dump
-from forerun.data import Prepared, calendar, checksums, forecastable, load, model_needs, summary
+from forerun.data import (
+    Prepared,
+    calendar,
+    checksums,
+    forecastable,
+    load,
+    model_needs,
+    series_weights,
+    summary,
+)
 from forerun.forecasting import scaling, search_data, transforms, warm_start, weights
 from forerun.runs import session
+from forerun.runs.request import MORE_TABLES
 
 #: Packages whose version can change a result: the workflow's and all that affect a fit.
 PACKAGES = tuple(
@@ -52,7 +62,7 @@ def freeze(
         If the data cannot be used; nothing is written.
     """
     tables = {"data_file": data_file}
-    tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings.get(key)}
+    tables |= {key: settings[key] for key in MORE_TABLES if settings.get(key)}
     before = {key: sha256(path) for key, path in tables.items()}
     runs = Path(to["config"]).parents[1]
     prepared = read_data(settings | {"data_file": data_file}, runs)
@@ -76,6 +86,7 @@ def freeze(
             "data": {"file": frozen["data_file"], "sha256": before["data_file"]}
             | {"frozen_sha256": sha256(to["data"])}
             | {"columns_sha256": checksums.columns_sha256(prepared.frame)}
+            | {"tables_sha256": {key: before[key] for key in MORE_TABLES if key in before}}
             | summary(prepared.frame)
             | {"notes": prepared.notes},
             "seed": settings["seed"],
@@ -108,6 +119,10 @@ def read_data(settings: dict[str, Any], runs: Path) -> Prepared:
     prepared.notes += scaling.notes(history, models.specs(settings))
     prepared.notes += search_data.check(complete, history)
     prepared.notes += warm_start.check(runs, complete, prepared.frame)
+    prepared.frame, notes = series_weights.add(prepared.frame, complete)
+    prepared.notes += notes
+    if settings["horizon_weight"]:
+        prepared.notes.append("errors of a window are averaged with the weights horizon_weight")
     return prepared
 
 

@@ -21,6 +21,7 @@ from forerun.data import forecastable
 from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.combining import chosen_models, ensemble_forecasts, per_series_forecasts
 from forerun.evaluation.intervals import complete_forecasts
+from forerun.evaluation.weighting import Weights
 from forerun.forecasting import transforms, weights
 from forerun.forecasting.choice import UNVERIFIED, Choice, refuse_damaged
 from forerun.forecasting.engines.base import Data, get_engine
@@ -272,10 +273,11 @@ def combinations(
     if not frames:
         return
     metrics = read_metrics(paths.metrics)
-    chosen, overall = chosen_models(metrics, record, list(frames), settings)
+    weighting = Weights.of(settings, paths.data)
+    chosen, overall = chosen_models(metrics, record, list(frames), settings, weighting)
     combined = {
         PER_SERIES: per_series_forecasts(frames, chosen, overall),
-        ENSEMBLE: ensemble_forecasts(frames, record, metrics, settings),
+        ENSEMBLE: ensemble_forecasts(frames, record, metrics, settings, weighting),
     }
     for name in COMBINED:
         frame = _complete(combined[name], name, run, data, settings)

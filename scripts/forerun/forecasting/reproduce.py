@@ -22,6 +22,7 @@ from forerun.runs.state import FROZEN, refuse_if_damaged
 if TYPE_CHECKING:
     import pandas as pd
 
+    from forerun.evaluation.weighting import Weights
 
 #: Columns that are compared as strings.
 _STRINGS = ("unique_id", "metric", "ds", "cutoff", "chosen")
@@ -106,7 +107,8 @@ def compare(folder: Path, again: Path) -> Reproduction:
     result.versions = changed_versions(provenance.get("versions", {})) | _commit(
         provenance.get("git")
     )
-    result.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics)
+    weighting = Weights.of(settings, RunPaths(folder).data)
+    result.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics, weighting)
     then, now = _tables(folder), _tables(again)
     for name in sorted(then.keys() | now.keys()):
         difference = largest_difference(then.get(name), now.get(name))
@@ -205,8 +207,8 @@ def _read_table(path: Path) -> pd.DataFrame:
     return read_plain(path, ("trial", "params")) if is_study else read_frame(path, _STRINGS)
 
 
-def _scores(then: Path, now: Path) -> dict[str, dict[str, tuple[float, float]]]:
-    first, second = _means(then), _means(now)
+def _scores(then: Path, now: Path, weighting: Weights) -> dict[str, dict[str, tuple[float, float]]]:
+    first, second = _means(then, weighting), _means(now, weighting)
     return {
         model: {
             metric: (float(first.loc[metric, model]), _value(second, metric, model))
@@ -216,15 +218,16 @@ def _scores(then: Path, now: Path) -> dict[str, dict[str, tuple[float, float]]]:
     }
 
 
-def _means(path: Path) -> pd.DataFrame:
+def _means(path: Path, weighting: Weights) -> pd.DataFrame:
     import pandas as pd
 
     from forerun.runs.tables import read_metrics
 
     if not path.is_file():
         return pd.DataFrame()
-    table = read_metrics(path).drop(columns="unique_id")
-    return table.groupby("metric", sort=False).mean(numeric_only=True)
+    table = read_metrics(path)
+    models = [name for name in table.columns if name not in ("unique_id", "metric")]
+    return weighting.means(table, models)
 
 
 def _value(means: pd.DataFrame, metric: str, model: str) -> float:

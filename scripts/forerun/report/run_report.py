@@ -181,6 +181,7 @@ def _summary(run: RunReader, history: pd.DataFrame, board: pd.DataFrame) -> dict
     return {
         "state": "complete" if is_sealed(run.folder) else "partial" if run.failed else "unfinished",
         "metric": charts.metric_name(metric),
+        "weighting": _weighting(run.config),
         "best": None if best is None else str(best["model"]),
         "combined": "" if best is None else _ABOUT_COMBINED.get(str(best["model"]), ""),
         "best_model": str(alone["model"].iloc[0]) if len(alone) else None,
@@ -193,6 +194,17 @@ def _summary(run: RunReader, history: pd.DataFrame, board: pd.DataFrame) -> dict
         "of": len(single),
         "seconds": board[["train_seconds", "cv_seconds"]].sum().sum(),
     }
+
+
+def _weighting(config: dict[str, Any]) -> str:
+    """Return what the weights of the errors mean, if there are any."""
+    parts = []
+    if config.get("horizon_weight"):
+        parts.append("Errors of a window are means weighted by step (horizon_weight).")
+    if config.get("weights_file"):
+        parts.append("Means over series are weighted by series (weights_file).")
+    also = "The charts of errors by window, step and series are not weighted." if parts else ""
+    return " ".join([*parts, also]).strip()
 
 
 def _columns(run: RunReader, board: pd.DataFrame) -> list[dict[str, str]]:

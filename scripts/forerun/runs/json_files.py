@@ -21,6 +21,7 @@ _PROVENANCE = {
     "warm_start": {"run_id": str, "seal": str, "models": [str]},
     "data": {
         "file": str, "sha256": str, "frozen_sha256": str, "columns_sha256": {"*": str},
+        "tables_sha256": {"*": str},
         "series": int, "rows": int, "start": (str, int), "end": (str, int), "notes": [str],
     },
 }  # fmt: skip

@@ -11,7 +11,7 @@ import pandas as pd
 from forerun.base.errors import UserError, suggest
 from forerun.config.frozen import read_recorded
 from forerun.config.models import specs
-from forerun.config.names import COMBINED, current
+from forerun.config.names import COMBINED, SERIES_WEIGHT, current
 from forerun.runs.json_files import read_provenance
 from forerun.runs.listing import read_run
 from forerun.runs.outcome import ModelStatus
@@ -105,7 +105,7 @@ class RunReader:
     @cached_property
     def history(self) -> pd.DataFrame:
         """``unique_id, ds, y`` and exogenous columns up to the last observation of each series."""
-        frame = read_data(self.paths.data)
+        frame = read_data(self.paths.data).drop(columns=SERIES_WEIGHT, errors="ignore")
         observed = frame["y"].notna()
         # Later rows have only known future values.
         return frame[observed[::-1].groupby(frame["unique_id"], observed=True).cummax()[::-1]]

@@ -26,11 +26,14 @@ from forerun.config.weight_folders import refuse_unusable
 from forerun.runs import paths, state
 from forerun.runs.paths import RunPaths
 
+#: Settings with the path of a further table.
+MORE_TABLES = ("static_file", "futr_file", "weights_file")
+
 
 def source_tables(settings: Mapping[str, Any], must_exist: bool = True) -> dict[str, str]:
     """Return the paths of the source tables in `settings`, by key; refuse missing files."""
     tables = {"data_file": settings["data_file"] or str(DATA)}
-    tables |= {key: settings[key] for key in ("static_file", "futr_file") if settings[key]}
+    tables |= {key: settings[key] for key in MORE_TABLES if settings[key]}
     for key, path in tables.items():
         check_path(key, path)
         if must_exist and not Path(path).is_file():

@@ -118,18 +118,19 @@ def remove_if_never_started(folder: str | Path) -> None:
 
 
 def same_table(folder: str | Path) -> Callable[[Any, Any], bool]:
-    """Return a function that compares a frozen and a requested path of the run's source table.
+    """Return a function that compares a frozen and a requested path of a source table of the run.
 
     Different paths are equal if the requested file has the recorded content: the run may have been
     copied to another machine.
     """
-    recorded = read_provenance(folder)["data"]
+    data = read_provenance(folder)["data"]
+    recorded = {data.get("sha256"), *data.get("tables_sha256", {}).values()}
 
     def same(frozen: Any, asked: Any) -> bool:
         if asked is None or frozen is None:
             return asked is frozen
         if Path(asked).absolute() == Path(frozen).absolute():
             return True
-        return Path(asked).is_file() and sha256(asked) == recorded.get("sha256")
+        return Path(asked).is_file() and sha256(asked) in recorded
 
     return same

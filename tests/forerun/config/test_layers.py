@@ -31,7 +31,7 @@ OTHER: dict[str, Any] = {
     "num_samples": 3, "accelerator": "auto", "precision": "64", "matmul_precision": "high",
     "threads": 2, "metrics": ["mae"], "sort_metric": "rmse", "levels": [80],
     "ensemble": "median", "ensemble_size": 5, "calendar": ["month"],
-    "categorical": ["unique_id"], "categories": {"shop": ["a"]},
+    "categorical": ["unique_id"], "categories": {"shop": ["a"]}, "horizon_weight": [1] * 12,
 }  # fmt: skip
 #: What another key has to be for a value to be allowed.
 WITH: dict[str, dict[str, Any]] = {"early_stop_patience_steps": {"val_size": 12}}

@@ -11,6 +11,7 @@ import pytest
 
 from forerun.config.settings import resolve
 from forerun.evaluation import combining, ensemble, selection
+from forerun.evaluation.objective import Objective
 from forerun.evaluation.scoring import score_all
 
 
@@ -43,9 +44,12 @@ def test_greedy_finds_the_weights_that_cancel() -> None:
     """3 a + 1 b: one model says -1, the other 3; only 3/4 and 1/4 make 0."""
     actual = np.zeros((1, 1, 4))
     forecasts = np.stack([np.full((1, 1, 4), -1.0), np.full((1, 1, 4), 3.0)])
-    weights = ensemble.greedy(forecasts, actual, np.ones((1, 1)), "mae", 25)
+    weights = ensemble.greedy(forecasts, actual, Objective("mae", np.ones((1, 1))), 25)
     assert weights.tolist() == [0.75, 0.25]
-    assert ensemble.greedy(forecasts, actual, np.ones((1, 1)), "mae", 1).tolist() == [1.0, 0.0]
+    assert ensemble.greedy(forecasts, actual, Objective("mae", np.ones((1, 1))), 1).tolist() == [
+        1.0,
+        0.0,
+    ]
 
 
 def test_best_takes_each_series_own_model_and_is_scored_without_its_window() -> None:
@@ -213,12 +217,13 @@ def test_large_data_are_weighted_on_a_sample(monkeypatch: pytest.MonkeyPatch) ->
     forecasts = actual + random.normal(size=(3, 400, 2, 3)) * np.array([1, 1.2, 5]).reshape(
         3, 1, 1, 1
     )
-    whole = ensemble.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25)
+    whole = ensemble.greedy(forecasts, actual, Objective("mae", np.ones((400, 2))), 25)
     monkeypatch.setattr(ensemble, "MOST_VALUES", 600)
-    some = ensemble.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25)
+    some = ensemble.greedy(forecasts, actual, Objective("mae", np.ones((400, 2))), 25)
     assert whole == pytest.approx(some, abs=0.25)
     assert (
-        some.tolist() == ensemble.greedy(forecasts, actual, np.ones((400, 2)), "mae", 25).tolist()
+        some.tolist()
+        == ensemble.greedy(forecasts, actual, Objective("mae", np.ones((400, 2))), 25).tolist()
     )
 
 
