@@ -15,7 +15,9 @@ from forerun.config.names import RESERVED
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
-TRANSFORMS = ("log",)
+#: Transformations of the target before training: its logarithm, what a regression of each series on
+#: trend, season and known columns leaves of it, or what that leaves of the logarithm.
+TRANSFORMS = ("log", "regression", "log_regression")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class ModelSpec:
     exogenous
         Whether the model uses the exogenous columns that its class supports.
     transform
-        Transformation of the target before training: ``log`` or None.
+        Transformation of the target before training: one of :data:`TRANSFORMS` or None.
     search
         The search that finds the other arguments (:mod:`forerun.config.search`), or None.
     """
@@ -62,6 +64,16 @@ class ModelSpec:
         return ENGINES[self.engine].pretrained
 
     @property
+    def takes_log(self) -> bool:
+        """Whether the model is trained on the logarithm of the target."""
+        return self.transform in ("log", "log_regression")
+
+    @property
+    def takes_remainder(self) -> bool:
+        """Whether the model is trained on what a regression of each series leaves."""
+        return self.transform in ("regression", "log_regression")
+
+    @property
     def info(self) -> catalog.ModelInfo:
         """Catalog entry of the class."""
         return catalog.info(self.engine, self.model)
@@ -84,15 +96,17 @@ def exogenous_columns(spec: ModelSpec, settings: Mapping[str, Any]) -> dict[str,
     """Return the columns a model uses: keys hist_exog, futr_exog and stat_exog.
 
     The calendar's columns come last in futr_exog. 0/1 columns replace categorical ones if the class
-    cannot take these.
+    cannot take these. With ``transform: regression`` the regression uses futr_exog.
     """
     info = spec.info
     found = given_columns(spec, settings)
-    if not info.categorical:
-        found = {kind: categories.expanded(settings, names) for kind, names in found.items()}
-    elif spec.exogenous and info.stat_exog and categories.SERIES in categories.names(settings):
+    for kind, names in found.items():
+        if not info.categorical or (kind == "futr_exog" and spec.takes_remainder):
+            found[kind] = categories.expanded(settings, names)
+    takes_series = spec.exogenous and info.categorical and info.stat_exog
+    if takes_series and categories.SERIES in categories.names(settings):
         found["stat_exog"].append(categories.SERIES)
-    if spec.exogenous and info.futr_exog:
+    if spec.exogenous and (info.futr_exog or spec.takes_remainder):
         found["futr_exog"] += calendar.columns(settings)
     return found
 
@@ -102,7 +116,7 @@ def given_columns(spec: ModelSpec, settings: Mapping[str, Any]) -> dict[str, lis
     info = spec.info
     supported = {
         "hist_exog": info.hist_exog,
-        "futr_exog": info.futr_exog,
+        "futr_exog": info.futr_exog or spec.takes_remainder,
         "stat_exog": info.stat_exog,
     }
     return {
@@ -207,7 +221,10 @@ def _spec(item: Any) -> ModelSpec:
         raise UserError("\n".join(f"params of {name}: {line}" for line in wrong))
     transform = item.get("transform")
     if transform not in (None, *TRANSFORMS):
-        raise UserError(f"transform is {schema.show(transform)}; it must be log or left out")
+        raise UserError(
+            f"transform is {schema.show(transform)}; it must be one of {', '.join(TRANSFORMS)}, "
+            "or left out"
+        )
     return ModelSpec(name, engine, model, given, transform=transform)
 
 

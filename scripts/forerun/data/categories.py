@@ -45,8 +45,7 @@ def encode(
             continue
         known = given or sorted({value for text in texts for value in text.dropna()})
         if len(known) > MOST:
-            problems.add(f"column {show(column)} of categorical has {len(known)} values, at most "
-                         f"{MOST} are allowed")  # fmt: skip
+            _add_too_many(column, len(known), problems)
             known = known[:MOST]
         codes = {value: float(code) for code, value in enumerate(known)}
         for table, text in zip(holders, texts, strict=True):
@@ -81,7 +80,9 @@ def _note_unseen(column: str, unseen: list[Any], problems: Problems) -> None:
 def numbers(
     frame: pd.DataFrame, settings: Mapping[str, Any], found: Vocabulary, problems: Problems
 ) -> Vocabulary:
-    """Return the values of all categorical columns; numeric ones from the rows with y.
+    """Return the values of all categorical columns in the rows with y.
+
+    Codes of strings that only other rows have become :data:`UNSEEN`, in place.
 
     Parameters
     ----------
@@ -91,14 +92,40 @@ def numbers(
     frozen = settings.get("categories") or {}
     complete = dict(found)
     for column in settings.get("categorical") or ():
-        if column in found or column not in frame.columns or column == settings.get("id_col"):
+        if column not in frame.columns or column == settings.get("id_col"):
             continue
-        seen = frame.loc[frame["y"].notna() & frame[column].notna(), column].unique()
-        whole = [int(value) if value == int(value) else float(value) for value in sorted(seen)]
-        complete[column] = frozen.get(column) or whole[:MOST]
-        unseen = [f"{v:g}" for v in whole if v not in complete[column]]
-        _note_unseen(column, unseen, problems)
+        used = frame.loc[frame[column].notna(), [column, "y"]]
+        given, seen = frozen.get(column), _whole(used.loc[used["y"].notna(), column])
+        unseen = [value for value in _whole(used[column]) if value not in {*(given or seen)}]
+        shown = [f"{value:g}" for value in unseen]
+        if column not in found:
+            if len(seen) > MOST and not given:
+                _add_too_many(column, len(seen), problems)
+            complete[column] = given or seen
+        elif given:
+            continue  # encode() has reported the unseen ones
+        elif unseen:
+            codes = {float(code): float(place) for place, code in enumerate(seen)}
+            shown = [found[column][int(code)] for code in unseen]
+            complete[column] = [found[column][int(code)] for code in seen]
+            recoded = frame[column].map(codes)
+            frame[column] = recoded.where(frame[column].isna() | recoded.notna(), UNSEEN)
+        _note_unseen(column, shown, problems)
+    problems.check()
     return complete
+
+
+def _whole(column: pd.Series) -> list[Any]:
+    """Return the sorted values, integers as such."""
+    return [
+        int(value) if value == int(value) else float(value) for value in sorted(column.unique())
+    ]
+
+
+def _add_too_many(column: str, count: int, problems: Problems) -> None:
+    problems.add(
+        f"column {show(column)} of categorical has {count} values, at most {MOST} are allowed"
+    )
 
 
 def with_dummies(

@@ -46,8 +46,14 @@ def _check_distribution(spec: ModelSpec, frame: pd.DataFrame) -> None:
     name = distribution_of(spec.params.get("loss"))
     if name not in (*NOT_NEGATIVE, *ZERO_OR_ONE):
         return
+    if spec.takes_remainder:
+        raise UserError(
+            f"the loss {name} of {spec.name} needs a target that is not negative, but what "
+            f"transform: {spec.transform} leaves is positive and negative; use the distribution "
+            "Normal or StudentT, or another transform"
+        )
     target = frame["y"].to_numpy(dtype=float)
-    if spec.transform == "log":
+    if spec.takes_log:
         target = np.log(np.where(target > 0, target, np.nan))
     bad = ~np.isin(target, (0, 1)) if name in ZERO_OR_ONE else target < 0
     bad &= ~np.isnan(target)
@@ -55,7 +61,7 @@ def _check_distribution(spec: ModelSpec, frame: pd.DataFrame) -> None:
         return
     first = frame[bad].iloc[0]
     need = "of 0 and 1 only" if name in ZERO_OR_ONE else "without negative values"
-    of = "the log of the target" if spec.transform == "log" else "the target"
+    of = "the log of the target" if spec.takes_log else "the target"
     raise UserError(
         f"the loss {name} of {spec.name} needs a target {need}: {of} of series "
         f"'{first['unique_id']}' at {first['ds']} is {target[bad][0]:g} ({int(bad.sum())} such "

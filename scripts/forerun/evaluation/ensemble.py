@@ -15,8 +15,9 @@ from forerun.evaluation.arrays import Floats, mean
 from forerun.evaluation.objective import Objective
 
 #: Methods of the ensemble (key ``ensemble``): shares of the mean with weights for each series, the
-#: mean with greedy weights, and the robust mean (or median).
+#: mean with greedy weights, and the robust mean (or median); ``adaptive`` starts from its shares.
 METHODS = {
+    "adaptive": (0.5, 0.25, 0.25),
     "blend": (0.5, 0.25, 0.25),
     "by_series": (1.0, 0.0, 0.0),
     "greedy": (0.0, 1.0, 0.0),

@@ -13,7 +13,8 @@ from forerun.config.names import COMBINED
 from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_results
 from forerun.evaluation.metrics import KEYS, score, side_by_side
-from forerun.evaluation.selection import combine, stack
+from forerun.evaluation.recipes import stack
+from forerun.evaluation.selection import combine
 from forerun.evaluation.weighting import Weights
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.tables import read_cv_results

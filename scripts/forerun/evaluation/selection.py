@@ -1,7 +1,7 @@
 """Model selection and combination by out-of-fold results: ``per_series`` and ``ensemble``.
 
 ``per_series`` uses for each series the model with the lowest error over the windows. ``ensemble``
-is a blend by default, as each of its parts alone overfits few windows on some data:
+is a blend, as each of its parts alone overfits few windows on some data:
 
 - one half is a mean with weights for each series
   (:func:`~forerun.evaluation.ensemble.series_weights`);
@@ -11,6 +11,10 @@ is a blend by default, as each of its parts alone overfits few windows on some d
 - a quarter is the mean of the members without the lowest and the highest quarter of their forecasts
   at each step. Members are the models whose error is at most twice the lowest one and, unless
   SeasonalNaive is the best model, lower than that of SeasonalNaive.
+
+By default (``adaptive``) these shares are multiplied by a weight that decreases with the error of
+the part in windows that did not determine it: where one model is much better than the others, only
+greedy selection comes near it.
 
 Weights from a single window are worse than the plain mean on some data. With one window the
 ensemble therefore combines the mean, the median and a mean with shrunk weights
@@ -28,71 +32,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from forerun.config import windows
 from forerun.config.names import ENSEMBLE, PER_SERIES
-from forerun.evaluation.arrays import Floats, Ints, WindowIndex, mean
-from forerun.evaluation.ensemble import (
-    METHODS,
-    Recipe,
-    good_members,
-    greedy,
-    mix,
-    sampled,
-    series_weights,
-)
-from forerun.evaluation.losses import scales
-from forerun.evaluation.objective import Objective
-from forerun.evaluation.stacking import shares_by_error, shrunk_weights
-from forerun.evaluation.weighting import Weights
-
-#: Minimum number of windows to select a model for a single series.
-MIN_WINDOWS = 2
-#: Minimum number of series to weight models by a single window.
-MANY_SERIES = 100
-
-
-@dataclass
-class Stack:
-    """Forecasts of all models for the same windows.
-
-    Attributes
-    ----------
-    keys : DataFrame with ``unique_id``, ``ds``, ``cutoff``, ``y``, sorted
-    forecasts : array, shape (models, series, windows, steps)
-    actual : array, shape (series, windows, steps)
-    objective : the error by which models are chosen
-    """
-
-    models: list[str]
-    keys: pd.DataFrame
-    index: WindowIndex
-    forecasts: Floats
-    actual: Floats
-    objective: Objective
-
-
-def stack(
-    keys: pd.DataFrame,
-    columns: dict[str, npt.NDArray[Any]],
-    history: pd.DataFrame,
-    settings: dict[str, Any],
-    weights: Weights | None = None,
-) -> Stack:
-    """Stack the forecasts of the models (one value for each row of `keys`)."""
-    index = WindowIndex.of(keys)
-    array = np.empty((len(columns), *index.shape))
-    for number, values in enumerate(columns.values()):
-        array[number] = index.spread(values)
-    scale = scales(index, history, settings, settings["sort_metric"])
-    scale = np.ones(index.shape[:2]) if scale is None else scale
-    weights = weights or Weights.of_steps(settings)
-    steps = None if weights.steps is None else weights.steps[: index.shape[2]]
-    by_series = weights.by_series(index.ids)
-    objective = Objective(settings["sort_metric"], scale, steps, by_series)
-    return Stack(list(columns), keys, index, array, index.spread(keys["y"]), objective)
+from forerun.evaluation.arrays import Floats, Ints, mean
+from forerun.evaluation.ensemble import Recipe, mix
+from forerun.evaluation.recipes import MIN_WINDOWS, Stack, recipe_of
 
 
 def choose(by_window: Floats, weights: Floats | None = None) -> tuple[Ints, int]:
@@ -140,14 +86,14 @@ def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
     recipes = []
     for window in range(number):
         rest = windows.others(settings, window, number)
-        recipes.append(_recipe(stacked, by_window, rest, settings))
+        recipes.append(recipe_of(stacked, by_window, rest, settings))
         mixed[:, window] = mix(stacked.forecasts[:, :, window], recipes[-1])
         if rest:
             pick, _ = choose(by_window[:, :, rest], weights)
             chosen[:, window] = pick
             best[:, window] = stacked.forecasts[pick, np.arange(len(pick)), window]
     _, overall = choose(by_window, weights)
-    final = _recipe(stacked, by_window, list(range(number)), settings)
+    final = recipe_of(stacked, by_window, list(range(number)), settings)
     if number == 1:
         mixed[:, 0] = _halves(stacked, by_window, settings)
     record = _record(stacked, settings, recipes, final)
@@ -165,87 +111,9 @@ def _halves(stacked: Stack, by_window: Floats, settings: dict[str, Any]) -> Floa
     mixed = np.empty(stacked.actual[:, 0].shape)
     for part in (slice(0, None, 2), slice(1, None, 2)):
         other = slice(1 - part.start, None, 2) if len(mixed) > 1 else part
-        recipe = _recipe(stacked, by_window, [0], settings, other)
+        recipe = recipe_of(stacked, by_window, [0], settings, other)
         mixed[part] = mix(stacked.forecasts[:, part, 0], recipe)
     return mixed
-
-
-def _recipe(
-    stacked: Stack,
-    by_window: Floats,
-    chosen: list[int],
-    settings: dict[str, Any],
-    series: slice = slice(None),
-) -> Recipe:
-    """Return the recipe of the ensemble from the windows `chosen` of some series."""
-    method = settings.get("ensemble") or "blend"
-    models = len(stacked.models)
-    equal = np.full(models, 1.0 / models)
-    if not chosen:
-        return Recipe(equal, np.full(models, True), (0.0, 1.0, 0.0))
-    by_window = by_window[:, series][:, :, chosen]
-    objective = stacked.objective.part(series, chosen)
-    good = good_members(stacked.models, by_window, objective.series)
-    many = stacked.index.shape[0] >= MANY_SERIES or stacked.index.shape[1] > 1
-    if method == "blend" and len(chosen) < MIN_WINDOWS and many:
-        return _shrunk(stacked, good, chosen, settings, series)
-    shares = _shares(method, len(chosen), stacked.index.shape)
-    own = series_weights(mean(by_window, 2), objective.series) if shares[0] else None
-    if not shares[1]:
-        return Recipe(good / good.sum(), good, shares, own, method == "median")
-    weights = greedy(
-        stacked.forecasts[:, series][:, :, chosen],
-        stacked.actual[series][:, chosen],
-        objective,
-        settings["ensemble_size"],
-        settings["seed"],
-    )
-    return Recipe(weights, good, shares, own)
-
-
-def _shrunk(
-    stacked: Stack,
-    good: npt.NDArray[np.bool_],
-    chosen: list[int],
-    settings: dict[str, Any],
-    series: slice,
-) -> Recipe:
-    """Return a recipe of mean, median and shrunk weights, weighted by their errors."""
-    seen = sampled(
-        stacked.forecasts[good][:, series][:, :, chosen],
-        stacked.actual[series][:, chosen],
-        stacked.objective.part(series, chosen),
-        settings["seed"],
-    )
-    found = shrunk_weights(*seen)
-    equal = np.full(len(found), 1.0 / len(found))
-    candidates = [
-        np.tensordot(found, seen[0], axes=1),
-        np.tensordot(equal, seen[0], axes=1),
-        np.median(seen[0], axis=0),
-    ]
-    counts = shares_by_error(candidates, *seen[1:])
-    weights = np.zeros(len(good))
-    weighted = counts[0] + counts[1]
-    weights[good] = (counts[0] * found + counts[1] * equal) / max(weighted, 1e-12)
-    return Recipe(weights, good, (0.0, float(weighted), float(counts[2])), None, True)
-
-
-def _shares(method: str, chosen: int, shape: tuple[int, ...]) -> tuple[float, float, float]:
-    """Return the shares of a method, adjusted if there are too few windows or series.
-
-    Parameters
-    ----------
-    chosen : number of windows that weights are learned from
-    shape : series, windows, ... of the run
-    """
-    series, number = shape[:2]
-    if number == 1 and series < MANY_SERIES:
-        return 0.0, 0.0, 1.0
-    by_series, equal, robust = METHODS[method]
-    if chosen >= MIN_WINDOWS or not by_series:
-        return by_series, equal, robust
-    return 0.0, equal + by_series / 2, robust + by_series / 2
 
 
 def _record(

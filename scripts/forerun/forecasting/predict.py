@@ -25,6 +25,7 @@ from forerun.evaluation.weighting import Weights
 from forerun.forecasting import transforms, weights
 from forerun.forecasting.choice import UNVERIFIED, Choice, refuse_damaged
 from forerun.forecasting.engines.base import Data, get_engine
+from forerun.forecasting.remainder import Remainder
 from forerun.forecasting.scaling import Scaling
 from forerun.forecasting.shards import read_shard, series_names
 from forerun.forecasting.tidy import write_tidy
@@ -213,11 +214,14 @@ def _own_forecasts(
         engine = get_engine(spec.engine)
         if not weights.are_saved(folder):
             spec = weights.located(spec, settings, folder.parents[2])
-        fitted, scaling = engine.load(spec, settings, folder), Scaling.read(folder)
+        scaling = Scaling.read(folder)
         try:
-            given = transforms.forward(data, spec)
-            frame = engine.predict(fitted, settings, scaling.forward(given, given.history))
-            frame = scaling.back(frame, given, given.history)
+            logged = transforms.forward(data, spec)
+            remainder = Remainder.of(spec, settings, logged, logged.history, ahead=True)
+            given, inner = remainder.forward(logged), remainder.settings
+            fitted = engine.load(spec, inner, folder)
+            frame = engine.predict(fitted, inner, scaling.forward(given, given.history))
+            frame = remainder.back(scaling.back(frame, given, given.history), logged)
         except UserError as error:
             refused.append(str(error))
             echo_error(f"forerun: {error}")

@@ -18,6 +18,7 @@ from forerun.data import split
 from forerun.forecasting import search_data, transforms, warm_start, weights
 from forerun.forecasting.checkpoint import Checkpoint
 from forerun.forecasting.engines.base import Data, Progress, get_engine
+from forerun.forecasting.remainder import Remainder
 from forerun.forecasting.scaling import Scaling
 from forerun.runs.fit import Fit
 from forerun.runs.paths import RunPaths
@@ -88,9 +89,11 @@ def train_model(fit: Fit, progress: Progress, checkpoint: Checkpoint | None = No
     seen = read_run_data(fit.run.data, settings)
     seen.start = warm_start.start(fit.run.folder, settings, spec)
     seen.checkpoint = checkpoint
-    given = transforms.forward(seen, spec)
-    scaling = _scaling(spec, settings, given, given.history)
-    fitted = engine.fit(spec, settings, scaling.forward(given, given.history), progress)
+    logged = transforms.forward(seen, spec)
+    remainder = Remainder.of(spec, settings, logged, logged.history)
+    given, inner = remainder.forward(logged), remainder.settings
+    scaling = _scaling(spec, inner, given, given.history)
+    fitted = engine.fit(spec, inner, scaling.forward(given, given.history), progress)
     _keep(seen, fit)
     with new_folder(fit.product_path) as temporary:
         engine.save(fitted, temporary)
@@ -115,12 +118,14 @@ def cross_validate(fit: Fit, progress: Progress, checkpoint: Checkpoint | None =
     if isinstance(fit, Trial):
         seen, settings = search_data.usable(seen, settings, spec, held)
     engine = get_engine(spec.engine)
-    given = transforms.forward(seen, spec)
+    logged = transforms.forward(seen, spec)
+    remainder = Remainder.of(spec, settings, logged, without_last(logged.history, held))
+    given, inner = remainder.forward(logged), remainder.settings
     before = without_last(given.history, held)
-    scaling = _scaling(spec, settings, given, before)
+    scaling = _scaling(spec, inner, given, before)
     scaled = scaling.forward(given, before)
-    frame = engine.cross_validate(spec, settings, scaled, number, progress)
-    frame = scaling.back(frame, given, before)
+    frame = engine.cross_validate(spec, inner, scaled, number, progress)
+    frame = remainder.back(scaling.back(frame, given, before), logged)
     frame = transforms.back(frame, seen, spec)
     _keep(seen, fit)
     frame = frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True)

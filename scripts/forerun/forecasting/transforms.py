@@ -1,6 +1,7 @@
-"""Transformations of the target, set per model: ``{name: NHITS, transform: log}``.
+"""The logarithm of the target, set per model: ``{name: NHITS, transform: log}``.
 
 The target is transformed before training; forecasts and intervals are transformed back.
+:mod:`forerun.forecasting.remainder` is the other transformation, which comes after the logarithm.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from forerun.forecasting.scaling import actual
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-LOG = "log"
 #: On the log scale, forecasts may exceed the range of their series by half of it, within these
 #: factors: a network that diverges there would be off by orders of magnitude.
 LEAST, MOST = 1.1, 2.0
@@ -27,20 +27,20 @@ LEAST, MOST = 1.1, 2.0
 
 def check(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> None:
     """Refuse a target with values that are not positive if a model takes its logarithm."""
-    asking = [spec.name for spec in specs if spec.transform == LOG]
+    asking = [spec.name for spec in specs if spec.takes_log]
     wrong = history[history["y"] <= 0] if asking else history.iloc[:0]
     if len(wrong):
         first = wrong.iloc[0]
         raise UserError(
-            f"transform: log of {', '.join(asking)} needs a target above 0, but series "
+            f"the logarithm that {', '.join(asking)} takes needs a target above 0, but series "
             f"'{first['unique_id']}' is {first['y']:g} at {first['ds']} ({len(wrong)} such values "
-            "in all); leave transform out"
+            "in all); leave transform out or set it to regression"
         )
 
 
 def forward(data: Data, spec: ModelSpec) -> Data:
     """Return the transformed data."""
-    if spec.transform != LOG:
+    if not spec.takes_log:
         return data
     check(data.history, [spec])
     history = data.history.assign(y=np.log(data.history["y"].to_numpy(dtype=float)))
@@ -55,7 +55,7 @@ def back(frame: pd.DataFrame, data: Data, spec: ModelSpec) -> pd.DataFrame:
     frame : ``unique_id``, ``ds``, forecasts; of cross-validation also ``cutoff`` and ``y``
     data : data before :func:`forward`; rows after a series' first cutoff are not used
     """
-    if spec.transform != LOG or not len(frame):
+    if not spec.takes_log or not len(frame):
         return frame
     keys = ("unique_id", "ds", "cutoff", "y")
     lower, upper = (limit.to_numpy() for limit in _limits(frame, data.history))

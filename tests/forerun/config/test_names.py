@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[3]
 NAMES = {*names.COMBINED, *names.FORMER, names.REFERENCE}
 #: The same words with another meaning.
 OTHERS = {
+    ("ensemble", "evaluation/recipes.py"),
     ("ensemble", "evaluation/selection.py"),  # a key of the configuration
     ("ensemble", "jobs/fingerprint.py"),
     ("ensemble", "score_models.py"),  # an output of the rule

@@ -130,6 +130,30 @@ def test_too_many_values_are_refused() -> None:
         prepare(table(days=1000, kinds=kinds), settings())
 
 
+def test_too_many_numbers_are_refused() -> None:
+    many = table(days=1000).assign(promo=lambda frame: frame.index % 1001)
+    with pytest.raises(UserError, match="column 'promo' of categorical has 1001 values"):
+        prepare(many, settings())
+
+
+@pytest.mark.parametrize(
+    ("kinds", "new"), [({}, "radio"), ({"none": 0, "tv": 1, "web": 2, "radio": 7.5}, "7.5")]
+)
+def test_a_value_that_only_the_future_has_is_said(kinds: dict[str, Any], new: str) -> None:
+    given, frame = settings(), table()
+    ahead = frame["sales"].isna()
+    frame.loc[ahead & (frame["promo"] == "web"), "promo"] = "radio"
+    frame["promo"] = frame["promo"].map(lambda value: kinds.get(value, value))
+    made = prepare(frame, given)
+    expected = f"column 'promo': 1 value not seen in training ('{new}')"
+    assert [n.partition(", ")[0] for n in made.notes if "not seen" in n] == [expected]
+    assert made.categories is not None
+    assert made.categories["promo"] == ([0, 1, 2] if kinds else KINDS)
+    again = prepare(frame, given | {"categories": made.categories})
+    pd.testing.assert_frame_equal(again.frame, made.frame)
+    assert [n.partition(", ")[0] for n in again.notes if "not seen" in n] == [expected]
+
+
 def test_text_without_the_key_is_still_refused() -> None:
     with pytest.raises(UserError, match="column 'promo'"):
         prepare(table(), settings(categorical=[]))

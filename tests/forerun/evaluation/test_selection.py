@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from forerun.config.settings import resolve
-from forerun.evaluation import combining, ensemble, selection
+from forerun.evaluation import combining, ensemble, recipes, selection
 from forerun.evaluation.objective import Objective
 from forerun.evaluation.scoring import score_all
 
@@ -20,7 +20,7 @@ def settings(windows: int = 3, **asked: Any) -> dict[str, Any]:
     return resolve({**given, "metrics": ["mae"], **asked})
 
 
-def stacked(errors: dict[str, Any], run: dict[str, Any], series: int = 2) -> selection.Stack:
+def stacked(errors: dict[str, Any], run: dict[str, Any], series: int = 2) -> recipes.Stack:
     """Forecasts of a target of zeros: what each model says, by series and window."""
     windows = run["n_windows"]
     keys = pd.DataFrame(
@@ -37,7 +37,7 @@ def stacked(errors: dict[str, Any], run: dict[str, Any], series: int = 2) -> sel
         model: np.repeat(np.broadcast_to(np.array(said, dtype=float), (series, windows)).ravel(), 2)
         for model, said in errors.items()
     }
-    return selection.stack(keys, columns, history, run)
+    return recipes.stack(keys, columns, history, run)
 
 
 def test_greedy_finds_the_weights_that_cancel() -> None:
@@ -98,7 +98,7 @@ def test_members_are_not_weak_and_beat_the_seasonal_naive_forecast() -> None:
 
 
 def test_blend_is_made_of_three_parts_and_forecasts_like_it_is_scored() -> None:
-    run = settings()
+    run = settings(ensemble="blend")
     said = {"A": -1.0, "B": 3.0, "C": 2.0, "D": 1.5, "SeasonalNaive": 9.0}
     stack = stacked({model: np.full((2, 3), value) for model, value in said.items()}, run)
     made = selection.combine(stack, run)
@@ -124,6 +124,42 @@ def test_blend_is_made_of_three_parts_and_forecasts_like_it_is_scored() -> None:
         assert made.results["ensemble"]["ensemble"].to_numpy() == pytest.approx(value)
         future = combining.ensemble_forecasts(frames, made.record, metrics, run)["ensemble"]
         assert future.to_numpy() == pytest.approx(value)
+
+
+def test_where_one_model_is_much_better_the_ensemble_is_near_it() -> None:
+    run = settings(4)
+    said = {"A": 1.0, "B": 1.9, "C": 1.9, "D": 1.9}
+    stack = stacked({model: np.full((3, 4), value) for model, value in said.items()}, run, series=3)
+    made = selection.combine(stack, run)
+    assert made.record["method"] == "adaptive"
+    assert made.record["shares"]["greedy"] == pytest.approx(1, abs=1e-3)
+    assert made.results["ensemble"]["ensemble"].to_numpy() == pytest.approx(1, abs=1e-3)
+    fixed = selection.combine(stack, run | {"ensemble": "blend"})
+    assert fixed.results["ensemble"]["ensemble"].min() > 1.3
+
+
+def test_equal_parts_keep_the_shares_of_the_blend() -> None:
+    run = settings(4)
+    made = selection.combine(stacked({"A": np.full((2, 4), 1.0)}, run), run)
+    assert made.record["shares"] == pytest.approx(
+        {"by_series": 0.5, "greedy": 0.25, "robust": 0.25}
+    )
+
+
+def test_the_shares_do_not_depend_on_a_window_that_is_not_chosen() -> None:
+    run, found = settings(3), []
+    said = {
+        "A": [[1, 2, 3], [2, 1, 4]],
+        "B": [[-2, 1, 1], [1, 3, -1]],
+        "C": [[3, -2, 2], [2, 2, 1]],
+    }
+    first = np.array([True, True, False])
+    for last in ("as they are", "changed"):
+        each = {m: np.where(first, v, v if last == "as they are" else 50) for m, v in said.items()}
+        stack = stacked(each, run)
+        found.append(recipes.recipe_of(stack, np.abs(stack.forecasts).mean(axis=3), [0, 1], run))
+    assert found[0].shares == found[1].shares
+    assert found[0].shares != ensemble.METHODS["blend"]
 
 
 def test_weights_of_a_series_follow_its_own_errors_and_those_of_all() -> None:
@@ -161,7 +197,7 @@ def test_one_window_gives_equal_weights_and_a_note() -> None:
 def test_one_window_of_many_series_weights_each_half_by_the_other() -> None:
     """A says 1 and B -1 in one half of the series, in the other A says 2 and B -1."""
     run = settings(1, ensemble="greedy")
-    half = selection.MANY_SERIES // 2
+    half = recipes.MANY_SERIES // 2
     said = {"A": [[1], [2]] * half, "B": [[-1], [-1]] * half}
     made = selection.combine(stacked(said, run, series=2 * half), run)
     mixed = made.results["ensemble"]["ensemble"].to_numpy()[::2]
@@ -172,7 +208,7 @@ def test_one_window_of_many_series_weights_each_half_by_the_other() -> None:
 
 def test_one_window_of_many_series_is_blended_from_mean_median_and_shrunk_weights() -> None:
     """C is three times off, but no member is left out; A and B cancel where both are weighted."""
-    run, series = settings(1), selection.MANY_SERIES
+    run, series = settings(1), recipes.MANY_SERIES
     said = {"A": np.full((series, 1), 1.0), "B": np.full((series, 1), -1.0)}
     said["C"] = np.full((series, 1), 1.5)
     made = selection.combine(stacked(said, run, series=series), run)

@@ -33,6 +33,11 @@ SHARED = (
 LEARNING_RATES = {"DLinear": 0.005, "NLinear": 0.005}
 
 
+#: Defaults since version 2 of the key ``model_defaults``. TiDE ends with a layer of one
+#: value per step, which normalization makes constant: only a linear map of the lags would remain.
+SINCE_2: dict[str, dict[str, Any]] = {"TiDE": {"layernorm": False}}
+
+
 class Report(lightning.Callback):
     """Reports step and loss during training; raises an error when the loss is not finite.
 
@@ -88,6 +93,8 @@ def arguments_of(spec: ModelSpec, settings: dict[str, Any], data: Data) -> dict[
     }
     if settings.get("learning_rate") is None and spec.model in LEARNING_RATES:
         arguments["learning_rate"] = LEARNING_RATES[spec.model]
+    if settings.get("model_defaults", 1) >= 2:
+        arguments |= SINCE_2.get(spec.model, {})
     arguments |= {"h": windows.reach(settings), "input_size": settings["input_size"]}
     arguments |= {"random_seed": settings["seed"], "alias": spec.name}
     if "start_padding_enabled" in accepted:

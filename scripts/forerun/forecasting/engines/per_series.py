@@ -16,14 +16,12 @@ import pandas as pd
 from forerun.config.windows import reach, step_size
 from forerun.forecasting.engines import regressors
 from forerun.forecasting.engines.base import Data, future_values
+from forerun.forecasting.engines.series_design import design
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from forerun.config.models import ModelSpec
-
-#: Longest season with a column for each step, without a calendar.
-MOST_DUMMIES = 60
 
 
 def forecast(
@@ -74,32 +72,12 @@ def _one(
     columns: list[str],
 ) -> npt.NDArray[Any]:
     length = len(past)
-    season = _dummies(settings)
-    seen = _design(np.arange(-length, 0), length, season, past, columns)
+    seen = design(np.arange(-length, 0), length, settings, past, columns)
     regressor = regressors.make(spec, settings)
     if length < 2 * seen.shape[1] and spec.model == "LinearRegression":
         name = past["unique_id"].iloc[0]
         print(f"{spec.name}: series '{name}' is short, it gets a Ridge", file=sys.stderr)
         regressor = regressors.make(replace(spec, model="Ridge", params={}), settings)
     regressor.fit(seen, past["y"].to_numpy(dtype=float))
-    ahead = _design(np.arange(len(later)), length, season, later, columns)
+    ahead = design(np.arange(len(later)), length, settings, later, columns)
     return np.asarray(regressor.predict(ahead), dtype=float)
-
-
-def _dummies(settings: dict[str, Any]) -> int:
-    season = int(settings["season_length"])
-    return season if 1 < season <= MOST_DUMMIES and not settings.get("calendar") else 1
-
-
-def _design(
-    position: npt.NDArray[Any], length: int, season: int, table: pd.DataFrame, columns: list[str]
-) -> npt.NDArray[Any]:
-    """Return one row for each step: the trend, all steps of the season but one, the columns.
-
-    Parameters
-    ----------
-    position : steps from the end of the series, the last one being -1
-    """
-    trend = (position / length)[:, None]
-    dummies = (position % season)[:, None] == np.arange(1, season)[None, :]
-    return np.hstack([trend, dummies, table[columns].to_numpy(dtype=float)])

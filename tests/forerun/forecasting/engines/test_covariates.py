@@ -39,13 +39,9 @@ def able(engine: str) -> list[str]:
 
 
 #: A model of each engine that `make test` trains; `make test-all` trains all of them.
-FIRST = ("ARIMA", "LightGBM", "NHITS")
-#: Measured: the forecasts of neuralforecast's TiDE do not change with the column at all.
-BLIND = pytest.mark.xfail(reason="TiDE finds no effect of one 0/1 column")
+FIRST = ("ARIMA", "LightGBM", "NHITS", "TiDE")
 CASES = [
-    name
-    if name in FIRST
-    else pytest.param(name, marks=[pytest.mark.long, *([BLIND] if name == "TiDE" else [])])
+    name if name in FIRST else pytest.param(name, marks=pytest.mark.long)
     for engine in ("statsforecast", "mlforecast", "neuralforecast")
     for name in able(engine)
 ]
