@@ -24,7 +24,7 @@ from forerun.config.engines import versions
 from forerun.config.models import exogenous_columns
 from forerun.config.windows import reach, step_size
 from forerun.data.panel import series_starts
-from forerun.forecasting.engines import fallback
+from forerun.forecasting.engines import bounded, fallback
 from forerun.forecasting.engines.base import (
     Data,
     Progress,
@@ -103,7 +103,8 @@ def _build(spec: ModelSpec, settings: dict[str, Any], fallback_model: Any) -> St
         "season_length": settings["season_length"],
         "test_size": reach(settings),
     }
-    arguments = {name: value for name, value in given.items() if name in accepted} | spec.params
+    arguments = {name: value for name, value in given.items() if name in accepted}
+    arguments |= bounded.bounds(spec, settings) | spec.params
     built = model(**arguments)
     built.alias = spec.name  # some classes ignore the argument
     return _library(built, settings, fallback_model)
@@ -163,6 +164,8 @@ def _working(
     If each of the first series fails, so does the model.
     """
     history = _narrow(spec, settings, data)
+    if limits := bounded.note(spec, settings):
+        print(limits, file=sys.stderr)
     processes = int(settings.get("threads") or 1)
 
     def with_fallback(model: Any, some: pd.DataFrame) -> pd.DataFrame:

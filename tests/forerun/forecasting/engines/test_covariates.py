@@ -14,6 +14,7 @@ from synthetic import EFFECT, shop_settings, shops
 from forerun.config import catalog
 from forerun.config.models import specs
 from forerun.data import prepare, split
+from forerun.forecasting.engines import bounded
 from forerun.forecasting.engines.base import Data, get_engine
 from forerun.forecasting.scaling import Scaling
 
@@ -21,7 +22,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 #: Arguments that keep the fits short, or that a model needs.
 SMALL: dict[str, dict[str, Any]] = {
-    "AutoARIMA": {"max_p": 1, "max_q": 0, "max_P": 0, "max_Q": 0, "max_d": 1, "max_D": 0},
     "ARIMA": {"order": [1, 0, 0]},
     "AutoRegressive": {"lags": [1, 7]},
     "CatBoost": {"iterations": 200, "learning_rate": 0.2},
@@ -70,6 +70,18 @@ def effect(item: Any, folder: Path, **more: Any) -> float:
 def test_the_effect_of_a_promotion_is_found(model: str, tmp_path: Path) -> None:
     found = effect({"name": model, "params": SMALL.get(model, {})}, tmp_path)
     assert 0.5 * EFFECT < found < 1.5 * EFFECT
+
+
+def test_a_search_with_columns_is_bounded_and_said() -> None:
+    settings = shop_settings(models=["AutoARIMA", "MFLES"], baselines=[], calendar=[])
+    arima, mfles = specs(settings)
+    assert bounded.bounds(arima, settings)["nmodels"] == 10
+    assert "search is bounded (approximation: True, nmodels: 10" in bounded.note(arima, settings)
+    assert bounded.bounds(replace(arima, params={"nmodels": 50}), settings)["max_p"] == 2
+    assert "nmodels" not in bounded.bounds(replace(arima, params={"nmodels": 50}), settings)
+    assert not bounded.bounds(replace(arima, exogenous=False), settings)
+    assert not bounded.bounds(arima, settings | {"model_defaults": 1})
+    assert bounded.note(mfles, settings) == ""
 
 
 @pytest.mark.parametrize(
