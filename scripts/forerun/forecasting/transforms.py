@@ -32,9 +32,9 @@ def check(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> None:
     if len(wrong):
         first = wrong.iloc[0]
         raise UserError(
-            f"the logarithm that {', '.join(asking)} takes needs a target above 0, but series "
+            f"transform: log of {', '.join(asking)} needs a target above 0, but series "
             f"'{first['unique_id']}' is {first['y']:g} at {first['ds']} ({len(wrong)} such values "
-            "in all); leave transform out or set it to regression"
+            "in all); leave transform out"
         )
 
 

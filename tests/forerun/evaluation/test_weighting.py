@@ -12,7 +12,16 @@ import pytest
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.config.settings import resolve
-from forerun.evaluation import combining, comparable, ensemble, losses, metrics, selection, stacking
+from forerun.evaluation import (
+    combining,
+    comparable,
+    ensemble,
+    losses,
+    metrics,
+    recipes,
+    selection,
+    stacking,
+)
 from forerun.evaluation.arrays import mean
 from forerun.evaluation.objective import Objective
 from forerun.evaluation.scoring import score_all
@@ -105,7 +114,7 @@ def test_steps_decide_the_winner_and_the_greedy_weights() -> None:
     frame = results(said)
     for steps, overall in (([1, 1], "B"), ([3, 1], "A"), ([0, 1], "B")):
         run = settings(horizon_weight=steps)
-        stacked = selection.stack(frame, said, HISTORY, run)
+        stacked = recipes.stack(frame, said, HISTORY, run)
         made = selection.combine(stacked, run)
         assert made.record["per_series"]["overall"] == overall
     actual = np.zeros((1, 1, 2))
