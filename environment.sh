@@ -67,7 +67,7 @@ setting() {
     echo "$value"
 }
 
-# Run a command that is silent for long; meanwhile say every few seconds how far it is.
+# Run a command that is silent for long; meanwhile print its progress every few seconds.
 watched() {
     while sleep 8 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
         modules=$(find "$venv/lib" -name '*.pyc' 2>/dev/null | wc -l)

@@ -10,7 +10,7 @@ Each set is a real run with benchmarks/configs/<set>.yaml. us_employment and cgm
 the run's own back-tests (three windows at the end of each series); of m3_monthly (columns split
 and unique_id, ds, y) the run sees the training part only, and its forecasts are scored on the test
 part. With --folder everything is kept there, and a run that is there already is only scored.
-docs/accuracy.md tells what was measured.
+docs/accuracy.md has results.
 """
 
 from __future__ import annotations
@@ -38,24 +38,24 @@ STEPS, SERIES = 5, 20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    known = ", ".join(
+    names = ", ".join(
         sorted(path.stem for path in CONFIGS.glob("*.yaml") if not path.stem.startswith("suite"))
     )
-    parser.add_argument("sets", nargs="*", metavar="SET[=FILE]", help=f"among {known}")
+    parser.add_argument("sets", nargs="*", metavar="SET[=FILE]", help=f"among {names}")
     parser.add_argument("--folder", type=Path, help="where runs are kept")
     parser.add_argument("--plain", nargs="+", default=[], metavar="MODEL")
     parser.add_argument("--quick", action="store_true")
-    wish = parser.parse_args()
-    folder = wish.folder or Path(tempfile.mkdtemp(prefix="accuracy-"))
-    for item in wish.sets or ["us_employment"]:
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="accuracy-"))
+    for item in options.sets or ["us_employment"]:
         name, _, file = item.partition("=")
         if not (CONFIGS / f"{name}.yaml").is_file():
-            parser.error(f"there is no set '{name}', only {known}")
+            parser.error(f"there is no set '{name}', only {names}")
         if not file and name not in SHIPPED:
             parser.error(f"{name} is not shipped, give its file: {name}=FILE")
         place = (folder / name).absolute()
         place.mkdir(parents=True, exist_ok=True)
-        measure(name, read(Path(file) if file else SHIPPED[name], wish.quick), place, wish)
+        measure(name, read(Path(file) if file else SHIPPED[name], options.quick), place, options)
 
 
 def read(path: Path, quick: bool) -> pd.DataFrame:
@@ -65,11 +65,11 @@ def read(path: Path, quick: bool) -> pd.DataFrame:
     return frame[frame["unique_id"].isin(frame["unique_id"].unique()[:SERIES])] if quick else frame
 
 
-def measure(name: str, frame: pd.DataFrame, place: Path, wish: argparse.Namespace) -> None:
+def measure(name: str, frame: pd.DataFrame, place: Path, options: argparse.Namespace) -> None:
     """Run, score and print one set."""
     settings = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text(encoding="utf-8"))
     settings |= {"reuse": False}
-    if wish.quick:
+    if options.quick:
         settings["max_steps"] = STEPS
         for model in settings["models"]:
             model.get("params", {}).pop("max_steps", None) if isinstance(model, dict) else None
@@ -80,19 +80,21 @@ def measure(name: str, frame: pd.DataFrame, place: Path, wish: argparse.Namespac
     cost = forerun(name, frame, settings, place)
     result = place / "runs" / name
     rows = by_backtest(result) if test is None else by_test(result, frame, test, settings)
-    for model in wish.plain:
-        rows.append(plain(model, frame, test, settings, place, STEPS if wish.quick else 1000))
+    for model in options.plain:
+        rows.append(plain(model, frame, test, settings, place, STEPS if options.quick else 1000))
     series = frame["unique_id"].nunique()
     print(f"\n{name}: {series} series, horizon {settings['horizon']}")
     print(f"The whole run took {cost['wall']:.0f} s, CPU {cost['cpu']:.0f} s.\n")
-    known = [c for c in rows[0] if any(row[c] == row[c] for row in rows)]  # not those all NaN
-    table([{c: row[c] for c in known} for row in sorted(rows, key=lambda row: row["MAE"])])
+    columns = [
+        c for c in rows[0] if any(row[c] == row[c] for row in rows)
+    ]  # without columns of NaN
+    table([{c: row[c] for c in columns} for row in sorted(rows, key=lambda row: row["MAE"])])
 
 
 def forerun(
     name: str, frame: pd.DataFrame, settings: dict[str, Any], place: Path
 ) -> dict[str, float]:
-    """Make the run, unless it is there; return what it cost."""
+    """Make the run unless it exists; return its costs."""
     costs = place / "cost.json"
     if not costs.is_file():
         frame.to_parquet(place / "table.parquet", index=False)
@@ -105,12 +107,12 @@ def forerun(
 
 
 def seconds(result: Path) -> dict[str, float]:
-    """CPU seconds of each model: of its last fit and of those of its back-test."""
+    """CPU seconds of each model: its final fit and those of its back-test."""
     spent: dict[str, float] = {}
     for path in result.glob("parts/*/*.json"):
-        told = json.loads(path.read_text(encoding="utf-8"))
+        outcome = json.loads(path.read_text(encoding="utf-8"))
         spent[path.parent.name] = spent.get(path.parent.name, 0.0) + (
-            told.get("cpu_seconds") or 0.0
+            outcome.get("cpu_seconds") or 0.0
         )
     return spent
 
@@ -180,7 +182,7 @@ def plain(
     return {"model": f"plain {model}", **errors, "CPU s": spent.cpu}
 
 
-#: What a short script would be; the imports of neuralforecast are part of its time.
+#: A short script; its time includes the imports of neuralforecast.
 PLAIN = """
 import json, sys
 import pandas as pd

@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=MODELS)
     parser.add_argument("--fresh", action="store_true", help="also without the preloaded process")
     parser.add_argument("--skip", nargs="+", default=[], metavar="ROW", help="rows to leave out")
-    wish = parser.parse_args()
+    args = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="against-plain-"))
     errors: dict[str, pd.Series] = {}
 
@@ -41,20 +41,20 @@ def main() -> None:
         place = folder / f"{name}_{number}"
         place.mkdir()
         command = [PYTHON, str(PROJECT / "benchmarks" / "plain.py"), str(DATA)]
-        command += ["--models", *wish.models, "--steps", str(wish.steps)]
+        command += ["--models", *args.models, "--steps", str(args.steps)]
         cost = run(command, place, **variables)
         cv = pd.read_csv(place / "cv.csv")
-        errors[name] = (cv[wish.models].sub(cv["y"], axis=0)).abs().mean()
+        errors[name] = (cv[args.models].sub(cv["y"], axis=0)).abs().mean()
         return cost
 
     def workflow(name: str, number: int, own: bool = False, **variables: str) -> Cost:
         place = folder / f"{name}_{number}"
         place.mkdir()
-        (place / "settings.yaml").write_text(settings(wish.models, wish.steps, own))
+        (place / "settings.yaml").write_text(settings(args.models, args.steps, own))
         options = ["--config", f"data_file={DATA}", "--configfile", "settings.yaml"]
         cost = run(snakemake("runs/x/predictions", *options), place, **variables)
         board = pd.read_csv(place / "runs/x/leaderboard.csv", index_col="model")
-        errors[name] = board["mae"].reindex(wish.models)
+        errors[name] = board["mae"].reindex(args.models)
         return cost
 
     ways = {
@@ -63,13 +63,13 @@ def main() -> None:
         "forerun": lambda n: workflow("forerun", n),
         "forerun's own settings": lambda n: workflow("forerun's own settings", n, own=True),
     }
-    if wish.fresh:
+    if args.fresh:
         ways["without preloading"] = lambda n: workflow("fresh", n, FORERUN_PRELOAD="off")
-    ways = {name: way for name, way in ways.items() if name not in wish.skip}
+    ways = {name: way for name, way in ways.items() if name not in args.skip}
     try:
-        table(compared(in_turn(ways, wish.times), "plain"))
+        table(compared(in_turn(ways, args.times), "plain"))
         print("\nMean absolute error of cross-validation:\n")
-        table([{"": name, **{m: float(e[m]) for m in wish.models}} for name, e in errors.items()])
+        table([{"": name, **{m: float(e[m]) for m in args.models}} for name, e in errors.items()])
     finally:
         shutil.rmtree(folder)
 

@@ -1,13 +1,13 @@
-"""What does not depend on the machine, counted: a guard against doing more than before.
+"""Counts that do not depend on the machine: a test fails if they grow.
 
-    python benchmarks/counts.py            compare with benchmarks/counts.json; fail on a rise
-    python benchmarks/counts.py --write    write down what is counted now
+    python benchmarks/counts.py            compare with benchmarks/counts.json; fail on an increase
+    python benchmarks/counts.py --write    record the current counts
 
-A test runs it, so a rise that is meant is written down with the change that makes it.
+A test runs it, so an intended increase is recorded with the change that causes it.
 
 Counted: modules that each command imports; for a small run: trainings, interpreters started,
-children forked, files and kilobytes left; the same for a second run that shares its models, and for
-a call with nothing to do; the files that list-runs opens.
+children forked, files and kilobytes written; the same for a second run that reuses its models, and
+for a call with nothing to do; the files that list-runs opens.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from pathlib import Path
 from measuring import PROJECT, PYTHON, run, snakemake, write_series
 
 KNOWN = Path(__file__).with_name("counts.json")
-#: How far a count may rise: modules and bytes change a little with versions of libraries.
+#: Tolerances of increases: modules and bytes change a little with versions of libraries.
 SLACK = {"modules": 1.1, "kilobytes": 1.2}
 HEAVY = ("torch", "neuralforecast", "statsforecast", "pandas", "matplotlib", "plotly", "snakemake")
-#: Every Python process that starts with this on its path leaves a mark: its command.
+#: Each Python process with this module on its path writes its command to a file.
 MARK = """
 import os, sys
 with open(os.environ["COUNT_PROCESSES"], "a") as file:
@@ -37,32 +37,32 @@ with open(os.environ["COUNT_PROCESSES"], "a") as file:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--write", action="store_true")
-    wish = parser.parse_args()
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="counts-"))
     try:
         found = commands(folder) | workflows(folder) | listing(folder)
     finally:
         shutil.rmtree(folder)
-    if wish.write:
+    if options.write:
         KNOWN.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found, indent=2))
     if risen := rises(json.loads(KNOWN.read_text()), found):
         sys.exit("Not as in benchmarks/counts.json:\n" + "\n".join(risen))
 
 
-def rises(known: dict[str, dict[str, int]], found: dict[str, dict[str, int]]) -> list[str]:
-    """Say which counts have risen by more than their slack, and which one is not in both."""
-    before, now = ({(n, c): v for n in x for c, v in x[n].items()} for x in (known, found))
-    told = []
+def rises(recorded: dict[str, dict[str, int]], found: dict[str, dict[str, int]]) -> list[str]:
+    """Return the counts that increased by more than their tolerance, and those on one side only."""
+    before, now = ({(n, c): v for n in x for c, v in x[n].items()} for x in (recorded, found))
+    lines = []
     for name, count in sorted({*before, *now}):
         was, is_now = before.get((name, count)), now.get((name, count))
         if was is None or is_now is None or is_now > was * SLACK.get(count, 1):
-            told.append(f"  {name}: {count} is {is_now}, it was {was}")
-    return told
+            lines.append(f"  {name}: {count} is {is_now}, it was {was}")
+    return lines
 
 
 def commands(folder: Path) -> dict[str, dict[str, int]]:
-    """Modules that commands import: all, and the heavy ones among them."""
+    """Count the modules that commands import: all, and the heavy ones."""
     found = {}
     for words in (["--help"], ["train", "--help"], ["list-runs"], ["show", "--help"]):
         code = (
@@ -83,7 +83,7 @@ def commands(folder: Path) -> dict[str, dict[str, int]]:
 
 
 def workflows(folder: Path) -> dict[str, dict[str, int]]:
-    """Count what three calls of the workflow do: a run, one that shares its models, a third."""
+    """Count the work of three calls: a run, one that reuses its models, and a rerun."""
     (folder / "site").mkdir()
     (folder / "site" / "sitecustomize.py").write_text(MARK)
     write_series(folder / "table.csv", 3)
@@ -115,7 +115,7 @@ def workflows(folder: Path) -> dict[str, dict[str, int]]:
     return found
 
 
-#: Runs list-runs and writes down which files of runs it opens.
+#: Runs list-runs and records the files of runs that it opens.
 LISTING = """
 import sys
 opened = open(sys.argv[1], "w")
@@ -136,7 +136,7 @@ opened.close()
 
 
 def listing(folder: Path) -> dict[str, dict[str, int]]:
-    """Count the files that list-runs opens of the sealed runs that are there by now."""
+    """Count the files that list-runs opens for the existing sealed runs."""
     run([PYTHON, "-c", LISTING, "opened.txt"], folder)
     opened = (folder / "opened.txt").read_text().splitlines()
     runs = [path for path in (folder / "runs").iterdir() if (path / "SEALED").is_file()]
@@ -144,13 +144,13 @@ def listing(folder: Path) -> dict[str, dict[str, int]]:
 
 
 def trainings(folder: Path) -> int:
-    """How many pieces of a run were fitted, not taken from another run."""
+    """Number of fits of a run that were trained, not reused from another run."""
     outcomes = [json.loads(path.read_text()) for path in folder.glob("parts/*/*.json")]
     return sum(not outcome.get("reused_from") for outcome in outcomes)
 
 
 def left(folder: Path) -> tuple[int, int]:
-    """Files and bytes below a folder; a file with several names counts once."""
+    """Number of files and bytes below a folder; a file with several links counts once."""
     seen = {}
     for path in folder.rglob("*"):
         if path.is_file() and ".snakemake" not in path.parts:

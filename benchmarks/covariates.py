@@ -6,7 +6,7 @@
 
 Daily revenue with a weekday pattern, a trend, a yearly season, promotions (+25 to +50 %) and
 holidays (-40 to -70 %). A run with benchmarks/configs/shops.yaml and models of the standard
-installation is trained, cross-validated and forecast. docs/accuracy.md tells what was measured.
+installation is trained, cross-validated and forecast. docs/models.md has results.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def _shop(
     yearly = 1 + season * np.sin(2 * np.pi * (times.dayofyear - 80) / 365.25)
     revenue = level * week[times.dayofweek] * yearly * (1 + trend * passed)
     revenue = revenue * (1 + lift * promo) * (1 - drop * holiday) * np.exp(noise)
-    known = np.arange(len(times)) < len(times) - HORIZON
-    values = {"day": times, "revenue": np.where(known, revenue.round(2), np.nan)}
+    observed = np.arange(len(times)) < len(times) - HORIZON
+    values = {"day": times, "revenue": np.where(observed, revenue.round(2), np.nan)}
     return pd.DataFrame(
         {"shop": f"shop_{number + 1:02d}"} | values | {"holiday": holiday, "promo": promo}
     )
@@ -71,19 +71,19 @@ def main() -> None:
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--folder", type=Path, help="where the run is kept")
     parser.add_argument("--quick", action="store_true")
-    wish = parser.parse_args()
-    folder = (wish.folder or Path(tempfile.mkdtemp(prefix="covariates-"))).absolute()
+    options = parser.parse_args()
+    folder = (options.folder or Path(tempfile.mkdtemp(prefix="covariates-"))).absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    number, days = (3, 200) if wish.quick else (30, DAYS)
+    number, days = (3, 200) if options.quick else (30, DAYS)
     shops(number, days).to_csv(folder / "shops.csv", index=False)
-    steps = ["--max-steps", "5"] if wish.quick else []
+    steps = ["--max-steps", "5"] if options.quick else []
     command = forerun("train", "--run-id", "shops", "--config", str(CONFIG), *steps)
-    command += ["--data-file", "shops.csv", "--", "--cores", str(wish.cores)]
+    command += ["--data-file", "shops.csv", "--", "--cores", str(options.cores)]
     cost = run(command, folder)
     board = pd.read_csv(folder / "runs" / "shops" / "leaderboard.csv")
     board["skill"] = board["skill"].map("{:.1%}".format)
     table(board[["model", "mae", "mase", "skill", "train_seconds"]].to_dict("records"))
-    print(f"{cost.wall:.0f} s on {wish.cores} cores, {cost.cpu:.0f} CPU s, files in {folder}")
+    print(f"{cost.wall:.0f} s on {options.cores} cores, {cost.cpu:.0f} CPU s, files in {folder}")
 
 
 if __name__ == "__main__":

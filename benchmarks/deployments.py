@@ -96,7 +96,7 @@ def build(one: Deployment, number: int, series: int) -> Path:
         at = 55 + place
         history = frame[frame["ds"] <= weeks[at]] if place == 0 else None
         if history is not None:
-            known = changes.describe(history, 52)
+            described = changes.describe(history, 52)
         steps = pd.DataFrame(
             {
                 "unique_id": np.repeat(ids, HORIZON),
@@ -109,7 +109,7 @@ def build(one: Deployment, number: int, series: int) -> Path:
         }
         long = origins.long_table(frames, weeks[at], "base", "champion", [])
         record = {"end": long["ds"].max().isoformat(), "kind": "live", "runs": {}}
-        origins.write(origins.origin_of(one, weeks[at]), long, known, record)
+        origins.write(origins.origin_of(one, weeks[at]), long, described, record)
     path = one.output / "table.csv"
     frame.to_csv(path, index=False)
 

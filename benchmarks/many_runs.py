@@ -1,4 +1,4 @@
-"""How long a call with nothing to do, and list-runs, take with few and with many sealed runs.
+"""Time of a call with nothing to do, and of list-runs, with few and with many sealed runs.
 
     python benchmarks/many_runs.py [--sealed 10 10000] [--times 3]
 
@@ -57,7 +57,7 @@ def listing(home: Path, _: int) -> Cost:
 
 
 def add_runs(runs: Path, number: int) -> None:
-    """Make sealed runs of hard links: what says that they are sealed, and what listing reads."""
+    """Make sealed runs of hard links, with the seal and the files that list-runs reads."""
     for count in range(number):
         copy = runs / f"run_20260101_{count:06d}"
         copy.mkdir()

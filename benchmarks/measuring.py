@@ -19,7 +19,7 @@ SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 
 @dataclass
 class Cost:
-    """What a command cost, its descendants included."""
+    """Costs of a command, including its descendants."""
 
     wall: float
     cpu: float
@@ -45,7 +45,7 @@ def run(command: Sequence[str], folder: Path, **variables: str) -> Cost:
 
 
 def snakemake(*arguments: str) -> list[str]:
-    """The command that runs the workflow in another folder, as a user would write it."""
+    """The command that runs the workflow in another folder, as written by a user."""
     return [
         *(SNAKEMAKE, "--snakefile", str(PROJECT / "Snakefile")),
         *("--workflow-profile", str(PROJECT / "profiles" / "default")),

@@ -3,7 +3,7 @@
     python benchmarks/plain.py table.csv --steps 100 [--scaler robust] [--windows-batch 256] ...
 
 Without options it uses neuralforecast's own defaults. It writes cv.csv, forecasts.csv and saved/ to
-the current folder, as somebody would who keeps his results.
+the current folder, as a user would.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def main() -> None:
     parser.add_argument("--scaler")
     parser.add_argument("--windows-batch", type=int)
     parser.add_argument("--seed", type=int, default=1)
-    wish = parser.parse_args()
-    given = {"scaler_type": wish.scaler, "windows_batch_size": wish.windows_batch}
+    args = parser.parse_args()
+    given = {"scaler_type": args.scaler, "windows_batch_size": args.windows_batch}
     options = {name: value for name, value in given.items() if value is not None}
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
     quiet |= {"enable_checkpointing": False, "accelerator": "cpu"}
@@ -41,28 +41,28 @@ def main() -> None:
     def build() -> NeuralForecast:
         models = [
             getattr(classes, name)(
-                h=wish.horizon,
-                input_size=wish.input_size,
-                max_steps=wish.steps,
-                random_seed=wish.seed,
+                h=args.horizon,
+                input_size=args.input_size,
+                max_steps=args.steps,
+                random_seed=args.seed,
                 **options,
                 **quiet,
             )
-            for name in wish.models
+            for name in args.models
         ]
-        return NeuralForecast(models=models, freq=wish.freq)
+        return NeuralForecast(models=models, freq=args.freq)
 
-    frame = pd.read_csv(wish.table, parse_dates=["ds"])
+    frame = pd.read_csv(args.table, parse_dates=["ds"])
     frame = frame[["unique_id", "ds", "y"]]
     cv = build().cross_validation(
-        df=frame, n_windows=wish.windows, step_size=wish.horizon, refit=False
+        df=frame, n_windows=args.windows, step_size=args.horizon, refit=False
     )
     cv.to_csv("cv.csv", index=False)
     fitted = build()
     fitted.fit(df=frame)
     fitted.save("saved", save_dataset=False, overwrite=True)
     fitted.predict(df=frame).to_csv("forecasts.csv", index=False)
-    errors = {name: (cv[name] - cv["y"]).abs().mean() for name in wish.models}
+    errors = {name: (cv[name] - cv["y"]).abs().mean() for name in args.models}
     print(" ".join(f"{name} {error:.4f}" for name, error in errors.items()))
 
 

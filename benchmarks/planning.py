@@ -1,8 +1,8 @@
-"""How long a plan takes: nothing to do, many runs, many sealed runs, and the commands that list.
+"""Time of planning: nothing to do, many runs, many sealed runs, and the listing commands.
 
     python benchmarks/planning.py [--runs 100] [--models 12] [--sealed 1000 10000]
 
-Beside it what Snakemake alone takes: to start with an empty workflow, and to plan as many jobs that
+For comparison Snakemake alone: starting with an empty workflow, and planning as many jobs that
 depend on each other in the same way, in a workflow without functions, settings and constraints.
 """
 
@@ -22,7 +22,7 @@ NAMES = [
 ]
 
 
-#: Show what would be done, without a word.
+#: Plan without output.
 DRY = ["--quiet", "all", "--dry-run"]
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--models", type=int, default=12)
     parser.add_argument("--sealed", type=int, nargs="+", default=[1000, 10000])
-    wish = parser.parse_args()
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="planning-"))
     rows = []
 
@@ -42,12 +42,12 @@ def main() -> None:
         print(rows[-1], flush=True)
 
     try:
-        alone = bare(folder / "bare", wish.runs, wish.models)
+        alone = bare(folder / "bare", options.runs, options.models)
         nothing = [*alone, "nothing", *DRY]
         note("Snakemake alone, an empty workflow", run(nothing, folder / "bare"), None)
         write_series(folder / "table.csv", 3)
         (folder / "one.yaml").write_text(settings(1))
-        (folder / "many.yaml").write_text(settings(wish.models))
+        (folder / "many.yaml").write_text(settings(options.models))
         one = ["--configfile", "one.yaml"]
         run(snakemake("runs/x/predictions", *one), folder)
         note("nothing to do: snakemake", run(snakemake("runs/x/predictions", *one), folder), 4)
@@ -55,11 +55,11 @@ def main() -> None:
         note("nothing to do: train", run(forerun("train", "--run-id", "x"), folder), 4)
         note("--help", run(forerun("--help"), folder), 0.5)
         note("train --help", run(forerun("train", "--help"), folder), 0.5)
-        targets = [f"runs/r{number}/predictions" for number in range(wish.runs)]
+        targets = [f"runs/r{number}/predictions" for number in range(options.runs)]
         many = snakemake(*targets, "--configfile", "many.yaml")
         bare_many = [*alone, "many"]
-        what = f"{wish.runs} runs x {wish.models} models"
-        # The plan itself, then with each of its jobs told, which takes about as long again.
+        what = f"{options.runs} runs x {options.models} models"
+        # The plan alone, then with each job printed, which takes about as long again.
         note(f"plan of {what}", run([*many, "--rulegraph"], folder), 10)
         note(
             "the same graph, Snakemake alone",
@@ -69,7 +69,7 @@ def main() -> None:
         note(f"dry run of {what}", run([*many, *DRY], folder), None)
         note("the same graph, Snakemake alone", run([*bare_many, *DRY], folder / "bare"), None)
         made = 0
-        for number in wish.sealed:
+        for number in options.sealed:
             while made < number:
                 copy_run(folder / "runs" / "x", folder / "runs" / f"old_{made}", made)
                 made += 1
@@ -82,7 +82,7 @@ def main() -> None:
     table(rows)
 
 
-#: Jobs that depend on each other as those of a run do.
+#: Jobs with the same dependencies as those of a run.
 BARE = """
 rule nothing:
 rule many:

@@ -22,7 +22,7 @@ from planning import NAMES
 
 STATISTICAL = ["SeasonalNaive", "AutoETS"]
 HORIZON, SEASON = 7, 7
-#: What a short script would be; the imports are part of its time.
+#: A short script; its time includes the imports.
 PLAIN = """
 import sys
 import pandas as pd
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("--series", type=int, default=20)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--fresh", action="store_true")
-    wish = parser.parse_args()
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="predicting-"))
     made = folder / "runs" / "x"
 
@@ -70,15 +70,15 @@ def main() -> None:
         "snakemake": lambda number: again(target),
         "predict": lambda number: again(command),
     }
-    if wish.fresh:
+    if options.fresh:
         off = {"FORERUN_PRELOAD": "off"}
         ways["snakemake, without preloading"] = lambda number: again(target, **off)
         ways["predict, without preloading"] = lambda number: again(command, **off)
     try:
-        write_series(folder / "table.csv", wish.series)
-        (folder / "settings.yaml").write_text(settings(wish.models))
+        write_series(folder / "table.csv", options.series)
+        (folder / "settings.yaml").write_text(settings(options.models))
         run(target, folder)
-        table(compared(in_turn(ways, wish.times), "plain script"))
+        table(compared(in_turn(ways, options.times), "plain script"))
         print(f"\nLargest difference of a forecast: {difference(made):g}")
     finally:
         shutil.rmtree(folder)
@@ -93,7 +93,7 @@ def settings(models: int) -> str:
 
 
 def difference(made: Path) -> float:
-    """The largest difference, relative to the forecast, between both ways."""
+    """The largest relative difference between the forecasts of both ways."""
     largest = 0.0
     for path in (made / "forecasts").iterdir():
         first, second = (pd.read_csv(p) for p in (path, made / "predictions" / path.name))

@@ -1,10 +1,10 @@
-"""In which process a fit is made: forked by the server, fresh, or one process for each model.
+"""Processes of fits: forked by the server, fresh, or one process for each model.
 
     python benchmarks/processes.py --times 3 --checkout earlier=/path/to/a/checkout
 
 Ways, run in turn: `server`, this checkout as it is; `fresh`, without the server: each fit imports
 the forecasting libraries; `model`, a prototype without a server: one job for each model makes its
-final fit and its fold in one process. The prototype leaves out what the other ways do: a death
+final fit and its fold in one process. The prototype lacks features of the other ways: a death
 blames one fit, a fit is resumed alone, `max_time`, leases, reuse. Each `--checkout` adds a way.
 With --check, the results of all ways are compared.
 """
@@ -104,25 +104,25 @@ def main() -> None:
     parser.add_argument("--ways", nargs="+", default=["server", "model"])
     parser.add_argument("--checkout", action="append", default=[], metavar="NAME=FOLDER")
     parser.add_argument("--check", action="store_true", help="compare the results of all ways")
-    wish = parser.parse_args()
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="processes-"))
     prototype = with_one_job_for_each_model(folder / "prototype")
-    known = {"server": (PROJECT, "on"), "fresh": (PROJECT, "off"), "model": (prototype, "off")}
-    chosen = {name: known[name] for name in wish.ways}
-    for named in wish.checkout:
+    checkouts = {"server": (PROJECT, "on"), "fresh": (PROJECT, "off"), "model": (prototype, "off")}
+    chosen = {name: checkouts[name] for name in options.ways}
+    for named in options.checkout:
         name, _, place = named.partition("=")
         chosen[name] = (Path(place), "on")
-    found: dict[str, dict[str, list[Cost]]] = {workload: {} for workload in wish.workloads}
+    found: dict[str, dict[str, list[Cost]]] = {workload: {} for workload in options.workloads}
     try:
-        for number in range(wish.times):
-            for workload in wish.workloads:
+        for number in range(options.times):
+            for workload in options.workloads:
                 place = folder / workload.split(",")[0].replace(" ", "_")
                 ways = {
-                    name: partial(measured, place / name, workload, checkout, server, wish.cores)
+                    name: partial(measured, place / name, workload, checkout, server, options.cores)
                     for name, (checkout, server) in chosen.items()
                 }
                 show(workload, found[workload], in_turn(ways, 1, first=number))
-                if wish.check and not number:
+                if options.check and not number:
                     check(place, list(ways))
     finally:
         shutil.rmtree(folder)

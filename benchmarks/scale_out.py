@@ -1,4 +1,4 @@
-"""How a run gets faster with more slots of a cluster: measured on a Slurm of this machine's own.
+"""Speedup of a run with more slots of a cluster, measured on a local Slurm.
 
 Jobs wait rather than compute, so one machine can pretend to have many CPUs: what is measured is
 how Snakemake, the executor and Slurm hand out work, not how fast a processor is. The list of jobs
@@ -66,7 +66,7 @@ class Measured:
 
     @property
     def fixed(self) -> float:
-        """What the rounds of jobs leave of the time."""
+        """Time that is not spent in rounds of jobs."""
         return self.seconds - math.ceil(self.jobs / self.slots) * (self.wait + self.per_job)
 
     @property
@@ -121,7 +121,7 @@ def _spans(home: Path) -> list[tuple[float, float]]:
 
 
 def _slurm_spans(cluster: Cluster) -> list[tuple[float, float]]:
-    """When each job began and ended that Slurm still knows: it forgets one after some minutes."""
+    """Start and end of each job that Slurm still lists; it forgets jobs after some minutes."""
     text = cluster.ask("scontrol", "-o", "show", "jobs")
     found = []
     for line in text.splitlines():
@@ -151,43 +151,43 @@ def main() -> None:
         sys.exit(f"no Slurm here: {reason}")
     for slots in asked.slots:
         found = measure(slots, asked.jobs, asked.wait, asked.executor)
-        tell(remember(found)[0], found)
+        report(remember(found)[0], found)
 
 
 def remember(found: Measured) -> list[Measured]:
-    """Write a measurement next to those of the same list on other slots; return all of them."""
+    """Save a measurement with those of the same list on other slots; return all of them."""
     path = Path(__file__).with_suffix(".json")
-    known = json.loads(path.read_text()) if path.exists() else {}
-    earlier = known.get(found.executor, {}).get("results", [])
+    stored = json.loads(path.read_text()) if path.exists() else {}
+    earlier = stored.get(found.executor, {}).get("results", [])
     same = (found.jobs, found.wait)
     results = {one["slots"]: one for one in earlier if (one["jobs"], one["wait"]) == same}
     results[found.slots] = asdict(found)
     ordered = [results[slots] for slots in sorted(results)]
-    known[found.executor] = {"cores": os.cpu_count(), "results": ordered}
-    path.write_text(json.dumps(known, indent=1) + "\n")
+    stored[found.executor] = {"cores": os.cpu_count(), "results": ordered}
+    path.write_text(json.dumps(stored, indent=1) + "\n")
     return [Measured(**one) for one in ordered]
 
 
-def tell(first: Measured, found: Measured) -> None:
-    """Print one measurement, and what the model predicts from the costs of the first."""
-    said = model(found.jobs, found.wait, found.slots, first.per_job, first.fixed)
+def report(first: Measured, found: Measured) -> None:
+    """Print one measurement and the prediction of the model from the costs of the first."""
+    predicted = model(found.jobs, found.wait, found.slots, first.per_job, first.fixed)
     print(
         f"{found.slots} slots, {found.jobs} jobs of {found.wait:g} s: {found.seconds:.0f} s, "
         f"{first.seconds / found.seconds:.2f} times as fast as with {first.slots}; "
         f"{found.most_at_once} at once, {found.mean_at_once:.1f} on average; "
         f"{found.per_job:.1f} s per job besides its work, {found.fixed:.1f} s fixed; "
-        f"model: {said:.0f} s, {said / found.seconds - 1:+.0%}",
+        f"model: {predicted:.0f} s, {predicted / found.seconds - 1:+.0%}",
         flush=True,
     )
 
 
 def predict() -> None:
-    """What the model says about 12 models x 10 windows x 100,000 series (see docs/cluster.md).
+    """Print the model's prediction for 12 models x 10 windows x 100,000 series (docs/cluster.md).
 
-    Costs are those measured with one slot: on a cluster each slot has a core of its own.
+    The costs are those measured with one slot, as each slot of a cluster has its own core.
     """
-    known = json.loads(Path(__file__).with_suffix(".json").read_text())
-    one = Measured(**known["slurm"]["results"][0])
+    stored = json.loads(Path(__file__).with_suffix(".json").read_text())
+    one = Measured(**stored["slurm"]["results"][0])
     per_job, fixed, submitting = one.per_job, one.fixed, 0.1
     jobs = 12 * (10 + 1)
     for minutes in (1, 10, 60):

@@ -1,9 +1,9 @@
-"""How cost grows with the number of series: time and memory of each job of a whole run.
+"""Costs by number of series: time and memory of each job of a whole run.
 
     python benchmarks/scaling.py [--series 100 1000 10000] [--models NHITS] [--baselines ...]
 
-Each size is a run of its own on series of 200 daily steps: it trains, cross-validates, scores,
-predicts, draws and reports (`--targets` to leave some out). The table holds CPU seconds and peak
+Each size is a separate run on series of 200 daily steps: it trains, cross-validates, scores,
+predicts, draws and reports (`--targets` selects some). The table holds CPU seconds and peak
 memory of each job; its last columns divide the growth of the seconds by that of the series: 1 is
 linear, less is better. Runs with more series than `--shard-size` are predicted in shards.
 """
@@ -39,24 +39,24 @@ def main() -> None:
     parser.add_argument("--targets", nargs="+", default=TARGETS, choices=TARGETS)
     parser.add_argument("--shard-size", type=int, default=20000)
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
-    wish = parser.parse_args()
-    folder = wish.keep or Path(tempfile.mkdtemp(prefix="scaling-"))
+    options = parser.parse_args()
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="scaling-"))
     folder.mkdir(exist_ok=True)
     costs: Costs = {}
     try:
-        for series in wish.series:
-            total = one_size(folder, series, wish)
+        for series in options.series:
+            total = one_size(folder, series, options)
             jobs = dict(measured(folder / "runs" / f"n{series}" / "benchmarks"))
             costs[series] = {"whole call": (total.cpu, total.peak_mb), **jobs}
             print(f"{series} series: {total.wall:.1f} s, CPU {total.cpu:.1f} s", flush=True)
             print(json.dumps(costs[series]), flush=True)
     finally:
-        if not wish.keep:
+        if not options.keep:
             shutil.rmtree(folder)
     report(costs)
 
 
-def one_size(folder: Path, series: int, wish: argparse.Namespace) -> Cost:
+def one_size(folder: Path, series: int, options: argparse.Namespace) -> Cost:
     """Make a run of that many series from its data to the last target."""
     write_series(folder / f"{series}.parquet", series, LENGTH)
     settings = {
@@ -64,15 +64,15 @@ def one_size(folder: Path, series: int, wish: argparse.Namespace) -> Cost:
         "horizon": 7,
         "input_size": 14,
         "n_windows": 2,
-        "max_steps": wish.steps,
-        "models": wish.models,
-        "baselines": wish.baselines,
-        "levels": wish.levels,
-        "shard_size": wish.shard_size,
+        "max_steps": options.steps,
+        "models": options.models,
+        "baselines": options.baselines,
+        "levels": options.levels,
+        "shard_size": options.shard_size,
         "reuse": False,
     }
     (folder / "settings.json").write_text(json.dumps(settings))
-    targets = [f"runs/n{series}/{target}" for target in wish.targets]
+    targets = [f"runs/n{series}/{target}" for target in options.targets]
     return run(snakemake(*targets, "--configfile", "settings.json"), folder)
 
 

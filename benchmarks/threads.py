@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--models", nargs="+", default=[*MODELS, "BiTCN", "PatchTST"])
-    wish = parser.parse_args()
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="threads-"))
     write_series(folder / "table.csv", 20)
     cores = os.cpu_count() or 1
@@ -32,8 +32,9 @@ def main() -> None:
     def with_threads(threads: int, number: int) -> Cost:
         name = f"t{threads}_{number}"
         (folder / f"{name}.yaml").write_text(
-            f"data_file: table.csv\nhorizon: 7\ninput_size: 28\nmax_steps: {wish.steps}\n"
-            f"models: [{', '.join(wish.models)}]\nbaselines: []\nreuse: false\nthreads: {threads}\n"
+            f"data_file: table.csv\nhorizon: 7\ninput_size: 28\nmax_steps: {options.steps}\n"
+            f"models: [{', '.join(options.models)}]\nbaselines: []\nreuse: false\n"
+            f"threads: {threads}\n"
         )
         target = f"runs/{name}/leaderboard.csv"
         return run(snakemake(target, "--configfile", f"{name}.yaml"), folder)
@@ -43,7 +44,7 @@ def main() -> None:
             "1 thread each": lambda number: with_threads(1, number),
             f"{cores} threads each": lambda number: with_threads(cores, number),
         }
-        table(compared(in_turn(ways, wish.times), "1 thread each"))
+        table(compared(in_turn(ways, options.times), "1 thread each"))
     finally:
         shutil.rmtree(folder)
 

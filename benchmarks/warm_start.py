@@ -88,9 +88,9 @@ def measure(
 
 def fit(settings: dict[str, Any], data: Data, steps: int) -> tuple[Any, float]:
     spec = next(spec for spec in specs(settings) if spec.is_network)
-    begun = time.process_time()
+    started = time.process_time()
     network = neural.fit(spec, settings | {"max_steps": steps}, data, lambda *_: None)
-    return network, time.process_time() - begun
+    return network, time.process_time() - started
 
 
 def save(network: Any, folder: Path) -> Path:

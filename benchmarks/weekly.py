@@ -1,4 +1,4 @@
-"""Eight weeks with a deployment, on the shipped flights data: each command as a user types it.
+"""Eight weeks with a deployment, on the shipped flights data: with the commands of a user.
 
     python benchmarks/weekly.py [--folder DIR]
 
@@ -29,7 +29,7 @@ LAST = "2013-10-29"
 COMMON = ["--set", "target_col=dep_delay", "--horizon", "14", "--levels", "80", "--n-windows", "4"]
 COMMON += ["--set", "plot_series=1", "--set", "models=[]"]
 FIRST = "SeasonalNaive"
-#: Scheduled departures (column `y`) repeat last week's to the digit, so that no model is better.
+#: Scheduled departures (column `y`) repeat those of the week before, so no model is better.
 SECOND = "SeasonalNaive,SimpleExponentialSmoothingOptimized,DynamicOptimizedTheta"
 
 #: Delays vary with the season: over eight weeks before these, the mean error of such forecasts was

@@ -1,4 +1,4 @@
-"""Propose the trials of a round of a search, or promote those of the round before it."""
+"""Propose the trials of a round of a search, or promote those of the previous round."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Train a trial of a search and forecast the windows that judge it, in a child process."""
+"""Train a trial of a search and forecast the windows it is scored on, in a child process."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -22,7 +22,7 @@ TRAINED, ALL = 60, 88
 
 
 def until(day: int, name: str = "sales.csv") -> str:
-    """Write the first days of the whole table; return the file's name."""
+    """Write the first days of the whole table; return the name of the file."""
     whole = pd.read_csv("all.csv")
     days = sorted(whole["ds"].unique())[:day]
     whole[whole["ds"].isin(days)].to_csv(name, index=False)
@@ -67,7 +67,7 @@ def make_deployment(run: Path, origins: int = 8, name: str = "weekly") -> Deploy
         record["changes"] = {"new": ["<b>bold"], "restated": 2} if place == 3 else {}
         folder = origins_module.origin_of(one, times[place])
         origins_module.write(folder, table, changes.describe(history, 12), record)
-    known = later[later["ds"] <= times[origins - 1]]
-    actuals.write(one, actuals.compare(one, pd.concat([data, known])), "x")
+    values = later[later["ds"] <= times[origins - 1]]
+    actuals.write(one, actuals.compare(one, pd.concat([data, values])), "x")
     scores.update(one)
     return one

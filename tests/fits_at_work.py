@@ -24,7 +24,7 @@ def make_run_at_work(runs: Path) -> Path:
 
 
 def report_progress(folder: Path, model: str, **state: Any) -> None:
-    """Write what a training job writes about itself."""
+    """Write the progress file of a training job."""
     state = {"step": 20, "max_steps": 50, "loss": 0.25, "elapsed": 8.0} | state
     labels = {"run": folder.name, "model": model, "stage": "train_model"}
     path = Fit(RunPaths(folder), model).progress_path

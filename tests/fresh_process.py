@@ -1,4 +1,4 @@
-"""Forecast with a saved model in a new process, as a job calls its work."""
+"""Forecast with a saved model in a new process, as jobs do."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def forecast_saved(
 
 
 def forecast(given: Path, made: Path) -> None:
-    """In the child: read what to forecast, write the forecasts."""
+    """Runs in the child: read the input and write the forecasts."""
     spec, settings, folder, data = pickle.loads(given.read_bytes())
     engine = get_engine(spec.engine)
     loaded = engine.load(spec, settings, folder)

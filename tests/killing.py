@@ -1,6 +1,6 @@
 """Kill runs in progress at random moments, and check that nothing was lost.
 
-Used by ``test_resume.py`` and, for hours if wanted, by ``benchmarks/soak.py``.
+Used by ``test_resume.py`` and, for any number of hours, by ``benchmarks/soak.py``.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from forerun.runs.paths import RunPaths
 from forerun.runs.seal import IGNORED, frozen_files, verify
 from forerun.runs.state import is_frozen, is_sealed
 
-#: What is killed: one process of the kind, or all of them at once.
+#: Kinds of victims: one process of the kind, or all processes at once.
 KINDS = ("snakemake", "job", "worker", "keeper", "server", "all")
-#: The rules whose jobs are aimed at in every other strike: the short ones are rarely met by chance.
+#: Rules whose jobs are the target of every second kill; random kills rarely hit the short ones.
 RULES = (
     *("freeze_run", "train_model", "cross_validate", "collect_model", "score_models", "seal_run"),
     *("predict_run", "plot_run", "report_run"),
 )
-#: How far into a job an aimed strike waits at most, in seconds.
+#: Maximum seconds that an aimed kill waits after the start of a job.
 INTO_JOB = 1.5
-#: Models that need no network: a call takes seconds.
+#: Models without neural networks, so that a call takes seconds.
 QUICK = ("-m", "Naive", "--baselines", "SeasonalNaive", "--set", "plot_series=0")
-#: Columns of the leaderboard that tell how long something took, and where it was taken from.
+#: Columns of the leaderboard with durations, memory and the source of reused fits.
 MEASURED = ("train_seconds", "cv_seconds", "peak_memory_mb", "reason")
 
 
 def start(home: Path, run_id: str, *arguments: str, shared: bool = False) -> Started:
-    """Start `train` for a run; what it prints goes to ``<run_id>.out``.
+    """Start `train` for a run; its output is written to ``<run_id>.out``.
 
-    With `shared` its jobs use the process of preloaded libraries that serves all tests.
+    With `shared` its jobs use the server that is shared by all tests.
     """
     command = ["train", "-r", run_id, "-d", "table.csv", "-c", str(TEST_CONFIG), *arguments]
     env = os.environ | ({} if shared else OWN_SERVER) | {"PYTHONPATH": str(PROJECT / "scripts")}
@@ -57,7 +57,7 @@ def start(home: Path, run_id: str, *arguments: str, shared: bool = False) -> Sta
 
 
 def kind_of(process: psutil.Process) -> str | None:
-    """Say what a process of a call is."""
+    """Return the kind of a process of a call."""
     if (name := process.name()) in (*RULES, "snakemake"):
         return "snakemake" if name == "snakemake" else "job"
     words = process.cmdline()
@@ -81,7 +81,7 @@ def family(call: Started) -> dict[str, list[psutil.Process]]:
 
 
 def phase(processes: dict[str, list[psutil.Process]]) -> str:
-    """Name the rules whose jobs work just now."""
+    """Return the rules whose jobs are running."""
     rules = set()
     for job in processes.get("job", []):
         with suppress(psutil.Error):  # if it has just ended
@@ -90,7 +90,7 @@ def phase(processes: dict[str, list[psutil.Process]]) -> str:
 
 
 def end(processes: Sequence[psutil.Process]) -> None:
-    """Kill processes at once; they get no chance to tidy up."""
+    """Kill processes with SIGKILL, so that they cannot clean up."""
     for process in processes:
         with suppress(psutil.Error):
             process.send_signal(signal.SIGKILL)
@@ -107,7 +107,7 @@ def workers_in(home: Path) -> list[psutil.Process]:
 
 
 def wait_until_alone(home: Path, seconds: float = 60) -> list[psutil.Process]:
-    """Wait until no process works in the folder; return those that still do."""
+    """Wait until no process works in the folder; return the remaining ones after a timeout."""
     until = time.monotonic() + seconds
     while (left := workers_in(home)) and time.monotonic() < until:
         time.sleep(0.1)
@@ -115,12 +115,12 @@ def wait_until_alone(home: Path, seconds: float = 60) -> list[psutil.Process]:
 
 
 def state(path: Path) -> tuple[int, str]:
-    """Identify a file: a file that was written again, even with the same content, is another."""
+    """Return an identifier of a file that changes if the same content is written again."""
     return path.stat().st_ino, sha256(path)
 
 
 def finished(run: Path) -> dict[str, tuple[int, str]]:
-    """Return what must never change: outputs of completed fits; all frozen files once sealed."""
+    """Return the files that must not change: outputs of completed fits, or all if sealed."""
     if not is_frozen(run):
         return {}
     names = ["config.yaml", "data.parquet", "provenance.json"]
@@ -134,7 +134,7 @@ def finished(run: Path) -> dict[str, tuple[int, str]]:
 
 
 def results(run: Path) -> dict[str, str]:
-    """Return the sha256 of everything that does not depend on the time or on the run's name."""
+    """Return the sha256 of all results that do not depend on time or run id."""
     found = {}
     for path in sorted(run.rglob("*")):
         name = path.relative_to(run).as_posix()
@@ -147,21 +147,21 @@ def results(run: Path) -> dict[str, str]:
     for name in ("reuse: true\n", "reuse: false\n"):
         config = config.replace(name, "")
     board = list(csv.DictReader(io.StringIO((run / "leaderboard.csv").read_text())))
-    told = [{key: row[key] for key in row if key not in MEASURED} for row in board]
+    rows = [{key: row[key] for key in row if key not in MEASURED} for row in board]
     found["config.yaml"] = hashlib.sha256(config.encode()).hexdigest()
-    found["leaderboard.csv"] = hashlib.sha256(repr(told).encode()).hexdigest()
+    found["leaderboard.csv"] = hashlib.sha256(repr(rows).encode()).hexdigest()
     return found
 
 
 @dataclass
 class Storm:
-    """Makes runs and kills them, until enough was killed; collects what went wrong.
+    """Starts runs and kills their processes a number of times; collects the errors found.
 
     Attributes
     ----------
     arguments : of `train`; `extras` alternate from run to run
     expected : :func:`results` of an undisturbed run
-    duration : seconds that it took
+    duration : seconds that the undisturbed run took
     """
 
     home: Path
@@ -184,8 +184,8 @@ class Storm:
         self.next_kinds: list[str] = []
 
     @property
-    def told(self) -> str:
-        """How far it has come, in one line."""
+    def summary(self) -> str:
+        """The number of kills, calls and runs so far, in one line."""
         return (
             f"{self.kills.total()} kills {dict(self.kills)} in {self.calls} calls, {self.runs} runs"
         )
@@ -205,7 +205,7 @@ class Storm:
             self.compare(run_id)
 
     def call(self, run_id: str, calm: bool = False) -> int:
-        """Call `train` once, kill things at random moments, and check what is left."""
+        """Call `train` once, kill processes at random times, and check the remaining files."""
         run = self.home / "runs" / run_id
         before = finished(run)
         extras = self.extras[self.runs % len(self.extras)]
@@ -227,7 +227,7 @@ class Storm:
         return code
 
     def strike(self, process: Started, run: Path) -> dict[str, tuple[int, str]]:
-        """Wait for a random moment and kill; return what was finished just then.
+        """Wait for a random time and kill; return the completed files at that time.
 
         Every other strike waits for a job of a certain rule, but not for long: it may be done.
         """
@@ -257,7 +257,7 @@ class Storm:
         return {}
 
     def compare(self, run_id: str) -> None:
-        """Compare a run that was finished at last with the undisturbed one."""
+        """Compare a completed run with the undisturbed one."""
         run = self.home / "runs" / run_id
         if not is_sealed(run):
             self.wrong.append(f"{run_id}: is not sealed")
@@ -271,13 +271,13 @@ class Storm:
         left = [p for p in run.rglob(f"{TEMPORARY}*") if "logs" not in p.parts]
         self.wrong += [f"{run_id}: half-written: {path}" for path in left]
         if (run / "logs" / "session.json").exists():
-            self.wrong.append(f"{run_id}: still says that somebody works on it")
+            self.wrong.append(f"{run_id}: is still marked as in use")
 
 
 def finished_now(run: Path, settled: float = 3) -> dict[str, tuple[int, str]]:
-    """Return what is finished while the run is being worked on: files may come and go.
+    """Return the completed files of a run in progress.
 
-    What is younger than `settled` seconds is left out: its job may not have ended yet, and when
+    Files younger than `settled` seconds are left out: their job may not have ended yet, and if
     that is killed Snakemake rightly does it again.
     """
     try:
@@ -285,15 +285,15 @@ def finished_now(run: Path, settled: float = 3) -> dict[str, tuple[int, str]]:
         young = {n for n in found if (run / n).stat().st_mtime > time.time() - settled}
     except FileNotFoundError:
         return {}
-    return {name: known for name, known in found.items() if name not in young}
+    return {name: signature for name, signature in found.items() if name not in young}
 
 
 def changes(run: Path, before: dict[str, tuple[int, str]]) -> Iterator[str]:
-    """Yield what is no longer what it was."""
-    for name, known in before.items():
+    """Yield a message for each changed or missing file."""
+    for name, signature in before.items():
         if not (run / name).is_file():
             yield f"{name} was finished and is gone"
-        elif state(run / name) != known:
+        elif state(run / name) != signature:
             yield f"{name} was finished and was written again"
     if is_frozen(run) and not read_json(run / "provenance.json"):
         yield "there is a config.yaml without provenance.json"

@@ -1,4 +1,4 @@
-"""Parsing of pages without a browser."""
+"""Parses pages without a browser."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def sample(
     names: list[str] | None = None,
     special: bool = True,
 ) -> Sample:
-    """Make series with a trend and a season, and models that are off by more and more."""
+    """Make series with a trend and a season, and models with increasing errors."""
     history = generate_series(
         series, freq="D", min_length=60, max_length=70, with_trend=True, equal_ends=True, seed=1
     )

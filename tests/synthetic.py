@@ -1,7 +1,7 @@
 """Synthetic run folders, created within a second without training.
 
-For tests of what reads runs: tables, pages, plots, commands. The numbers are seeded noise around a
-known signal; metrics and leaderboard are computed by the library from them.
+For tests of code that reads runs: tables, pages, plots, commands. The values are seeded noise on a
+signal; metrics and leaderboard are computed from them by the library.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BASELINES = ("SeasonalNaive", "AutoETS")
 WHEN = "2026-01-02T03:04:05+00:00"
 
 
-#: What a promotion adds to the sales of a shop.
+#: Effect of a promotion on the sales of a shop.
 EFFECT = 30.0
 
 
@@ -41,7 +41,7 @@ def shops(series: int = 4, days: int = 140, horizon: int = 7, seed: int = 5) -> 
     """Daily sales of shops with a weekday pattern and a planted effect of promotions, by day.
 
     Columns ``shop``, ``day``, ``sales``, ``promo`` (0 or 1 at random, so that nothing but the
-    column itself tells when); the last `horizon` days of each shop have no sales yet.
+    column itself shows when); the last `horizon` days of each shop have no sales yet.
     """
     rng = np.random.default_rng(seed)
     week = np.array([0, 1, 2, 4, 8, 12, -6], dtype=float)
@@ -103,7 +103,7 @@ def make_run(
     resolved = _settings(run_id, models, list(levels), freq, settings)
     paths = RunPaths.of(runs, run_id)
     key = repr((resolved, length, sorted(failed), seed, noise, names))
-    with patch.object(os, "fsync"):  # no test loses its power
+    with patch.object(os, "fsync"):  # the tests prove as much
         if key not in _MADE:
             made = RunPaths.of(tempfile.mkdtemp(dir=_cache()), run_id)
             _MADE[key] = _write(made, resolved, names, length, failed, seed, noise)
@@ -113,7 +113,7 @@ def make_run(
     return paths.folder
 
 
-#: The unsealed runs that this process has written, by what they were made of.
+#: The unsealed runs that this process has written, by their arguments.
 _MADE: dict[str, Path] = {}
 
 
@@ -125,7 +125,7 @@ def _cache() -> str:
 
 
 def _copy(made: Path, folder: Path) -> None:
-    """Copy a run; its records name the folder that it lies in."""
+    """Copy a run and change the folder in its records."""
     shutil.copytree(made, folder, dirs_exist_ok=True)
     for record in [*folder.glob("status/*.json"), *folder.glob("parts/*/*.json")]:
         record.write_text(record.read_text().replace(str(made), str(folder)))
@@ -197,7 +197,7 @@ def _model(
     failed: bool,
     rng: np.random.Generator,
 ) -> None:
-    """Write everything one model leaves: results, status, outcome, logs, a forecast."""
+    """Write all files of one model: results, status, outcome, logs, a forecast."""
     horizon, windows, freq = settings["horizon"], settings["n_windows"], settings["freq"]
     length = len(data) // len(truth)
     signal = np.array(list(truth.values()))

@@ -81,7 +81,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str, lines: int = 1) -> str:
-    """Call the command line, which must refuse without writing anything; return what it says."""
+    """Call a command that must fail without writing anything; return its message."""
     before = contents(Path())
     folders = sorted(p for p in Path().rglob("*") if p.is_dir())
     capsys.readouterr()
@@ -89,9 +89,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, lines: int = 1)
     captured = capsys.readouterr()
     assert code == 2, captured
     assert "Traceback" not in captured.out + captured.err
-    told = captured.err.splitlines()
-    assert 1 <= len(told) <= lines, told
-    assert all(line.startswith("forerun: error: ") for line in told)
+    messages = captured.err.splitlines()
+    assert 1 <= len(messages) <= lines, messages
+    assert all(line.startswith("forerun: error: ") for line in messages)
     assert contents(Path()) == before, "something was written or lost"
     assert sorted(p for p in Path().rglob("*") if p.is_dir()) == folders
     return captured.err
@@ -99,9 +99,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, lines: int = 1)
 
 @pytest.mark.parametrize("case", TABLES)
 def test_tables(home: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
-    content, said = TABLES[case]
+    content, message = TABLES[case]
     (home / "table").write_bytes(content)
-    assert said in refused(capsys, "train", "-r", "x", "-d", "table", "-c", "small.yaml")
+    assert message in refused(capsys, "train", "-r", "x", "-d", "table", "-c", "small.yaml")
 
 
 UNUSUAL: dict[str, bytes] = {
@@ -188,10 +188,10 @@ CONFIGURATIONS: dict[str, tuple[str, str]] = {
 
 @pytest.mark.parametrize("case", CONFIGURATIONS)
 def test_configurations(home: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
-    content, said = CONFIGURATIONS[case]
+    content, message = CONFIGURATIONS[case]
     write_table(home / "table.csv")
     (home / "c.yaml").write_text(content)
-    assert said in refused(capsys, "train", "-d", "table.csv", "-c", "c.yaml", lines=2)
+    assert message in refused(capsys, "train", "-d", "table.csv", "-c", "c.yaml", lines=2)
 
 
 # -- Names ----------------------------------------------------------------------------------------
@@ -205,8 +205,8 @@ def test_run_ids(home: Path, capsys: pytest.CaptureFixture[str], name: str) -> N
     make_run("runs", "exp1", models=1, series=1)
     for command in (["train", "-r", name], ["predict", "-r", name]):
         assert "is invalid" in refused(capsys, *command, lines=2)
-    said = refused(capsys, "rename", "exp1", name, "--yes", lines=2)
-    assert "is invalid" in said or name.startswith("-")
+    message = refused(capsys, "rename", "exp1", name, "--yes", lines=2)
+    assert "is invalid" in message or name.startswith("-")
 
 
 @given(st.text(max_size=120))
@@ -257,9 +257,9 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], list[str], str]] = {
 
 @pytest.mark.parametrize("case", DAMAGES)
 def test_damaged_runs(home: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
-    damage, arguments, said = DAMAGES[case]
+    damage, arguments, message = DAMAGES[case]
     damage(make_run("runs", "exp1", models=1, series=2, horizon=4))
-    assert said in refused(capsys, *arguments)
+    assert message in refused(capsys, *arguments)
 
 
 @pytest.mark.slow
@@ -271,7 +271,7 @@ def test_damaged_runs(home: Path, capsys: pytest.CaptureFixture[str], case: str)
 def test_any_damage_is_reported_without_a_traceback(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
 ) -> None:
-    """Bytes are changed, cut out or doubled in one file; what reads it says so or does not mind."""
+    """Change, remove or duplicate bytes in one file: each command reports it or is not affected."""
     chance = random.Random(seed)
     original = tmp_path / "original"
     if not original.exists():
@@ -300,9 +300,9 @@ def test_any_damage_is_reported_without_a_traceback(
         ["compare", "exp1", "exp1"],
     ):
         code = forerun([*command, "--directory", str(home)])
-        told = capsys.readouterr()
+        captured = capsys.readouterr()
         assert code in (0, 1, 2)
-        assert "Traceback" not in told.out + told.err
+        assert "Traceback" not in captured.out + captured.err
         frozen = path.relative_to(run).parts[0] not in ("predictions", "benchmarks")
         if command[0] == "verify" and changed and frozen:
             assert code != 0, path
@@ -314,7 +314,7 @@ def test_any_damage_is_reported_without_a_traceback(
 
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mount small file systems; only the superuser may."""
+    """Mount small file systems, which only the superuser can."""
     if os.getuid() != 0:
         pytest.skip("only the superuser can mount a file system")
     places: list[Path] = []
@@ -338,15 +338,15 @@ def test_read_only_output(
 ) -> None:
     write_table(home / "table.csv")
     place = mounted("size=1m,ro")
-    told = refused(
+    message = refused(
         capsys, "train", "-r", "x", "-d", "table.csv", "-c", "small.yaml", "-o", str(place)
     )
-    assert "Read-only file system" in told
+    assert "Read-only file system" in message
 
 
 @pytest.mark.slow
 def test_full_disk(home: Path, mounted: Callable[[str], Path]) -> None:
-    """There is room for the folders and the logs, not for the data."""
+    """The disk has space for folders and logs but not for the data."""
     write_table(home / "table.csv", series=40, length=400)
     place = mounted("size=100k")
     target = f"{place}/runs/x/data.parquet"
@@ -354,10 +354,10 @@ def test_full_disk(home: Path, mounted: Callable[[str], Path]) -> None:
         home, target, "--config", f"output_dir={place}", "data_file=table.csv",
         configfile=home / "small.yaml",
     )  # fmt: skip
-    told = done.stderr
-    assert done.returncode == 2, told
-    assert "forerun: error: no space left in" in told
-    assert "Traceback" not in told
+    message = done.stderr
+    assert done.returncode == 2, message
+    assert "forerun: error: no space left in" in message
+    assert "Traceback" not in message
     assert not list(place.rglob("config.yaml"))
     assert not list(place.rglob(".tmp-*"))
 
@@ -368,15 +368,15 @@ def test_a_disk_that_is_full_from_the_start(
     write_table(home / "table.csv")
     place = mounted("size=8k,nr_inodes=2")
     (place / "rest").write_bytes(bytes(4096))
-    told = refused(
+    message = refused(
         capsys, "train", "-r", "x", "-d", "table.csv", "-c", "small.yaml", "-o", str(place)
     )
-    assert "no space left in" in told
+    assert "no space left in" in message
 
 
 @pytest.mark.slow
 def test_a_disk_that_fills_while_training(home: Path, mounted: Callable[[str], Path]) -> None:
-    """The run is created, then the disk is full; with room, the same command completes it."""
+    """The disk fills up after the run is created; with free space a rerun completes it."""
     write_table(home / "table.csv")
     place = mounted("size=20m")
     command = ["train", "-r", "x", "-d", "table.csv", "-c", "small.yaml", "-o", str(place)]
@@ -389,11 +389,11 @@ def test_a_disk_that_fills_while_training(home: Path, mounted: Callable[[str], P
     with suppress(OSError), rest.open("wb", buffering=0) as file:
         while file.write(bytes(4096)):
             pass
-    told = running.forerun(home, *command)
-    assert told.returncode == 2
+    done = running.forerun(home, *command)
+    assert done.returncode == 2
     line = f"forerun: error: no space left in '{place}/runs/x'; free some space and rerun the"
-    assert [one[: len(line)] for one in told.stderr.splitlines()] == [line], told
-    assert "Traceback" not in told.stdout
+    assert [one[: len(line)] for one in done.stderr.splitlines()] == [line], done
+    assert "Traceback" not in done.stdout
     rest.unlink()
     assert running.forerun(home, *command).returncode == 0
 
@@ -403,8 +403,8 @@ def test_paths_with_placeholders(home: Path, capsys: pytest.CaptureFixture[str],
     write_table(home / f"{name}.csv")
     write_table(home / "table.csv")
     for arguments in (["-d", f"{name}.csv"], ["-d", "table.csv", "-o", name]):
-        told = refused(capsys, "train", "-r", "x", "-c", "small.yaml", *arguments)
-        assert "placeholders" in told
+        message = refused(capsys, "train", "-r", "x", "-c", "small.yaml", *arguments)
+        assert "placeholders" in message
     refused(capsys, "list-runs", "-o", name)
 
 
@@ -414,13 +414,15 @@ def test_paths_with_placeholders_in_snakemake(home: Path) -> None:
     for pair in ("output_dir=o{run_id}", "data_file=t{x}.csv"):
         done = snakemake(home, "--config", "run_id=x", pair, configfile=home / "small.yaml")
         assert done.returncode == 2
-        told = [line for line in done.stderr.splitlines() if line.startswith("forerun: error:")]
-        assert len(told) == 1
-        assert "placeholders" in told[0]
+        errors = [line for line in done.stderr.splitlines() if line.startswith("forerun: error:")]
+        assert len(errors) == 1
+        assert "placeholders" in errors[0]
         assert "Traceback" not in done.stderr
 
 
-def test_a_loop_of_links_among_the_runs(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_loop_of_links_in_the_folder_of_runs(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_run("runs", "exp1", models=1, series=1)
     os.symlink("loop", home / "runs" / "loop")
     os.symlink("b", home / "runs" / "a")
@@ -442,7 +444,7 @@ def test_a_loop_of_links_among_the_runs(home: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "message"),
     [
         (remove("models/NHITS/model.json"), "models/NHITS/model.json missing"),
         (truncate("config.yaml"), "config.yaml"),
@@ -450,7 +452,7 @@ def test_a_loop_of_links_among_the_runs(home: Path, capsys: pytest.CaptureFixtur
     ids=["model gone", "configuration cut"],
 )
 def test_the_workflow_reports_a_damaged_run(
-    tmp_path: Path, damage: Callable[[Path], None], said: str
+    tmp_path: Path, damage: Callable[[Path], None], message: str
 ) -> None:
     run = make_run(tmp_path / "runs", "exp1", models=1, series=2, horizon=4)
     damage(run)
@@ -458,14 +460,14 @@ def test_the_workflow_reports_a_damaged_run(
     done = snakemake(tmp_path, "runs/exp1/predictions", "--force", configfile=None)
     assert done.returncode == 2, done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("forerun: error:")]
-    assert said in lines[0]
+    assert message in lines[0]
     assert "Traceback" not in done.stderr
     assert contents(run) == before
 
 
 @pytest.mark.slow
 def test_the_workflow_reports_a_damaged_model(tmp_path: Path) -> None:
-    """The job that would forecast with it refuses."""
+    """The job that forecasts with the model refuses it."""
     run = make_run(tmp_path / "runs", "exp1", models=1, series=2, horizon=4)
     truncate("models/NHITS/model.json")(run)
     shutil.rmtree(run / "predictions")
@@ -478,7 +480,7 @@ def test_the_workflow_reports_a_damaged_model(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_contradictions_in_any_layer_are_refused(trained_run: Path, tmp_path: Path) -> None:
-    """Each differing key with both values; config/config.yaml contradicts nothing."""
+    """The message names each differing key with both values; config/config.yaml is not compared."""
     home = tmp_path
     shutil.copytree(trained_run, home / "runs" / "trained")
     before = contents(home / "runs")
@@ -499,12 +501,12 @@ def test_contradictions_in_any_layer_are_refused(trained_run: Path, tmp_path: Pa
     assert contents(home / "runs") == before
 
 
-def test_the_cases_are_enough() -> None:
+def test_number_of_cases() -> None:
     assert len(TABLES) + len(CONFIGURATIONS) + 3 * len(NAMES) + len(DAMAGES) >= 60
     assert (PROJECT / "scripts").is_dir()
 
 
-def test_a_busy_run_is_not_touched(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_in_use_is_not_changed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import psutil
 
     run = make_run("runs", "exp1", models=1, series=1, sealed=False)

@@ -49,15 +49,15 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def troubles() -> list[str]:
-    """What the pages complain about."""
+    """Errors and warnings of the pages."""
     return []
 
 
 @pytest.fixture(scope="module")
 def shown(browser: Any, pages: dict[str, Path], troubles: list[str]) -> Callable[..., Any]:
-    """Return a function that shows a page: opening one takes seconds, so it stays open.
+    """Return a function that shows a page. Pages stay open, because opening one takes seconds.
 
-    Tests find a page as earlier ones have left it, except with `fresh`.
+    A page has the state that earlier tests left, except with `fresh`.
     """
     found: dict[str, Any] = {}
 
@@ -79,7 +79,7 @@ def shown(browser: Any, pages: dict[str, Path], troubles: list[str]) -> Callable
 
 @pytest.fixture
 def show(shown: Callable[..., Any], troubles: list[str]) -> Iterator[Callable[..., Any]]:
-    """Show pages; whatever they complain about fails the test."""
+    """Show pages; fail the test on errors and warnings."""
     troubles.clear()
     yield shown
     assert troubles == []
@@ -101,7 +101,7 @@ def traces(page: Any, selector: str) -> list[dict[str, Any]]:
     return list(found)
 
 
-#: Each page, in both ways; what the pages share is seen on two in `make test`.
+#: Each page in both widths and themes; `make test` uses two pages, as they share most code.
 PAGES = [
     *((name, {}) for name in ("report", "comparison", "runs", "monitor")),
     *((name, DARK_PHONE) for name in ("report", "runs")),
@@ -218,7 +218,7 @@ def legend(page: Any, selector: str) -> list[str]:
 def test_print_is_light_and_holds_the_charts(show: Any, tmp_path: Path) -> None:
     page = show("report", color_scheme="dark")
     assert "NBEATS" in legend(page, "[data-explorer]")
-    assert legend(page, "[data-chart=by-step]") == []  # the boxes above say it
+    assert legend(page, "[data-chart=by-step]") == []  # the boxes above show it
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert "NBEATS" in legend(page, "[data-chart=by-step]")
     page.evaluate("dispatchEvent(new Event('afterprint'))")

@@ -39,7 +39,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
 
 
 def program(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
+    """Run the command line in a new process."""
     return subprocess.run(
         [sys.executable, "-m", "forerun.cli", *arguments], cwd=folder, text=True, timeout=120,
         capture_output=True, stdin=subprocess.DEVNULL,
@@ -148,15 +148,17 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_mistakes_get_one_line(home: Path, capsys: pytest.CaptureFixture[str], case: str) -> None:
+def test_user_errors_are_one_line(
+    home: Path, capsys: pytest.CaptureFixture[str], case: str
+) -> None:
     (home / "empty.csv").touch()
     (home / "other.csv").write_text("a,b\n1,2\n")
     (home / "broken.yaml").write_text("horizon: [")
     before = contents(home)
-    arguments, said = WRONG[case]
+    arguments, message = WRONG[case]
     code, out, err = call(capsys, *arguments)
     assert code == 2
-    assert said in err
+    assert message in err
     assert len(err.splitlines()) == 1, err
     assert err.startswith("forerun: error: ")
     assert "Traceback" not in out + err
@@ -279,10 +281,10 @@ def test_the_same_run_twice_is_refused(home: Path) -> None:
     "arguments",
     [["delete", "part", "--yes"], ["rename", "part", "x", "--yes"], ["export", "part"]],
 )
-def test_a_run_is_respected_from_its_first_second(
+def test_a_run_is_in_use_before_its_session_is_written(
     home: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
-    """Before its session is written: a command holds the lock, or a plain snakemake starts."""
+    """A command holds the lock, or a plain snakemake starts."""
     from forerun.cli.locks import held
 
     before = contents(home)
@@ -321,7 +323,7 @@ def test_commands_sweep_leftovers_of_killed_ones(
 
 
 @pytest.mark.parametrize("stream", [">&-", "2>&-", ">&- 2>&- <&-"])
-def test_closed_streams_are_no_error(home: Path, stream: str) -> None:
+def test_closed_streams(home: Path, stream: str) -> None:
     command = f"{sys.executable} -m forerun.cli list-runs {stream}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=home)
     assert done.returncode == 0
@@ -338,7 +340,7 @@ def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert session.user() == f"uid {os.getuid()}"
 
 
-# -- predict from what is there ------------------------------------------------------------------
+# -- predict with existing runs ------------------------------------------------------------------
 
 
 def test_cherry_pick_takes_the_easiest_series(
@@ -355,7 +357,9 @@ def test_cherry_pick_takes_the_easiest_series(
     assert f"series {easiest} (lowest mean error" in out
     picture = home / f"runs/exp1/comparisons/comparison_{easiest}.png"
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert not (home / "runs/exp1/plots").exists()  # it is the workflow's: made anew as a whole
+    assert not (
+        home / "runs/exp1/plots"
+    ).exists()  # an output of the workflow, which replaces it completely
     saved = home / f"runs/exp1/inference/cherry_pick_{easiest}"
     assert {path.stem for path in saved.glob("*.csv")} == {*mae.columns, "all"}
     table = pd.read_csv(saved / "NHITS.csv")
@@ -489,7 +493,7 @@ def test_show(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_show_prints_completed_fits(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Defaults stand beside the settings; a model is ok when all of its fits are."""
+    """Defaults are shown next to settings; a model is ok if all of its fits are."""
     run = make_run("runs", "half", models=2, series=2, sealed=False)
     for name in ("leaderboard.csv", "metrics.csv", "status", "parts/NHITS/fold_0.json"):
         path = run / name
@@ -511,7 +515,7 @@ def test_show_prints_completed_fits(home: Path, capsys: pytest.CaptureFixture[st
 def test_a_run_that_has_just_been_started_is_running(
     home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The session file comes with Snakemake's first job; the command holds the run before."""
+    """The command locks the run before Snakemake's first job writes the session file."""
     from forerun.cli.locks import held
     from forerun.runs import session
     from forerun.runs.listing import read_run
@@ -534,7 +538,7 @@ def test_a_run_that_has_just_been_started_is_running(
 
 
 @pytest.mark.parametrize("given", [[], ["--output-dir", "out"], ["--directory", "."]])
-def test_next_commands_stay_with_the_runs_they_are_about(
+def test_suggested_commands_are_for_the_same_run(
     home: Path, capsys: pytest.CaptureFixture[str], given: list[str]
 ) -> None:
     from forerun.runs.archive import export_run
@@ -624,7 +628,7 @@ def test_list_models(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_list_models_of_each_engine(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Only NeuralForecast's Auto models, which run trials, wait for --auto."""
+    """Only NeuralForecast's Auto models, which run trials, need --auto."""
     for engine in ("neuralforecast", "statsforecast", "mlforecast"):
         code, out, _ = call(capsys, "list-models", "--engine", engine)
         assert code == 0
@@ -713,7 +717,7 @@ def test_init_overwrites_nothing(
 
 def test_init_keeps_an_existing_gitignore(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (home / ".gitignore").write_text("mine")
-    (home / "profiles").mkdir()  # an empty folder is in nobody's way
+    (home / "profiles").mkdir()  # an empty folder does not prevent init
     code, out, _ = call(capsys, "init")
     assert code == 0
     assert ".gitignore: exists and was not changed; it should contain /runs/" in out
@@ -754,7 +758,7 @@ def test_migrate(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, out.split(":")[0]) == (0, "nothing to migrate")
 
 
-def test_a_read_only_folder_gets_one_line(home: Path) -> None:
+def test_a_read_only_folder_is_one_line(home: Path) -> None:
     table = write_table(home / "table.csv")
     (home / "locked").mkdir()
     (home / "locked").chmod(0o555)

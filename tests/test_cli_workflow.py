@@ -66,7 +66,7 @@ def test_train_prints_progress_and_results(home: Path) -> None:
     assert (home / "runs/small/SEALED").is_file()
 
 
-def test_the_same_command_again_changes_nothing(home: Path) -> None:
+def test_a_rerun_changes_nothing(home: Path) -> None:
     seal = sha256(home / "runs/small/SEALED")
     done = forerun(home, *TRAIN)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -108,38 +108,38 @@ def planned(home: Path, *more: str) -> list[str]:
 def test_dry_run_prints_reused_fits_and_estimated_times(home: Path) -> None:
     again = "new run; equal fits exist in small"
     assert planned(home) == ["SeasonalNaive", "reuse", "reuse", again, ""]
-    anew = ["SeasonalNaive", "train", "train", "new run"]
+    retrained = ["SeasonalNaive", "train", "train", "new run"]
     *what, time = planned(home, "--set", "reuse=false")[:5]
-    assert what == anew
+    assert what == retrained
     assert re.fullmatch(r"about \d+ s", time)
     unknown = planned(home, "--horizon", "4")
-    assert unknown == [*anew, "no earlier run", "time: no earlier run with similar fits"]
+    assert unknown == [*retrained, "no earlier run", "time: no earlier run with similar fits"]
     fewer = planned(home, "--n-windows", "1")
     assert fewer[1:4] == ["reuse", "train", again]
 
 
-#: Snakemake does not print what jobs ask for, so a rule of the test's own does.
-TOLD = """
+#: A rule that prints the resources of jobs, which Snakemake does not.
+RESOURCES = """
 from types import SimpleNamespace
 
 include: "PROJECT/workflow/Snakefile"
 
-def get_wish(wildcards, input):
+def get_requested(wildcards, input):
     def ask(run_id, attempt=1):
         job = SimpleNamespace(run_id=run_id, model="SeasonalNaive")
         return get_training_memory(job, input, attempt)
     threads = get_settings("wide")["threads"]
     return [ask("next"), ask("next", 2), ask("other"), ask("other", 3), threads]
 
-rule tell:
-    output: "told.txt"
-    params: wish=get_wish
-    message: "told {params.wish}"
+rule show:
+    output: "shown.txt"
+    params: requested=get_requested
+    message: "requested {params.requested}"
     shell: "touch {output}"
 """
 
 
-def test_jobs_ask_for_the_memory_that_earlier_ones_have_needed(home: Path) -> None:
+def test_jobs_request_the_memory_that_earlier_ones_needed(home: Path) -> None:
     from forerun.jobs.benchmark_files import read_benchmark
 
     files = (home / "runs/small/benchmarks").glob("*/SeasonalNaive*.tsv")
@@ -148,16 +148,16 @@ def test_jobs_ask_for_the_memory_that_earlier_ones_have_needed(home: Path) -> No
     config = home / "small.yaml"
     done = snakemake(home, "runs/next/config.yaml", *options, configfile=config)
     assert done.returncode == 0, done.stderr
-    (home / "Told").write_text(TOLD.replace("PROJECT", str(PROJECT)))
+    (home / "Resources").write_text(RESOURCES.replace("PROJECT", str(PROJECT)))
     done = snakemake(
-        home, "told.txt", "--dry-run", "--cores", "6", *options, "--snakefile", "Told",
+        home, "shown.txt", "--dry-run", "--cores", "6", *options, "--snakefile", "Resources",
         configfile=config,
     )  # fmt: skip
-    learnt = round(needed * 1.25 + 500)
-    # Twice on the second attempt. The run `other` is not created: its data are not known.
+    estimated = round(needed * 1.25 + 500)
+    # Doubled on the second attempt. The run `other` does not exist, so its size is unknown.
     # Six cores are shared by two fits, which is decided when the run is created.
-    wish = [learnt, 2 * learnt, 1500, 6000, 3]
-    assert f"told {' '.join(map(str, wish))}" in done.stdout + done.stderr, done.stderr
+    requested = [estimated, 2 * estimated, 1500, 6000, 3]
+    assert f"requested {' '.join(map(str, requested))}" in done.stdout + done.stderr, done.stderr
     assert load_yaml(home / "runs/small/config.yaml")["threads"] == 1  # all are statistical
     assert load_yaml(home / "runs/next/config.yaml")["threads"] == 1  # two cores, two fits
 
@@ -206,13 +206,13 @@ def test_a_refused_run_leaves_nothing_behind(home: Path) -> None:
 
 
 def in_terminal(folder: Path, *arguments: str, columns: list[int]) -> tuple[int, str, list[str]]:
-    """Run ``forerun <arguments>`` in a terminal that gets another width with each picture drawn.
+    """Run ``forerun <arguments>`` in a terminal whose width changes with each picture drawn.
 
     Returns
     -------
     The exit code, everything written, and the pictures of the board, without colors.
     """
-    sizes = ("COLUMNS", "LINES")  # pytest's workers set them: the terminal is to tell its size
+    sizes = ("COLUMNS", "LINES")  # set by pytest's workers; the size must come from the terminal
     env = {name: value for name, value in environment().items() if name not in sizes}
     env["TERM"] = "xterm-256color"
     ours, theirs = pty.openpty()
@@ -223,14 +223,14 @@ def in_terminal(folder: Path, *arguments: str, columns: list[int]) -> tuple[int,
     while os.path.realpath(f"/proc/{call.pid}/fd/1") != name:  # until it has the terminal open
         time.sleep(0.01)
     os.close(theirs)
-    with suppress(OSError):  # reading from a terminal that nobody writes to any more
+    with suppress(OSError):  # the error of reading from a terminal without writers
         while part := os.read(ours, 65536):
             written += part
             drawn = min(written.count(heading), len(columns) - 1)
             termios.tcsetwinsize(ours, (24, columns[drawn]))
     os.close(ours)
     code = call.wait(timeout=60)
-    # A picture begins where the one before was erased, which need not be a line's beginning.
+    # Each picture starts where the previous one was erased, possibly within a line.
     text = written.decode().replace("\r", "").replace("\x1b[2K", "\n")
     text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text)
     pictures = re.findall(r"(?m)^ Model +State(?:.*\n)+?part +.*$", text)
@@ -238,7 +238,7 @@ def in_terminal(folder: Path, *arguments: str, columns: list[int]) -> tuple[int,
 
 
 def test_a_failed_model_is_named_and_the_command_ends_non_zero(home: Path) -> None:
-    """In a terminal, which becomes narrower."""
+    """The terminal becomes narrower during the call."""
     arguments = ["train", "-r", "part", "-c", "small.yaml", "-d", "table.csv"]
     arguments += ["-m", "DLinear", "--max-time", "0.5"]
     code, text, pictures = in_terminal(home, *arguments, columns=[140, 60])

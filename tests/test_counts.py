@@ -14,7 +14,7 @@ import pytest
 from running import PROGRAMS, PROJECT, SNAKEMAKE
 
 BENCHMARKS = PROJECT / "benchmarks"
-KNOWN = json.loads((BENCHMARKS / "counts.json").read_text())
+COUNTS = json.loads((BENCHMARKS / "counts.json").read_text())
 
 
 @pytest.fixture
@@ -28,19 +28,19 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-@pytest.mark.long  # the next test counts all but interpreters
+@pytest.mark.long  # the next test compares all but interpreters
 @pytest.mark.slow
-def test_nothing_does_more_than_before() -> None:
+def test_counts_of_commands_do_not_increase() -> None:
     command = [sys.executable, str(BENCHMARKS / "counts.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
 
 
 @pytest.mark.slow
-def test_no_run_does_more_than_before(
+def test_counts_of_runs_do_not_increase(
     counts: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All but interpreters: there are none for jobs in forks (tests/forking.py)."""
+    """Interpreters are not compared, because jobs run in forks (tests/forking.py)."""
     run = counts.run
 
     def forked(command: list[str], folder: Path, **env: str) -> None:
@@ -52,11 +52,11 @@ def test_no_run_does_more_than_before(
 
     monkeypatch.setattr(counts, "run", forked)
     found = counts.commands(tmp_path) | counts.workflows(tmp_path) | counts.listing(tmp_path)
-    assert counts.rises(KNOWN, found) == []
+    assert counts.rises(COUNTS, found) == []
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "change", "told"),
+    ("name", "count", "change", "reported"),
     [
         ("a run", "trainings", 1, True),
         ("a run", "trainings", -1, False),
@@ -68,15 +68,15 @@ def test_no_run_does_more_than_before(
         ("--help", "modules", 100, True),
     ],
 )
-def test_a_rise_is_named(
-    counts: ModuleType, name: str, count: str, change: int, told: bool
+def test_an_increase_is_reported(
+    counts: ModuleType, name: str, count: str, change: int, reported: bool
 ) -> None:
-    found = json.loads(json.dumps(KNOWN))
+    found = json.loads(json.dumps(COUNTS))
     found[name][count] += change
-    lines = counts.rises(KNOWN, found)
-    assert [line.split(":")[0].strip() for line in lines] == ([name] if told else [])
+    lines = counts.rises(COUNTS, found)
+    assert [line.split(":")[0].strip() for line in lines] == ([name] if reported else [])
 
 
 def test_counts_on_one_side_only_are_reported(counts: ModuleType) -> None:
-    fewer = {name: KNOWN[name] for name in list(KNOWN)[1:]}
-    assert len(counts.rises(fewer, KNOWN)) == len(counts.rises(KNOWN, fewer)) == 2
+    fewer = {name: COUNTS[name] for name in list(COUNTS)[1:]}
+    assert len(counts.rises(fewer, COUNTS)) == len(counts.rises(COUNTS, fewer)) == 2

@@ -21,19 +21,19 @@ from forerun.runs import listing, progress
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import missing_files, refuse_if_damaged
 
-#: Files of a run that some command or other reads.
+#: Files of a run that at least one command reads.
 FILES = (
     "config.yaml", "provenance.json", "SEALED", "leaderboard.csv", "metrics.csv", "ensemble.json",
     "status/NHITS.json", "parts/NHITS/final.json", "logs/session.json",
     "logs/train_model/NHITS.progress.json", "benchmarks/train_model/NHITS.tsv",
 )  # fmt: skip
-#: What may be written in place of any of them.
+#: Contents that replace a file.
 CONTENTS: dict[str, bytes] = {
     "empty": b"",
     "deep": b'{"data":' * 20_000,
     "brackets": b"[" * 100_000,
     "a list": b"[1, 2]",
-    "a text": b'"status"',
+    "a string": b'"status"',
     "not finite": b'{"horizon": .inf, "pid": 1e999, "created_at": NaN, "data": -Infinity}',
     "negative": b'{"pid": -7, "create_time": -1, "host": "x", "deaths": -3, "horizon": -2}',
     "wrong types": b'{"status": 3, "error": "x", "data": [], "pid": "1", "models": {"a": 1}, '
@@ -68,7 +68,7 @@ def loop(path: Path) -> None:
     path.symlink_to(path.name)
 
 
-#: What may stand in place of a file.
+#: Other kinds of files that replace a file.
 KINDS: dict[str, Callable[[Path], None]] = {
     "a pipe": pipe, "a device": device, "a loop": loop, "a folder": Path.mkdir,
     "a link out": lambda path: path.symlink_to("/etc/hostname"),
@@ -88,7 +88,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def home(three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of three runs; only the one that is damaged is a copy."""
+    """A folder of three runs, of which only the one to damage is a copy."""
     (tmp_path / "runs").mkdir()
     for run_id in ("good", "other"):
         (tmp_path / "runs" / run_id).symlink_to(three / "runs" / run_id)
@@ -109,14 +109,14 @@ CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
-    """Return what was printed; no character of it does anything to a terminal."""
+    """Return the output after checking that it contains no control characters."""
     out, err = capsys.readouterr()
     assert not CONTROLS.search(out + err)
     return out, err
 
 
 def every_kind_of_every_file() -> Iterator[Any]:
-    """Yield all pairs; `make test` takes a quarter of them: each kind with three files."""
+    """Yield all pairs; `make test` runs a quarter of them, each kind with three files."""
     for row, file in enumerate(FILES):
         for column, kind in enumerate(KINDS):
             marks = [] if (row + column) % 4 == 0 else [pytest.mark.long]
@@ -138,7 +138,7 @@ def test_the_others_are_as_before(
         assert forerun(command) == 0, printed(capsys)
     for command in (["show", "bad"], ["watch", "bad"], ["verify", "bad"]):
         if file == "logs/session.json" and kind == "control" and command[0] == "watch":
-            continue  # somebody on another machine is believed to work on it
+            continue  # counts as in use on another machine
         code = forerun(command)
         out, err = printed(capsys)
         assert code in (0, 1, 2)
@@ -222,7 +222,7 @@ def test_the_page_of_all_runs_has_a_damaged_one(home: Path, kind: str) -> None:
         "params: {callbacks: [x]}}]",
     ],
 )  # fmt: skip
-def test_a_configuration_that_we_would_not_write_is_refused(home: Path, line: str) -> None:
+def test_a_configuration_in_another_form_is_refused(home: Path, line: str) -> None:
     from forerun.config.settings import read_frozen
 
     path, key = home / "runs" / "bad" / "config.yaml", line.partition(":")[0]
@@ -257,7 +257,7 @@ def test_links_inside_a_run_are_followed(home: Path) -> None:
     assert listing.read_run(folder).created == "2026-01-02T03:04:05+00:00"
 
 
-def test_a_sum_of_a_pipe_is_refused(tmp_path: Path) -> None:
+def test_a_checksum_of_a_pipe_is_refused(tmp_path: Path) -> None:
     pipe(tmp_path / "p")
     with pytest.raises(UserError, match="not a regular file"):
         sha256(tmp_path / "p")

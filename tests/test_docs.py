@@ -1,8 +1,8 @@
 """All commands in README and docs run as written, in a fresh clone, in order.
 
-Light commands are really run, on a run of statistical models. What trains is run as a dry-run: the
-command line, the configuration and the data are checked, nothing is fitted. Blocks that need more
-than a clone (a cluster, the network...) say so in a comment above them.
+Light commands are executed on a run of statistical models. Commands that train are executed with
+--dry-run, which checks the command line, the configuration and the data. Blocks that need more than
+a clone (a cluster, the network...) have a comment above them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from forerun.config.settings import resolve
 DOCS = sorted(path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("docs/*.md"))
 PAGES = ["README.md", "config/README.md", "data/README.md", "CONTRIBUTING.md", *DOCS]
 COMMANDS = ("train", "predict", "list-runs", "forerun")
-#: What makes the run that the later commands of README use: seconds, no network is trained.
+#: Creates the run for the later commands of README within seconds, without neural networks.
 TRAIN = shlex.split(
     "train --run-id exp1 --data-file data/us_employment_monthly.csv --models Naive "
     "--baselines SeasonalNaive --n-windows 2 --set plot_series=1"
@@ -38,7 +38,7 @@ TRAIN = shlex.split(
 
 @dataclass
 class Block:
-    """A fenced block: its language, its text, and what it needs besides a clone."""
+    """A fenced block: its language, its text, and its requirements besides a clone."""
 
     page: str
     language: str
@@ -65,7 +65,7 @@ def every_block(language: str) -> list[Block]:
 
 
 def spelled() -> list[tuple[str, list[str]]]:
-    """Return every command of ours with its page: in blocks, tables, sentences and notebooks."""
+    """Return each command of Forerun with its page: in blocks, tables, sentences and notebooks."""
     found = []
     for page in [*PAGES, "docs/example.ipynb", "CHANGELOG.md"]:
         source = (PROJECT / page).read_text(encoding="utf-8")
@@ -99,9 +99,9 @@ def test_every_command_and_option_exists() -> None:
         if own[0] not in program.commands:
             wrong.append(f"{page}: there is no command {own[0]}")
             continue
-        known = options(program, own[0])
+        existing = options(program, own[0])
         used = [word.split("=")[0] for word in own[1:] if re.match(r"-{1,2}[a-z]", word)]
-        wrong += [f"{page}: {own[0]} has no {word}" for word in used if word not in known]
+        wrong += [f"{page}: {own[0]} has no {word}" for word in used if word not in existing]
     assert wrong == []
     assert len(spelled()) > 30
 
@@ -146,7 +146,7 @@ class Terminal:
     home: Path
 
     def type(self, line: str) -> None:
-        """Run one line; fail where it is refused."""
+        """Run one line; fail the test if its exit code is not 0."""
         for part in shlex.split(line, comments=True, posix=True) and line.split(" && "):
             words = shlex.split(part, comments=True)
             code, output = self.run(words)
@@ -175,7 +175,7 @@ class Terminal:
         return 1, f"{name} is not a command that a clone has"
 
     def train(self, words: list[str]) -> tuple[int, str]:
-        """Check the call; the run that it would make is there afterwards, of cheaper models."""
+        """Check the call with --dry-run, and create its run with cheaper models."""
         code, output = self.call([*words, *([] if "--dry-run" in words else ["--dry-run"])])
         run_id = words[words.index("--run-id") + 1]
         made, target = self.home / "made" / "runs" / "exp1", self.home / "runs" / run_id
@@ -198,14 +198,14 @@ class Terminal:
         return done.returncode, done.stdout + done.stderr
 
     def benchmark(self, words: list[str]) -> tuple[int, str]:
-        """Minutes of work: the program is there, and has the options."""
+        """Check only that the program and its options exist, as it takes minutes."""
         code, output = self.process([sys.executable, words[1], "--help"])
         missing = [w for w in words if w.startswith("--") and w not in output]
         return code or len(missing), output
 
 
 def braces(word: str) -> list[str]:
-    """Return what a shell makes of ``runs/{a,b}/x``."""
+    """Expand braces such as ``runs/{a,b}/x``, as a shell does."""
     match = re.fullmatch(r"(.*)\{([^{}]*,[^{}]*)\}(.*)", word)
     return [match[1] + one + match[3] for one in match[2].split(",")] if match else [word]
 
@@ -220,7 +220,7 @@ def test_every_command_runs_in_a_fresh_clone(clone: Path, monkeypatch: pytest.Mo
             terminal.type(line)
             typed += 1
     assert typed > 25
-    # What was said to be there afterwards is there.
+    # The files that the documentation announces exist.
     folder = clone / "runs" / "exp1"
     assert list((folder / "inference").iterdir())
     for name in ("my_config.yaml", "exp1.html"):

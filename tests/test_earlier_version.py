@@ -18,7 +18,7 @@ ARCHIVE = Path(__file__).parent / "earlier" / "runs_0.1.tar.gz"
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of runs with the two of version 0.1; their table lies beside it."""
+    """A folder with the two runs of version 0.1, next to their table."""
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(tmp_path / "runs", filter="data")
     (tmp_path / "runs" / "table.csv").rename(tmp_path / "table.csv")
@@ -27,7 +27,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.usefixtures("runs")
-def test_they_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["list-runs"]) == 0
     listed = capsys.readouterr().out
     assert "sealed" in listed
@@ -37,7 +37,7 @@ def test_they_are_listed_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(name in shown for name in ("NHITS", "DLinear", "SeasonalNaive"))
 
 
-def test_a_sealed_one_is_verified(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_a_sealed_run(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["verify", "sealed"]) == 0
     metrics = runs / "sealed" / "metrics.csv"
     metrics.write_text(metrics.read_text().replace("mae", "mad"))
@@ -45,7 +45,7 @@ def test_a_sealed_one_is_verified(runs: Path, capsys: pytest.CaptureFixture[str]
     assert "metrics.csv" in capsys.readouterr().out
 
 
-def test_its_tables_are_read(runs: Path) -> None:
+def test_read_tables(runs: Path) -> None:
     opened = open_run(runs / "sealed")
     assert {"NHITS", "DLinear", "SeasonalNaive"} <= set(opened.leaderboard["model"])
     assert opened.leaderboard["mae"].notna().all()
@@ -54,7 +54,7 @@ def test_its_tables_are_read(runs: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_forecasts_as_it_did(runs: Path) -> None:
+def test_forecasts_are_unchanged(runs: Path) -> None:
     before = contents(runs / "sealed")
     then = pd.read_csv(runs / "sealed" / "predictions" / "NHITS.csv")
     done = snakemake(runs.parent, "runs/sealed/predictions", "-R", "predict_run", configfile=None)
@@ -68,7 +68,7 @@ def test_it_forecasts_as_it_did(runs: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_unfinished_one_is_resumed(runs: Path) -> None:
+def test_resume_an_unfinished_run(runs: Path) -> None:
     before = contents(runs / "unfinished")
     done = forerun(runs.parent, "train", "--run-id", "unfinished")
     assert done.returncode == 1, done.stdout[-3000:] + done.stderr[-3000:]

@@ -29,7 +29,7 @@ def test_columns_and_rows_are_renamed_and_nothing_else() -> None:
         "best_2", "bestest", "best-of-all", "NHITS", "ensemble",
     ]  # fmt: skip
     assert current_columns(["unique_id", "best", "NHITS"]) == {"best": "per_series"}
-    assert current_columns(["best", "per_series"]) == {}  # a model of its own had that name
+    assert current_columns(["best", "per_series"]) == {}  # an ordinary model had that name
     assert spellings("per_series") == ["per_series", "best"]
     assert set(COMBINED) | {"best"} <= RESERVED
 
@@ -42,7 +42,7 @@ def former(tmp_path: Path) -> Path:
     return tmp_path / "runs" / "sealed"
 
 
-def test_every_reader_calls_it_per_series(former: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_reader_uses_the_new_name(former: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = open_run(former)
     assert list(run.leaderboard["model"])[:3] == ["SeasonalNaive", "per_series", "ensemble"]
     assert "per_series" in run.metrics
@@ -84,7 +84,7 @@ def test_the_best_single_model_is_named_beside_a_leading_combination(
 
 
 @pytest.mark.slow
-def test_a_sealed_run_of_before_forecasts_and_stays_as_it_was_sealed(former: Path) -> None:
+def test_a_sealed_run_of_version_0_1_forecasts_and_is_not_changed(former: Path) -> None:
     before = {name: (former / name).read_bytes() for name in [*frozen_files(former), "SEALED"]}
     old = open_run(former).predictions_of("per_series")
     home, target = former.parents[1], "runs/sealed/predictions"
@@ -100,7 +100,7 @@ def test_a_sealed_run_of_before_forecasts_and_stays_as_it_was_sealed(former: Pat
 
 
 @pytest.mark.slow
-def test_an_unfinished_run_of_before_is_finished_with_the_new_name(former: Path) -> None:
+def test_an_unfinished_run_of_version_0_1_is_completed_with_the_new_name(former: Path) -> None:
     (former / "SEALED").unlink()
     fits = {k: v for k, v in contents(former).items() if k.startswith(("models/", "parts/"))}
     done = snakemake(former.parents[1], "runs/sealed/predictions", configfile=None)

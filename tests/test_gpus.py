@@ -1,7 +1,7 @@
 """A run on a machine with one GPU, with a fake `nvidia-smi`.
 
 With `accelerator: auto` networks train on the CPU where torch finds no GPU, bound to the one that
-they were given all the same.
+they were assigned anyway.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def test_fits_of_networks_take_turns_on_one_gpu(tmp_path: Path) -> None:
     )
     assert one["gpu"] == other["gpu"] == "GPU-only"
     assert one["finished_at"] <= other["started_at"] or other["finished_at"] <= one["started_at"]
-    # Snakemake knew that there is one GPU: no job waited for it while it held a core.
+    # Snakemake counted one GPU, so no job waited for it while it held a core.
     assert "waiting for one of" not in done.stderr
-    # What needs no GPU is bound to none.
+    # Jobs without a GPU are bound to none.
     assert "gpu" not in json.loads((parts / "Naive" / "final.json").read_text())

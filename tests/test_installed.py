@@ -21,12 +21,12 @@ from forerun.base.yaml_files import load_yaml
 
 pytestmark = pytest.mark.slow
 
-#: Statistical models only: what is tested is not the training.
+#: Statistical models only, because training is not tested here.
 QUICK = {"horizon": 4, "n_windows": 1, "models": [], "baselines": ["SeasonalNaive"]}
 QUICK |= {"plot_series": 1}
-#: What a wheel must not be without.
+#: Files that a wheel must contain.
 SHIPPED = ("Snakefile", "workflow", "profiles", "scripts/*.py")
-#: A workflow of somebody else that uses the installed rules.
+#: Another project's workflow that uses the installed rules.
 MODULE = """
 from forerun import WORKFLOW
 
@@ -50,7 +50,7 @@ class Environment:
     wheel: Path
 
     def run(self, home: Path, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run a program of the environment in `home`; nothing leads to the clone."""
+        """Run a program of the environment in `home`, without any path to the clone."""
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         without = ("PYTHONPATH", "FORERUN_PRELOAD")
         env = {key: value for key, value in os.environ.items() if key not in without}
@@ -63,7 +63,7 @@ class Environment:
         return done
 
     def snakemake(self, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `snakemake` as its program does, which is not installed here a second time."""
+        """Run `snakemake` with `python -m`, as its program is not installed in this environment."""
         return self.run(home, "python", "-m", "snakemake", *arguments)
 
 
@@ -138,7 +138,7 @@ def test_the_commands_work_in_an_empty_folder(installed: Environment, tmp_path: 
     assert (run / "report.html").is_file()
     table = Path(load_yaml(run / "config.yaml")["data_file"])
     assert installed.folder in table.parents
-    # The commit of a repository that the environment happens to lie in is none of Forerun's.
+    # The commit of a repository around the environment is not Forerun's commit.
     assert json.loads((run / "provenance.json").read_text())["git"] is None
 
     assert "exp1" in installed.run(tmp_path, "list-runs").stdout
@@ -150,8 +150,8 @@ def test_the_commands_work_in_an_empty_folder(installed: Environment, tmp_path: 
 
 def test_init_creates_a_project(installed: Environment, tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("mine\n")
-    said = installed.run(tmp_path, "forerun", "init").stdout
-    assert "was not changed" in said
+    output = installed.run(tmp_path, "forerun", "init").stdout
+    assert "was not changed" in output
     assert (tmp_path / ".gitignore").read_text() == "mine\n"
     assert len((tmp_path / "Snakefile").read_text().split("\n\n")) == 3
     assert os.access(tmp_path / "profiles" / "cluster-generic" / "status.sh", os.X_OK)
@@ -164,7 +164,7 @@ def test_init_creates_a_project(installed: Environment, tmp_path: Path) -> None:
     installed.snakemake(tmp_path, "runs/exp1/predictions")
     assert (tmp_path / "runs" / "exp1" / "predictions" / "SeasonalNaive.csv").is_file()
     assert "exp1" in installed.snakemake(tmp_path, "list-runs").stdout
-    # Without a target everything of a run, as in a clone.
+    # Without a target, all outputs of a run are made, as in a clone.
     done = installed.snakemake(tmp_path, "--dry-run", "--config", "run_id=exp2")
     assert "report_run" in done.stdout
     (tmp_path / "Other").write_text(MODULE)

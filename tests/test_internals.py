@@ -86,7 +86,7 @@ def test_snakemake_is_as_the_internals_expect(tmp_path: Path) -> None:
         "options": {"run_id": "2024_11"}, "jobs": ["more", "result"],
         "planned": ["result"], "own": False, "gpu": 3, "mem_mb": "5",
     }  # fmt: skip
-    # What is handed over is made again, with nothing new; what has a barrier never, even if forced.
+    # A file passed to the function is made again without a new input; one with a barrier never is.
     assert (run / "result").read_text() == "again"
     assert (run / "complete").read_text() == "old"
     assert set((tmp_path / "parsed").read_text().split()) == {"True", "False"}

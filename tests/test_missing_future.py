@@ -43,10 +43,10 @@ def test_train_refuses_before_anything_is_written(
 ) -> None:
     before = contents(home)
     assert forerun(["train", "-r", "x", "-c", "c.yaml", *more]) == 2
-    told = capfd.readouterr().err.splitlines()
-    assert len(told) == 1
-    assert "AR needs the values of promo for the 3 steps" in told[0]
-    assert "on_missing_future: skip" in told[0]
+    errors = capfd.readouterr().err.splitlines()
+    assert len(errors) == 1
+    assert "AR needs the values of promo for the 3 steps" in errors[0]
+    assert "on_missing_future: skip" in errors[0]
     assert contents(home) == before
 
 
@@ -54,8 +54,8 @@ def test_skip_scores_the_ensemble_that_forecasts(home: Path) -> None:
     asked = ["train", "-r", "x", "-c", "c.yaml", "--set", "on_missing_future=skip"]
     done = running.forerun(home, *asked)
     assert done.returncode == 0, done.stderr
-    said = "AR has no forecasts: it needs the values of promo for the 3 steps"
-    assert said in done.stderr
+    message = "AR has no forecasts: it needs the values of promo for the 3 steps"
+    assert message in done.stderr
     run = home / "runs" / "x"
     board = pd.read_csv(run / "leaderboard.csv").set_index("model")
     assert board.index[0] == "AR"
@@ -64,5 +64,5 @@ def test_skip_scores_the_ensemble_that_forecasts(home: Path) -> None:
     record = json.loads((run / "ensemble.json").read_text())
     assert record["weights"] == {"SeasonalNaive": 1.0}
     assert not (run / "predictions" / "AR.csv").exists()
-    assert said in (run / "report.html").read_text(encoding="utf-8").replace("&#39;", "'")
+    assert message in (run / "report.html").read_text(encoding="utf-8").replace("&#39;", "'")
     assert "models/AR/model.json" in files(run)  # it forecasts new data whose future is given

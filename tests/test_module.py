@@ -15,7 +15,7 @@ from forerun.base.yaml_files import load_yaml
 
 pytestmark = pytest.mark.slow
 
-#: A workflow of somebody else: it makes the table, and uses what the run predicts.
+#: Another project's workflow: it makes the table and uses the predictions of the run.
 SNAKEFILE = """
 configfile: "other.yaml"
 
@@ -46,7 +46,7 @@ rule use_predictions:
 """
 
 CONFIG = """
-# Keys that Forerun does not know, and one it knows with another meaning.
+# Keys that Forerun does not have, and one that it uses for something else.
 unrelated: 1
 horizon: "the sky"
 forecasts:
@@ -142,7 +142,7 @@ def test_from_a_git_repository(tmp_path: Path) -> None:
 
 
 def test_deployed_into_a_clean_folder(tmp_path: Path) -> None:
-    """What `snakedeploy` writes there is the whole of it: edit the configuration, start."""
+    """The files of `snakedeploy` suffice: edit the configuration and start."""
     env = as_on_github(tmp_path)
     home = tmp_path / "home"
     home.mkdir()

@@ -35,9 +35,9 @@ def test_combinations_forecast_new_data_with_the_frozen_weights(folder: Path) ->
     found = run.predict(run.history)
     assert list(found.columns[:2]) == ["unique_id", "ds"]
     for name in ("per_series", "ensemble", "DLinear"):
-        told = run.predictions_of(name)
+        expected = run.predictions_of(name)
         pd.testing.assert_frame_equal(
-            found[told.columns], told, check_dtype=False, rtol=1e-5, obj=name
+            found[expected.columns], expected, check_dtype=False, rtol=1e-5, obj=name
         )
     only = run.predict(run.history, models=["ensemble"])
     pd.testing.assert_frame_equal(only, found[only.columns])

@@ -19,7 +19,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: Conda's names of what pip calls otherwise.
+#: Package names that differ between conda and pip.
 CONDA_NAMES = {
     "matplotlib-base": "matplotlib",
     "pytorch": "torch",
@@ -97,13 +97,13 @@ class TestVersions:
             wanted = pins(requirements)
             assert wanted == {name: locked().get(name) for name in wanted}, extra
 
-    def test_uv_gets_every_pin_of_the_lock(self):
+    def test_uv_uses_every_pin_of_the_lock(self):
         assert pins(project()["tool"]["uv"]["constraint-dependencies"]) == locked()
 
     def test_the_build_uses_the_locked_tools(self):
         wanted = pins(project()["build-system"]["requires"])
         assert wanted == {name: locked().get(name) for name in wanted}
-        # With what it needs itself, or that would be whatever is newest on the day.
+        # With its own dependencies, otherwise their newest versions would be installed.
         needs = metadata.requires("hatchling") or []
         needs = {re.split(r"[^\w-]", need)[0] for need in needs if "python_version" not in need}
         assert set(wanted) == {"hatchling", *needs}
@@ -167,7 +167,7 @@ class TestVersions:
 
 class TestTrackedFiles:
     def test_none_names_a_registry_or_an_index(self):
-        # Written in pieces, or this file would name them.
+        # Concatenated, so that this file does not contain them.
         words = [
             "py" + "pi.org",
             "python" + "hosted.org",
@@ -209,7 +209,7 @@ class TestTrackedFiles:
 
 
 class TestHabits:
-    """What runs before a commit and after a push are the targets that developers use."""
+    """Checks before a commit and after a push are the targets that developers use."""
 
     TARGETS = ("make check", "make test")
 
@@ -239,7 +239,7 @@ class TestHabits:
         assert commands["test-all"][-1] == "make test-all"
 
 
-#: Stands in for Python: makes "environments" whose pip writes down what it is asked to install.
+#: A fake Python: creates "environments" whose pip records the requested packages.
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
     *version_info*|*ensurepip*) exit 0 ;;
@@ -283,7 +283,7 @@ class TestEnvironment:
         )
 
     def calls(self, folder):
-        """Return what was done since the last call of this function."""
+        """Return the recorded actions since the last call of this function."""
         path = folder / "calls"
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -378,7 +378,7 @@ class TestEnvironment:
         self.make(folder)
         assert self.calls(folder) == ["install ."]
 
-    def test_a_folder_that_is_no_environment_is_left_alone(self, folder):
+    def test_a_folder_that_is_not_an_environment_is_not_changed(self, folder):
         (folder / "thesis").mkdir()
         (folder / "thesis/chapter1.txt").touch()
         done = self.make(folder, VENV="thesis")

@@ -27,7 +27,7 @@ from forerun.runs.paths import RunPaths
 from forerun.runs.seal import verify
 from forerun.runs.state import is_sealed
 
-#: A model that cannot be fitted to so short series.
+#: A model that cannot be fitted to such short series.
 TOO_LONG = {
     "name": "TooLong", "engine": "statsforecast", "model": "AutoRegressive",
     "params": {"lags": [900]},
@@ -49,7 +49,7 @@ def train(home: Path, *arguments: str) -> tuple[int, str]:
 
 
 def train_while(home: Path, *arguments: str, watch: Callable[[], object]) -> tuple[int, str]:
-    """Call `train` as above, and `watch` again and again until it ends."""
+    """Call `train` as above, and `watch` repeatedly until it ends."""
     with ThreadPoolExecutor(1) as pool:
         call = pool.submit(train, home, *arguments)
         while not call.done():
@@ -67,7 +67,7 @@ def board(run: Path) -> dict[str, dict[str, str]]:
 def test_killed_jobs_and_models_that_raise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A job is killed as a whole, as for its memory; another model raises. Then they are mended."""
+    """One job is killed, as for lack of memory, another model raises; both are then fixed."""
     monkeypatch.chdir(tmp_path)
     write_table(tmp_path / "table.csv")
     write(tmp_path / "c.yaml", models=[SLOW, TOO_LONG], baselines=["SeasonalNaive"])
@@ -75,17 +75,17 @@ def test_killed_jobs_and_models_that_raise(
     killed: set[int] = set()
 
     def kill() -> None:
-        claim = read_json(run / "logs" / "train_model" / "Slow.claim")
-        if claim and claim["pid"] not in killed and len(killed) < 2:
-            os.kill(claim["pid"], signal.SIGKILL)
-            killed.add(claim["pid"])
+        record = read_json(run / "logs" / "train_model" / "Slow.claim")
+        if record and record["pid"] not in killed and len(killed) < 2:
+            os.kill(record["pid"], signal.SIGKILL)
+            killed.add(record["pid"])
 
-    code, told = train_while(tmp_path, watch=kill)
+    code, output = train_while(tmp_path, watch=kill)
     assert len(killed) == 2
-    assert code == 1, told
-    assert "forerun: run 'r': Slow failed: the job was killed 2 times" in told
-    assert "forerun: run 'r': TooLong failed: " in told
-    assert "Traceback" not in told
+    assert code == 1, output
+    assert "forerun: run 'r': Slow failed: the job was killed 2 times" in output
+    assert "forerun: run 'r': TooLong failed: " in output
+    assert "Traceback" not in output
     status = read_json(run / "status" / "Slow.json")
     assert (status["status"], status["stage"]) == ("failed", "train_model")
     assert "too little memory" in status["error"]["message"]
@@ -104,23 +104,23 @@ def test_killed_jobs_and_models_that_raise(
     assert call(["list-runs"]) == 0
     assert "partial (2 failed)" in capsys.readouterr().out
 
-    # The same command again: only what failed is done, even if Snakemake remembers nothing, and
-    # if an earlier retry was killed when it had just removed what it was to make.
+    # A rerun repeats only failed fits, even without Snakemake's metadata, and
+    # if an earlier retry was killed after it had removed its outputs.
     before = finished(run)
     (run / "parts" / "Slow" / "final.json").unlink()
     shutil.rmtree(run / "models" / "Slow")
     shutil.rmtree(tmp_path / ".snakemake")
-    code, told = train(tmp_path)
+    code, output = train(tmp_path)
     assert code == 1
-    assert "Slow failed" not in told
-    assert "TooLong failed" in told
+    assert "Slow failed" not in output
+    assert "TooLong failed" in output
     assert list(changes(run, before)) == []
     assert board(run)["Slow"]["status"] == "ok"
     assert (run / "predictions" / "Slow.csv").exists()
     assert Fit(RunPaths(run), "TooLong").failures() == 2
     assert not is_sealed(run)
 
-    # Accepted as they are.
+    # The failures are accepted.
     before = finished(run)
     assert train(tmp_path, "--accept-failures")[0] == 0
     assert list(changes(run, before)) == []
@@ -133,10 +133,10 @@ def test_killed_jobs_and_models_that_raise(
 def test_a_run_with_failures_is_not_sealed_by_default(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Not even when SEALED is the target; a run whose models all failed is never sealed."""
+    """Not even if SEALED is the target. A run in which all models failed is never sealed."""
     from seal_run import main
 
-    for failed, accepted, said in [
+    for failed, accepted, message in [
         (["NHITS"], False, "NHITS could not be trained"),
         (["NHITS", "SeasonalNaive", "AutoETS"], True, "all models failed"),
         (["NHITS"], True, None),
@@ -145,24 +145,24 @@ def test_a_run_with_failures_is_not_sealed_by_default(
         arguments = {"folder": str(run), "leaderboard": str(run / "leaderboard.csv")}
         arguments |= {"sealed": str(run / "SEALED"), "log": str(run / "logs" / "seal_run.log")}
         models = ["NHITS", "SeasonalNaive", "AutoETS"]
-        if said:
+        if message:
             with pytest.raises(SystemExit, match="2"):
                 main(models=models, accept_failures=accepted, **arguments)
-            assert said in capsys.readouterr().err
+            assert message in capsys.readouterr().err
         else:
             main(models=models, accept_failures=accepted, **arguments)
-        assert is_sealed(run) == (said is None)
+        assert is_sealed(run) == (message is None)
 
 
 @pytest.mark.slow
 def test_a_run_without_any_model_fails(tmp_path: Path) -> None:
     write_table(tmp_path / "table.csv")
     write(tmp_path / "c.yaml", models=[TOO_LONG], baselines=[])
-    code, told = train(tmp_path, "--accept-failures")
+    code, output = train(tmp_path, "--accept-failures")
     assert code != 0
-    assert "all models failed" in told
-    assert "forerun: run 'r': TooLong failed: " in told
-    assert "Traceback" not in told
+    assert "all models failed" in output
+    assert "forerun: run 'r': TooLong failed: " in output
+    assert "Traceback" not in output
     assert not is_sealed(tmp_path / "runs" / "r")
     assert not (tmp_path / "runs" / "r" / "predictions").exists()
 
@@ -173,7 +173,7 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     frame = pd.read_csv(write_table(tmp_path / "table.csv"))
-    frame["y"] *= 1e20  # the square is beyond what 32 bits can hold
+    frame["y"] *= 1e20  # the square overflows 32 bits
     frame.to_csv(tmp_path / "table.csv", index=False)
     small = {"max_steps": 5}
     models = [
@@ -192,27 +192,27 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
     shot: list[psutil.Process] = []
 
     def shoot() -> None:
-        """Kill the process that trains it, not its job: whichever writes that file."""
+        """Kill the process that trains (the writer of that file), not its job."""
         state = read_json(run / "logs" / "train_model" / "Endless.progress.json") or {}
         if not shot and state.get("step"):
             log = run / "logs" / "train_model" / "Endless.log"
             shot.extend(w for w in psutil.process_iter() if is_worker(w) and writes(w, log))
             end(shot)
 
-    code, told = train_while(tmp_path, "--max-time", "10", watch=shoot)
+    code, output = train_while(tmp_path, "--max-time", "10", watch=shoot)
     assert len(shot) == 1
-    assert code == 1, told
+    assert code == 1, output
     states = {m["name"]: read_json(run / "status" / f"{m['name']}.json") for m in models}
     assert states["Good"]["status"] == "ok"
-    said = {name: state["error"]["message"] for name, state in states.items() if state["error"]}
-    assert set(said) == {"Raises", "Diverges", "Endless"}
-    for name, reason in said.items():
-        assert f"forerun: run 'r': {name} failed: {reason}" in told
+    messages = {name: state["error"]["message"] for name, state in states.items() if state["error"]}
+    assert set(messages) == {"Raises", "Diverges", "Endless"}
+    for name, reason in messages.items():
+        assert f"forerun: run 'r': {name} failed: {reason}" in output
         assert board(run)[name]["status"] == "failed"
         assert Path(states[name]["log"]).read_text().strip()
-    assert "smaller learning_rate" in said["Diverges"]
-    assert "killed by SIGKILL" in said["Endless"]
-    assert "smaller windows_batch_size" in said["Endless"]
+    assert "smaller learning_rate" in messages["Diverges"]
+    assert "killed by SIGKILL" in messages["Endless"]
+    assert "smaller windows_batch_size" in messages["Endless"]
     fold = Fit(RunPaths(run), "Endless", 0).outcome()
     assert fold
     assert fold.error
@@ -222,7 +222,7 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
         "Good", "SeasonalNaive", "per_series", "ensemble", "all",
     }  # fmt: skip
     assert list((run / "plots").glob("*.png"))
-    assert "Traceback" not in told
+    assert "Traceback" not in output
     assert call(["list-runs"]) == 0
     assert "partial (3 failed)" in capsys.readouterr().out
 
@@ -234,7 +234,7 @@ def is_worker(process: psutil.Process) -> bool:
 
 
 def writes(worker: psutil.Process, log: Path) -> bool:
-    """Tell whether a worker's job is the one that writes a log: their pipe is the same."""
+    """Return whether a worker writes to a log: both have the same pipe."""
 
     with suppress(OSError, psutil.Error):
         pipe = os.readlink(f"/proc/{worker.pid}/fd/1")

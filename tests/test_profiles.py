@@ -24,7 +24,7 @@ def text(profile: str) -> str:
     return (PROJECT / "profiles" / profile / "config.yaml").read_text()
 
 
-def test_the_profiles_are_there() -> None:
+def test_names_of_profiles() -> None:
     assert PROFILES == ["cluster-generic", "default", "kubernetes", "slurm"]
 
 
@@ -43,11 +43,11 @@ def test_snakemake_understands_the_profile(profile: str) -> None:
 
     folder = str(PROJECT / "profiles" / profile)
     _, args = parse_args(["--workflow-profile", folder])
-    known = yaml.safe_load(text(profile))
-    assert args.executor == known.get("executor")
+    values = yaml.safe_load(text(profile))
+    assert args.executor == values.get("executor")
     assert args.keep_going is True
     assert args.rerun_incomplete is True
-    for key, value in known.items():
+    for key, value in values.items():
         special = key.startswith(("cores", "shared", "cluster-gen", "__"))  # __use_yte__
         if isinstance(value, str | int) and not special:
             assert getattr(args, key.replace("-", "_")) in (value, Path(str(value))), key
@@ -82,11 +82,13 @@ def test_rules_that_a_profile_names_exist(profile: str) -> None:
 
 
 def test_the_image_copies_existing_files() -> None:
-    """`make check` lints the Dockerfile; what it says of this project is compared here."""
+    """Compare names and paths in the Dockerfile with the project; `make check` lints it."""
     text = (PROJECT / "Dockerfile").read_text().replace("\\\n", " ")
-    told = [line.split(maxsplit=1) for line in text.splitlines() if re.match("[A-Z]+ ", line)]
+    instructions = [
+        line.split(maxsplit=1) for line in text.splitlines() if re.match("[A-Z]+ ", line)
+    ]
     ignored = (PROJECT / ".dockerignore").read_text().split()
-    for source in (s for word, rest in told if word == "COPY" for s in rest.split()[:-1]):
+    for source in (s for word, rest in instructions if word == "COPY" for s in rest.split()[:-1]):
         assert (PROJECT / source).exists(), source
         parts = Path(source).parts
         assert not {p.removeprefix("**/") for p in ignored} & set(parts), f"{source} is ignored"
@@ -96,7 +98,7 @@ def test_the_image_copies_existing_files() -> None:
     assert "-c requirements.lock" in text
     python = re.search(r"- python=([0-9.]+)", (PROJECT / "environment.yml").read_text())
     assert python is not None
-    image = next(rest for word, rest in told if word == "FROM")
+    image = next(rest for word, rest in instructions if word == "FROM")
     assert image.startswith(f"python:{python[1]}-")
-    user = next(rest for word, rest in told if word == "USER")
+    user = next(rest for word, rest in instructions if word == "USER")
     assert user not in ("0", "root"), "the image would run as root"

@@ -23,12 +23,12 @@ def test_the_same_machine_gives_the_same_run(
     monkeypatch.chdir(run_copy.parents[1])
     before = contents(run_copy)
     code = forerun(["reproduce", "trained"])
-    told = capfd.readouterr().out
-    assert code == 0, told
+    output = capfd.readouterr().out
+    assert code == 0, output
     for line in ("configuration: identical", "data: identical", "versions: identical"):
-        assert line in told
-    assert "models: identical" in told
-    assert "run trained is reproduced: identical to the last digit" in told
+        assert line in output
+    assert "models: identical" in output
+    assert "run trained is reproduced: identical to the last digit" in output
     assert contents(run_copy) == before
 
 
@@ -48,7 +48,7 @@ def test_differences_are_reported_with_their_size(run_copy: Path, tmp_path: Path
     assert found.differences.pop("predictions/DLinear.csv") == float("inf")
     assert found.differences == {"metrics.csv": pytest.approx(0.25)}
     assert found.models == ["NHITS"]
-    found.versions.pop("commit", None)  # somebody may be working on the project
+    found.versions.pop("commit", None)  # the project may be edited during the test
     assert found.versions == {"numpy": ("1.0.0", pytest.importorskip("numpy").__version__)}
     assert not found.identical
     then, now = found.scores["NHITS"][metrics.loc[0, "metric"]]

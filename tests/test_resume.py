@@ -1,4 +1,4 @@
-"""Runs killed at any moment are completed by the same command; nothing is lost."""
+"""Runs killed at any time are completed by a rerun, and no completed work is lost."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def until(true: Callable[[], object], seconds: float = 300) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.long)])
 def test_kills_at_random_moments(tmp_path: Path, kills: int) -> None:
-    """Snakemake, a job, the process that trains, the preloaded one, or all at once."""
+    """Kill Snakemake, a job, the process that trains, the server, or all at once."""
     write_table(tmp_path / "table.csv")
     began = time.monotonic()
     assert start(tmp_path, "calm", *QUICK, "--set", "reuse=false").wait() == 0
@@ -67,7 +67,7 @@ def test_kills_at_random_moments(tmp_path: Path, kills: int) -> None:
 
 @pytest.mark.slow
 def test_a_network_that_was_trained_is_not_trained_again(tmp_path: Path, trained_run: Path) -> None:
-    """Everything is killed when the first network is done; the same as undisturbed comes out."""
+    """Kill everything after the first fit of a network; the results are those without a kill."""
     write_table(tmp_path / "table.csv")
     call = start(tmp_path, "killed", "--set", "reuse=false", shared=True)
     run = tmp_path / "runs" / "killed"
@@ -86,13 +86,13 @@ def test_a_network_that_was_trained_is_not_trained_again(tmp_path: Path, trained
     assert list(changes(run, before)) == []
     undisturbed, found = results(trained_run), results(run)
     for name in undisturbed.keys() | found:
-        if name != "config.yaml":  # the table lay elsewhere
+        if name != "config.yaml":  # the table was in another folder
             assert undisturbed.get(name) == found.get(name), name
 
 
 @pytest.mark.parametrize("replaced", range(4))
 def test_freezing_is_all_or_nothing(tmp_path: Path, table: Path, replaced: int) -> None:
-    """Killed before the first, second and third file takes its place, and not at all."""
+    """Kill before the first, second and third file is renamed into place, and not at all."""
     names = {"data": "data.parquet", "provenance": "provenance.json", "config": "config.yaml"}
     to = {key: str(tmp_path / "runs" / "r" / name) for key, name in names.items()}
     settings = resolve({"models": ["Naive"], "horizon": 4, "input_size": 8, "n_windows": 2})
@@ -106,7 +106,7 @@ def test_freezing_is_all_or_nothing(tmp_path: Path, table: Path, replaced: int) 
 
 
 def _freeze_and_die(settings: dict, table: Path, to: dict[str, str], replaced: int) -> int:
-    """Freeze in a child that kills itself when it has put so many files in place."""
+    """Freeze in a child that kills itself after renaming a number of files into place."""
     pid = os.fork()
     if pid == 0:
         done, replace = [0], os.replace
@@ -146,7 +146,7 @@ def test_temporary_files_are_not_sealed(run_copy: Path) -> None:
 
 @pytest.mark.slow
 def test_two_terminals(tmp_path: Path) -> None:
-    """Two runs go side by side; the same one twice is refused, even when only Snakemake is left."""
+    """Two runs work in parallel; the same run twice is refused, even if only Snakemake is left."""
     write_table(tmp_path / "table.csv")
     first, other = (start(tmp_path, name, *QUICK, shared=True) for name in ("one", "two"))
     run = tmp_path / "runs" / "one"
@@ -159,10 +159,10 @@ def test_two_terminals(tmp_path: Path) -> None:
         elsewhere, f"{run}/metrics.csv", "--force", "--config", f"output_dir={tmp_path}",
         "reuse=false", configfile=None,
     )  # fmt: skip
-    if session.holder(run):  # it has not ended meanwhile
+    if session.holder(run):  # it is still running
         assert done.returncode == 2, done.stderr
         assert "is in use by" in done.stderr
-    first.kill()  # the command alone: its Snakemake goes on
+    first.kill()  # only the command; its Snakemake continues
     first.wait()
     if psutil.pid_exists(holder["pid"]):
         assert _refused(tmp_path, "is in use by")
@@ -176,28 +176,28 @@ def test_two_terminals(tmp_path: Path) -> None:
 
 
 def again(home: Path, run_id: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Give the command of :func:`killing.start` to be run to its end."""
+    """Rerun the command of :func:`killing.start` until it completes."""
     options = ["-r", run_id, "-d", "table.csv", "-c", str(TEST_CONFIG)]
     return forerun(home, "train", *options, *arguments)
 
 
-def _refused(home: Path, said: str) -> bool:
+def _refused(home: Path, message: str) -> bool:
     done = again(home, "one", *QUICK)
     own = [line for line in done.stderr.splitlines() if line.startswith("forerun: error:")]
-    return done.returncode == 2 and len(own) == 1 and said in own[0]
+    return done.returncode == 2 and len(own) == 1 and message in own[0]
 
 
-def test_a_call_that_is_refused_leaves_the_other_ones_folder(tmp_path: Path) -> None:
+def test_a_refused_call_does_not_change_the_folder_in_use(tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "new"
     with locks.held(folder):
         with pytest.raises(UserError, match=str(os.getpid())), locks.held(folder):
             pass
         assert (folder / "logs" / "command.lock").exists()
-    assert not folder.exists()  # nothing was ever begun
+    assert not folder.exists()  # nothing was started
 
 
 def test_the_lock_is_held_until_all_inheriting_processes_end(tmp_path: Path) -> None:
-    """The command is killed, the Snakemake it started lives on: nobody else may begin."""
+    """The command is killed but its Snakemake continues: no other call may start."""
     import sys
 
     folder = tmp_path / "runs" / "new"

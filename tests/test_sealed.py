@@ -60,8 +60,8 @@ EDITS: list[Callable[[Path], None]] = [
     delete_snakemake_memory,
     delete_logs_and_benchmarks,
 ]
-#: Nothing that forces jobs may reach a frozen file; derived files are not asked for here, so that
-#: no forecast has to be made.
+#: Options that force jobs. They must not change frozen files; derived files are not requested here,
+#: so that no forecast is made.
 FORCES = [
     ["--forceall", "runs/trained/leaderboard.csv", "runs/trained/config.yaml"],
     ["-R", "train_model", "--", "runs/trained/metrics.csv"],
@@ -138,8 +138,8 @@ def test_another_profile_and_edited_code_change_nothing(home: Path, tmp_path: Pa
     assert hashes(run) == before
 
 
-def test_predictions_and_plots_come_out_the_same_elsewhere(home: Path, trained_run: Path) -> None:
-    """Deleted in a copy of the run in another place, and asked for again."""
+def test_predictions_and_plots_are_the_same_in_another_place(home: Path, trained_run: Path) -> None:
+    """They are deleted in a copy of the run in another place and made again."""
     run = home / "runs" / "trained"
     before = hashes(run)
     shutil.rmtree(run / "predictions")

@@ -97,7 +97,7 @@ class TestSearch:
         assert (run / "plots" / "search_DLinear_search.svg").is_file()
         assert "Error of each trial of a search by round" in (run / "report.html").read_text()
 
-    def test_nothing_is_run_again(self, done: Path) -> None:
+    def test_a_rerun_does_nothing(self, done: Path) -> None:
         again = snakemake(done, "runs/exp1/SEALED", "--forceall", configfile=done / "search.yaml")
         assert again.returncode == 0
         assert "run_trial" not in again.stdout + again.stderr
@@ -114,7 +114,7 @@ class TestSearch:
         place = folder / "runs" / "exp1" / "search" / "DLinear_search"
         while not (found := list(place.glob("trial_0_*.json"))) and killed.poll() is None:
             time.sleep(0.05)
-        time.sleep(0.3)  # another trial has begun
+        time.sleep(0.3)  # another trial has started
         os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
         assert not (place / "chosen.json").exists()
@@ -148,10 +148,10 @@ class TestSearch:
         assert other.is_ok
 
     def test_a_budget_ends_the_search(self, tmp_path: Path) -> None:
-        """It passes during the first trial, whose forecast is all there is."""
+        """The time limit passes during the first trial, which is the only one with a forecast."""
         folder = home(tmp_path, search=[{**STATISTICAL, "keep": 1, "time_limit": 1e-6}])
         ended = snakemake(folder, "runs/exp1/SEALED", configfile=folder / "search.yaml")
         status = ModelStatus.read(RunPaths(folder / "runs/exp1").status("AutoETS_search1"))
         assert status is not None
         assert (ended.returncode, status.status) == (1, "skipped")
-        assert "the time_limit of AutoETS_search, 1e-06 s, had passed" in status.reason
+        assert "the time_limit of AutoETS_search (1e-06 s) had passed" in status.reason

@@ -35,7 +35,7 @@ class Trap:
 # -- Models ---------------------------------------------------------------------------------------
 
 
-def test_old_pickles_need_trust_and_say_why(
+def test_old_pickles_need_trust_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -44,9 +44,9 @@ def test_old_pickles_need_trust_and_say_why(
     for name in ("NHITS_0.ckpt", "configuration.pkl", "dataset.pkl", "alias_to_model.pkl"):
         (models / name).write_bytes(pickle.dumps(Trap()))
     assert forerun(["predict"]) == 2
-    told = capsys.readouterr().err
-    assert "--trust" in told
-    assert "executes any code in it" in told
+    errors = capsys.readouterr().err
+    assert "--trust" in errors
+    assert "executes any code in it" in errors
     assert not (tmp_path / "pwned").exists()
 
 
@@ -54,7 +54,7 @@ def test_old_pickles_need_trust_and_say_why(
 def test_a_pickle_put_into_a_run_is_not_loaded(
     run_copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even where the seal is not asked (--no-verify), only formats without code are read."""
+    """Even without verification (--no-verify), only formats without code are read."""
     from forerun.base.yaml_files import load_yaml
     from forerun.forecasting.engines.base import get_engine
 
@@ -89,7 +89,7 @@ def test_no_rule_and_no_function_uses_a_shell() -> None:
 
 @pytest.mark.slow
 def test_no_value_reaches_a_shell(tmp_path: Path) -> None:
-    """A table, a log file and a column with the worst names make a run like any other."""
+    """Names with shell syntax of a table, a log file and a column are harmless."""
     table = tmp_path / f"{SHELL.replace('/', '')}.csv"
     text = write_table(tmp_path / "table.csv").read_text()
     table.write_text(text.replace("unique_id,", '"' + SHELL.replace('"', '""') + '",', 1))
@@ -109,7 +109,7 @@ def test_no_value_reaches_a_shell(tmp_path: Path) -> None:
     "models",
     [[f"A{SHELL}"], [{"name": SHELL, "model": "NHITS"}], [{"name": "a/../b", "model": "MLP"}]],
 )
-def test_a_model_cannot_have_such_a_name(models: list[object]) -> None:
+def test_a_model_cannot_have_a_name_with_shell_syntax(models: list[object]) -> None:
     with pytest.raises(UserError):
         resolve({"models": models})
 
@@ -141,7 +141,7 @@ def test_nothing_of_a_run_is_writable_by_others(trained_run: Path) -> None:
 # -- Files that are given ------------------------------------------------------------------------
 
 
-def test_a_store_entry_cannot_point_outside(tmp_path: Path) -> None:
+def test_a_store_entry_cannot_link_outside(tmp_path: Path) -> None:
     entry = tmp_path / ".store" / ("a" * 64)
     (entry / "files").mkdir(parents=True)
     (tmp_path / "secret").write_text("x")
@@ -151,14 +151,16 @@ def test_a_store_entry_cannot_point_outside(tmp_path: Path) -> None:
     assert (tmp_path / "secret").exists()
 
 
-def test_a_seal_cannot_point_outside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_seal_cannot_name_a_file_outside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = make_run(tmp_path / "runs", "exp1", models=1, series=1)
     sealed = files.read_json(run / "SEALED")
     sealed["sha256"]["../../outside"] = "0" * 64
     files.write_json(run / "SEALED", sealed)
     assert forerun(["verify", "exp1", "--directory", str(tmp_path)]) == 1
     assert "changed: SEALED" in capsys.readouterr().out
-    del sealed["seal"]  # as in seals of old, which have no sum of their own
+    del sealed["seal"]  # as in older seals, which have no checksum
     files.write_json(run / "SEALED", sealed)
     assert forerun(["verify", "exp1", "--directory", str(tmp_path)]) == 1
     assert "missing: ../../outside" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from forerun.runs.paths import RunPaths
 
 
 def check_same(found: Path, expected: Path) -> None:
-    """Compare forecasts: the last of 32 bits of a network depends on the size of its batches."""
+    """Compare forecasts; a network's last bits depend on the size of its batches."""
     names = sorted(path.name for path in expected.glob("*.csv"))
     assert sorted(path.name for path in found.glob("*.csv")) == names
     for name in names:
@@ -67,7 +67,7 @@ def check_shards_of_one_series(run: Path, settings: dict[str, Any], home: Path) 
     return folders
 
 
-def test_intervals_of_shards_rest_on_all_series(run_copy: Path, tmp_path: Path) -> None:
+def test_intervals_of_shards_use_all_series(run_copy: Path, tmp_path: Path) -> None:
     (run_copy / "SEALED").unlink()
     settings = load_yaml(run_copy / "config.yaml") | {"levels": [80, 95]}
     check_shards_of_one_series(run_copy, settings, tmp_path)
@@ -75,10 +75,10 @@ def test_intervals_of_shards_rest_on_all_series(run_copy: Path, tmp_path: Path) 
     assert header == "unique_id,ds,NHITS-lo-95,NHITS-lo-80,NHITS,NHITS-hi-80,NHITS-hi-95"
 
 
-def test_models_that_forecast_all_series_together_are_not_cut(
+def test_models_that_forecast_all_series_together_are_not_split(
     run_copy: Path, tmp_path: Path
 ) -> None:
-    for name in ("SEALED", "ensemble.json"):  # scores know nothing of the model that comes in here
+    for name in ("SEALED", "ensemble.json"):  # scores do not include the model that is added here
         (run_copy / name).unlink()
     settings = load_yaml(run_copy / "config.yaml")
     together = {"name": "TSMixer", "engine": "neuralforecast", "model": "TSMixer"}

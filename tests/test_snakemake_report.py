@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 def embedded(page: Path, name: str) -> Any:
-    """Return one of the tables that a report holds for its script."""
+    """Return a table that is embedded in the report for its script."""
     found = re.search(
         rf'(?s)<script id="{name}">\s*var {name} = (.*?);\s*</script>', page.read_text()
     )

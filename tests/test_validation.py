@@ -77,7 +77,7 @@ def test_time_limit_skips_and_the_next_call_resumes(table: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("max_time", "time_limit", "status", "said"),
+    ("max_time", "time_limit", "status", "message"),
     [
         (None, None, None, ""),
         (7, None, "failed", "max_time: 7 s"),
@@ -90,11 +90,11 @@ def test_the_earlier_limit_of_a_fit(
     max_time: float | None,
     time_limit: float | None,
     status: str | None,
-    said: str,
+    message: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The call has lasted for a minute: 40 s are left of 100."""
+    """After one minute of the call 40 of 100 s are left."""
     monkeypatch.setattr(fit_job.session, "seconds_since_start", lambda folder: 60.0)
     limits: list[Limit | None] = []
 
@@ -109,8 +109,8 @@ def test_the_earlier_limit_of_a_fit(
     outcome = fit_job.perform(job)
     if limits == []:  # there was no time left to start
         assert outcome.status == status
-        assert said in outcome.reason
+        assert message in outcome.reason
     else:
         (limit,) = limits
         assert (limit and limit.status) == status
-        assert said in (limit.reason if limit else "")
+        assert message in (limit.reason if limit else "")

@@ -33,7 +33,7 @@ def forerun(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def table(folder: Path, days: int, **more: int) -> str:
-    """Write the data of the run `trained` as they are some days later."""
+    """Write the data of the run `trained` with some more days."""
     path = write_table(folder / f"days_{days}.csv", length=BEFORE + 40, **more)
     frame = pd.read_csv(path)
     frame[frame["ds"] <= str(pd.Timestamp("2023-12-31") + pd.Timedelta(days=days))].to_csv(
@@ -62,7 +62,7 @@ CHILD = [*TRAIN, "-d", "days_70.csv", "--set", "warm_start=trained", "--set", "l
 
 @pytest.mark.slow
 class TestChild:
-    def test_it_says_what_is_continued(self, home: Path) -> None:
+    def test_continued_models_are_listed(self, home: Path) -> None:
         text = (home / "output.txt").read_text()
         assert "note: weights of run 'trained' are continued by NHITS, DLinear" in text
         assert "note: trained from scratch: SeasonalNaive" in text
@@ -73,8 +73,8 @@ class TestChild:
             "models": ["NHITS", "DLinear"],
         }
 
-    def test_weights_begin_where_the_parents_ended(self, home: Path) -> None:
-        """Steps of nearly no length leave them there, in the final fit and in cross-validation."""
+    def test_weights_start_from_those_of_the_parent(self, home: Path) -> None:
+        """A tiny learning rate keeps them there, in the final fit and in cross-validation."""
         parent, child = weights(home, "trained"), weights(home, "child")
         assert max(float((child[name] - parent[name]).abs().max()) for name in parent) < 1e-6
         cv = pd.read_csv(home / "runs" / "child" / "cv_results_NHITS.csv", parse_dates=["ds"])
@@ -89,7 +89,7 @@ class TestChild:
         assert (both["NHITS"] - both["NHITS_then"]).abs().max() < 1e-3
 
     @pytest.mark.long  # resuming with the parent trains the same weights
-    def test_it_is_reproduced_to_the_last_digit(self, home: Path) -> None:
+    def test_reproduced_to_the_last_digit(self, home: Path) -> None:
         before = contents(home / "runs" / "child")
         done = forerun(home, "reproduce", "child")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -163,7 +163,7 @@ def checked(run: Path, days: int, **settings: object) -> list[str]:
 
 
 def test_data_that_end_at_the_first_cutoff_are_accepted(run_copy: Path) -> None:
-    """Two windows of four steps are held out: eight days later is the first day that is enough."""
+    """Two windows of four steps are held out, so at least eight more days are needed."""
     assert "weights of run 'trained' are continued by NHITS, DLinear" in checked(run_copy, 68)
     with pytest.raises(UserError, match=r"only 7 steps before the end .* set n_windows to 1"):
         checked(run_copy, 67)
@@ -216,8 +216,8 @@ def test_a_parent_is_named_by_a_run_id_only(value: str) -> None:
         resolve({"warm_start": value})
 
 
-def test_a_frozen_name_that_leads_elsewhere_is_refused(run_copy: Path) -> None:
-    """A run may be a stranger's: its configuration was not written by this program."""
+def test_a_frozen_parent_id_that_is_a_path_is_refused(run_copy: Path) -> None:
+    """The configuration of a run may come from an untrusted source."""
     settings = read_frozen(run_copy / "config.yaml") | {"warm_start": "../../elsewhere"}
     with pytest.raises(UserError, match="is invalid"):
         warm_start.parent_of(run_copy.parent / "child", settings)

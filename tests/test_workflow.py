@@ -18,7 +18,7 @@ from forerun.base.yaml_files import load_yaml
 from forerun.config.settings import dump, resolve
 
 MODELS = ["SeasonalNaive", "NHITS", "DLinear"]
-#: A run that needs no network: its jobs take seconds.
+#: A run without neural networks, whose jobs take seconds.
 QUICK = ["models=Naive", "baselines=SeasonalNaive"]
 
 
@@ -46,9 +46,9 @@ def test_a_run_contains_the_files_of_the_contract(trained_run: Path) -> None:
 
 
 def test_every_script_is_run_by_its_rule(trained_run: Path) -> None:
-    """Scripts only pass on what Snakemake says: whole workflows are their test."""
+    """Scripts only map Snakemake's values to arguments, so whole workflows test them."""
     scripts = {path.stem for path in (PROJECT / "scripts").glob("*.py")}
-    # test_cli_workflow.py, test_shards.py, test_search.py; what forerun update does:
+    # test_cli_workflow.py, test_shards.py, test_search.py; update_deployment:
     # tests/forerun/deployments
     elsewhere = {"list_runs", "predict_shard", "update_deployment"}
     elsewhere |= {"ask_trials", "run_trial", "conclude_search"}
@@ -64,7 +64,7 @@ def test_nothing_is_written_outside_the_run(trained_run: Path) -> None:
     assert {p.name for p in trained_run.parent.iterdir()} <= {"trained", ".store"}
 
 
-def test_one_target_makes_no_more_than_it_needs(tmp_path: Path, table: Path) -> None:
+def test_a_target_makes_only_what_it_needs(tmp_path: Path, table: Path) -> None:
     done = quick(tmp_path, table, "runs/exp1/config.yaml")
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "exp1"
@@ -132,7 +132,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path, table: Path) -> None:
         assert not (tmp_path / "runs").exists()
 
 
-def test_a_finished_run_is_left_alone(trained_run: Path) -> None:
+def test_a_completed_run_is_not_changed(trained_run: Path) -> None:
     home = trained_run.parents[1]
     before = files(trained_run)
     done = snakemake(home, "runs/trained/predictions", "runs/trained/plots", configfile=None)
@@ -141,7 +141,7 @@ def test_a_finished_run_is_left_alone(trained_run: Path) -> None:
     assert files(trained_run) == before
 
 
-def test_output_dir_takes_the_runs(tmp_path: Path, table: Path) -> None:
+def test_output_dir_contains_the_runs(tmp_path: Path, table: Path) -> None:
     elsewhere = tmp_path / "else where"
     target = f"{elsewhere}/runs/exp1/config.yaml"
     done = quick(tmp_path, table, target, "--config", f"output_dir={elsewhere}")
@@ -174,7 +174,7 @@ def test_the_frozen_configuration_resolves_to_itself(trained_run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (["horizn=3"], "did you mean 'horizon'"),
         (["horizon=0"], "horizon"),
@@ -184,19 +184,19 @@ def test_the_frozen_configuration_resolves_to_itself(trained_run: Path) -> None:
         (["data_file=."], "folder"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(
-    tmp_path: Path, table: Path, options: list[str], said: str
+def test_a_user_error_is_one_line_and_exit_code_2(
+    tmp_path: Path, table: Path, options: list[str], message: str
 ) -> None:
     before = files(tmp_path)
     done = snakemake(tmp_path, "--config", f"data_file={table}", *options, configfile=None)
     assert done.returncode == 2, done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("forerun: error:")]
-    assert said in line
+    assert message in line
     assert "Traceback" not in done.stderr
     assert files(tmp_path) == before
 
 
-def test_data_that_cannot_be_used_leave_no_run(tmp_path: Path) -> None:
+def test_unusable_data_create_no_run(tmp_path: Path) -> None:
     table = tmp_path / "bad.csv"
     table.write_text("unique_id,ds,y\na,2024-01-01,1\na,2024-01-01,2\n")
     done = quick(tmp_path, table, "runs/bad/predictions")
@@ -207,7 +207,9 @@ def test_data_that_cannot_be_used_leave_no_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["runs/.hidden/predictions", "runs/a b/plots", "runs/-x/SEALED"])
-def test_a_target_that_names_no_run_is_refused(tmp_path: Path, table: Path, target: str) -> None:
+def test_a_target_without_a_valid_run_id_is_refused(
+    tmp_path: Path, table: Path, target: str
+) -> None:
     done = quick(tmp_path, table, target)
     assert done.returncode == 2, done.stderr
     assert "run id" in done.stderr
@@ -284,14 +286,14 @@ def test_the_leaderboard_is_best_first_with_costs(trained_run: Path) -> None:
     assert row["peak_memory_mb"] > 100
 
 
-def test_saved_models_hold_no_data_and_no_code(trained_run: Path) -> None:
+def test_saved_models_contain_no_data_and_no_code(trained_run: Path) -> None:
     for path in (trained_run / "models").rglob("*"):
         assert path.suffix not in (".pkl", ".ckpt", ".pt", ".joblib")
         assert not path.name.startswith("dataset")
 
 
-def test_the_same_answer_twice_to_the_byte(trained_run: Path, tmp_path: Path) -> None:
-    """Other order of models, one job at a time, another run id: the same bytes."""
+def test_results_are_the_same_to_the_byte(trained_run: Path, tmp_path: Path) -> None:
+    """With another order of models, one job at a time and another run id."""
     settings = load_yaml(PROJECT / "config" / "test.yaml")
     settings["models"] = settings["models"][::-1]
     other = tmp_path / "other.yaml"

@@ -42,7 +42,7 @@ def test_tables_are_frames_with_times(folder: Path) -> None:
     assert run.provenance["seed"] == 1
 
 
-def test_merged_tables_hold_the_models_own_values(folder: Path) -> None:
+def test_merged_tables_contain_the_values_of_the_models(folder: Path) -> None:
     run = open_run(folder)
     own = run.cv_results_of("NHITS").set_index(["unique_id", "ds", "cutoff"])["NHITS"]
     merged = run.cv_results.set_index(["unique_id", "ds", "cutoff"])["NHITS"]
@@ -62,7 +62,7 @@ def test_history_ends_with_the_last_observation(tmp_path: Path) -> None:
     assert history["ds"].max() == data["ds"].max()
 
 
-def test_a_folder_that_is_no_run_is_refused(folder: Path) -> None:
+def test_a_folder_that_is_not_a_run_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match=r"'.*exp2' is not a run: it does not exist \(did you mean"):
         open_run(folder.parent / "exp2")
     with pytest.raises(UserError, match=r"has no config\.yaml"):
@@ -107,8 +107,8 @@ def test_predict_refuses_unknown_and_failed_models(folder: Path) -> None:
 def test_predict_equals_the_predictions_of_the_run(trained_run: Path) -> None:
     run = open_run(trained_run)
     found = run.predict(run.history, models=["SeasonalNaive"])
-    told = run.predictions_of("SeasonalNaive")
-    pd.testing.assert_frame_equal(found, told, check_dtype=False)
+    expected = run.predictions_of("SeasonalNaive")
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
 
 
 def test_importing_forerun_imports_no_pandas() -> None:

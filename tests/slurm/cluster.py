@@ -72,7 +72,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=600 DefMemPerCPU=500 State=UP
 
 
 def why_not() -> str | None:
-    """Say why no Slurm can be started here; None if one can."""
+    """Return why no Slurm can be started here; None if one can."""
     missing = [name for name in PROGRAMS if not shutil.which(name, path=PATH)]
     if missing:
         return f"not installed: {', '.join(missing)} (Debian: slurm-wlm and munge)"
@@ -198,7 +198,7 @@ class Cluster:
         return done.stdout
 
     def ask(self, *command: str) -> str:
-        """Return what a Slurm command prints, whatever comes of it."""
+        """Return the output of a Slurm command, even if it fails."""
         done = subprocess.run(
             command, env=self.env, capture_output=True, text=True, timeout=60, check=False
         )
@@ -226,7 +226,7 @@ class Cluster:
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports of loopback that nobody listens on."""
+    """Return unused ports of loopback."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:

@@ -164,10 +164,10 @@ def get_fold_files(pattern):
 
 
 def get_open(files):
-    """Return a function that gives what `files` does, and nothing for a sealed run.
+    """Return an input function: the result of `files`, or nothing for a sealed run.
 
-    For the rules that a seal closes: their barrier stops them, so Snakemake need not look for what
-    makes their other inputs.
+    For rules whose outputs a seal closes: their barrier stops them, so Snakemake need not plan
+    their other inputs.
     """
 
     def open_files(wildcards):

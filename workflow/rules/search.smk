@@ -1,7 +1,7 @@
 """Search models' arguments: rounds of trials on windows before those of cross-validation.
 
 The number of trials of each round follows from the configuration, so all jobs are planned at the
-start; what a trial tries is in the file of its round.
+start. The arguments of the trials are in the file of their round.
 
 REQUIRED INPUTS: <runs>/{run_id}/config.yaml, data.parquet
 OUTPUTS: <runs>/{run_id}/search/{study}/round_{round}.json, trial_{round}_{place}.json and .parquet,
@@ -34,7 +34,7 @@ rule ask_trials:
 
 
 rule run_trial:
-    """Train a trial and forecast the windows that judge it; if it fails, the others continue."""
+    """Train a trial and forecast the windows it is scored on; if it fails, the others continue."""
     input:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
@@ -67,7 +67,7 @@ rule run_trial:
 
 
 rule conclude_search:
-    """Choose the best trials, whose arguments become those of models."""
+    """Choose the best trials, which become models."""
     input:
         unpack(get_earlier_trials),
         config="<runs>/{run_id}/config.yaml",

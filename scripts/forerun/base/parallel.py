@@ -1,4 +1,4 @@
-"""Work on several cores, in forked processes that share what this one has in memory."""
+"""Work on several cores, in forked processes that share the memory of their parent."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from forerun.forecasting import warm_start
 from forerun.jobs import model_cache
 from forerun.runs import state
 from forerun.runs.listing import read_run
-from forerun.runs.paths import RunPaths, check_run_id, claim_run_id, new_run_id
+from forerun.runs.paths import RunPaths, check_run_id, new_run_id, reserve_run_id
 from forerun.runs.request import source_tables
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def train(call: Call, dry_run: bool, verbose: bool) -> int:
         return _dry_run(call, work, settings, prepared)
     for place in (work.runs, work.runs / model_cache.FOLDER):
         sweep(place)
-    run_id = call.run_id or claim_run_id(work.runs)
+    run_id = call.run_id or reserve_run_id(work.runs)
     call.options["run_id"] = run_id
     folder = work.runs / run_id
     echo(f"run {run_id}")

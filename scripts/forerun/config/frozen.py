@@ -25,7 +25,7 @@ _MODEL_KEYS = ("models", "baselines")
 
 
 def read_frozen(path: str | Path) -> dict[str, Any]:
-    """Return the settings of a run's ``config.yaml``; keys added later have the value of before.
+    """Return the settings of a run's ``config.yaml``; keys added later have their old behavior.
 
     Operational keys always have their default.
 

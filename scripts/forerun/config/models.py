@@ -60,7 +60,7 @@ class ModelSpec:
 
     @property
     def is_pretrained(self) -> bool:
-        """Whether the model is a network that comes with weights."""
+        """Whether the model is a pretrained network."""
         return ENGINES[self.engine].pretrained
 
     @property

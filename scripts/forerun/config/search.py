@@ -2,7 +2,7 @@
 
 A search tries arguments from a space in trials, on windows before those of cross-validation. Its
 best trials become models of the run, whose items in ``models`` name their search. The arguments
-that were found are in ``search/<name>/chosen.json``; the items hold only those that were given.
+that were found are in ``search/<name>/chosen.json``; the items contain only the given ones.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class Study:
     Attributes
     ----------
     name : name of the study and, with a number, of its models: ``NHITS_search`` (``1``, ``2``...)
-    engine, model, params, exogenous, transform : as of a model; the arguments that are not searched
+    engine, model, params, exogenous, transform : the model and its arguments that are not searched
     space : values of each argument: a list, or a mapping with low, high, log and step
     trials : number of arguments to try
     halving : whether later rounds train fewer trials with more steps (networks only)
     keep : number of trials that become models
-    windows : number of windows that judge a trial
+    windows : number of windows on which trials are scored
     time_limit : maximum duration in seconds
     """
 
@@ -114,7 +114,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trial: its number in the study, its arguments, and its round and error once judged."""
+    """A trial: its number in the study, its arguments, its round, and its error once scored."""
 
     trial: int
     params: dict[str, Any]
@@ -196,7 +196,7 @@ def every(space: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def without_found(items: Sequence[Any], searches: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Return the items of ``models`` without those that the searches add again."""
+    """Return the items of ``models`` without the models of searches, which are added again."""
     names = [search["name"] for search in searches]
     return [
         item
@@ -206,5 +206,5 @@ def without_found(items: Sequence[Any], searches: Sequence[Mapping[str, Any]]) -
 
 
 def is_whole(values: Mapping[str, Any]) -> bool:
-    """Return whether a range is one of integers: all its numbers are."""
+    """Return whether a range contains only integers."""
     return all(isinstance(values[k], int) for k in ("low", "high", "step") if k in values)

@@ -11,7 +11,7 @@ from forerun.config.coercion import exponents
 from forerun.config.models import ModelSpec
 from forerun.config.search import Study, combinations
 
-#: The model's own keys of an item, its other keys; keys of a range of numbers.
+#: Keys of an item for the model, its other keys, and keys of a range of numbers.
 _MODEL = ("name", "engine", "model", "params", "exogenous", "transform")
 _OWN = ("space", "trials", "halving", "keep", "windows", "time_limit")
 _RANGE = ("low", "high", "log", "step")
@@ -96,7 +96,7 @@ def _base(item: Mapping[str, Any], space: dict[str, Any], settings: Mapping[str,
             f"{base.model} searches its own arguments; name {base.info.base or 'another model'}"
         )
     if base.is_pretrained:
-        raise UserError(f"{base.model} comes with weights; a search does not train such models")
+        raise UserError(f"{base.model} is pretrained; a search cannot train it")
     for name, values in space.items():
         for value in _ends(values):
             wrong = params.check(base.info, {**base.params, name: value})

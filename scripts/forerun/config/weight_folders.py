@@ -1,7 +1,7 @@
-"""The folders of pretrained weights: which are used, and what is wrong with one.
+"""The folders of pretrained weights: which are used, and whether they are valid.
 
 Nothing is downloaded: ``weights`` is a folder with ``config.json`` and safetensors. Its files are
-identified by their sha256, which a run records (the key ``pretrained``). The path is not obeyed
+identified by their sha256, which a run records (the key ``pretrained``). The path is not used
 later on; :mod:`forerun.forecasting.weights` finds the folder of a run's weights.
 """
 

@@ -8,9 +8,9 @@ import numpy.typing as npt
 from forerun.data.panel import series_starts
 from forerun.data.parsing import Ints
 
-#: Seasons that are looked for: quarters, weekdays, months, hours, weeks, half hours, hours a week.
+#: Seasons that are tested: quarters, weekdays, months, hours, weeks, half hours, hours a week.
 CANDIDATES = (4, 5, 7, 12, 24, 48, 52, 96, 168)
-#: Series that are looked at, spread evenly.
+#: Number of series that are tested, spread evenly.
 MOST = 500
 #: Part of the series that must show the season, and part that must be long enough for it.
 SHARE, LONG = 0.25, 0.5
@@ -31,7 +31,7 @@ def find(y: npt.NDArray[np.float64], code: Ints, held_out: int = 0) -> int:
     ----------
     y : values, sorted by series and time; NaN are left out
     code : number of the series of each value
-    held_out : values at the end of each series that are not looked at
+    held_out : values at the end of each series that are not used
     """
     observed = ~np.isnan(y)
     y, code = y[observed], code[observed]

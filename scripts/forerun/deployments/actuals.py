@@ -1,8 +1,8 @@
-"""Actual values by vintage: what was known when.
+"""Actual values by vintage: the data available at each time.
 
-``actuals/<as_of>.parquet`` holds the rows that were new or changed at that time (UTC), with the
-columns ``unique_id``, ``ds`` and ``y``. The first vintage holds everything. A value that vanished
-has a row without ``y``.
+``actuals/<as_of>.parquet`` contains the rows that were new or changed at that time (UTC), with the
+columns ``unique_id``, ``ds`` and ``y``. The first vintage contains all rows. A value that was
+removed has a row without ``y``.
 """
 
 from __future__ import annotations
@@ -27,14 +27,13 @@ _SOURCE = b"forerun"
 
 @dataclass(frozen=True)
 class News:
-    """What a table says that was not known before.
+    """Differences between a table and all earlier vintages.
 
     Attributes
     ----------
     rows : DataFrame
-        ``unique_id, ds, y``: values that are new or changed, and rows without ``y`` for vanished
-        ones.
-    new, restated, vanished : how many there are of each
+        ``unique_id, ds, y``: new and changed values; rows without ``y`` are removed values.
+    new, restated, vanished : number of new, changed and removed values
     """
 
     rows: pd.DataFrame
@@ -49,7 +48,7 @@ def as_of(path: Path) -> str:
 
 
 def read(deployment: Deployment) -> pd.DataFrame:
-    """Read all vintages: ``unique_id``, ``ds``, ``y``, ``as_of``, in the order of time."""
+    """Read all vintages, oldest first: ``unique_id``, ``ds``, ``y``, ``as_of``."""
     tables, files = [], deployment.vintages()
     for path in files:
         try:
@@ -65,13 +64,13 @@ def read(deployment: Deployment) -> pd.DataFrame:
 
 
 def latest(every: pd.DataFrame) -> pd.DataFrame:
-    """Return the newest value of each series and time, from what :func:`read` gave."""
+    """Return the newest value of each series and time in the result of :func:`read`."""
     last = every.drop_duplicates(KEYS, keep="last")
     return last[last["y"].notna()].sort_values(KEYS, ignore_index=True)
 
 
 def compare(deployment: Deployment, history: pd.DataFrame) -> News:
-    """Return what `history` (``unique_id``, ``ds``, ``y``) says that no vintage has said."""
+    """Compare `history` (``unique_id``, ``ds``, ``y``) with all vintages."""
     before = latest(read(deployment))
     now = history[[*KEYS, "y"]].assign(unique_id=history["unique_id"].astype(str))
     both = now.merge(before, on=KEYS, how="outer", suffixes=("", "_before"), indicator="where")
@@ -82,7 +81,12 @@ def compare(deployment: Deployment, history: pd.DataFrame) -> News:
 
 
 def write(deployment: Deployment, news: News, checksum: str) -> None:
-    """Write a vintage; nothing where there is no news. `checksum` is that of the table read."""
+    """Write a vintage unless `news` is empty.
+
+    Parameters
+    ----------
+    checksum : sha256 of the table that was read, kept in the file's metadata
+    """
     if not len(news.rows):
         return
     name = f"{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}"

@@ -1,7 +1,7 @@
-"""Backfill: what would have been forecast from earlier origins.
+"""Backfill: forecasts from earlier origins, as they would have been made then.
 
-Each origin sees only the rows up to it, and only runs whose own data end at or before it: the
-champion, or runs that ``backfill --retrain`` has trained for this, called ``NAME_<origin>``.
+Each origin uses only rows up to its time, and only runs whose data end at or before it: the
+champion, or runs named ``NAME_<origin>`` that ``backfill --retrain`` has trained.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Request:
 
     Attributes
     ----------
-    times : the origins, the oldest first: times of the data
-    early : whether the first requested time lies before the data
+    times : the origins (times of the data), oldest first
+    early : whether the first requested time is before the start of the data
     """
 
     files: inputs.Source
@@ -56,11 +56,11 @@ class Request:
         time = parse_time(start, dated, "--from")
         if time > seen.origin:
             end = origin_name(seen.origin)
-            raise UserError(f"--from {start} lies after the data, which end at {end}")
-        known = pd.Index(seen.data.history["ds"].unique()).sort_values()
+            raise UserError(f"--from {start} is after the end of the data, {end}")
+        present = pd.Index(seen.data.history["ds"].unique()).sort_values()
         times, early = [], False
         while time <= seen.origin:
-            at = known[known <= time]
+            at = present[present <= time]
             if len(at):
                 times.append(at[-1] if dated else int(at[-1]))
             early |= not len(at)
@@ -73,7 +73,7 @@ class Request:
 
 
 def backfill(deployment: Deployment, start: str, every: str, data_file: str | None = None) -> Made:
-    """Forecast from earlier origins, each seeing only what there was then; marked as backfill."""
+    """Forecast from earlier origins with the rows up to each; they are marked as backfill."""
     deployment.require()
     with deployment.locked():
         asked = Request.of(deployment, start, every, data_file)
@@ -81,7 +81,7 @@ def backfill(deployment: Deployment, start: str, every: str, data_file: str | No
         actuals.write(deployment, news, asked.files.checksum)
         made = Made()
         if asked.early:
-            made.lines.append("origins before the data left out")
+            made.lines.append("skipped origins before the start of the data")
         for time in asked.times:
             _forecast(deployment, asked, time, made)
     return made
@@ -96,7 +96,7 @@ def _forecast(deployment: Deployment, asked: Request, origin: Time, made: Made) 
     if not usable:
         run_id, end = asked.champion.line.run_id, runs.data_end(asked.champion.folder, asked.dated)
         made.lines.append(
-            f"origin {place.name} left out: the data of run '{run_id}' end later, at "
+            f"origin {place.name} skipped: the data of run '{run_id}' end later, at "
             f"{origin_name(end)}; --retrain trains a run for it"
         )
         return
@@ -110,7 +110,7 @@ def _forecast(deployment: Deployment, asked: Request, origin: Time, made: Made) 
 
 
 def _runs(deployment: Deployment, asked: Request) -> list[tuple[Time, str]]:
-    """Return the runs that can forecast in a backfill, each with the end of its data, in order."""
+    """Return the runs that can be used in a backfill and the ends of their data, in order."""
     champion = asked.champion
     found = [(runs.data_end(champion.folder, asked.dated), champion.line.run_id)]
     for folder in _trained(deployment, asked.dated):
@@ -133,7 +133,7 @@ def _trained(deployment: Deployment, dated: bool) -> Iterator[Path]:
 
 
 def is_trained_for(deployment: Deployment, run_id: str, dated: bool) -> bool:
-    """Return whether a run has the name of those that are trained for a backfill.
+    """Return whether a run id has the form of runs that are trained for a backfill.
 
     Parameters
     ----------
@@ -155,10 +155,10 @@ class Needed:
 
 
 def needed(deployment: Deployment, asked: Request) -> list[Needed]:
-    """Return the runs to train so that every origin has one, the oldest first.
+    """Return the runs to train so that every origin has one, oldest first.
 
-    An origin needs a run if none ends at or before it, or if the deployment's policy of retraining
-    is ``every`` so long and that has passed since the end of the newest one.
+    An origin needs a new run if the data of all runs end after it, or if the deployment retrains
+    ``every`` period and that time has passed since the end of the newest run's data.
     """
     ends = [end for end, _ in _runs(deployment, asked)]
     policy = deployment.settings().retrain.every
@@ -176,7 +176,7 @@ def needed(deployment: Deployment, asked: Request) -> list[Needed]:
 
 
 def training_settings(deployment: Deployment, asked: Request, one: Needed) -> dict[str, Any]:
-    """Write the table that a run is trained on, and return the champion's settings for it."""
+    """Write the training table of a run and return its settings, those of the champion."""
     frame = source.table(asked.seen, one.origin, asked.champion.settings)
     path = deployment.tables / f"{one.run_id}.parquet"
     write_parquet(path, frame)
@@ -185,7 +185,7 @@ def training_settings(deployment: Deployment, asked: Request, one: Needed) -> di
 
 
 def clear_tables(deployment: Deployment, dated: bool) -> None:
-    """Remove tables and settings of runs that are complete: these have their own copies."""
+    """Remove tables and settings of completed runs, which have their own copies."""
     for path in deployment.tables.glob("*.*"):
         trained = is_trained_for(deployment, path.stem, dated)
         if trained and is_sealed(deployment.run(path.stem)):
@@ -193,6 +193,6 @@ def clear_tables(deployment: Deployment, dated: bool) -> None:
 
 
 def plan(found: list[Needed]) -> str:
-    """Say which runs are trained."""
+    """Return a line that lists the runs to train."""
     listed = ", ".join(one.run_id for one in found[:5]) + (" ..." if len(found) > 5 else "")
     return f"{plural(len(found), 'run')} to train: {listed}" if found else "no run to train"

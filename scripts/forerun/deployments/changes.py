@@ -1,7 +1,7 @@
-"""What has changed in the data since the last origin: said, never passed over.
+"""Changes in the data since the last origin, which are reported to the user.
 
-Each check has a threshold that a person can follow; none of them stops a forecast except data
-from which nothing can be forecast, which reading them refuses.
+The checks have simple thresholds and never stop a forecast. Data that cannot be forecast from are
+refused earlier, by the reader.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ import pandas as pd
 from forerun.base.text import plural
 from forerun.evaluation.scales import naive_scale
 
-#: Newest observations that are compared with all before, and how far the level may move.
+#: Number of newest observations, compared with all earlier ones, and limits of the shifts.
 RECENT, LEVEL, SPREAD = 8, 4.0, 3.0
-#: Most series that are named.
+#: Maximum number of series that are named.
 LISTED = 5
 
 
 @dataclass
 class Changes:
-    """Names of series, by what happened to them.
+    """Names of changed series, by kind of change.
 
     Attributes
     ----------
-    new, vanished : series that the last origin did not have, or only it had
+    new, vanished : series that are missing at the previous origin, or only present there
     late : series that end before the origin
-    restated : values that differ from what was known before
-    gone : values that are no longer in the data
-    columns : columns of the file that are gone, whether the run uses them or not
-    outside : series with newest values far outside the range of the values before
-    level, variance : series whose newest values lie elsewhere, or spread more, than those before
+    restated : number of values that differ from earlier vintages
+    gone : number of values that are no longer in the data
+    columns : columns that are no longer in the file, even if the run does not use them
+    outside : series whose newest values are far outside the range of the earlier ones
+    level, variance : series whose newest values have another mean, or a larger variance
     """
 
     new: list[str] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Changes:
     variance: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what there is to say, for ``record.json``."""
+        """Return the changes that were found, for ``record.json``."""
         return {name: value for name, value in asdict(self).items() if value}
 
     def lines(self) -> list[str]:
@@ -77,12 +77,13 @@ def _listed(names: list[str]) -> str:
 
 
 def describe(history: pd.DataFrame, season: int) -> pd.DataFrame:
-    """Return what is known of each series: the content of ``series.parquet``.
+    """Return statistics of each series: the content of ``series.parquet``.
 
-    Columns: ``unique_id``, ``last`` (time), ``rows``, ``scale`` (mean absolute error of the
-    seasonal naive forecast in sample, as MASE has it), ``low``, ``high``, and of the
-    :data:`RECENT` newest values and of all before: ``recent``, ``before`` (means),
-    ``recent_spread``, ``before_spread`` (standard deviations).
+    Columns: ``unique_id``, ``last`` (time), ``rows``, ``scale`` (in-sample mean absolute error of
+    the seasonal naive forecast, as in MASE), ``low``, ``high``; for the :data:`RECENT` newest
+    values and for all earlier ones ``recent``, ``before`` (means), ``recent_spread``,
+    ``before_spread`` (standard deviations), ``recent_low``, ``recent_high``, ``before_low``,
+    ``before_high``.
 
     Parameters
     ----------
@@ -102,7 +103,13 @@ def describe(history: pd.DataFrame, season: int) -> pd.DataFrame:
 
 
 def find(series: pd.DataFrame, before: pd.DataFrame | None, origin: Any) -> Changes:
-    """Compare the series at an origin with those at the origin before (None: there is none)."""
+    """Compare the series at an origin with those at the previous one.
+
+    Parameters
+    ----------
+    series, before : tables of :func:`describe`; `before` is None at the first origin
+    origin : end of the data
+    """
     found = Changes()
     names = series["unique_id"]
     if before is not None:
@@ -116,8 +123,8 @@ def find(series: pd.DataFrame, before: pd.DataFrame | None, origin: Any) -> Chan
         series["recent_low"] < series["before_low"] - margin
     )
     found.outside = names[far & (width > 0)].tolist()
-    # The error of a mean of RECENT values, if they were like those before; trends and seasons
-    # make it too small, hence the wide threshold.
+    # Standard error of the mean of RECENT values without any change. Trend and season make it too
+    # small, so the threshold is wide.
     error = series["before_spread"] / np.sqrt(RECENT)
     moved = (series["recent"] - series["before"]).abs() > LEVEL * error
     wider = series["recent_spread"] > SPREAD * series["before_spread"]

@@ -1,4 +1,4 @@
-"""The folder of a deployment: its paths, its champions, and a lock for whoever works on it."""
+"""The folder of a deployment: paths, champions and challengers, and a lock."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _APPOINTMENT = {
 
 @dataclass(frozen=True)
 class Appointment:
-    """A line of ``champions.jsonl`` or ``challengers.jsonl``: a run is in service, or tries to be.
+    """A line of ``champions.jsonl`` or ``challengers.jsonl``: an event of a run's service.
 
     Attributes
     ----------
     seal : sha256 of the run's ``SEALED`` at that time
     since, by, why : when (UTC), who and for which reason
     event : ``deploy``, ``promote`` or ``rollback``; ``challenge`` or ``withdraw``
-    figures : those of the gate
+    figures : the value of each gate at a promotion
     """
 
     run_id: str
@@ -96,7 +96,7 @@ class Deployment:
 
     @property
     def tables(self) -> Path:
-        """Folder of the settings and tables of runs that are being trained for it."""
+        """Folder of the settings and tables of runs that are trained for the deployment."""
         return self.folder / "tables"
 
     @property
@@ -121,7 +121,7 @@ class Deployment:
         return sorted(found, key=lambda path: path.stem)
 
     def exists(self) -> bool:
-        """Return whether it was deployed: ``champions.jsonl`` is written last."""
+        """Return whether the deployment exists: ``champions.jsonl`` is written last."""
         return self.champions.is_file() and self.config.is_file()
 
     def require(self) -> Deployment:
@@ -131,7 +131,7 @@ class Deployment:
             listed = f"; there are {', '.join(existing[:5])}" if existing else ""
             raise UserError(
                 f"there is no deployment '{self.name}'{suggest(self.name, existing)}{listed}; "
-                "'forerun deploy' makes one"
+                "'forerun deploy' creates one"
             )
         return self
 
@@ -144,7 +144,7 @@ class Deployment:
         return read_journal(self.champions)[-1]
 
     def challenging(self) -> list[Appointment]:
-        """Return the challengers: those that were not withdrawn or promoted since."""
+        """Return the challengers that were neither withdrawn nor promoted since."""
         active: dict[str, Appointment] = {}
         for line in read_journal(self.challengers) if self.challengers.is_file() else []:
             active.pop(line.run_id, None)
@@ -155,7 +155,13 @@ class Deployment:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lock the deployment; refuse it if it is in use. What killed calls left is removed."""
+        """Lock the deployment and remove temporary files of killed calls.
+
+        Raises
+        ------
+        UserError
+            Another call holds the lock.
+        """
         from filelock import FileLock, Timeout
 
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -181,7 +187,7 @@ def every(output: Path) -> list[Deployment]:
 
 
 def named_run(output: Path, name: str) -> str:
-    """Return the id of a run: ``@NAME`` is the run in service in the deployment of that name."""
+    """Return a run id; ``@NAME`` is resolved to the champion of that deployment."""
     if not name.startswith("@"):
         return check_run_id(name)
     return Deployment(output, name[1:]).require().champion().run_id
@@ -193,7 +199,7 @@ def serving(output: Path, run_id: str) -> list[str]:
 
 
 def read_journal(path: Path) -> list[Appointment]:
-    """Read the lines of a journal; a damaged one is refused, never passed over."""
+    """Read the lines of a journal; a damaged line raises :class:`Damaged`."""
     lines = []
     for number, text in enumerate(read_text(path).splitlines(), 1):
         try:
@@ -202,7 +208,7 @@ def read_journal(path: Path) -> list[Appointment]:
         except (ValueError, TypeError):
             raise Damaged(f"{path}: line {number} is damaged; restore the file") from None
         if not is_run_id(line.run_id):
-            raise Damaged(f"{path}: line {number} names no run")
+            raise Damaged(f"{path}: line {number} has no valid run id")
         lines.append(line)
     if not lines:
         raise Damaged(f"{path}: is empty; restore the file")
@@ -210,19 +216,19 @@ def read_journal(path: Path) -> list[Appointment]:
 
 
 def append(path: Path, line: Appointment) -> None:
-    """Add a line to a journal; the file is written whole, so a kill leaves the one before."""
+    """Add a line to a journal; the file is replaced as a whole, so a kill cannot damage it."""
     text = read_text(path) if path.is_file() else ""
     write_text(path, text + json.dumps(asdict(line), ensure_ascii=False) + "\n")
 
 
 def appointment(deployment: Deployment, run_id: str, event: str, **more: Any) -> Appointment:
-    """Return a line about a run as it is now."""
+    """Return a journal line with the run's current seal, the time and the user."""
     seal = sha256(deployment.run(run_id) / "SEALED")
     return Appointment(run_id, seal, now(), user(), event=event, **more)
 
 
 def user() -> str:
-    """Return who works here; a number where the machine has no name for it."""
+    """Return the user's name, or the user id if it has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

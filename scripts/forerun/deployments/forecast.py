@@ -1,4 +1,4 @@
-"""Forecasting from the newest data: an origin is written when it is due."""
+"""Forecasting from the end of the data when a new origin is due."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from forerun.forecasting.freeze import versions
 
 
 def forecast(deployment: Deployment, data_file: str | None = None) -> Made:
-    """Record what is new in the data and forecast from their end, if that is due.
+    """Record new values and, if an origin is due, forecast from the end of the data.
 
-    Nothing is trained. An origin is due when it lies `every` after the last one.
+    Nothing is trained. An origin is due if at least `every` has passed since the last one.
     """
     deployment.require()
     with deployment.locked():
@@ -29,7 +29,7 @@ def forecast(deployment: Deployment, data_file: str | None = None) -> Made:
 
 
 def _forecast(deployment: Deployment, files: inputs.Source) -> Made:
-    checksum = files.checksum  # before the table is read: a later file is news again
+    checksum = files.checksum  # before reading: if the file changes later, it is read again
     champion = runs.champion(deployment)
     seen = source.read(files, champion.folder, champion.settings)
     news = actuals.compare(deployment, seen.data.history)
@@ -39,13 +39,13 @@ def _forecast(deployment: Deployment, files: inputs.Source) -> Made:
     else:
         made = Made()
         make(deployment, champion, seen, files, "live", news, made)
-    # Last: a call that is killed before this finds the same news again.
+    # Written last: after a kill before this line, the next call finds the same values.
     actuals.write(deployment, news, checksum)
     return made
 
 
 def _not_due(deployment: Deployment, origin: Time, freq: str | int) -> str:
-    """Say why no origin is due; empty if one is."""
+    """Return why no origin is due; an empty string if one is."""
     if origins.origin_of(deployment, origin).folder.exists():
         return f"origin {origin_name(origin)} exists"
     live = [one for one in origins.origins(deployment) if not one.is_backfill]
@@ -58,13 +58,13 @@ def _not_due(deployment: Deployment, origin: Time, freq: str | int) -> str:
 
 @dataclass
 class Forecasts:
-    """What the runs of a deployment forecast at an origin.
+    """Forecasts of a deployment's runs at one origin.
 
     Attributes
     ----------
-    runs : those that were opened: the champion first, then its challengers
-    frames : forecasts of each model, by run id; a challenger that cannot forecast is missing
-    notes, problems : what there is to say about them
+    runs : the champion, then the challengers that could be opened
+    frames : run id -> model -> forecasts; challengers that cannot forecast are missing
+    notes, problems : messages about them for the user
     """
 
     runs: list[InService]
@@ -93,9 +93,9 @@ class Forecasts:
 def _forecasts(
     deployment: Deployment, champion: InService, seen: source.Seen, files: inputs.Source
 ) -> Forecasts:
-    """Let the champion and its challengers forecast; only the champion has to.
+    """Forecast with the champion and its challengers; a challenger may fail.
 
-    A challenger that was trained on later data than those of the origin is left out.
+    Challengers trained on data after the origin are skipped.
     """
     made = Forecasts([champion])
     _add(made, champion, seen)
@@ -105,7 +105,7 @@ def _forecasts(
         try:
             one = runs.open_run(deployment, line, "challenger", None)
             if later := runs.later_end(one.folder, seen.origin):
-                raise UserError(f"left out, as it was trained on {later}")
+                raise UserError(f"skipped, because it was trained on {later}")
             made.runs.append(one)
             _add(made, one, _seen_by(one, files, seen))
         except UserError as error:
@@ -144,8 +144,8 @@ def make(
     Parameters
     ----------
     kind : ``live`` or ``backfill``
-    news : what the data say that was not known before; None in a backfill
-    made : receives the origin and what there is to say
+    news : new, restated and removed values; None in a backfill
+    made : collects the origin and messages for the user
     """
     forecasts = _forecasts(deployment, champion, seen, files)
     table = forecasts.table(seen.origin)
@@ -184,6 +184,6 @@ def make(
 
 
 def _seen_by(one: InService, files: inputs.Source, seen: source.Seen) -> source.Seen:
-    """Return what another run may see at the same origin: it may have other columns."""
+    """Return the data at the same origin for another run, which may use other columns."""
     own = source.read(files, one.folder, one.settings)
     return own if own.origin == seen.origin else source.until(own, seen.origin, one.settings)

@@ -1,4 +1,4 @@
-"""May a challenger replace the champion? Each condition with its figure and its limit.
+"""The gates of a promotion: each condition with its value and its limit.
 
 The test is that of Diebold and Mariano (1995, doi:10.1080/07350015.1995.10524599) on the
 difference of mean losses at each origin, with the small-sample correction of Harvey, Leybourne and
@@ -20,7 +20,7 @@ from forerun.evaluation.arrays import Floats
 
 @dataclass(frozen=True)
 class Check:
-    """One condition: what was found, the limit, whether it is met, and in words."""
+    """One condition: its value, its limit, whether it is met, and a description."""
 
     name: str
     value: float
@@ -73,12 +73,12 @@ def diebold_mariano(difference: Floats, overlap: int) -> tuple[float, float]:
 def paired(
     scores: pd.DataFrame, champion: str, challenger: str, models: tuple[str, str]
 ) -> pd.DataFrame:
-    """Return the rows that both have forecast: ``origin, unique_id, step, y`` and both errors.
+    """Return the values that both runs have forecast: ``origin, unique_id, step, y``, both errors.
 
     Parameters
     ----------
     scores : rows of :mod:`forerun.deployments.scores`, the newest vintage of each
-    models : whose forecast is meant in each run
+    models : the model of each run that is compared
     """
     keys = ["origin", "unique_id", "ds", "step"]
     sides = [
@@ -95,8 +95,8 @@ def evaluate(
 
     Parameters
     ----------
-    metric : ``mae`` or another one with a loss per step in the scores
-    failures : models that failed in the challenger and not in the champion
+    metric : ``mae`` or another metric with a loss per step in the scores
+    failures : number of models that failed in the challenger and not in the champion
     """
     loss = f"{metric}_step"
     by_origin = pairs.groupby("origin")[[loss, f"{loss}_new"]].mean().dropna()

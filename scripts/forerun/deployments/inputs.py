@@ -1,4 +1,4 @@
-"""The files that a deployment forecasts from. Imports no pandas: most calls find nothing new."""
+"""Input files of a deployment. pandas is not imported, as most calls find no new data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from forerun.deployments.settings import Settings
 
 @dataclass(frozen=True)
 class Source:
-    """Where the data of a call come from.
+    """Input files of a call.
 
     Attributes
     ----------
-    data, static, future : files; the latter two only where the deployment or the call names them
+    data, static, future : paths; the latter two are None unless configured
     """
 
     data: str
@@ -33,9 +33,9 @@ class Source:
 
 
 def find(settings: Settings, data_file: str | None = None) -> Source:
-    """Return the files of a call: what it names, or else what ``deployment.yaml`` says.
+    """Return the files given in the call, otherwise those of ``deployment.yaml``.
 
-    Of a pattern the last name in alphabetical order is taken.
+    A pattern is resolved to its last match in alphabetical order.
     """
     wanted = data_file or settings.data_file
     if Path(wanted).is_file():

@@ -1,4 +1,4 @@
-"""The loss of each forecast value, and how far it has moved since the origin before."""
+"""Loss of each forecast value, and its change since the previous origin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from forerun.evaluation.losses import METRICS, inside
 
-#: Metrics that are scored, and the loss of a step that each is the mean of.
+#: Metric -> the loss per value whose mean it is.
 LOSSES = {
     "mae": "mae",
     "mse": "mse",
@@ -18,23 +18,22 @@ LOSSES = {
     "smape": "smape",
     "mase": "mase",
 }
-#: Means of the change since the origin before: in the data's units, and scaled as MASE is.
+#: Mean change since the previous origin: in the data's units, and scaled as in MASE.
 CHANGES = ("change", "scaled_change")
 
 
 def losses(table: pd.DataFrame, scale: pd.Series) -> pd.DataFrame:
     """Add the losses of each row.
 
-    ``error`` is the forecast minus the actual value: positive where it was too high. MASE is scaled
-    by the history known at the origin (Hyndman & Koehler 2006,
-    doi:10.1016/j.ijforecast.2006.03.001).
-    ``scaled_change_step`` is the change since the origin before, scaled in the same way.
+    ``error`` is the forecast minus the actual value. The scale of MASE is computed from the history
+    up to the origin (Hyndman & Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001).
+    ``scaled_change_step`` is the change since the previous origin with the same scale.
     ``inside_<level>`` is 1 if the value is inside the interval, ``width_<level>`` its width.
 
     Parameters
     ----------
     table : ``y``, ``point`` and ``lo-<level>``, ``hi-<level>``
-    scale : what MASE is divided by, one value per row
+    scale : denominator of MASE, one value per row
     """
     y, point = table["y"].to_numpy(float), table["point"].to_numpy(float)
     made: dict[str, Any] = {"error": point - y}
@@ -57,11 +56,11 @@ def losses(table: pd.DataFrame, scale: pd.Series) -> pd.DataFrame:
 
 
 def with_changes(forecasts: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
-    """Add `change_step`: how far each forecast lies from the origin before's for the same time.
+    """Add `change_step`: absolute difference from the previous origin's forecast of the same time.
 
-    The mean of it is the mean absolute change, a measure of vertical stability (Godahewa et al.,
-    "On Forecast Stability", arXiv 2310.17332). NaN where the same model of the same run has not
-    forecast that time before.
+    Its mean is the mean absolute change, a measure of vertical stability (Godahewa et al., "On
+    Forecast Stability", arXiv 2310.17332). It is NaN if the same model of the same run has not
+    forecast that time at the previous origin.
     """
     if before is None:
         return forecasts.assign(change_step=np.nan)

@@ -1,4 +1,4 @@
-"""What a call on a deployment has done."""
+"""Result of a call on a deployment."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Made:
-    """What a call has done.
+    """Result of a call.
 
     Attributes
     ----------
-    origins : names of the origins that it wrote or scored
-    lines : what there is to say; warnings begin with ``warning: ``
-    changed : whether there is anything new to see
+    origins : names of the origins that were written or scored
+    lines : messages for the user; warnings begin with ``warning: ``
+    changed : False if the call changed nothing
     """
 
     origins: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What there is to see of a deployment: its scores against what was promised, and alarms."""
+"""Monitoring: scores of a deployment compared with the back-test, and alarms."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from forerun.deployments.folder import Deployment
 from forerun.deployments.origins import origins
 from forerun.deployments.runs import InService, promised
 
-#: Newest live origins whose mean an alarm looks at, unless the call says how many.
+#: Default number of newest live origins that an alarm averages over.
 RECENT = 3
-#: What an alarm calls the number of kinds of change in the data at the newest origin.
+#: Name in conditions of the number of changes in the data at the newest origin.
 DATA_CHANGES = "data_changes"
 _CONDITION = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*")
 
@@ -40,7 +40,7 @@ class Condition:
         return cls(found[1], found[2], float(found[3]))
 
     def holds(self, value: float) -> bool:
-        """Return whether a value is beyond the limit; missing values are not."""
+        """Return whether a value meets the condition; missing values do not."""
         return {
             "<": value < self.limit, "<=": value <= self.limit,
             ">": value > self.limit, ">=": value >= self.limit,
@@ -52,15 +52,15 @@ class Condition:
 
 @dataclass(frozen=True)
 class Standing:
-    """How the champion does: means over its newest live origins.
+    """Accuracy of the champion: means over its newest live origins.
 
     Attributes
     ----------
-    values : every column of ``scores.csv``, and ``worse_than_promised``: the share by which the
-        error exceeds the back-test's (0.25: "promised 4.0, got 5.0")
-    promised, got : error of the back-test, and over these origins
-    origins : how many origins these are
-    changes : what was said about the data at the newest origin
+    values : every column of ``scores.csv``, and ``worse_than_promised``, the relative excess over
+        the error of the back-test (0.25 for errors of 4.0 in the back-test and 5.0 here)
+    promised, got : error in the back-test, and over these origins
+    origins : number of these origins
+    changes : messages about the data at the newest origin
     """
 
     values: dict[str, float]
@@ -71,21 +71,21 @@ class Standing:
 
 
 def standing(deployment: Deployment, one: InService, last: int = RECENT) -> Standing:
-    """Return how the champion did on its newest scored origins, live ones where there are any."""
+    """Return the accuracy of the champion on its newest scored origins, live ones if any exist."""
     table = summaries.whole_origins(summaries.by_step(deployment), one.line.run_id, one.model)
     live = table[table["kind"] == "live"]
     rows = (live if len(live) else table).tail(last)
     metric = deployment.settings().metric
     before, made = promised(one, metric), origins(deployment)
-    said = made[-1].said() if made else []
+    messages = made[-1].messages() if made else []
     if not len(rows):
-        return Standing({}, before, None, 0, said)
+        return Standing({}, before, None, 0, messages)
     numbers = rows.select_dtypes("number").drop(columns=["step", "origin"], errors="ignore")
     values = {str(name): float(value) for name, value in numbers.mean().items()}
     got = values.get(metric)
     if before and got is not None:
         values["worse_than_promised"] = got / before - 1
-    return Standing(values, before, got, len(rows), said)
+    return Standing(values, before, got, len(rows), messages)
 
 
 def alarms(found: Standing, conditions: Sequence[str]) -> list[str]:
@@ -94,7 +94,7 @@ def alarms(found: Standing, conditions: Sequence[str]) -> list[str]:
     Raises
     ------
     UserError
-        A condition cannot be read, or names what is not in the scores.
+        A condition cannot be parsed, or its column is not in the scores.
     """
     lines = []
     for condition in map(Condition.parse, conditions):

@@ -1,6 +1,6 @@
 """Forecast origins: a folder for each, written once, with its own checksums.
 
-``forecasts/<origin>/`` holds ``forecasts.parquet``, ``series.parquet`` (what was known of each
+``forecasts/<origin>/`` holds ``forecasts.parquet``, ``series.parquet`` (statistics of each
 series at the origin), ``record.json`` and ``checksums.json``, the sha256 of the other three.
 """
 
@@ -42,14 +42,14 @@ class Origin:
 
     @cached_property
     def record(self) -> dict[str, Any]:
-        """``record.json``: when and from what the forecasts were made."""
+        """``record.json``: time, runs, data and notes of the forecasts."""
         return read_mapping(self.folder / RECORD)
 
     @property
     def is_backfill(self) -> bool:
         return self.record.get("kind") == "backfill"
 
-    def said(self) -> list[str]:
+    def messages(self) -> list[str]:
         """Return a sentence for each change in the data and each problem at the origin."""
         changes, names = self.record.get("changes") or {}, set(Changes.__dataclass_fields__)
         found = Changes(**{k: v for k, v in changes.items() if k in names})
@@ -74,7 +74,7 @@ class Origin:
         return self._read(FORECASTS)
 
     def series(self) -> pd.DataFrame:
-        """Read what was known: ``unique_id``, ``last``, ``rows``, ``scale``, level and spread."""
+        """Read the state of each series at the origin; for columns see :func:`changes.describe`."""
         return self._read(SERIES)
 
     def _read(self, name: str) -> pd.DataFrame:
@@ -134,7 +134,7 @@ def long_table(
 def write(
     origin: Origin, table: pd.DataFrame, series: pd.DataFrame, record: dict[str, Any]
 ) -> None:
-    """Write the folder of an origin, whole or not at all; one that exists is never replaced."""
+    """Write the folder of an origin completely or not at all; never replace an existing one."""
     try:
         with new_folder(origin.folder) as temporary:
             packed = pa.Table.from_pandas(table, preserve_index=False)
@@ -147,5 +147,5 @@ def write(
             write_json(temporary / "checksums.json", {"sha256": sums})
     except FileExistsError:
         raise UserError(
-            f"origin {origin.name} exists and is never written again: {origin.folder}"
+            f"origin {origin.name} exists and is never overwritten: {origin.folder}"
         ) from None

@@ -8,7 +8,7 @@ from typing import Any
 
 from forerun.base.errors import UserError
 
-#: What may follow a number: hours, days, weeks, months, quarters, years, or steps of the data.
+#: Units: hours, days, weeks, months, quarters, years, or steps of the data.
 UNITS = ("h", "D", "W", "M", "Q", "Y", "steps")
 _PERIOD = re.compile(r"(\d{1,5})\s*(h|D|W|M|Q|Y|steps?)")
 _NAME = re.compile(r"-?\d{1,18}|\d{4}-\d{2}-\d{2}(?:T\d{2}-\d{2}-\d{2})?")
@@ -33,7 +33,7 @@ class Period:
         found = _PERIOD.fullmatch(str(text).strip())
         if found is None or int(found[1]) == 0:
             raise UserError(
-                f"{what}: {text!r} is no span of time; give a number and one of "
+                f"{what}: {text!r} is not a span of time; give a number and one of "
                 f"{', '.join(UNITS)}, such as 4W"
             )
         return cls(int(found[1]), "steps" if found[2].startswith("step") else found[2])

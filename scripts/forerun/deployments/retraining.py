@@ -1,7 +1,7 @@
-"""When a new run is due.
+"""Retraining: when a new run is due, and its settings.
 
-Studies of retraining (arXiv 2505.00356, 2506.05776) find that rare retraining keeps accuracy, so
-the default is never: forecasting again with the same models.
+Studies (arXiv 2505.00356, 2506.05776) find that rare retraining keeps accuracy, so the default is
+``never``: the same models forecast from new data.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def retrain_due(deployment: Deployment) -> str:
 
 
 def newest_run(deployment: Deployment, one: InService, dated: bool) -> tuple[Time | None, str]:
-    """Return the latest end of the data of champion and challengers, and whose it is.
+    """Return the latest end of data among champion and challengers, and that run's id.
 
-    A retrained run that challenges the champion is not to be trained once more. None if no run says
-    when its data end.
+    Challengers are included because a retrained run that waits for promotion must not be trained
+    again. None if no run records the end of its data.
     """
     folders = {"the champion": one.folder}
     for line in deployment.challenging():
@@ -81,7 +81,7 @@ def recent_errors(
 
     Parameters
     ----------
-    since : origins before it are left out; None if there is no such time
+    since : origins before this time are ignored; None for all
     """
     rows = summaries.whole_origins(summaries.by_step(deployment), one.line.run_id, one.model)
     rows = rows[rows["kind"] == "live"]
@@ -93,9 +93,9 @@ def recent_errors(
 
 
 def new_run_id(deployment: Deployment, request: str) -> str:
-    """Return the run that an interrupted call of the same request has begun, or else a free id.
+    """Return the id of an unfinished run of the same request, otherwise an unused one.
 
-    A free id is the deployment's name and today's date.
+    An unused id consists of the deployment's name and today's date.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def new_run_id(deployment: Deployment, request: str) -> str:
 
 
 def request_text(settings: dict[str, Any], files: inputs.Source, assignments: Sequence[str]) -> str:
-    """Return the settings file of a run: equal where data and settings are.
+    """Return the content of a run's settings file, equal for equal data and settings.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def request_text(settings: dict[str, Any], files: inputs.Source, assignments: Se
 def training_settings(deployment: Deployment, files: inputs.Source) -> dict[str, Any]:
     """Return the champion's settings for a run on other data.
 
-    How its run was carried out (workers, limits, paths) is not among them: this call decides.
+    Settings of the call (workers, limits, paths) are not included.
     """
     frozen = read_recorded(deployment.run(deployment.champion().run_id) / "config.yaml")
     left_out = schema.marked("x-operational") | {"run_id", "output_dir", "data_file", "warm_start"}

@@ -1,4 +1,4 @@
-"""The runs of a deployment: the champion, its challengers, and whose forecast counts."""
+"""The runs of a deployment: champion and challengers, and the main model of each."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from forerun.runs.tables import read_metrics
 
 @dataclass
 class InService:
-    """A run with which a deployment forecasts.
+    """A run that forecasts in a deployment.
 
     Attributes
     ----------
     role : ``champion`` or ``challenger``
-    model : whose forecast counts: see :func:`main_model`
+    model : see :func:`main_model`
     """
 
     line: Appointment
@@ -41,7 +41,7 @@ class InService:
 
 
 def check_run(deployment: Deployment, run_id: str) -> Path:
-    """Return the folder of a run that can be put into service: it is complete and undamaged."""
+    """Return the folder of a run; refuse one that is not complete and undamaged."""
     folder = deployment.run(check_run_id(run_id))
     if not folder.is_dir():
         raise UserError(f"there is no run '{run_id}' in {folder.parent}")
@@ -53,7 +53,7 @@ def check_run(deployment: Deployment, run_id: str) -> Path:
 
 
 def main_model(folder: Path, choice: Choice, wanted: str | None) -> str:
-    """Return whose forecast of a run counts: the one wanted, else the ensemble, else the best."""
+    """Return the model whose forecast is used: `wanted`, else the ensemble, else the best one."""
     if wanted is not None:
         if wanted not in choice.names:
             raise UserError(
@@ -65,17 +65,17 @@ def main_model(folder: Path, choice: Choice, wanted: str | None) -> str:
 
 
 def open_run(deployment: Deployment, line: Appointment, role: str, wanted: str | None) -> InService:
-    """Return a run that was appointed; refuse one that is not what it was then."""
+    """Open the run of a journal line; refuse it if its seal has changed since."""
     folder = deployment.run(line.run_id)
     if not (folder / "SEALED").is_file():
         raise UserError(
-            f"run '{line.run_id}', {role} of '{deployment.name}', is gone or not sealed; "
+            f"run '{line.run_id}', {role} of '{deployment.name}', is missing or not sealed; "
             "restore it, or 'forerun rollback'"
         )
     if sha256(folder / "SEALED") != line.seal:
         raise UserError(
             f"run '{line.run_id}' is not the one that became {role} of '{deployment.name}' on "
-            f"{line.since}: its seal has changed; promote it again if that is right"
+            f"{line.since}: its seal has changed; promote it again if that is intended"
         )
     settings = read_frozen(folder / "config.yaml")
     choice = choose(folder, settings)
@@ -89,7 +89,7 @@ def champion(deployment: Deployment) -> InService:
 
 
 def check_horizon(deployment: Deployment, run_id: str, settings: dict[str, Any]) -> None:
-    """Refuse a run that forecasts another number of steps than the deployment."""
+    """Refuse a run whose horizon differs from that of the deployment."""
     wanted = deployment.settings().horizon
     if settings["horizon"] != wanted:
         raise UserError(
@@ -99,9 +99,10 @@ def check_horizon(deployment: Deployment, run_id: str, settings: dict[str, Any])
 
 
 def promised(one: InService, metric: str) -> float | None:
-    """Return the run's own back-test error of its main model; None without that metric.
+    """Return the back-test error of a run's main model; None without that metric.
 
-    The errors of forecasts in service are not weighted, so weighted steps promise nothing.
+    With ``horizon_weight`` the back-test's errors are weighted by step and those of forecasts in
+    service are not, so they cannot be compared: None.
     """
     if one.settings.get("horizon_weight"):
         return None
@@ -113,10 +114,10 @@ def promised(one: InService, metric: str) -> float | None:
 
 
 def promised_range(one: InService, metric: str) -> tuple[float, float] | None:
-    """Return the smallest and largest error of a window in the run's own back-test.
+    """Return the smallest and largest error among the windows of a run's back-test.
 
-    None with a single window, or where the error of a window is not known: scaled errors need the
-    history before it.
+    None with a single window, or if the metric cannot be computed for one window (scaled errors
+    need the history before it).
     """
     table = RunReader(one.folder).cv_results_of(one.model)
     if metric not in LOSSES or not len(table):
@@ -130,7 +131,7 @@ def promised_range(one: InService, metric: str) -> tuple[float, float] | None:
 
 
 def later_end(folder: Path, origin: Time) -> str:
-    """Say that a run's data end after an origin; empty if they do not, or do not say when."""
+    """Return a phrase if a run's data end after an origin, otherwise an empty string."""
     if read_provenance(folder)["data"].get("end") is None:
         return ""
     end = data_end(folder, not isinstance(origin, int))
@@ -141,5 +142,5 @@ def data_end(folder: Path, dated: bool) -> Time:
     """Return the end of a run's data."""
     end = read_provenance(folder)["data"].get("end")
     if end is None:
-        raise UserError(f"run '{folder.name}' does not say where its data end (provenance.json)")
+        raise UserError(f"provenance.json of run '{folder.name}' lacks the end of its data")
     return parse_time(end, dated, f"provenance.json of run '{folder.name}'")

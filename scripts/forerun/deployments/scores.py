@@ -1,10 +1,8 @@
-"""Scores of each origin when the actual values arrive, and again when these are restated.
+"""Scores of each origin, computed when actual values arrive and again when they are restated.
 
 ``scores/<origin>.parquet`` has a row for each forecast value and each vintage of its actual value,
-with all that the losses of a step are computed from.
-A row also says how much the forecast for the same time has changed since the origin before.
-The means of them, ``scores.csv`` and ``scores.parquet``, are in
-:mod:`forerun.deployments.summaries`.
+with all inputs of the losses, and the change since the previous origin's forecast of the same time.
+:mod:`forerun.deployments.summaries` writes their means, ``scores.csv`` and ``scores.parquet``.
 """
 
 from __future__ import annotations
@@ -30,11 +28,11 @@ from forerun.deployments.origins import Origin, origins
 from forerun.deployments.periods import parse_time
 from forerun.runs.tables import read_frame
 
-#: Form of the scores of an origin; one in another form is written again.
+#: Format version of the scores of an origin; those in another format are rewritten.
 FORM = 3
-#: Origins that are scored before the summaries are written, and between two lines of progress.
+#: Number of origins scored before summaries and a line of progress are written.
 BATCH = 100
-#: What a person made of a forecast, in the column ``model``.
+#: Value of the column ``model`` for manual adjustments.
 ADJUSTED = "adjusted"
 
 
@@ -44,10 +42,10 @@ class Due:
 
     Attributes
     ----------
-    before : the origin before it
-    values : the vintages of the values that it has forecast: ``unique_id, ds, y, as_of``
-    adjusted : what a person made of its forecasts: ``origin, unique_id, ds, value``
-    state : what its scores are made from; scores with the same state are not made again
+    before : the previous origin
+    values : all vintages of the forecast times: ``unique_id, ds, y, as_of``
+    adjusted : manual adjustments: ``origin, unique_id, ds, value``
+    state : inputs of its scores; scores with the same state are kept
     """
 
     origin: Origin
@@ -58,12 +56,10 @@ class Due:
 
 
 def update(deployment: Deployment) -> list[str]:
-    """Score every origin for which values are new, and write the summaries.
+    """Score every origin with new values and write the summaries.
 
-    Each origin has its own files: scoring it writes no other one again. Its rows in
-    ``scores.parquet`` are written last, so an origin that was interrupted is due again.
-
-    Returns the names of the origins that were scored.
+    Scoring an origin rewrites no file of another one. Its rows in ``scores.parquet`` are written
+    last, so an interrupted origin is due again. Returns the names of the scored origins.
     """
     adjusted = read_adjustments(deployment)
     due = list(_due(deployment, adjusted))
@@ -83,7 +79,7 @@ def update(deployment: Deployment) -> list[str]:
 
 
 def _due(deployment: Deployment, adjusted: pd.DataFrame) -> Iterator[Due]:
-    """Yield the origins whose scores are missing or made from other values, the oldest first."""
+    """Yield the origins whose scores are missing or have another state, oldest first."""
     every = actuals.read(deployment).sort_values("ds", kind="stable", ignore_index=True)
     times, made = every["ds"].to_numpy(), origins(deployment)
     vintage, vintages = pd.factorize(every["as_of"], sort=True)
@@ -112,7 +108,7 @@ def _due(deployment: Deployment, adjusted: pd.DataFrame) -> Iterator[Due]:
 
 
 def _mark(adjusted: pd.DataFrame) -> str:
-    """Return a checksum of the adjustments of an origin; empty without any."""
+    """Return a checksum of an origin's adjustments, or an empty string without any."""
     text = adjusted.to_csv(index=False) if len(adjusted) else ""
     return hashlib.sha256(text.encode()).hexdigest() if text else ""
 
@@ -122,12 +118,12 @@ def _read(path: Path, only: list[tuple[str, str, list[str]]] | None) -> pd.DataF
         return pd.read_parquet(path, filters=only)
     except (OSError, ValueError, pa.ArrowException):
         raise Damaged(
-            f"{path}: is not a table of scores; remove it, and 'forerun score' writes it again"
+            f"{path}: is not a table of scores; remove it and rerun 'forerun score'"
         ) from None
 
 
 def _forecasts(one: Due, read: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Return the forecasts of an origin and of the one before, by name; these are read once."""
+    """Return the forecasts of an origin and of the previous one, by name, each read once."""
     wanted = [origin for origin in (one.before, one.origin) if origin is not None]
     return {
         origin.name: read[origin.name] if origin.name in read else origin.forecasts()
@@ -207,16 +203,16 @@ def read_detail(
 
 
 def value_added(table: pd.DataFrame, run_id: str, chain: Mapping[str, str]) -> pd.DataFrame:
-    """Return the forecast value added along a chain: seasonal naive -> model -> person.
+    """Return the forecast value added along a chain: seasonal naive -> model -> adjustments.
 
-    Columns: ``step`` (name of the link), ``model``, ``n``, ``mae``, ``gain``: the share by which
-    the error is smaller than that of the link before, over the values that all links have forecast.
+    Columns: ``step`` (name of the link), ``model``, ``n``, ``mae``, and ``gain``, the relative
+    reduction of the error by this link, over the values that all links have forecast.
 
     Parameters
     ----------
     table : rows in their newest vintage, of :func:`read_detail`
-    run_id : the run whose models are meant
-    chain : for each link's name its model
+    run_id : run of the models
+    chain : name of a link -> model
     """
     keys = ["origin", "unique_id", "ds"]
     sides: dict[str, pd.Series] = {}

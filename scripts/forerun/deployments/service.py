@@ -1,7 +1,7 @@
-"""A deployment's runs change: deploy, challenge, promote, roll back; and origins are scored.
+"""Changes to a deployment's runs (deploy, challenge, promote, roll back), and scoring of origins.
 
-Each function takes the deployment's lock, does its work whole or not at all, and returns lines for
-people. Doing it twice changes nothing, except a rollback that names no run.
+Each function takes the deployment's lock, works completely or not at all, and returns messages.
+Repeating a call changes nothing, except a rollback without a run id.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from forerun.forecasting.choice import choose
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import failed_models
 
-#: Most origins that are named.
+#: Maximum number of origins that are named.
 LISTED = 5
 
 
@@ -35,12 +35,12 @@ def deploy(deployment: Deployment, run_id: str, values: dict[str, Any], why: str
 
     Parameters
     ----------
-    values : of ``deployment.yaml``; ``horizon`` is that of the run
+    values : content of ``deployment.yaml``; ``horizon`` is taken from the run
     """
     if deployment.exists():
         raise UserError(
             f"deployment '{deployment.name}' exists: 'forerun challenge' and 'forerun promote' "
-            "bring another run into it"
+            "put another run into service"
         )
     folder = check_run(deployment, run_id)
     settings = read_frozen(folder / "config.yaml")
@@ -55,7 +55,7 @@ def deploy(deployment: Deployment, run_id: str, values: dict[str, Any], why: str
 
 
 def challenge(deployment: Deployment, run_id: str, why: str = "") -> Made:
-    """Let a run forecast in parallel with the champion from the next origin on."""
+    """Make a run forecast in parallel with the champion from the next origin on."""
     deployment.require()
     folder = check_run(deployment, run_id)
     settings = read_frozen(folder / "config.yaml")
@@ -71,11 +71,11 @@ def challenge(deployment: Deployment, run_id: str, why: str = "") -> Made:
 
 
 def rollback(deployment: Deployment, why: str = "", run_id: str | None = None) -> Made:
-    """Put the champion before the present one into service again.
+    """Put an earlier champion into service again.
 
     Parameters
     ----------
-    run_id : that champion, so that a repeated call changes nothing; None goes back by one
+    run_id : the champion to return to; None for the previous one
     """
     deployment.require()
     with deployment.locked():
@@ -94,7 +94,7 @@ def rollback(deployment: Deployment, why: str = "", run_id: str | None = None) -
 
 
 def _served(lines: list[Appointment]) -> list[Appointment]:
-    """Return the champions in force, each rollback undoing the promotion before it."""
+    """Return the champions after applying rollbacks, each of which undoes a promotion."""
     stack: list[Appointment] = []
     for line in lines:
         if line.event == "rollback" and len(stack) > 1:
@@ -147,19 +147,19 @@ def check_gates(deployment: Deployment, run_id: str) -> list[gates.Check]:
 
 
 def _overlap(pairs: pd.DataFrame) -> int:
-    """Return how many consecutive origins forecast a common time, at most."""
+    """Return the maximum number of consecutive origins whose forecasts share a time."""
     times = pairs.groupby("ds")["origin"].nunique()
     return max(1, int(times.max()))
 
 
 def _new_failures(champion: Path, challenger: Path) -> int:
-    """Count the models of the challenger that failed, beyond those that fail in the champion."""
+    """Count the models that failed in the challenger but not in the champion."""
     before, after = (failed_models(RunPaths(f).leaderboard) for f in (champion, challenger))
     return len(set(after) - set(before))
 
 
 def promote(deployment: Deployment, run_id: str, checks: list[gates.Check], why: str = "") -> Made:
-    """Put a run into service; the figures of its checks go into ``champions.jsonl``."""
+    """Put a run into service and record the values of its checks in ``champions.jsonl``."""
     settings = read_frozen(check_run(deployment, run_id) / "config.yaml")
     check_horizon(deployment, run_id, settings)
     figures = {check.name: float(check.value) for check in checks if check.value == check.value}

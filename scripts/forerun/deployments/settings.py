@@ -15,12 +15,12 @@ from forerun.deployments.periods import Period
 
 @dataclass(frozen=True)
 class Gates:
-    """What a challenger has to show before it replaces the champion.
+    """Conditions for a challenger to replace the champion.
 
     Attributes
     ----------
-    min_origins : fewest origins that both have forecast and whose values are known
-    p_value : largest one-sided p-value of the Diebold-Mariano test on the mean loss of each origin
+    min_origins : fewest origins with forecasts of both runs and actual values
+    p_value : largest one-sided p-value of the Diebold-Mariano test on mean losses by origin
     min_improved : smallest share of series on which the challenger's error is smaller
     coverage_band : most percentage points by which coverage may differ from each nominal level
     max_bias : largest mean error as a share of the mean size of the values
@@ -37,12 +37,13 @@ class Gates:
 
 @dataclass(frozen=True)
 class Retrain:
-    """When a new run is due: never, every so often, or when scores are worse than promised.
+    """Policy that decides when a new run is due: never, at intervals, or when errors grow.
 
     Attributes
     ----------
-    every : span after the end of the champion's data
-    worse_by, origins : share by which the error exceeds the back-test's on each of so many origins
+    every : time after the end of the champion's data
+    worse_by, origins : a run is due if the error exceeded that of the back-test by more than
+        ``worse_by`` (a share) at each of the last ``origins`` origins
     """
 
     every: Period | None = None
@@ -56,11 +57,11 @@ class Settings:
 
     Attributes
     ----------
-    data_file : path of the table, or a pattern (``incoming/*.csv``): the last name counts
-    horizon : steps that each origin is forecast for, those of the champion
-    every : span between origins
-    model : whose forecast is in service: a model of the champion, or ``ensemble``, ``per_series``
-    metric : loss that promises and gates are about
+    data_file : path of the table, or a pattern (``incoming/*.csv``) whose last match is used
+    horizon : number of steps to forecast, as in the champion
+    every : time between origins
+    model : the model of the champion whose forecast is used, or ``ensemble``, ``per_series``
+    metric : metric that gates and policies compare
     """
 
     data_file: str
@@ -80,7 +81,7 @@ class Settings:
 
     @classmethod
     def of(cls, values: Mapping[str, Any], where: str = "deployment.yaml") -> Settings:
-        """Check values as they are written in the file."""
+        """Validate and convert the values of the file."""
         _check_keys(values, cls, where)
         read = dict(values)
         for name in ("data_file", "horizon"):
@@ -96,7 +97,7 @@ class Settings:
         return cls(**{name: value for name, value in read.items() if value is not None})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what is written into the file."""
+        """Return the values as written into the file."""
         retrain: Any = "never"
         if self.retrain.every:
             retrain = {"every": str(self.retrain.every)}

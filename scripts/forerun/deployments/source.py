@@ -1,4 +1,4 @@
-"""The table that a deployment forecasts from, as it was at an origin."""
+"""The data of a deployment as of an origin."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from forerun.forecasting.engines.base import Data
 
 @dataclass
 class Seen:
-    """What a run's models may see at an origin.
+    """The data available to a run's models at an origin.
 
     Attributes
     ----------
-    data : as engines take it
+    data : in the form that engines use
     origin : the last time with a value of the target
-    notes : how the files were read, and what was left out
+    notes : messages about reading and about omitted series
     columns : all columns of the file
     """
 
@@ -59,11 +59,10 @@ def last_time(history: pd.DataFrame) -> Time:
 
 
 def until(seen: Seen, origin: Time, settings: Mapping[str, Any]) -> Seen:
-    """Return what could be seen at an earlier origin.
+    """Return the data as of an earlier origin.
 
-    Later values of the target and of ``hist_exog`` are gone; those of ``futr_exog`` are known
-    ahead by definition and become the future. Series that had not started, or were shorter than
-    `input_size`, are left out, and that is noted.
+    Later values of the target and of ``hist_exog`` are removed; those of ``futr_exog`` become the
+    future. Series shorter than `input_size` at that time are omitted, with a note.
     """
     history = seen.data.history
     past = history[history["ds"] <= origin]
@@ -72,7 +71,7 @@ def until(seen: Seen, origin: Time, settings: Mapping[str, Any]) -> Seen:
     short = lengths[lengths < int(settings.get("input_size") or 1)].index
     if len(short):
         past = past[~past["unique_id"].isin(short)]
-        notes.append(f"{len(short)} series shorter than input_size at the origin are left out")
+        notes.append(f"{len(short)} series shorter than input_size at the origin are omitted")
     if not len(past):
         raise UserError(f"there are no usable values at or before the origin {origin}")
     past = past.reset_index(drop=True)
@@ -87,9 +86,9 @@ def until(seen: Seen, origin: Time, settings: Mapping[str, Any]) -> Seen:
 
 
 def table(seen: Seen, origin: Time, settings: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the table of observations as it was at an earlier origin, in the user's own columns.
+    """Return the table of observations as of an earlier origin, with the user's column names.
 
-    Known future values of ``futr_exog`` are later rows without a target.
+    Future values of ``futr_exog`` are later rows without a target.
     """
     past = seen.data.history[seen.data.history["ds"] <= origin].reset_index(drop=True)
     columns = list(settings.get("futr_exog") or [])
@@ -112,6 +111,6 @@ def _future(
 ) -> pd.DataFrame:
     keys = ["unique_id", "ds"]
     later = seen.data.history.loc[seen.data.history["ds"] > origin, [*keys, *columns]]
-    known = later if seen.data.future is None else pd.concat([later, seen.data.future])
-    known = known[known["unique_id"].isin(past["unique_id"])].sort_values(keys)
-    return known.groupby("unique_id", sort=False, observed=True).head(steps).reset_index(drop=True)
+    future = later if seen.data.future is None else pd.concat([later, seen.data.future])
+    future = future[future["unique_id"].isin(past["unique_id"])].sort_values(keys)
+    return future.groupby("unique_id", sort=False, observed=True).head(steps).reset_index(drop=True)

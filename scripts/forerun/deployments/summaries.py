@@ -1,9 +1,9 @@
-"""Means of the scores, in their newest vintage.
+"""Means of the scores in their newest vintage.
 
 ``scores.csv`` has a row for each origin, step and model: means over series; step 0 is all steps.
 ``scores.parquet`` has a row for each origin, series and model: means over steps. It is a folder
-with a file for each origin, so that scoring one does not write the others again; Parquet readers
-take the folder as one table.
+with a file for each origin, so that scoring one origin rewrites no other; Parquet readers read the
+folder as one table.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _META = b"forerun"
 
 @dataclass(frozen=True)
 class State:
-    """What the scores of an origin were made from.
+    """The inputs of an origin's scores.
 
     Attributes
     ----------
-    origin : its name
-    as_of, rows : newest vintage of its values, and how many values of all vintages
+    origin : name of the origin
+    as_of, rows : newest vintage of its values, and number of values of all vintages
     adjusted : sha256 of its adjustments; empty without any
-    before : name of the origin before
-    form : of the files
+    before : name of the previous origin
+    form : format version of the files
     """
 
     origin: str
@@ -63,7 +63,7 @@ class Means:
 
 
 def of(table: pd.DataFrame, state: State) -> Means:
-    """Return the means of an origin, from rows in their newest vintage with their losses."""
+    """Return the means of an origin from its rows with losses, in their newest vintage."""
     whole = means(table, GROUP).assign(step=0)
     both = pd.concat([whole, means(table, [*GROUP, "step"])], ignore_index=True)
     by_series = means(table, [*GROUP, "unique_id"])
@@ -75,7 +75,7 @@ def of(table: pd.DataFrame, state: State) -> Means:
 
 
 def means(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Return the mean of every metric, with ``n`` values each, by some columns."""
+    """Return the means of all metrics and the number of values ``n``, grouped by `keys`."""
     codes = table.groupby(keys, sort=True, observed=True).ngroup().to_numpy()
     groups, first = np.unique(codes, return_index=True)
 
@@ -123,7 +123,7 @@ def _files(deployment: Deployment) -> list[Path]:
 
 
 def states(deployment: Deployment) -> dict[str, State]:
-    """Return what the scores of each origin were made from; none without ``scores.csv``."""
+    """Return the state of each scored origin by name; empty without ``scores.csv``."""
     if _read_again(deployment) is None:
         return {}
     return {path.stem: found for path in _files(deployment) if (found := _state(path))}
@@ -154,13 +154,13 @@ def write(deployment: Deployment, made: Sequence[Means]) -> None:
 
 
 def _columns(deployment: Deployment, made: Sequence[Means]) -> list[str]:
-    """Return the columns of all origins' files, and add those to existing files that are new.
+    """Return the columns of all origins' files, and add new columns to existing files.
 
-    A reader of the folder takes the columns of the first file. That one is written last, so a call
-    that was interrupted is finished by the next one.
+    Readers take the columns of the first file. It is written last, so the next call completes an
+    interrupted one.
     """
     files = _files(deployment)
-    first = next((path for path in files if _state(path)), None)  # others are written again
+    first = next((path for path in files if _state(path)), None)  # others are rewritten
     existing = parquet.read_schema(first).names if first else []
     columns = list(dict.fromkeys([*existing, *(str(c) for one in made for c in one.by_series)]))
     if existing and len(columns) > len(existing):
@@ -174,7 +174,7 @@ def _columns(deployment: Deployment, made: Sequence[Means]) -> list[str]:
 
 
 def _packed(table: pd.DataFrame, columns: Sequence[str]) -> pa.Table:
-    """Return a table with these columns, and with numbers of 32 bits: there are many rows."""
+    """Return a table with these columns and 32-bit numbers, which save space."""
     packed = pa.Table.from_pandas(table.reindex(columns=list(columns)), preserve_index=False)
     types = {pa.float64(): pa.float32(), pa.large_string(): pa.string()}
     fields = [pa.field(field.name, types.get(field.type, field.type)) for field in packed.schema]
@@ -210,7 +210,7 @@ def _read_again(deployment: Deployment) -> pd.DataFrame | None:
     try:
         return read(deployment.folder / "scores.csv")
     except (UserError, OSError, ValueError):
-        return None  # made again from the scores of all origins
+        return None  # rewritten from the scores of all origins
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -226,12 +226,12 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def by_step(deployment: Deployment) -> pd.DataFrame:
-    """Read ``scores.csv``; without rows where nothing is scored yet."""
+    """Read ``scores.csv``; return a table without rows if no origin is scored yet."""
     path = deployment.folder / "scores.csv"
     return read(path) if path.is_file() else _nothing()
 
 
 def whole_origins(table: pd.DataFrame, run_id: str, model: str) -> pd.DataFrame:
-    """Return the rows of :func:`by_step` about a model, all steps together, the newest last."""
+    """Return the rows of :func:`by_step` with means over all steps of a model, newest last."""
     own = (table["run_id"] == run_id) & (table["model"] == model) & (table["step"] == 0)
     return table[own].sort_values("origin")

@@ -1,6 +1,6 @@
-"""All that is due for a deployment, in one call.
+"""Everything that is due for a deployment, in one call.
 
-Imports no pandas before something is due: most calls from cron find nothing.
+pandas is imported only if something is due, because most calls from cron find no new data.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from forerun.deployments.settings import Retrain
 
 
 def update(deployment: Deployment, data_file: str | None = None) -> Made:
-    """Record what is new in the data, forecast where an origin is due, and score.
+    """Record new values, forecast if an origin is due, and score.
 
-    Where the data are those of the last call and every origin is scored, nothing is read.
+    If data and deployment are unchanged since the last call, no table is read.
     """
     deployment.require()
     files = inputs.find(deployment.settings(), data_file)
@@ -26,7 +26,7 @@ def update(deployment: Deployment, data_file: str | None = None) -> Made:
     from forerun.deployments.scores import read_adjustments
     from forerun.deployments.service import score
 
-    read_adjustments(deployment)  # first: it refuses a file that cannot be read
+    read_adjustments(deployment)  # first, because it refuses a damaged file
     made = forecast(deployment, data_file)
     scored = score(deployment)
     note(deployment, files)
@@ -34,7 +34,7 @@ def update(deployment: Deployment, data_file: str | None = None) -> Made:
 
 
 def retrain_due(deployment: Deployment) -> str:
-    """Return why a new run is due under the deployment's policy; empty if none is."""
+    """Return why a new run is due by the deployment's policy, or an empty string."""
     if deployment.settings().retrain == Retrain():  # never
         return ""
     from forerun.deployments import retraining
@@ -43,7 +43,7 @@ def retrain_due(deployment: Deployment) -> str:
 
 
 def _last(deployment: Deployment) -> str:
-    """Return what the last update has seen: a shortcut that may be removed at any time."""
+    """Return the state after the last update, from a file that may be deleted at any time."""
     try:
         return (deployment.folder / ".updated").read_text(encoding="utf-8")
     except (OSError, ValueError):
@@ -51,7 +51,7 @@ def _last(deployment: Deployment) -> str:
 
 
 def _state(deployment: Deployment, files: inputs.Source) -> str:
-    """Return the checksums of all that an update depends on, and the newest vintage."""
+    """Return the checksums of all inputs of an update, and the newest vintage."""
     read = (
         *(deployment.config, deployment.champions, deployment.challengers),
         deployment.adjustments,
@@ -62,5 +62,5 @@ def _state(deployment: Deployment, files: inputs.Source) -> str:
 
 
 def note(deployment: Deployment, files: inputs.Source) -> None:
-    """Note that everything is done for these data: the next update is a matter of one look."""
+    """Record that nothing is due for these data, so that the next update returns at once."""
     write_text(deployment.folder / ".updated", _state(deployment, files))

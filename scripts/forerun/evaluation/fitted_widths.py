@@ -39,7 +39,7 @@ BEYOND, NEIGHBORS = 10, 1
 
 @dataclass
 class Units:
-    """What is known of series before some cutoffs; arrays of shape (series, cutoffs).
+    """Statistics of series before some cutoffs; arrays of shape (series, cutoffs).
 
     Attributes
     ----------

@@ -1,8 +1,8 @@
 """Checkpoints of long fits: the state of a training, saved so that a killed fit can resume.
 
-A checkpoint is beside the lease of its fit, outside of the outputs that Snakemake removes after a
-failed job. It is one line of JSON and the engine's state. It is used only for the same fit
-(fingerprint) and user, and only if it is intact: whatever else is found there is named and ignored.
+A checkpoint is next to the lease of its fit, outside of the outputs that Snakemake removes after a
+failed job. It consists of one line of JSON and the engine's state. It is used only by the same fit
+(fingerprint) of the same user and only if it is intact; otherwise it is reported and ignored.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Header:
     Attributes
     ----------
     key : fingerprint of the fit
-    sha256 : of the state
-    step, max_steps : completed training steps, and all
-    deaths : killed attempts of the fit before the one that saved it
+    sha256 : checksum of the state
+    step, max_steps : completed training steps, and their total
+    deaths : killed attempts before the one that saved this checkpoint
     """
 
     key: str
@@ -49,7 +49,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where and how often a fit saves its state.
+    """The checkpoint file of a fit and its interval.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class Checkpoint:
         Raises
         ------
         Damaged
-            The checkpoint is damaged, of another fit or of another user.
+            The checkpoint is damaged or belongs to another fit or user.
         """
         if not os.path.lexists(self.path):
             return None
@@ -118,7 +118,7 @@ class Checkpoint:
         except (ValueError, TypeError):
             raise Damaged(f"{self.path}: is damaged") from None
         if header.key != self.key:
-            raise Damaged(f"{self.path}: is of a fit with other data, settings or versions")
+            raise Damaged(f"{self.path}: belongs to a fit with other data, settings or versions")
         if not 0 < header.step < header.max_steps:
             raise Damaged(f"{self.path}: is damaged")
         return header
@@ -129,5 +129,5 @@ class Checkpoint:
 
 
 def is_supported(spec: ModelSpec) -> bool:
-    """Return whether fits of a model can resume: networks, but not searches for arguments."""
+    """Return whether fits of a model can resume: networks except automatic ones."""
     return ENGINES[spec.engine].networks and not spec.info.auto

@@ -75,7 +75,7 @@ def freeze(
     }
     for note in prepared.notes:
         echo(f"note: {note}")
-    weights.remember(runs, frozen)
+    weights.record(runs, frozen)
     write_parquet(to["data"], prepared.frame)
     write_json(
         to["provenance"],

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check(settings: dict[str, Any], history: pd.DataFrame) -> list[str]:
-    """Check before training that searches have data; return notes on series they leave out.
+    """Check before training that searches have enough data; return notes on omitted series.
 
     Parameters
     ----------
@@ -41,10 +41,10 @@ def check(settings: dict[str, Any], history: pd.DataFrame) -> list[str]:
                 f"search: {study.name} needs a series of at least {need} values "
                 f"({windows.held_out(settings)} held out for cross-validation, {judged} to judge "
                 f"trials, {LEAST} to train), the longest has {int(lengths.max())}; use fewer "
-                "windows (n_windows), or leave the search out"
+                "windows (n_windows), or remove the search"
             )
         if short:
-            notes.append(f"{study.name} leaves out {plural(short, 'series')} below {need} values")
+            notes.append(f"{study.name} omits {plural(short, 'series')} below {need} values")
     return notes
 
 
@@ -58,7 +58,7 @@ def usable(
     Parameters
     ----------
     data : data that end before the first cutoff of cross-validation
-    held : number of steps at the end of each series that judge the trial
+    held : number of steps at the end of each series on which the trial is scored
     """
     size = data.history.groupby("unique_id", observed=True)["y"].transform("size")
     kept = size >= held + LEAST

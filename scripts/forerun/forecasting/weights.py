@@ -1,9 +1,9 @@
-"""The pretrained weights of a run: recorded by their checksums, found again on this machine.
+"""The pretrained weights of a run: recorded by checksum, located on this machine.
 
-The path in a run's configuration is not obeyed, as a run may come from a stranger. When a run is
-created from the user's configuration, the folder of its weights is remembered next to the runs, in
-``<runs>/.weights/``, by the checksum of the weights. Weights of runs from elsewhere are looked for
-in the folders of the environment variable ``FORERUN_WEIGHTS``.
+The path in a run's configuration is not used, because a run may come from an untrusted source. When
+a run is created from the user's configuration, the folder of its weights is recorded by checksum
+next to the runs, in ``<runs>/.weights/``. Weights of imported runs are searched in the folders of
+the environment variable ``FORERUN_WEIGHTS``.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from forerun.config.weight_folders import TUNED, checksums, pretrained, refuse_u
 
 #: Folder next to the runs; not a valid run id.
 FOLDER = ".weights"
-#: Environment variable with folders, separated as in PATH: of weights, or of folders of weights.
+#: Environment variable with folders of weights or their parent folders, separated as in PATH.
 VARIABLE = "FORERUN_WEIGHTS"
 
 
 def recorded(settings: Mapping[str, Any]) -> dict[str, list[str]] | None:
-    """Return the checksums of the weights of each pretrained model; None if there is none.
+    """Return the checksums of the weights of each pretrained model; None without such models.
 
     Raises
     ------
     UserError
-        A folder cannot be used, or has other weights than the setting ``pretrained`` says.
+        A folder cannot be used, or its checksums differ from the setting ``pretrained``.
     """
     refuse_unusable(settings)
     specs = pretrained(settings)
@@ -41,13 +41,13 @@ def recorded(settings: Mapping[str, Any]) -> dict[str, list[str]] | None:
         if name in found and found[name] != wanted:
             raise UserError(
                 f"weights of {name}: the folder has other checksums than the setting pretrained; "
-                "leave it out, or restore the weights"
+                "remove the setting, or restore the weights"
             )
     return found or None
 
 
-def remember(runs: Path, settings: Mapping[str, Any]) -> None:
-    """Remember the folders of the weights of a new run.
+def record(runs: Path, settings: Mapping[str, Any]) -> None:
+    """Record the folders of the weights of a new run.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def remember(runs: Path, settings: Mapping[str, Any]) -> None:
     for spec in pretrained(settings):
         path = runs / FOLDER / f"{_key(settings['pretrained'][spec.name])}.json"
         folder = str(Path(spec.params["weights"]).absolute())
-        known = [one for one in _remembered(path) if one != folder]
+        others = [one for one in _folders(path) if one != folder]
         path.parent.mkdir(exist_ok=True)
-        write_json(path, {"folders": [folder, *known][:20]})
+        write_json(path, {"folders": [folder, *others][:20]})
 
 
 def located(spec: ModelSpec, settings: Mapping[str, Any], runs: Path) -> ModelSpec:
@@ -72,36 +72,38 @@ def located(spec: ModelSpec, settings: Mapping[str, Any], runs: Path) -> ModelSp
     Raises
     ------
     UserError
-        The weights are gone, changed, or not on this machine.
+        The weights are missing or changed.
     """
     if not spec.is_pretrained:
         return spec
     wanted = (settings.get("pretrained") or {}).get(spec.name)
     if not wanted:
         raise UserError(f"the run does not record the weights of {spec.name}; train a new run")
-    remembered = _remembered(runs / FOLDER / f"{_key(wanted)}.json")
-    for folder in (*map(Path, remembered), *_elsewhere()):
+    recorded_in = _folders(runs / FOLDER / f"{_key(wanted)}.json")
+    for folder in (*map(Path, recorded_in), *_elsewhere()):
         if folder.is_dir() and checksums(folder) == wanted:
             return replace(spec, params=spec.params | {"weights": str(folder)})
-    raise UserError(_missing(spec.name, wanted, remembered))
+    raise UserError(_missing(spec.name, wanted, recorded_in))
 
 
 def are_saved(folder: Path) -> bool:
-    """Return whether a model's own folder has its weights, as they were fine-tuned."""
+    """Return whether the model's folder contains its weights, because it was fine-tuned."""
     return (folder / TUNED).is_dir()
 
 
-def _missing(name: str, wanted: list[str], remembered: list[str]) -> str:
+def _missing(name: str, wanted: list[str], recorded: list[str]) -> str:
     sha256, _, file = wanted[-1].partition("  ")
-    here = f"'{remembered[0]}'" if remembered else "this machine"
-    state = "were changed" if remembered and Path(remembered[0]).is_dir() else "are gone"
+    state = "are not recorded on this machine"
+    if recorded:
+        changed = Path(recorded[0]).is_dir()
+        state = f"in '{recorded[0]}' {'were changed' if changed else 'are missing'}"
     return (
-        f"the weights of {name} in {here} {state if remembered else 'are not remembered'}: restore "
-        f"{file} with sha256 {sha256[:16]}..., or set {VARIABLE} to a folder that has them"
+        f"the weights of {name} {state}: restore {file} with sha256 {sha256[:16]}..., "
+        f"or set {VARIABLE} to a folder that contains them"
     )
 
 
-def _remembered(path: Path) -> list[str]:
+def _folders(path: Path) -> list[str]:
     folders = read_mapping(path, {"folders": [str]}).get("folders", [])
     return [folder for folder in folders if os.path.isabs(folder)]
 
@@ -118,7 +120,7 @@ def _key(checksums: list[str]) -> str:
 
 
 def take(runs: Path, other: Path) -> None:
-    """Remember in the folder of runs `other` what is remembered in `runs`."""
+    """Copy the records of `runs` to the folder of runs `other`."""
     for path in (runs / FOLDER).glob("*.json"):
         (other / FOLDER).mkdir(exist_ok=True)
-        write_json(other / FOLDER / path.name, {"folders": _remembered(path)})
+        write_json(other / FOLDER / path.name, {"folders": _folders(path)})

@@ -79,12 +79,12 @@ def perform(job: Job) -> Outcome:
     if session.is_orphaned(job.folder):
         sys.exit("the workflow that started this job has ended")
     try:
-        with lease.held(job.fit.lease_path, count=job.tries > 1) as claim:
+        with lease.held(job.fit.lease_path, count=job.tries > 1) as held:
             if shutil.disk_usage(job.folder).free < ROOM:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            if claim.waited and job.fit.is_completed() and (outcome := job.fit.outcome()):
+            if held.waited and job.fit.is_completed() and (outcome := job.fit.outcome()):
                 return outcome
-            return _performed(job, claim.deaths)
+            return _performed(job, held.deaths)
     except OSError as error:
         if not is_full(error):
             raise

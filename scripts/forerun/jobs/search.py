@@ -1,8 +1,8 @@
-"""Decisions of a search: which trials a round runs, and which of them become models.
+"""Decisions of a search: the trials of each round, and the trials that become models.
 
-Trials of the first round are sampled by optuna with the run's seed. With halving, a later round
-runs the best trials of the round before it with more steps; otherwise optuna proposes it from all
-results so far. Results are used in the order of the trials, never in that of their completion.
+optuna samples the trials of the first round with the run's seed. With halving, each later round
+repeats the best trials of the previous round with more steps; otherwise optuna proposes new trials
+from all results so far. Results are used in the order of the trials, not of their completion.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from forerun.runs.search import Trial, candidates, folder, round_path, trials
 if TYPE_CHECKING:
     import optuna
 
-#: Attempts to propose arguments that no other trial has.
+#: Number of attempts to propose arguments that no other trial has.
 ATTEMPTS = 50
 #: Significant digits of proposed numbers.
 DIGITS = 6
@@ -71,7 +71,7 @@ def conclude(run: RunPaths, name: str) -> search.Chosen:
 def _result(
     study: Study, judged: list[Candidate], rows: list[dict[str, Any]], outcomes: list[Outcome]
 ) -> search.Chosen:
-    """Choose the best trials; none if the time limit of the run stopped some."""
+    """Choose the best trials; none if the run's time limit stopped some."""
     stopped = [o for o in outcomes if o.status == "skipped" and o.error]
     kinds = {outcome.error.kind: outcome for outcome in stopped if outcome.error}
     if unfinished := kinds.get("TimeLimit"):
@@ -88,7 +88,7 @@ def _result(
 
 
 def _best(judged: list[Candidate], study: Study) -> list[Candidate]:
-    """Return the best distinct trials: those of later rounds of halving had more steps."""
+    """Return the best distinct trials; with halving, later rounds come first."""
     rounds = range(len(study.rounds) - 1, -1, -1) if study.halving else [None]
     ranked = [
         each
@@ -111,7 +111,7 @@ def _ranked(judged: list[Candidate]) -> list[Candidate]:
 def _judged(
     run: RunPaths, study: Study, settings: dict[str, Any], before: int | None = None
 ) -> list[Candidate]:
-    """Return the trials of the rounds before round `before` with their errors, in order."""
+    """Return the trials of all rounds before `before` with their errors, in order."""
     sizes = study.rounds[:before]
     if not sizes:
         return []
@@ -168,7 +168,7 @@ def _row(
 
 
 def _proposed(study: Study, judged: list[Candidate], number: int, seed: int) -> list[Candidate]:
-    """Return new trials for a round; all combinations if these are few."""
+    """Return new trials for a round; all combinations if there are few."""
     start, size = sum(study.rounds[:number]), study.rounds[number]
     if search.combinations(study.space) <= study.trials:
         return [Candidate(i, params) for i, params in enumerate(search.every(study.space))]

@@ -11,25 +11,25 @@ from forerun.jobs.child_task import Limit
 from forerun.runs import session
 from forerun.runs.search import Trial
 
-#: Error class of trials that the time limit of their search stopped.
+#: Error class of trials that were stopped by the time limit of their search.
 KIND = "SearchLimit"
 
 
 def limit(trial: Trial, settings: dict[str, Any]) -> Limit | None:
-    """Return the time left for a trial; None if its search has no limit."""
+    """Return the remaining time for a trial; None if its search has no limit."""
     study = trial.study(settings)
     if study.time_limit is None:
         return None
     left = study.time_limit - _seconds_since_first(trial)
     what = "not started" if left <= 0 else f"stopped after {left:.0f} s"
-    reason = f"{what}: the time_limit of {study.name}, {study.time_limit:g} s, had passed"
+    reason = f"{what}: the time_limit of {study.name} ({study.time_limit:g} s) had passed"
     return Limit(left, "skipped", reason, KIND)
 
 
 def _seconds_since_first(trial: Trial) -> float:
-    """Return the seconds since the first trial of this call, which a file beside the logs marks.
+    """Return the seconds since the first trial of this call, measured by a file next to the logs.
 
-    The file of an earlier call is replaced: time between two calls does not count.
+    The file of an earlier call is replaced, so time between calls does not count.
     """
     mark = _mark(trial)
     age, call = _age(mark), session.seconds_since_start(trial.run.folder)

@@ -85,7 +85,7 @@ def calibration(
     height = 0.75 + 0.27 * max(3, len(names))
     page = Page(
         "Calibration of the prediction intervals",
-        "Share of what really came that lay inside the interval. Left of the line: intervals too "
+        "Share of actual values inside the interval. Left of the line: intervals too "
         f"narrow; right of it: too wide. {plural(int(table['count'].max()), 'observation')}",
         size=(WIDTH, height), columns=len(wanted), keys=[key_line("promised", ACTUAL, 1.4)],
         note=f"{plural(hidden, 'more model')} not shown." if hidden else "",

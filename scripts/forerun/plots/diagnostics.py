@@ -197,4 +197,4 @@ def _curve_limits(
 def _far_note(curves: Mapping[str, pd.Series], colored: Sequence[str], metric: str) -> str:
     high = _curve_limits(curves, colored, metric)[1]
     far = [m for m in colored if float(curves[m].iloc[-1]) > high]
-    return "↑ marks a model whose error lies above the picture." if far else ""
+    return "↑ marks a model whose error is beyond the axis." if far else ""

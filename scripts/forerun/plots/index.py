@@ -132,7 +132,7 @@ def write_all(
     formats = settings.get("plot_formats") or ["png", "svg"]
 
     def draw(number: int) -> list[Path]:
-        gc.freeze()  # what was there before is not searched for garbage with each figure
+        gc.freeze()  # existing objects are not searched for garbage with each figure
         return save(drawings[number].draw(), folder, drawings[number].plot.name, formats)
 
     files = list(each(draw, len(drawings), processes))
@@ -198,8 +198,8 @@ def _overview(inputs: Inputs) -> Iterator[Drawing]:
     if any(intervals(inputs.cv[model], model) for model in tested):
         yield Drawing(
             Plot("calibration", "calibration", "Calibration of the prediction intervals",
-                 "How often the truth lay inside each model's intervals, against how often it "
-                 "should have."),
+                 "Share of actual values inside each model's intervals, compared with the "
+                 "level."),
             partial(calibration, inputs.cv, models=tested, palette=look),
         )  # fmt: skip
 

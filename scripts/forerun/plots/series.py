@@ -76,7 +76,7 @@ def chosen_model(part: pd.DataFrame) -> str | None:
 
 
 def joined(past: pd.DataFrame, part: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return times and values of a column of forecasts, each joined to what was observed before.
+    """Return times and values of a column of forecasts, each joined to the last observation.
 
     The forecasts of several windows (``cutoff``) are separated by a NaN.
     """

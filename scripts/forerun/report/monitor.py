@@ -39,7 +39,7 @@ def write_monitor(deployment: Deployment, path: str | Path) -> Path:
     Raises
     ------
     UserError
-        There is no such deployment, or something that it needs is damaged.
+        The deployment does not exist, or one of its files is damaged.
     """
     deployment.require()
     one, settings = champion(deployment), deployment.settings()
@@ -192,11 +192,12 @@ def _value_added(detail: pd.DataFrame, one: InService) -> list[dict[str, Any]]:
 
 
 def _changes(made: list[Any]) -> list[dict[str, Any]]:
-    """Return what was said of the data at the newest origins."""
+    """Return the messages about the data at the newest origins."""
     found = []
     for origin in reversed(made[-8:]):
         record = origin.record
         dated = not isinstance(record.get("end"), int)
         time = time_text(parse_time(origin.name, dated, "forecasts"))
-        found.append({"time": time, "kind": record.get("kind", ""), "said": origin.said()})
+        kind = record.get("kind", "")
+        found.append({"time": time, "kind": kind, "messages": origin.messages()})
     return found

@@ -49,7 +49,7 @@ def free_run_id(runs: str | Path, base: str) -> str:
     return run_id
 
 
-def claim_run_id(runs: str | Path) -> str:
+def reserve_run_id(runs: str | Path) -> str:
     """Return a new automatic run id and create its folder, so that no other call gets it."""
     while True:
         run_id = new_run_id(runs)

@@ -15,7 +15,7 @@ from forerun.base.bounded import shaped
 from forerun.base.files import read_mapping, write_json
 
 NAME = "summary.json"
-#: What it is made from.
+#: Files that it is computed from.
 SOURCES = ("config.yaml", "provenance.json", "leaderboard.csv")
 _SHAPE = {
     "models": [str], "horizon": int, "steps": int, "failed": int, "created": str, "best": str,

@@ -28,7 +28,7 @@ def test_numbers_in_names(word: str, found: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "known", "found"),
+    ("word", "names", "found"),
     [
         ("nhits", ["NBEATS", "NHITS", "AutoNHITS"], ["NHITS", "AutoNHITS"]),
         ("horizn", ["horizon", "freq"], ["horizon"]),
@@ -39,9 +39,9 @@ def test_numbers_in_names(word: str, found: str) -> None:
         ("2024_11", ["2024_1", "2024_10", "2024_011"], ["2024_011"]),
     ],
 )
-def test_nearest(word: str, known: list[str], found: list[str]) -> None:
-    assert nearest(word, known)[: len(found)] == found
+def test_nearest(word: str, names: list[str], found: list[str]) -> None:
+    assert nearest(word, names)[: len(found)] == found
 
 
-def test_a_word_without_a_like_has_no_suggestion() -> None:
+def test_no_suggestion_without_a_similar_name() -> None:
     assert suggest("xyz", ["abc"]) == ""

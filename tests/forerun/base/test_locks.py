@@ -31,7 +31,7 @@ time.sleep(60)
 """
 
 
-def test_the_second_to_hold_a_file_learns_who_holds_it(tmp_path: Path) -> None:
+def test_a_second_holder_gets_the_record_of_the_first(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "a.lock"
     with locks.hold(path):
         with pytest.raises(locks.InUse) as refused:
@@ -41,7 +41,7 @@ def test_the_second_to_hold_a_file_learns_who_holds_it(tmp_path: Path) -> None:
         pass
 
 
-def test_a_file_that_its_holder_removed_is_no_lock(tmp_path: Path) -> None:
+def test_a_file_removed_by_its_holder_is_not_a_lock(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     with locks.hold(path):
         path.unlink()
@@ -58,7 +58,7 @@ def test_a_link_to_elsewhere_is_not_written_to(tmp_path: Path) -> None:
     assert elsewhere.read_text() == "kept"
 
 
-def test_records_tell_the_living_from_the_dead() -> None:
+def test_records_identify_living_processes() -> None:
     own = locks.own_record()
     assert locks.is_alive(own) is True
     assert (

@@ -16,14 +16,14 @@ def test_results_come_in_order(processes: int) -> None:
     assert list(each(lambda number: base[number] + 1, 4, processes)) == [11, 21, 31, 41]
 
 
-def test_one_process_is_this_one_and_more_are_others() -> None:
+def test_a_single_process_is_the_current_one() -> None:
     assert set(each(lambda _: os.getpid(), 3, 1)) == {os.getpid()}
     others = set(each(lambda _: os.getpid(), 6, 2))
     assert os.getpid() not in others
     assert 1 <= len(others) <= 2
 
 
-def test_an_error_is_raised_here() -> None:
+def test_errors_are_raised_in_the_parent() -> None:
     def broken(number: int) -> int:
         if number == 1:
             raise OSError("disk full")
@@ -33,7 +33,7 @@ def test_an_error_is_raised_here() -> None:
         list(each(broken, 3, 2))
 
 
-def test_a_killed_process_is_an_error_not_a_wait() -> None:
+def test_a_killed_process_is_an_error() -> None:
     def killed(number: int) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
         return number

@@ -35,13 +35,13 @@ with getattr(publishing, kind)(path) as temporary:
 
 @pytest.fixture(params=WAYS)
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the system's exclusive rename, and where it has none."""
+    """Both implementations: the system's exclusive rename, and the fallback."""
     if request.param == "portable":
         monkeypatch.setattr(publishing.ctypes, "CDLL", lambda *_, **__: SimpleNamespace())
 
 
 def make(path: Path, kind: str) -> Path:
-    """Make something at `path` and return it."""
+    """Create a file or folder at `path` and return it."""
     if kind == "file":
         path.write_text("mine")
     elif kind == "link":
@@ -60,7 +60,7 @@ def test_nothing_that_exists_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, target: str
 ) -> None:
     made, there = make(tmp_path / "new", source), make(tmp_path / "there", target)
-    for looks in (True, False):  # it may appear after the first look
+    for looks in (True, False):  # it may appear after the first check
         if not looks:
             monkeypatch.setattr(os.path, "lexists", lambda path: False)
         before = os.lstat(there)
@@ -72,7 +72,7 @@ def test_nothing_that_exists_is_replaced(
 
 @pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("source", ["file", "folder"])
-def test_a_free_name_is_given(tmp_path: Path, source: str) -> None:
+def test_an_unused_name_is_returned(tmp_path: Path, source: str) -> None:
     made = make(tmp_path / "new", source)
     state = os.lstat(made)
     publish(made, tmp_path / "there")
@@ -81,7 +81,7 @@ def test_a_free_name_is_given(tmp_path: Path, source: str) -> None:
 
 
 @pytest.mark.usefixtures("way")
-def test_of_many_at_once_one_wins(tmp_path: Path) -> None:
+def test_one_of_many_concurrent_writers_succeeds(tmp_path: Path) -> None:
     won = []
 
     def race(number: int) -> None:
@@ -158,7 +158,7 @@ def test_a_temporary_folder_swept_before_its_lock_is_created_again(
         if first:
             return real(descriptor)
         first.extend(tmp_path.iterdir())
-        if how == "being swept":  # its sweeper has locked it, and has not yet removed it
+        if how == "being swept":  # the sweeper has locked the folder but not yet removed it
             return False
         discarded = first[0]
         discarded.rmdir() if discarded.is_dir() else discarded.unlink()
@@ -185,7 +185,7 @@ def test_new_file_and_discard(tmp_path: Path) -> None:
 
 
 def test_folders_are_renamed_in_one_place_only() -> None:
-    """Whatever renames by itself might replace: only files may be, by `files.replacing`."""
+    """Other renames could replace something; only `files.replacing` may replace files."""
     renaming = r"os\.(rename|replace|renames)\(|shutil\.move\(|\.rename\(target"
     allowed = {"publishing.py": r"os\.re(name|place)\(", "files.py": r"os\.replace\(temporary,"}
     for path in (PROJECT / "scripts").rglob("*.py"):

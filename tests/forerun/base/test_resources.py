@@ -14,7 +14,7 @@ from forerun.base import resources
 from forerun.forecasting import freeze
 
 
-def test_everything_is_there() -> None:
+def test_all_files_exist() -> None:
     named = ("SNAKEFILE", "WORKFLOW", "SCHEMA", "CONFIG", "DATA")
     assert [name for name in named if not getattr(resources, name).is_file()] == []
     assert resources.PROFILES.is_dir()
@@ -36,7 +36,7 @@ def test_an_installed_library_is_found_without_help(monkeypatch: pytest.MonkeyPa
 
 
 def test_another_environment_keeps_its_own_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A job in a conda environment: Snakemake appends the place of the library to its path."""
+    """In a job with a conda environment Snakemake appends the library's folder to the path."""
     monkeypatch.setattr(resources, "IS_INSTALLED", True)
     monkeypatch.setattr(resources, "LIBRARY", Path("/venv/site-packages"))
     monkeypatch.setattr(sys, "path", ["", "/conda/site-packages", "/venv/site-packages"])
@@ -54,7 +54,7 @@ def test_another_environment_keeps_its_own_packages(monkeypatch: pytest.MonkeyPa
 def test_the_commit_of_an_installation(
     monkeypatch: pytest.MonkeyPatch, noted: str | None, state: tuple[str, bool] | None
 ) -> None:
-    """Not that of the repository that the environment happens to lie in."""
+    """Not the commit of a repository around the environment."""
     monkeypatch.setattr(freeze, "IS_INSTALLED", True)
     origin = SimpleNamespace(read_text=lambda name: noted)
     monkeypatch.setattr(freeze.metadata, "distribution", lambda name: origin)

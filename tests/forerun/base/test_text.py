@@ -73,7 +73,7 @@ def large(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return runs
 
 
-#: Every place that shows errors, by what makes it.
+#: All outputs that show errors, by the function that writes them.
 PLACES = {
     "show": ["show", "a"],
     "list-runs": ["list-runs"],
@@ -115,11 +115,11 @@ def test_plots_have_the_same_scale(large: Path) -> None:
 
 
 def test_files_keep_the_scale_of_utilsforecast(large: Path) -> None:
-    """The contract of the CSV files is not what people read."""
+    """Percentages are for display; CSV files keep their scale."""
     assert open_run(large / "runs" / "a").leaderboard["smape"].iloc[0] == 0.0027
 
 
-#: Where digits are counted for something else: data of charts, ticks, differences of a billionth.
+#: Modules that format numbers for another purpose: data of charts, ticks, tiny differences.
 OTHER_DIGITS = {
     "report/pack.py",
     "report/charts.py",

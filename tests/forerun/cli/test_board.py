@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
     return make_run_at_work(tmp_path)
 
 
-def test_a_fit_that_the_time_limit_has_stopped_is_not_done(folder: Path) -> None:
+def test_a_fit_stopped_by_the_time_limit_is_not_completed(folder: Path) -> None:
     path = folder / "parts" / "NHITS" / "final.json"
     reason = "ended after 9 s: the time_limit of 20 s had passed"
     write_json(path, {"status": "skipped", "error": {"class": "TimeLimit", "message": reason}})
@@ -61,7 +61,7 @@ def plain_lines(folder: Path, **options: Any) -> list[str]:
 
 def test_plain_mode_prints_one_line_per_event(folder: Path) -> None:
     lines = plain_lines(folder, since=0.0)
-    assert len(lines) == 8  # six done, one failed, one running; nothing about what waits
+    assert len(lines) == 8  # six completed, one failed, one running; none of the waiting fits
     assert "NBEATS: final fit: step 20 of 50, loss 0.25, about 12 s left" in lines
     failure = next(line for line in lines if "failed" in line)
     assert failure.startswith(
@@ -136,11 +136,11 @@ def test_table_fits_the_terminal(models: int) -> None:
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(lines) <= 24
     assert all(len(line) <= 80 for line in lines)
-    assert any(f"model_{models - 1}" in line for line in lines)  # the failed one is always shown
+    assert any(f"model_{models - 1}" in line for line in lines)  # the failed fit is always shown
     assert ("… and" in "".join(lines)) == (models == 40)
 
 
-def test_a_resumed_fit_says_from_where() -> None:
+def test_a_resumed_fit_shows_its_first_step() -> None:
     state = state_of_fit("NHITS", None, RUNNING, step=450, max_steps=1000, resumed=400)
     console = Console(file=io.StringIO(), width=120, height=24, color_system=None)
     console.print(draw("run", [state], "0:03", (120, 24)))

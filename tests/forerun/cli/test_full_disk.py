@@ -32,7 +32,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def refused(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
-    """The job ends with one line and leaves nothing that the next one would wait for."""
+    """The job ends with one line and leaves no lease that the next job would wait for."""
     with pytest.raises(SystemExit) as ended:
         perform(job)
     assert ended.value.code == 2
@@ -43,7 +43,7 @@ def refused(job: Job, capsys: pytest.CaptureFixture[str]) -> None:
     assert not job.fit.product_path.exists()
 
 
-def test_a_fit_does_not_begin_on_a_full_disk(
+def test_a_fit_does_not_start_on_a_full_disk(
     job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(fit_job, "ROOM", 2**62)
@@ -51,7 +51,7 @@ def test_a_fit_does_not_begin_on_a_full_disk(
     refused(job, capsys)
 
 
-def test_a_claim_that_cannot_be_written(
+def test_a_lease_that_cannot_be_written(
     job: Job, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def full(*_: object, **__: object) -> None:
@@ -68,7 +68,7 @@ def test_a_model_that_cannot_be_saved(
     capsys: pytest.CaptureFixture[str],
     number: int,
 ) -> None:
-    """What a library makes of the error: only its text is left."""
+    """A library may replace the error by another one that contains only its message."""
     message = f"Error while serializing: I/O error: {os.strerror(number)} (os error {number})"
     outcome = Outcome(status="failed", error=Failure("SafetensorError", message))
     monkeypatch.setattr(child_task, "run", lambda *_, **__: outcome)
@@ -110,12 +110,12 @@ def test_a_table_that_changes_while_it_is_read(
 
 
 @pytest.mark.parametrize("path", ["o{run_id}", "a}b", "b{", "<runs>/x", "d<name>.csv"])
-def test_paths_that_snakemake_would_fill_in(path: str) -> None:
+def test_paths_with_wildcards_of_snakemake(path: str) -> None:
     with pytest.raises(UserError, match="placeholders") as caught:
         check_path("data_file", path)
     assert "\n" not in str(caught.value)
 
 
-def test_other_paths_are_free() -> None:
+def test_other_paths_are_accepted() -> None:
     for path in ("a b", "a<b", "$(x)`y`;'\"|&", "ä", "<>", "a > b"):
         check_path("data_file", path)

@@ -17,7 +17,7 @@ from forerun.config import schema
 from forerun.config.frozen import read_frozen, read_recorded
 
 
-def test_how_a_frozen_run_was_carried_out_is_not_obeyed(tmp_path: Path) -> None:
+def test_operational_settings_of_a_frozen_run_are_ignored(tmp_path: Path) -> None:
     run = make_run(tmp_path, models=1, series=2)
     path = run / "config.yaml"
     hostile = {"log_file": str(tmp_path / "pwned"), "output_dir": "/", "max_time": 0.001}
@@ -28,7 +28,7 @@ def test_how_a_frozen_run_was_carried_out_is_not_obeyed(tmp_path: Path) -> None:
     settings, defaults = read_frozen(path), schema.defaults()
     for key in schema.marked("x-operational"):
         assert settings[key] == defaults[key]
-    assert read_recorded(path)["log_file"] == hostile["log_file"]  # shown as it was recorded
+    assert read_recorded(path)["log_file"] == hostile["log_file"]  # shown as recorded
     assert operational({"max_time": 7, "horizon": 3})["max_time"] == 7
 
 
@@ -46,14 +46,14 @@ def test_rules_ask_the_call_for_operational_settings() -> None:
         ("half \ud800", "half \\ud800"), ("Größe 40 °C — 模型 👍", "Größe 40 °C — 模型 👍"),
     ],
 )  # fmt: skip
-def test_control_characters_are_written_out(message: str, shown: str) -> None:
+def test_control_characters_are_escaped(message: str, shown: str) -> None:
     assert text.visible(message) == shown
     stream = io.StringIO()
     echo(message, file=stream, before="> ")
     assert stream.getvalue() == f"> {shown}\n"
 
 
-def test_a_terminal_without_the_letters_gets_them_written_out() -> None:
+def test_letters_outside_of_the_terminals_encoding_are_escaped() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     echo("Größe", file=stream)
     stream.seek(0)
@@ -61,7 +61,7 @@ def test_a_terminal_without_the_letters_gets_them_written_out() -> None:
 
 
 def test_one_module_prints() -> None:
-    """Engines print into the logs of their jobs; the version is our own text."""
+    """Engines print to the logs of their jobs; the version is printed by Typer."""
     printing = {
         path.relative_to(PROJECT / "scripts" / "forerun").as_posix()
         for path in (PROJECT / "scripts" / "forerun").rglob("*.py")

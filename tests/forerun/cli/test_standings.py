@@ -31,7 +31,7 @@ def add_score(folder: Path, model: str, note: str | None = None, **scores: float
 
 def test_each_model_is_reported_once_with_its_rank_so_far(folder: Path) -> None:
     standings = Standings(folder)
-    assert list(standings.news()) == []  # made by a version without scores
+    assert list(standings.news()) == []  # written by a version without scores
     add_score(folder, "AutoETS", mae=4.0)
     assert list(standings.news()) == ["AutoETS: MAE 4.000 (rank 1 of 1 so far)"]
     add_score(folder, "SeasonalNaive", "naive forecast for series 'a'", mae=2.5, rmse=9.0)
@@ -49,7 +49,7 @@ def test_models_of_an_earlier_call_are_shown_but_not_reported(folder: Path) -> N
 
 
 def test_a_failed_model_and_a_run_that_does_not_exist_yet(tmp_path: Path, folder: Path) -> None:
-    add_score(folder, "LSTM", mae=1.0)  # its status says that it failed
+    add_score(folder, "LSTM", mae=1.0)  # its status is failed
     assert list(Standings(folder).news()) == []
     assert list(Standings(tmp_path / "nothing").news()) == []
 
@@ -86,7 +86,7 @@ def test_in_a_terminal_the_leaderboard_is_above_the_table(folder: Path) -> None:
     assert "Error" in text[text.rindex("Progress") :]
 
 
-def test_an_old_leaderboard_is_no_news(folder: Path) -> None:
+def test_an_old_leaderboard_is_not_printed(folder: Path) -> None:
     os.utime(folder / "leaderboard.csv", (0, 0))
     shown, _ = board(folder)
     shown.refresh()

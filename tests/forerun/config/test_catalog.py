@@ -55,7 +55,7 @@ def test_unsupported_models_have_a_reason():
 
 
 def without(monkeypatch, *packages):
-    """Have packages not installed."""
+    """Make packages appear as not installed."""
     real = engines.version
     monkeypatch.setattr(engines, "version", lambda name: None if name in packages else real(name))
 
@@ -74,7 +74,7 @@ def test_a_library_that_is_not_installed(monkeypatch, model, packages, reason):
     with pytest.raises(UserError, match=f"model '{model}' cannot be used: it {reason}"):
         catalog.find(model)
     engine = next(name for name in ENGINES if model in catalog.names(name))
-    with pytest.raises(UserError, match=reason):  # a run that another installation made
+    with pytest.raises(UserError, match=reason):  # a run of another installation
         catalog.info(engine, model)
     assert catalog.find("NHITS") == ("neuralforecast", "NHITS")
 
@@ -108,7 +108,7 @@ def test_the_whole_catalog_imports_no_library():
 
 @pytest.mark.slow
 def test_the_file_describes_the_installed_libraries():
-    """Where this fails after a change of versions: make catalog."""
+    """If it fails after a change of versions, run `make catalog`."""
     pytest.importorskip("xgboost")
     pytest.importorskip("catboost")
     from forerun.forecasting.engines import make_catalog

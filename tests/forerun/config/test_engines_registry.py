@@ -20,7 +20,7 @@ PACKAGE = "forerun.forecasting.engines"
 ENGINES_FOLDER = Path(forerun.forecasting.engines.__path__[0])
 #: Distributions whose package has another name.
 DISTRIBUTIONS = {"chronos": "chronos-forecasting"}
-#: What the engines' libraries need for reading, writing, logging and starting processes.
+#: Packages that engines use for reading, writing, logging and starting processes.
 NO_PART_IN_A_FIT = {
     *("fsspec", "tornado", "safetensors", "cloudpickle", "tqdm", "fugue", "threadpoolctl"),
     *("packaging", "typing-extensions", "joblib", "setuptools", "huggingface-hub"),
@@ -28,7 +28,7 @@ NO_PART_IN_A_FIT = {
 
 
 def required(package: str) -> set[str]:
-    """Return the packages that a package always needs."""
+    """Return the dependencies of a package without its extras."""
     lines = [line for line in metadata.requires(package) or [] if "extra ==" not in line]
     return {re.split(r"[ ;<>=!~\[(]", line)[0].lower() for line in lines}
 

@@ -33,12 +33,12 @@ OTHER: dict[str, Any] = {
     "ensemble": "median", "ensemble_size": 5, "calendar": ["month"],
     "categorical": ["unique_id"], "categories": {"shop": ["a"]}, "horizon_weight": [1] * 12,
 }  # fmt: skip
-#: What another key has to be for a value to be allowed.
+#: Values of other keys that make a value valid.
 WITH: dict[str, dict[str, Any]] = {"early_stop_patience_steps": {"val_size": 12}}
 
 
 def different(key: str) -> Any:
-    """Return a value of a key that is not its default; keys that are younger get a plain one."""
+    """Return a value of a key that differs from its default."""
     if key in OTHER:
         return OTHER[key]
     rule = schema.properties()[key]
@@ -117,7 +117,7 @@ def test_train_takes_several_files(home: Path, capsys: pytest.CaptureFixture[str
 def test_a_file_and_the_run_s_experiment_are_merged(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An experiment that was the run's origin must not hide what the call's file says."""
+    """The experiment that a run was created from must not hide values of the call's file."""
     make_run("runs", "demo", models=1, series=2, horizon=6)
     (home / "config" / "experiments" / "demo.yaml").write_text("max_steps: 50\n")
     (home / "my.yaml").write_text("max_steps: 1000\n")
@@ -135,7 +135,7 @@ def test_an_experiment_that_contradicts_the_file_is_refused_before_the_run_is_ma
     assert f"run 'new': max_steps is 200 in {where}, 1000 in my.yaml; choose" in output
     assert "horizon" not in output
     assert not (home / "runs").exists()
-    # An option decides.
+    # An option has precedence.
     layers = Layers.of(["my.yaml"], {"max_steps": 7})
     assert layers.disagreements("new") == []
     assert layers.named("new")["max_steps"] == 7

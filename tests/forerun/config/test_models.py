@@ -50,7 +50,7 @@ def test_two_of_one_class():
     ]
 
 
-def test_a_default_baseline_gives_way():
+def test_a_default_baseline_is_omitted_if_it_is_a_model():
     settings = resolve({"models": ["DynamicOptimizedTheta", "Naive"]})
     assert [item["name"] for item in settings["baselines"]] == ["SeasonalNaive", "DirectRidge"]
     with pytest.raises(UserError, match="named 'AutoETS'"):
@@ -146,7 +146,7 @@ def test_exponents_in_arguments_are_numbers():
     assert item["params"]["learning_rate"] == 0.0001
 
 
-#: (items of models, what the message must hold)
+#: (items of models, expected part of the message)
 BAD = [
     (["nhits"], ["models[0]: there is no model 'nhits'", "did you mean 'NHITS'"]),
     (["NBEETS"], ["did you mean 'NBEATS'"]),
@@ -235,10 +235,10 @@ def test_refused(items, words):
 def test_exogenous_for_a_model_that_supports_none():
     with pytest.raises(UserError, match="NBEATS uses no such columns"):
         resolved([{"name": "NBEATS", "exogenous": "both"}], hist_exog=["a"])
-    assert names([{"name": "NBEATS", "exogenous": True}]) == ["NBEATS"]  # nothing to use
+    assert names([{"name": "NBEATS", "exogenous": True}]) == ["NBEATS"]  # no columns to use
 
 
-def test_a_variant_must_not_take_a_name():
+def test_a_variant_must_not_have_the_name_of_a_model():
     columns = {"hist_exog": ["a"]}
     items = [{"name": "TFT", "exogenous": "both"}, {"name": "TFT_exog", "model": "TFT"}]
     with pytest.raises(UserError, match="named 'TFT_exog'"):

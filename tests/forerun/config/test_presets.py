@@ -1,4 +1,4 @@
-"""A preset sets ordinary keys that have their default, once, and the run keeps them."""
+"""A preset sets keys that have their default, and the run freezes the values."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def names(settings: dict[str, Any], key: str = "models") -> list[str]:
     return [item["name"] for item in settings[key]]
 
 
-def test_the_schema_names_the_presets_that_there_are() -> None:
+def test_the_schema_lists_all_presets() -> None:
     assert schema.properties()["preset"]["enum"] == [*presets.PRESETS, None]
 
 
 @pytest.mark.parametrize("name", list(presets.PRESETS))
-def test_its_values_are_those_of_the_run_and_are_resolved_once(name: str, tmp_path: Path) -> None:
+def test_values_are_frozen_with_the_run(name: str, tmp_path: Path) -> None:
     settings = resolve({"preset": name})
     assert names(settings) == presets.PRESETS[name]["models"]
     assert names(settings, "baselines") == presets.PRESETS[name]["baselines"]
@@ -32,18 +32,18 @@ def test_its_values_are_those_of_the_run_and_are_resolved_once(name: str, tmp_pa
     assert read_frozen(path) == settings
 
 
-def test_what_a_user_sets_stays() -> None:
+def test_values_set_by_the_user_are_kept() -> None:
     settings = resolve({"preset": "best", "max_steps": 77, "models": ["LSTM"]})
     assert (settings["max_steps"], names(settings)) == (77, ["LSTM"])
     assert settings["windows_batch_size"] == 128
 
 
-def test_defaults_that_are_written_down_follow_the_preset() -> None:
+def test_defaults_in_a_file_follow_the_preset() -> None:
     """The shipped config.yaml lists all keys with their default."""
     assert resolve({**schema.defaults(), "preset": "good"}) == resolve({"preset": "good"})
 
 
-def test_the_time_limit_bounds_the_steps() -> None:
+def test_the_time_limit_limits_the_steps() -> None:
     # 0.5 * 60 s for one network that is fitted twice, at 0.05 s for a step
     assert resolve({"preset": "good", "time_limit": 60})["max_steps"] == 300
     assert resolve({"preset": "good", "time_limit": 30})["max_steps"] == 150

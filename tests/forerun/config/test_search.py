@@ -32,7 +32,7 @@ class TestRounds:
         ("changes", "rounds"),
         [
             ({}, [20, 6, 2]),
-            ({"keep": 2}, [20, 6]),  # 6 // 3 would leave nothing to choose
+            ({"keep": 2}, [20, 6]),  # 6 // 3 trials would leave no choice
             ({"trials": 4}, [4]),
             ({"halving": False}, [10, 5, 5]),
             ({"halving": False, "trials": 100}, [10, 23, 23, 23, 21]),
@@ -132,7 +132,7 @@ class TestFrozen:
         assert differences(frozen, {"models": [], "search": [{**ITEM, "keep": 2}]}) == []
 
     @pytest.mark.parametrize("content", ["[]", "{", '{"status": "ok"}', '{"trials": [3]}'])
-    def test_a_damaged_result_is_none(self, folder: Path, content: str) -> None:
+    def test_a_damaged_result_is_missing(self, folder: Path, content: str) -> None:
         path = folder / "search/NHITS_search/chosen.json"
         path.parent.mkdir(parents=True)
         path.write_text(content)
@@ -159,9 +159,7 @@ class TestFrozen:
             ("search: NHITS_search\n", "search: ../../elsewhere\n"),
         ],
     )
-    def test_what_forerun_would_not_write_is_refused(
-        self, folder: Path, old: str, new: str
-    ) -> None:
+    def test_invalid_results_are_refused(self, folder: Path, old: str, new: str) -> None:
         path = folder / "config.yaml"
         assert old in path.read_text()
         path.write_text(path.read_text().replace(old, new))

@@ -29,7 +29,7 @@ def defaults():
 # -- Defaults and the shipped files -----------------------------------------------------------
 
 
-def test_defaults_are_those_promised(defaults):
+def test_documented_defaults(defaults):
     promised = {
         "run_id": None,
         "data_file": None,
@@ -81,7 +81,7 @@ def test_shipped_configuration_equals_the_defaults():
 
 
 def test_the_template_holds_every_key_with_its_meaning_and_default(tmp_path):
-    """It comes from the schema: an edited config/config.yaml has no part in it."""
+    """It is generated from the schema; an edited config/config.yaml does not matter."""
     file = tmp_path / "new.yaml"
     file.write_text(schema.template("config.schema.yaml"))
     assert load_yaml(file) == schema.defaults()
@@ -159,7 +159,7 @@ def test_accepted(asked, key, value):
 
 # -- What is refused, and how -----------------------------------------------------------------
 
-#: (configuration, what the message must hold)
+#: (configuration, expected part of the message)
 BAD = [
     ({"horizn": 12}, ["unknown key 'horizn'", "did you mean 'horizon'"]),
     ({"Horizon": 12}, ["did you mean 'horizon'"]),
@@ -262,7 +262,7 @@ def test_a_long_value_is_shortened():
     assert len(str(caught.value)) < 300
 
 
-def test_endless_values_are_refused():
+def test_infinite_values_are_refused():
     endless: list = []
     endless.append(endless)
     with pytest.raises(UserError, match="nested too deeply"):
@@ -333,7 +333,7 @@ _VALUES = st.recursive(
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(schema.properties())), _VALUES, max_size=3))
-def test_any_value_is_taken_or_refused_in_words(asked):
+def test_any_value_is_accepted_or_refused_with_a_message(asked):
     try:
         resolved = resolve(asked)
     except UserError:
@@ -385,7 +385,7 @@ def test_no_contradiction(defaults, asked):
 )
 def test_contradiction(defaults, asked, expected):
     frozen = {**defaults, "freq": "MS", "season_length": 12, "max_steps": 500}
-    if "metrics" in asked:  # does not go with the frozen sort_metric: compared as it is
+    if "metrics" in asked:  # contradicts the frozen sort_metric: compared unchanged
         asked["sort_metric"] = "mse"
         expected = [*expected, ("sort_metric", "mae", "mse")]
     assert differences(frozen, asked) == expected
@@ -404,7 +404,7 @@ def test_models_are_compared_with_the_columns_of_the_run():
     assert differences(frozen, {"exogenous": True})[0][0] == "exogenous"
 
 
-def test_the_caller_decides_about_data(defaults):
+def test_the_data_file_is_compared_on_request(defaults):
     frozen = {**defaults, "data_file": "/a/b.csv"}
     calls = []
 
@@ -416,14 +416,14 @@ def test_the_caller_decides_about_data(defaults):
     assert calls == [("/a/b.csv", "b.csv")]
 
 
-def test_asking_for_nonsense_is_refused(defaults):
+def test_requests_for_unknown_keys_are_refused(defaults):
     with pytest.raises(UserError, match="horizon is 'x'"):
         differences(defaults, {"horizon": "x"})
 
 
 # -- Files ------------------------------------------------------------------------------------
 
-#: (content, what the message must hold)
+#: (content, expected part of the message)
 BAD_FILES = [
     (b"- a\n- b\n", "contains a list, not a mapping"),
     (b"just text", "contains a str, not a mapping"),

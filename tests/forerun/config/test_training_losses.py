@@ -26,7 +26,7 @@ def distribution(name: str, **arguments: Any) -> dict[str, Any]:
     return {"name": "DistributionLoss", "distribution": name, **arguments}
 
 
-#: Losses with which a network trains and gives a point forecast.
+#: Losses with which a network can be trained and makes point forecasts.
 GOOD: list[Any] = [
     *("MAE", "MSE", "RMSE", "MAPE", "SMAPE", "FreDF", "HuberLoss", "TukeyLoss"),
     *("IQLoss", "HuberIQLoss", "MQLoss", "HuberMQLoss", "GMM", "PMM", "NBMM"),
@@ -48,7 +48,7 @@ GOOD: list[Any] = [
 ]
 NEEDED = "which is the point forecast"
 LEVELS = "levels are in percent, between 1 and 100"
-#: (loss, what the message must hold)
+#: (loss, expected part of the message)
 BAD: list[tuple[Any, str]] = [
     ({"name": "MQLoss", "quantiles": [0.1, 0.9]}, f"{NEEDED}; write quantiles: [0.1, 0.5, 0.9]"),
     ({"name": "HuberMQLoss", "quantiles": [0.9]}, f"{NEEDED}; write quantiles: [0.5, 0.9]"),
@@ -163,8 +163,8 @@ def test_the_distributions_are_those_of_the_library() -> None:
     block = re.search(r"available_distributions = dict\((.*?)\n        \)", text, re.DOTALL)
     assert block
     assert set(re.findall(r"(\w+)=", block[1])) == set(training_losses.DISTRIBUTIONS)
-    known = {*GOOD[:15], *(one["name"] for one in GOOD[15:])}
-    assert known == set(training_losses.losses())  # each loss has a good example
+    examples = {*GOOD[:15], *(one["name"] for one in GOOD[15:])}
+    assert examples == set(training_losses.losses())  # each loss has a good example
 
 
 @pytest.mark.parametrize("devices", [2, "auto", [0, 1], True])

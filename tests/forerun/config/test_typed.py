@@ -17,12 +17,12 @@ from forerun.config.typed import assignment, read_settings
 TEXT_KEYS = [key for key in schema.properties() if typed.is_text(key)]
 LISTS = [key for key in schema.properties() if typed.is_list_of_text(key)]
 
-#: What YAML 1.1 takes for a number, a date, a truth value, in plain scalars.
+#: Plain scalars that YAML 1.1 reads as a number, date or truth value.
 PLAIN = [
     *("2024_11", "007", "08", "0x1F", "0b1", "1:30", "1:30.5", "2024-11-01", "1.50", "1e5", "+7"),
     *(".5", "1_000.5", ".inf", "NaN", ".nan", "no", "on", "Yes", "TRUE", "="),
 ]
-#: What YAML takes for syntax.
+#: Strings with YAML syntax.
 SPECIAL = ["#Passengers", "x #y", "&a", "*a", "[kW]", "{a}", "!x", "%", "@a", "a: b", "- x", "`x`"]
 
 
@@ -38,12 +38,12 @@ def test_the_keys_are_those() -> None:
 
 
 def texts(key: str, every: list[str]) -> list[str]:
-    """Return the texts that are text for a key: whole numbers are a frequency of integer time."""
+    """Return the strings that stay strings for a key; whole numbers are a valid frequency."""
     return [text for text in every if not (key == "freq" and text in ("007", "08"))]
 
 
 @pytest.mark.parametrize("key", TEXT_KEYS)
-def test_a_file_holds_text(tmp_path: Path, key: str) -> None:
+def test_strings_in_a_file(tmp_path: Path, key: str) -> None:
     for text in texts(key, PLAIN):
         file = tmp_path / "my.yaml"
         file.write_text(f"{key}: {text}\nmax_steps: 7\n")
@@ -55,7 +55,7 @@ def test_a_file_holds_text(tmp_path: Path, key: str) -> None:
 
 @pytest.mark.parametrize("key", LISTS)
 @pytest.mark.parametrize("form", ["{key}: {text}", "{key}: [{text}, b]", "{key}:\n- {text}\n- b"])
-def test_a_file_holds_lists_of_text(tmp_path: Path, key: str, form: str) -> None:
+def test_lists_of_strings_in_a_file(tmp_path: Path, key: str, form: str) -> None:
     for text in PLAIN:
         file = tmp_path / "my.yaml"
         file.write_text(form.format(key=key, text=text))
@@ -63,7 +63,7 @@ def test_a_file_holds_lists_of_text(tmp_path: Path, key: str, form: str) -> None
         assert read == (text if "b" not in form.partition("text}")[2] else [text, "b"])
 
 
-def test_names_of_models_are_text(tmp_path: Path) -> None:
+def test_names_of_models_are_strings(tmp_path: Path) -> None:
     file = tmp_path / "my.yaml"
     file.write_text("models: [{name: 1_0, model: NHITS, params: {max_steps: 1_0}}]")
     (item,) = read_settings(file)["models"]
@@ -84,7 +84,7 @@ def test_names_of_models_are_text(tmp_path: Path) -> None:
         ("futr_exog: null", {"futr_exog": None}),
     ],
 )
-def test_null_and_numbers_stay(tmp_path: Path, content: str, value: dict[str, object]) -> None:
+def test_null_and_numbers_are_kept(tmp_path: Path, content: str, value: dict[str, object]) -> None:
     file = tmp_path / "my.yaml"
     file.write_text(content)
     assert read_settings(file) == value
@@ -98,18 +98,18 @@ def test_a_tag_is_still_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", TEXT_KEYS)
-def test_set_holds_text(key: str) -> None:
+def test_strings_with_set(key: str) -> None:
     for text in texts(key, [*PLAIN, *SPECIAL, "a, b", "it's", "'q'", " x "]):
         assert assignment(f"{key}={text}") == (key, text)
         asked = gather([], {}, assignments=[f"{key}={text}"])
         assert asked.options == {key: text}
-        # Snakemake is given the same, whatever its own reader makes of it.
+        # Snakemake gets the same value although it parses values itself.
         _, *pairs = asked.arguments()
         assert typed.options(parse_config(pairs), pairs) == {key: text}
 
 
 @pytest.mark.parametrize("key", LISTS)
-def test_set_holds_lists_of_text(key: str) -> None:
+def test_lists_of_strings_with_set(key: str) -> None:
     for text in [*PLAIN, "#Passengers", "x #y", "&a", "{a}"]:
         assert assignment(f"{key}={text}") == (key, text)
         assert assignment(f"{key}=[{text!r}, b]")[1] == [text, "b"]
@@ -136,12 +136,12 @@ def test_other_values(pair: str, value: object) -> None:
     assert assignment(pair) == (pair.partition("=")[0], value)
 
 
-def test_snakemake_s_own_quotes_are_no_text() -> None:
+def test_snakemakes_quotes_are_removed() -> None:
     pairs = ["run_id='2024_11'", "target_col=no", "horizon=3", "id_col=x"]
     read = typed.options(parse_config(pairs), pairs)
     assert read == {"run_id": "2024_11", "target_col": "no", "horizon": 3, "id_col": "x"}
 
 
-def test_models_with_arguments_stay_as_snakemake_has_read_them() -> None:
+def test_models_with_arguments_are_kept_as_parsed_by_snakemake() -> None:
     pairs = ["models=[{name: a, model: NHITS}]"]
     assert typed.options(parse_config(pairs), pairs)["models"] == [{"name": "a", "model": "NHITS"}]

@@ -20,7 +20,7 @@ Frame = pd.DataFrame
 
 
 def settings(**changed: Any) -> dict[str, Any]:
-    """A resolved configuration under which six values a series are enough."""
+    """A resolved configuration that needs six values per series."""
     return {
         "id_col": "unique_id", "time_col": "ds", "target_col": "y", "horizon": 2, "input_size": 2,
         "n_windows": 1, "test_size": None, "step_size": None, "gap": 0, "val_size": 0,
@@ -88,7 +88,7 @@ def numbered(*times: float) -> Callable[[], Frame]:
 
 HIST, FUTR, STAT = {"hist_exog": ["x"]}, {"futr_exog": ["x"]}, {"stat_exog": ["size"]}
 
-# name -> table, changed settings, what the message says
+# name -> table, changed settings, expected message
 BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
     "no id column": (lambda: good().drop(columns="unique_id"), {}, "(id_col) is missing"),
     "misspelt target": (good, {"target_col": "Y_"}, "(target_col) is missing (did you mean 'y'?)"),
@@ -221,7 +221,11 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
         {},
         "1 time stamp does not fit freq 'D'",
     ),
-    "another frequency than said": (good, {"freq": "W-SUN"}, "time stamps do not fit freq 'W-SUN'"),
+    "another frequency than configured": (
+        good,
+        {"freq": "W-SUN"},
+        "time stamps do not fit freq 'W-SUN'",
+    ),
     "middle of the month": (
         lambda: good().assign(ds=[f"2020-0{n}-15" for n in range(1, 9)] * 2),
         {},
@@ -264,7 +268,7 @@ BAD: dict[str, tuple[Callable[[], Frame], dict[str, Any], str]] = {
 
 
 def complaint(act: Callable[[], Any]) -> str:
-    """The message of the UserError that `act` ends in: one line, not too long."""
+    """Return the message of the UserError that `act` raises, after checking its length."""
     with pytest.raises(UserError) as caught:
         act()
     return one_line(caught.value)
@@ -376,7 +380,7 @@ def test_all_problems_are_reported_together() -> None:
     text = complaint(lambda: prepare(table, settings()))
     for words in ("'soon'", "'many'", "1 row repeats", "missing in 1 gap (series 'c'"):
         assert words in text
-    # what an unusable row leaves behind is not told a second time
+    # the consequences of an unusable row are not reported again
     assert "2020-01-02" not in text
 
 
@@ -422,7 +426,7 @@ options = st.fixed_dictionaries(
 
 @st.composite
 def tables(draw: st.DrawFn) -> Frame:
-    """Tables that are right but for a few lost, repeated, swapped or wild cells."""
+    """Tables that are valid except for a few missing, repeated, swapped or random cells."""
     parts = []
     freq = draw(st.sampled_from(["D", "MS", "h", "B", "QE", None]))
     for name in draw(st.sampled_from([["a"], ["a", "b"], ["b", 3, "a"]])):
@@ -456,11 +460,11 @@ def tables(draw: st.DrawFn) -> Frame:
 
 
 def check(prepared: Prepared, asked: dict[str, Any]) -> None:
-    """What is prepared has everything that is promised."""
+    """Check the documented properties of prepared data."""
     frame = prepared.frame
-    known = frame["y"].notna()
-    assert known.any()
-    assert np.isfinite(frame.loc[known, frame.columns[2:]].to_numpy()).all()
+    observed = frame["y"].notna()
+    assert observed.any()
+    assert np.isfinite(frame.loc[observed, frame.columns[2:]].to_numpy()).all()
     assert not frame.duplicated(["unique_id", "ds"]).any()
     assert frame["unique_id"].map(type).eq(str).all()
     ordered = frame.sort_values(["unique_id", "ds"], kind="stable", ignore_index=True)

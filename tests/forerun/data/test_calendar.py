@@ -1,4 +1,4 @@
-"""Calendar columns: made for past and future, never asked for, refused where meaningless."""
+"""Calendar columns: computed for past and future, never requested, refused if meaningless."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_fourier_terms_follow_the_share_of_the_period() -> None:
     np.testing.assert_allclose(history["calendar_week_sin1"], np.sin(week), atol=1e-12)
 
 
-def test_terms_are_those_of_the_time_wherever_a_series_begins() -> None:
-    """New data often begin later than the run's."""
+def test_terms_depend_on_the_time_not_on_the_start_of_a_series() -> None:
+    """New data often start later than those of the run."""
     given = settings("fourier:3", "holidays:DE", "week")
     whole, _, _ = split(table("2023-11-01", 100), given)
     late, _, _ = split(table("2023-12-20", 51), given)
@@ -85,7 +85,7 @@ def test_models_use_the_calendar_without_a_future_file() -> None:
     assert forecastable.check(given, table("2024-01-01", 40)) == []
 
 
-def test_given_columns_are_still_asked_for() -> None:
+def test_other_columns_are_still_required() -> None:
     given = settings("month", models=["NHITS", "LSTM"], futr_exog=["promo"], baselines=[])
     frame = table("2024-01-01", 40).assign(promo=1.0)
     with pytest.raises(UserError, match="values of promo for the 3 steps"):

@@ -1,4 +1,4 @@
-"""Categorical columns: text has frozen codes, unseen values are said, models get what they take."""
+"""Categorical columns: frozen codes of strings, reports of unseen values, columns of models."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def frozen(*models: str, **more: Any) -> tuple[dict[str, Any], pd.DataFrame]:
     return given | {"categories": made.categories}, made.frame
 
 
-def test_text_becomes_its_place_in_a_sorted_list_and_numbers_stay() -> None:
+def test_strings_become_their_sorted_positions_and_numbers_are_kept() -> None:
     given, frame = frozen()
     assert given["categories"] == {"promo": KINDS, "size": [3, 4]}
     assert frame.loc[frame["unique_id"] == "s0", "promo"].tolist()[:4] == [0, 1, 2, 0]
@@ -52,7 +52,7 @@ def test_text_becomes_its_place_in_a_sorted_list_and_numbers_stay() -> None:
     assert decoded(frame["promo"], given).tolist()[:4] == ["none", "tv", "web", "none"]
 
 
-def test_new_data_get_the_codes_of_the_run_and_unseen_values_are_said() -> None:
+def test_new_data_get_the_codes_of_the_run_and_unseen_values_are_reported() -> None:
     given, _ = frozen()
     later = prepare(table(kinds=["web", "radio"]), given)
     assert set(later.frame["promo"]) == {2, -1}
@@ -80,7 +80,7 @@ def test_the_column_of_the_series_may_have_any_name() -> None:
     assert static["series_category"].tolist() == ["s0", "s1"]
 
 
-def test_a_number_that_training_has_not_seen_is_said() -> None:
+def test_a_number_that_is_not_in_the_training_data_is_reported() -> None:
     given, _ = frozen()
     later = prepare(table().assign(size=9), given)
     assert any("column 'size': 1 value" in note and "'9'" in note for note in later.notes)

@@ -19,7 +19,7 @@ MODELS = ["NHITS", "NBEATS", "AutoARIMA", "Ridge"]  # NBEATS takes no exogenous 
 
 
 def table(future: dict[str, list[int]]) -> pd.DataFrame:
-    """Two daily series with `promo` and `price`; `future` says which later steps each one has."""
+    """Two daily series with `promo` and `price`; `future` are the later steps of each one."""
     frames = []
     for number, (name, steps) in enumerate(future.items()):
         rows = [*range(LENGTH), *(LENGTH + step - 1 for step in steps)]
@@ -84,15 +84,15 @@ def test_only_the_column_that_is_missing_is_named(tmp_path: Path) -> None:
     assert "series 'b' of 2 (2 of 3 given, first missing: 2024-02-02)" in str(caught.value)
 
 
-def test_skip_notes_the_models_and_their_future_is_found_missing_later(tmp_path: Path) -> None:
+def test_skip_lists_the_models_and_missing_values_are_found_later(tmp_path: Path) -> None:
     settings = resolved(tmp_path, table({"a": [1, 2, 3], "b": []}), on_missing_future="skip")
     prepared = read_data(settings, tmp_path)
     (note,) = [note for note in prepared.notes if note.startswith("back-test only")]
     assert "no forecasts of NHITS, AutoARIMA, Ridge" in note
     assert "series 'b'" in note
     prepared.frame.to_parquet(tmp_path / "data.parquet")
-    known = settings | {"freq": prepared.freq}
-    found = forecastable.without_forecasts(known, tmp_path / "data.parquet")
+    completed = settings | {"freq": prepared.freq}
+    found = forecastable.without_forecasts(completed, tmp_path / "data.parquet")
     assert list(found) == ["NHITS", "AutoARIMA", "Ridge"]
     assert "series 'b'" in found["NHITS"]
 

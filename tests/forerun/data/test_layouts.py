@@ -38,7 +38,7 @@ def refused(path: Path, **changed: Any) -> str:
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet", "feather"])
-def test_a_single_series_needs_no_names(tmp_path: Path, form: str) -> None:
+def test_a_single_series_needs_no_id_column(tmp_path: Path, form: str) -> None:
     table = TABLE.drop(columns="unique_id").rename(columns={"y": "sales"}).assign(x=1.5, z=3)
     later = pd.DataFrame({"ds": ["2021-01-09", "2021-01-10"], "x": 2.5})
     static = pd.DataFrame({"z": [4.5]})
@@ -78,7 +78,7 @@ def test_several_series_are_not_one() -> None:
 
 
 def converted(words: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
-    """Run the line that a message gives; return the table that it writes."""
+    """Run the conversion code of a message; return the table that it writes."""
     monkeypatch.chdir(folder)
     line = words[words.index("pd.read_") :]
     exec(line, {"pd": pd, "sqlite3": sqlite3})
@@ -243,7 +243,7 @@ def test_damaged_feather_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["csv", "parquet", "feather"])
 @pytest.mark.parametrize("values", [[200.25, 10.5], [2, 1], [np.inf, 1.5]])
 def test_static_decimals(tmp_path: Path, form: str, values: list[float]) -> None:
-    """What Arrow has read cannot be written to: a mistake is told, everything else is read."""
+    """Arrays of Arrow are read-only: an error is reported, everything else is read."""
     data = pd.concat([TABLE, TABLE.assign(unique_id="B")])
     data.to_csv(tmp_path / "data.csv", index=False)
     static, path = pd.DataFrame({"unique_id": ["A", "B"], "lv": values}), tmp_path / f"s.{form}"

@@ -18,7 +18,7 @@ SEPARATORS = [";", "\t", "|"]
 
 
 def settings(**changed: Any) -> dict[str, Any]:
-    """A configuration under which a series of four values is long enough."""
+    """A configuration that needs four values per series."""
     files = {key: str(value) for key, value in changed.items() if isinstance(value, Path)}
     small = {"horizon": 1, "input_size": 1, "n_windows": 1, "models": ["Naive"]}
     return resolve(small | changed | files)
@@ -93,7 +93,7 @@ def test_a_decimal_comma_elsewhere_decides(tmp_path: Path, y: list[str]) -> None
         (["1020", "987", *OPEN[:6]], ";", ("'1.011' may be 1011", "decimal: comma")),
     ],
 )
-def test_open_marks_are_refused_with_both_readings(
+def test_ambiguous_decimal_marks_are_refused_with_both_readings(
     tmp_path: Path, y: list[str], separator: str, readings: tuple[str, str]
 ) -> None:
     with pytest.raises(UserError) as caught:
@@ -105,7 +105,7 @@ def test_open_marks_are_refused_with_both_readings(
 @pytest.mark.parametrize("separator", [",", *SEPARATORS])
 @pytest.mark.parametrize(("decimal", "first"), [("comma", 1011), ("point", 1.011)])
 def test_the_setting_decides(tmp_path: Path, separator: str, decimal: str, first: float) -> None:
-    if separator == ",":  # there the point is the mark without being asked
+    if separator == ",":  # there the point is the default decimal mark
         prepared = read(tmp_path, GROUPED, separator, decimal=decimal)
         assert prepared.frame["y"].iloc[2] == {"comma": 1012, "point": 1.012}[decimal]
     else:
@@ -137,7 +137,7 @@ def test_marks(tmp_path: Path, y: list[str], separator: str, numbers: list[float
 
 
 def test_decimal_comma_far_into_the_file(tmp_path: Path) -> None:
-    """The first comma comes after the lines that are looked at to find the dialect."""
+    """The first comma is after the lines that are used to infer the dialect."""
     days = pd.date_range("2019-01-01", periods=400).strftime("%Y-%m-%d").tolist()
     y = [*["0"] * 320, *["1,5", "0"] * 40]
     path = write(tmp_path, {"unique_id": ["A"] * 400, "ds": days, "y": y})
@@ -191,7 +191,7 @@ def test_texts_in_parquet_and_data_frames() -> None:
 
 @pytest.mark.parametrize("decimal", [".", ","])
 def test_many_different_texts_are_read_as_few(tmp_path: Path, decimal: str) -> None:
-    """Beyond some number of texts they are read all at once, and right."""
+    """Many different strings are parsed together, with the same result."""
     number = 12_000
     cells = [f"{value // 1000}.{value % 1000:03d}" for value in range(1000, 1000 + number)]
     cells = [cell.replace(".", decimal) for cell in [*cells[:-1], "987"]]
@@ -235,7 +235,7 @@ def test_the_century_is_whole_and_not_in_the_future(form: str, first: str) -> No
     if form.startswith("Q"):
         stamps = pd.date_range(first, periods=44, freq="QS")
         texts = [f"Q{one.quarter}-{one:%y}" for one in stamps]
-    elif "%d.%m" in form:  # days beyond the 12th say what is the day
+    elif "%d.%m" in form:  # days after the 12th show the order
         stamps = pd.date_range(first, periods=40, freq="D")
         texts = stamps.strftime(form).tolist()
     else:
@@ -247,7 +247,7 @@ def test_the_century_is_whole_and_not_in_the_future(form: str, first: str) -> No
 
 
 def test_known_future_values_do_not_move_the_century() -> None:
-    """Rows without a target may lie in the future, those with one not."""
+    """Rows without a target may be in the future, those with one may not."""
     stamps = pd.date_range(f"{THIS_YEAR - 1}-01-01", periods=60, freq="MS")
     y = np.where(np.arange(60) < 12, 1.0, np.nan)
     table = pd.DataFrame({"unique_id": "A", "ds": stamps.strftime("%b-%y"), "y": y, "x": 1.0})
@@ -258,7 +258,7 @@ def test_known_future_values_do_not_move_the_century() -> None:
     assert prepared.frame["ds"].tolist() == list(stamps[:13])
 
 
-def test_an_open_century_is_refused() -> None:
+def test_an_ambiguous_century_is_refused() -> None:
     times = [*months("1950-01", 24, "%b-%y"), *months("2010-01", 24, "%b-%y")]
     with pytest.raises(UserError, match="the century of two-digit years is ambiguous"):
         dated(times)
@@ -448,7 +448,7 @@ FORMS = ["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S+00:00", "%Y-%m-%d %H:%M", "zon
     ],
 )
 def test_days_kept_in_utc(zone: str, first: str, freq: str, form: str) -> None:
-    """Refused with the step and the key that reads them; read with it."""
+    """They are refused with the step and the required key, and read with that key."""
     days = pd.date_range(first, periods=60, freq=freq, tz=zone)
     times = in_utc(days, form)
     prepared = dated(times, tz=zone)
@@ -542,7 +542,7 @@ def test_the_jitter_of_a_clock(freq: str, unit: str, given: bool) -> None:
     assert dated(times.round(unit)).freq == freq
 
 
-def test_an_even_shift_is_no_jitter() -> None:
+def test_a_constant_shift_is_not_jitter() -> None:
     stamps = pd.date_range("2021-01-01 00:00:07", periods=30, freq="h")
     assert dated(stamps).freq == "h"
 

@@ -29,7 +29,7 @@ SETTINGS = {"horizon": 2, "input_size": 4, "n_windows": 1, "on_gaps": "fill", "m
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a file that is read with notes, in which Snakemake does nothing."""
+    """A folder with a file that is read with notes; Snakemake is not started."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(snakemake, "run", lambda *args, **more: 130)
     monkeypatch.setattr(snakemake, "libraries", lambda *args, **more: nullcontext())
@@ -62,7 +62,7 @@ def test_log_provenance_and_show_keep_it(home: Path, capsys: pytest.CaptureFixtu
     assert {f"note: {note}" for note in NOTES} <= set(capsys.readouterr().out.splitlines())
 
 
-def test_new_data_come_with_their_notes(home: Path) -> None:
+def test_notes_of_new_data_are_printed(home: Path) -> None:
     notes: list[str] = []
     settings = resolve(SETTINGS | {"freq": "D", "season_length": 7})
     inference.new_data(home, settings, str(home / "table.csv"), notes=notes)

@@ -146,7 +146,7 @@ def test_gaps_are_filled_by_hand() -> None:
     assert "column 'x': 3 values carried forward" in prepared.notes
 
 
-def test_nothing_flows_between_series_when_filling() -> None:
+def test_filling_uses_no_values_of_other_series() -> None:
     table = pd.concat([daily("a", [1, 2, 3, 4, 5, 6, NAN]), daily("b", [NAN, *range(50, 56)])])
     table["x"] = 1.0
     prepared = prepare(table, settings(on_gaps="fill"))
@@ -201,7 +201,7 @@ def test_lengths() -> None:
     assert required_length(three, 48, training=False) == 48
 
 
-def test_short_series_by_choice() -> None:
+def test_short_series_with_each_setting() -> None:
     table = pd.concat([daily("long", range(6)), daily("short", range(5)), daily("tiny", [1, 2])])
     with pytest.raises(UserError) as caught:
         prepare(table, settings())
@@ -355,7 +355,7 @@ def test_summary() -> None:
 
 
 def test_many_series_in_little_time_and_order() -> None:
-    """Five thousand series, shuffled, come out as the plain way of sorting gives them."""
+    """Five thousand shuffled series are sorted as by plain pandas."""
     table = generate_series(5000, freq="D", min_length=20, max_length=40, equal_ends=True)
     table["unique_id"] = "id_" + table["unique_id"].astype(str)
     prepared = prepare(table.sample(frac=1, random_state=1), settings())

@@ -122,7 +122,7 @@ BAD_FILES = {
     "too few fields": (TABLE.encode() + b"a\n", "line 4 has 1 field, the header has 3"),
     "column twice": (b"unique_id,ds,y,y\na,1,2,3\n", "two columns named 'y'"),
     "open quote": (b'unique_id,ds,y\n"a,1,2\nb,1,2\n', "has 1 field, the header has 3"),
-    "no text": (b"\xff\xfe\xfd", "is no text|cannot be read|is empty"),
+    "not text": (b"\xff\xfe\xfd", "is not a text file|cannot be read|is empty"),
 }
 
 

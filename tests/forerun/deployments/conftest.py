@@ -49,7 +49,7 @@ def home(trained_naive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def sales(home: Path) -> Deployment:
-    """A deployment of the run ``naive``; data as they were when it was trained."""
+    """A deployment of the run ``naive`` with the data that it was trained on."""
     one = Deployment(Path("."), "sales")
     deploy(one, "naive", {"data_file": until(TRAINED), "every": "1W"})
     return one

@@ -1,4 +1,4 @@
-"""Vintages contain new and changed values only, and record when values were known."""
+"""Vintages contain only new and changed values, with the time at which they arrived."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_value_that_vanishes_is_kept_in_its_vintage(place: Deployment) -> None
     assert news.vanished == 1
     every = actuals.read(place)
     assert actuals.latest(every)["ds"].tolist() == [1]
-    assert every[every["ds"] == 2]["y"].tolist()[0] == 2.0  # what was known before
+    assert every[every["ds"] == 2]["y"].tolist()[0] == 2.0  # the earlier value
 
 
 def test_the_source_is_kept_with_each_vintage(place: Deployment) -> None:

@@ -1,4 +1,4 @@
-"""The commands of deployments as a user types them, and all that a user gets wrong."""
+"""The commands of deployments as typed by a user, and user errors."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from forerun.deployments.folder import Deployment
 from forerun.runs.paths import run_folders
 
 DEPLOY = ["deploy", "sales", "--run-id", "naive", "--data-file", "sales.csv", "--every", "1W"]
-Said = pytest.CaptureFixture[str]
+Capture = pytest.CaptureFixture[str]
 
 
 def start(*arguments: str) -> subprocess.Popen[str]:
-    """Start a command in a process that can be killed, and that has imported everything."""
+    """Start a command in a process that can be killed and has imported everything."""
     return Forked(
         ["forerun", *arguments], lambda: forerun(arguments),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -57,7 +57,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     ],
 )
 def test_the_run_in_service_has_a_name(
-    sales: Deployment, command: list[str], shown: str, capfd: Said
+    sales: Deployment, command: list[str], shown: str, capfd: Capture
 ) -> None:
     assert forerun(["deploy", "second", "--run-id", "other", "--data-file", "sales.csv"]) == 0
     capfd.readouterr()
@@ -73,14 +73,14 @@ def test_the_name_follows_the_champion(sales: Deployment) -> None:
     assert open_run("@sales").run_id == "naive"
 
 
-def test_a_run_in_service_is_not_deleted_or_renamed(sales: Deployment, capfd: Said) -> None:
+def test_a_run_in_service_is_not_deleted_or_renamed(sales: Deployment, capfd: Capture) -> None:
     for command in (["delete", "naive", "--yes"], ["rename", "naive", "new", "--yes"]):
         assert forerun(command) == 2
         assert "run 'naive' is in service in deployment sales" in capfd.readouterr().err
     assert forerun(["delete", "@sales", "--yes", "--force"]) == 0
     assert "deleted run naive" in capfd.readouterr().out
     assert forerun(["forecast", "sales"]) == 2
-    assert "run 'naive', champion of 'sales', is gone" in capfd.readouterr().err
+    assert "run 'naive', champion of 'sales', is missing" in capfd.readouterr().err
 
 
 # -- Training again -------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_a_run_in_service_is_not_deleted_or_renamed(sales: Deployment, capfd: Sa
 @pytest.mark.slow
 @pytest.mark.usefixtures("forked")
 def test_a_retrained_run_is_a_challenger_with_the_champions_settings(
-    sales: Deployment, capfd: Said
+    sales: Deployment, capfd: Capture
 ) -> None:
     until(TRAINED + 14)
     assert forerun(["retrain", "sales", "--run-id", "again", "--set", "n_windows=2"]) == 0
@@ -100,11 +100,11 @@ def test_a_retrained_run_is_a_challenger_with_the_champions_settings(
     assert {k for k in again if again[k] != before[k]} <= {
         "run_id", "data_file", "n_windows", "plot_series", "output_dir",
     }  # fmt: skip
-    # A challenger that has seen later values than those of the origin does not forecast there.
+    # A challenger trained on values after the origin does not forecast there.
     assert forerun(["backfill", "sales", "--from", "2024-03-07", "--every", "1W"]) == 0
     early = origins.origins(sales)[0]
     assert set(early.forecasts()["run_id"]) == {"naive"}
-    assert "challenger again: left out, as it was trained on data up to 2024-03-14" in str(
+    assert "challenger again: skipped, because it was trained on data up to 2024-03-14" in str(
         early.record["problems"]
     )
     assert set(origins.origins(sales)[-1].forecasts()["run_id"]) == {"naive", "again"}
@@ -112,13 +112,13 @@ def test_a_retrained_run_is_a_challenger_with_the_champions_settings(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("forked", "home")
-def test_backfill_trains_runs_that_see_nothing_of_the_future(capfd: Said) -> None:
+def test_backfill_trains_runs_that_see_nothing_of_the_future(capfd: Capture) -> None:
     """A planted spike after the first origin changes no forecast there, and is resumed."""
     whole = pd.read_csv(until(TRAINED - 6))
     spiked = whole.assign(y=whole["y"].where(whole["ds"] <= "2024-02-16", 1e6))
     whole.to_csv("clean.csv", index=False)
     spiked.to_csv("spiked.csv", index=False)
-    tables, known = [], []
+    tables, series = [], []
     for name in ("clean", "spiked"):
         file = ["--data-file", f"{name}.csv"]
         assert forerun(["deploy", name, "--run-id", "naive", *file]) == 0
@@ -126,17 +126,17 @@ def test_backfill_trains_runs_that_see_nothing_of_the_future(capfd: Said) -> Non
         assert forerun(command) == 0
         first, second = origins.origins(Deployment(Path("."), name))
         assert [first.name, second.name] == ["2024-02-16", "2024-02-22"]
-        assert set(second.record["runs"]) == {f"{name}_2024-02-16"}  # the newest that may
+        assert set(second.record["runs"]) == {f"{name}_2024-02-16"}  # the newest usable run
         run = open_run(f"runs/{name}_2024-02-16")
         assert run.provenance["data"]["end"].startswith("2024-02-16")
         tables.append(first.forecasts().drop(columns="run_id"))
-        known.append(first.series())
+        series.append(first.series())
         capfd.readouterr()
         assert forerun(command) == 0
         assert "no run to train" in capfd.readouterr().out
         assert not list(Path(f"deployments/{name}/tables").glob("*"))
     pd.testing.assert_frame_equal(*tables)
-    pd.testing.assert_frame_equal(*known)
+    pd.testing.assert_frame_equal(*series)
     assert forerun(["score", "clean"]) == forerun(["monitor", "clean"]) == 0
     names = data_of(Path("deployments/clean/monitor.html"))["models"]
     assert any(name.endswith("trained for backfill") for name in names)
@@ -160,7 +160,9 @@ def test_retraining_in_a_backfill_follows_the_policy(sales: Deployment) -> None:
 
 
 @pytest.mark.slow
-def test_the_target_of_the_workflow_does_all_that_is_due(sales: Deployment, home: Path) -> None:
+def test_the_target_of_the_workflow_does_everything_that_is_due(
+    sales: Deployment, home: Path
+) -> None:
     target = "deployments/sales/monitor.html"
     done = snakemake(home, target, configfile=None)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -181,7 +183,7 @@ def test_the_target_of_the_workflow_does_all_that_is_due(sales: Deployment, home
 
 
 def state(one: Deployment) -> dict[str, object]:
-    """Return what a deployment holds, without the times at which it was made."""
+    """Return the files of a deployment without creation times."""
     found: dict[str, object] = {}
     for origin in origins.origins(one):
         assert origin.problems() == []
@@ -194,7 +196,7 @@ def state(one: Deployment) -> dict[str, object]:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_kills_at_any_moment_lose_nothing(sales: Deployment, seed: int) -> None:
-    """The same command finishes the work, and the result is that of a call that was left alone."""
+    """A rerun completes the work, with the result of an undisturbed call."""
     moments = random.Random(seed)
     days = (TRAINED, TRAINED + 7, TRAINED + 14)
     shutil.copytree("deployments", "aside/deployments")
@@ -221,7 +223,7 @@ def test_kills_at_any_moment_lose_nothing(sales: Deployment, seed: int) -> None:
     assert killed > 0
     assert state(sales) == state(alone)
     for path in sales.folder.rglob(".tmp-*"):
-        os.utime(path, (0, 0))  # what is young might be written just now
+        os.utime(path, (0, 0))  # new files may still be incomplete
     with sales.locked():
         pass
     assert not list(sales.folder.rglob(".tmp-*"))
@@ -243,7 +245,7 @@ def test_two_updates_at_once(sales: Deployment) -> None:
 # -- Data change ----------------------------------------------------------------------------------
 
 
-def test_changes_raise_an_alarm_that_names_them(sales: Deployment, capfd: Said) -> None:
+def test_changes_raise_an_alarm_that_names_them(sales: Deployment, capfd: Capture) -> None:
     assert forerun(["update", "sales"]) == 0
     assert forerun(["monitor", "sales", "--fail-if", "data_changes>0"]) == 0
     until(TRAINED + 7)
@@ -258,7 +260,7 @@ def test_changes_raise_an_alarm_that_names_them(sales: Deployment, capfd: Said) 
 
 
 def test_a_backfilled_origin_is_compared_with_the_one_before_it(sales: Deployment) -> None:
-    """Not with a later one, whose series had not started yet."""
+    """Not with a later origin, as its series have not started yet."""
     until(TRAINED + 21)
     frame = pd.read_csv("sales.csv")
     late = frame[(frame["unique_id"] == "series_1") & (frame["ds"] > "2024-02-20")]
@@ -338,8 +340,8 @@ BAD: dict[str, tuple[Callable[[], None], list[str], str]] = {
     "values are words": (edited(y="many"), UPDATE, "'many'"),
     "infinite values": (edited(y=float("inf")), UPDATE, "infinite"),
     "one time for all": (edited(ds="2024-01-01"), UPDATE, "--data-file 'sales.csv'"),
-    "span that is none": (nothing, [*BACKFILL, "often"], "'often' is no span of time"),
-    "span of nothing": (nothing, [*BACKFILL, "0W"], "'0W' is no span of time"),
+    "span that is none": (nothing, [*BACKFILL, "often"], "'often' is not a span of time"),
+    "span of nothing": (nothing, [*BACKFILL, "0W"], "'0W' is not a span of time"),
     "date that is none": (
         nothing, ["backfill", "sales", "--from", "2024-02-31", "--every", "1W"], "'2024-02-31'",
     ),
@@ -362,7 +364,7 @@ BAD: dict[str, tuple[Callable[[], None], list[str], str]] = {
             "deployments/sales/champions.jsonl",
             json.dumps({"run_id": "../x", "seal": "", "since": "", "by": ""}),
         ),
-        UPDATE, "champions.jsonl: line 1 names no run",
+        UPDATE, "champions.jsonl: line 1 has no valid run id",
     ),
     "no champions": (file("deployments/sales/champions.jsonl", ""), UPDATE, "is empty"),
     "adjustments without columns": (
@@ -376,13 +378,13 @@ BAD: dict[str, tuple[Callable[[], None], list[str], str]] = {
         UPDATE, "there is no origin 2024-02-28",
     ),
     "backfill after the data": (
-        nothing, ["backfill", "sales", "--from", "2030-01-01", "--every", "1W"], "after the data",
+        nothing, ["backfill", "sales", "--from", "2030-01-01", "--every", "1W"], "after the end of the data",
     ),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_clear_line(sales: Deployment, case: str, capfd: Said) -> None:
+def test_bad_input_is_one_clear_line(sales: Deployment, case: str, capfd: Capture) -> None:
     change, command, message = BAD[case]
     change()
     runs = sorted(entry.name for entry in run_folders(Path("runs")))

@@ -35,8 +35,8 @@ def test_counted_time_goes_in_steps() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "W", "0W", "-1W", "1.5W", "2 months", None, 7, "1w"])
-def test_no_span(text: object) -> None:
-    with pytest.raises(UserError, match=r"every: .* is no span of time"):
+def test_invalid_spans(text: object) -> None:
+    with pytest.raises(UserError, match=r"every: .* is not a span of time"):
         Period.parse(text, "every")
 
 
@@ -56,11 +56,11 @@ def test_names_of_origins_can_be_read_again(time: object, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [".tmp-1", "2024-1-1", "..", "2024-01-01/x", "now", "9" * 19])
-def test_other_folders_are_no_origins(name: str) -> None:
+def test_other_folders_are_not_origins(name: str) -> None:
     assert not is_origin_name(name)
 
 
 @pytest.mark.parametrize(("text", "dated"), [("soon", True), ("2024-13-01", True), ("x", False)])
-def test_times_that_are_none(text: str, dated: bool) -> None:
+def test_invalid_times(text: str, dated: bool) -> None:
     with pytest.raises(UserError, match="--from"):
         parse_time(text, dated, "--from")

@@ -48,7 +48,7 @@ def test_the_change_is_scaled_as_mase_is() -> None:
 
 
 @pytest.mark.parametrize("before", [None, BEFORE.assign(run_id="second")])
-def test_another_runs_forecast_is_no_change(before: pd.DataFrame | None) -> None:
+def test_forecasts_of_other_runs_are_not_compared(before: pd.DataFrame | None) -> None:
     assert with_changes(NOW, before)["change_step"].isna().all()
 
 
@@ -74,7 +74,7 @@ def test_stability_is_in_the_scores(sales: Deployment) -> None:
 # -- Means ----------------------------------------------------------------------------------------
 
 
-def test_means_leave_out_what_is_missing() -> None:
+def test_means_ignore_missing_values() -> None:
     """Series a has errors 1 and 3, series b one of 2 and one that is unknown."""
     table = pd.DataFrame(
         {"unique_id": ["b", "a", "b", "a"], "error": [-2.0, 1.0, float("nan"), -3.0]}
@@ -130,7 +130,7 @@ def test_an_origin_is_scored_without_writing_the_others_again(three: Deployment)
 def test_scoring_that_was_interrupted_is_finished(
     three: Deployment, monkeypatch: pytest.MonkeyPatch, writes: int
 ) -> None:
-    """Killed between the files of the origins: no origin is missing in either summary."""
+    """Kill between the files of two origins; afterwards both summaries have all origins."""
     real, left = summaries._write_part, [writes]
 
     def killed(path: Path, table: object) -> None:
@@ -146,7 +146,7 @@ def test_scoring_that_was_interrupted_is_finished(
             score(three)
     score(three)
     found = means_of(three)
-    (three.folder / "scores.csv").unlink()  # is made again, with all origins
+    (three.folder / "scores.csv").unlink()  # written again with all origins
     score(three)
     for table, again in zip(found, means_of(three), strict=True):
         assert table["origin"].nunique() == 3
@@ -166,7 +166,7 @@ def test_damaged_scores_are_named_and_written_again(three: Deployment) -> None:
     (summaries.folder(three) / first).write_bytes(b"PAR1")
     (three.folder / "scores.csv").write_bytes(b"")
     (three.scores / third).write_bytes(b"garbage")
-    with pytest.raises(Damaged, match=f"{third}: is not a table of scores; remove it, and"):
+    with pytest.raises(Damaged, match=f"{third}: is not a table of scores; remove it and"):
         scores.read_detail(three)
     (three.scores / third).unlink()
     (three.scores / second).unlink()

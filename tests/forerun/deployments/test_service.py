@@ -57,7 +57,7 @@ def test_the_next_origin_is_due_after_a_week(sales: Deployment) -> None:
     forecast(sales)
     until(TRAINED + 3)
     assert forecast(sales).lines == ["the next origin is due at 2024-03-07"]
-    assert len(sales.vintages()) == 2  # the values that came are kept all the same
+    assert len(sales.vintages()) == 2  # the new values are recorded
     until(TRAINED + 7)
     assert forecast(sales).origins == ["2024-03-07"]
 
@@ -100,7 +100,7 @@ def test_scores_when_the_values_arrive_and_when_they_are_restated(sales: Deploym
     after = restated[(restated["step"] == 0) & (restated["model"] == "SeasonalNaive")].iloc[0]
     assert after["mae"] > whole["mae"] + 40
     both = pd.read_parquet(sales.scores / "2024-02-29.parquet")
-    assert both["as_of"].nunique() == 2  # the errors against the values of before are kept
+    assert both["as_of"].nunique() == 2  # the errors against the earlier values are kept
     assert len(scores.newest(both)) == len(own) * detail["model"].nunique()
 
 
@@ -119,15 +119,15 @@ def test_backfill_sees_nothing_of_the_future(home: Path) -> None:
     backfill(second, "2024-02-29", "1W")
     tables = [origins.origins(one)[0].forecasts() for one in (first, second)]
     pd.testing.assert_frame_equal(*tables)
-    known = [origins.origins(one)[0].series() for one in (first, second)]
-    pd.testing.assert_frame_equal(*known)
+    series = [origins.origins(one)[0].series() for one in (first, second)]
+    pd.testing.assert_frame_equal(*series)
     assert all(origin.is_backfill for origin in origins.origins(first))
 
 
 def test_backfill_before_the_end_of_the_runs_data_is_refused(sales: Deployment) -> None:
     made = backfill(sales, "2024-02-20", "1W")
     assert made.origins == ["2024-02-27"] or not made.origins
-    assert all("left out: the data of run 'naive' end later" in line for line in made.lines[:1])
+    assert all("skipped: the data of run 'naive' end later" in line for line in made.lines[:1])
 
 
 def test_challenge_promote_and_roll_back(sales: Deployment) -> None:
@@ -220,10 +220,10 @@ def test_two_calls_at_once_make_one_origin(sales: Deployment, home: Path) -> Non
     assert names(sales) == ["2024-02-29"]
 
 
-def test_an_interrupted_call_is_finished(
+def test_an_interrupted_call_is_completed(
     sales: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed after the forecasts and before the values are recorded; and before the forecasts."""
+    """Kill before the forecasts, and after them before the values are recorded."""
 
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
@@ -247,7 +247,7 @@ def test_an_interrupted_call_is_finished(
 def test_an_interrupted_retraining_is_resumed(
     sales: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same command finishes the same run; another one starts another run."""
+    """The same command completes the same run; another command starts another run."""
     trained: list[str] = []
 
     def train(one: Deployment, run_id: str, settings: str, assignments: list[str]) -> int:
@@ -301,7 +301,7 @@ def test_retraining_is_due_when_scores_are_worse_than_promised(home: Path) -> No
     for day in (0, 4, 8):
         until(TRAINED + day)
         frame = pd.read_csv("sales.csv")
-        frame.loc[frame["ds"] > "2024-02-29", "y"] += 20  # a shift that the run has not seen
+        frame.loc[frame["ds"] > "2024-02-29", "y"] += 20  # a shift after the run's data
         frame.to_csv("sales.csv", index=False)
         forecast(one)
         score(one)
@@ -311,7 +311,7 @@ def test_retraining_is_due_when_scores_are_worse_than_promised(home: Path) -> No
     assert retraining.retrain_due(one) == ""
 
 
-def test_adjustments_are_scored_beside_the_models(sales: Deployment) -> None:
+def test_adjustments_are_scored_like_models(sales: Deployment) -> None:
     forecast(sales)
     Path(sales.adjustments).write_text(
         "origin,unique_id,ds,value\n2024-02-29,series_0,2024-03-01,20.0\n"
@@ -337,7 +337,7 @@ def test_adjustments_are_scored_beside_the_models(sales: Deployment) -> None:
         ("2024-02-29,series_0,2024-04-01,2\n", "series 'series_0', 2024-04-01 00:00:00: was not"),
     ],
 )
-def test_adjustments_of_what_was_not_forecast_are_refused(
+def test_adjustments_without_a_forecast_are_refused(
     sales: Deployment, rows: str, message: str
 ) -> None:
     forecast(sales)
@@ -364,8 +364,8 @@ BAD = [
     ({"data_file": "*.nothing"}, "there is no file"),
     ({"data_file": 7}, "data_file must be a string"),
     ({}, "data_file is missing"),
-    ({"every": "soon"}, "every: 'soon' is no span of time"),
-    ({"every": "0W"}, "is no span of time"),
+    ({"every": "soon"}, "every: 'soon' is not a span of time"),
+    ({"every": "0W"}, "is not a span of time"),
     ({"model": "NHITS"}, "has no model 'NHITS'"),
     ({"static_file": "gone.csv"}, "static_file of deployment.yaml"),
     ({"retrain": "sometimes"}, "retrain must be 'never'"),

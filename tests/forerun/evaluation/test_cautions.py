@@ -52,12 +52,12 @@ def test_models_without_forecasts_in_a_run_of_an_earlier_version(tmp_path: Path)
 
 
 @pytest.mark.parametrize("damage", ["", "model\n", "model,status\nNHITS\n", "\0"])
-def test_a_damaged_leaderboard_is_no_error(run: Path, damage: str) -> None:
+def test_a_damaged_leaderboard_is_ignored(run: Path, damage: str) -> None:
     (run / "leaderboard.csv").write_text(damage)
     cautions.of_run(run)
 
 
-def test_show_report_and_card_say_them(
+def test_show_report_and_card_include_them(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(run.parent.parent)

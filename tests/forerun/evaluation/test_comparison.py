@@ -83,7 +83,7 @@ def weekly_run(
 
 def test_weekly_runs_are_ranked_on_the_windows_that_both_have(tmp_path: Path) -> None:
     # Errors by cutoff. Shared: after 16 and 23 November (back-tests of both) and after 30 November
-    # (a back-test of week2; the forecasts of week1, scored with the values that week2 knows).
+    # (a back-test of week2; the forecasts of week1, scored with values in the data of week2).
     first = {"2024-11-09": 90.0, "2024-11-16": 10.0, "2024-11-23": 20.0, "2024-11-30": 60.0}
     second = {"2024-11-16": 12.0, "2024-11-23": 12.0, "2024-11-30": 12.0, "2024-12-07": 900.0}
     folders = [
@@ -186,7 +186,7 @@ def test_other_series_and_revised_values_are_named(tmp_path: Path) -> None:
     assert "1 value was revised between the runs: the values of week2 are used" in found.notes
 
 
-def test_the_command_and_the_page_say_the_same(
+def test_the_command_and_the_page_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weekly_run(tmp_path / "runs", "week1", WEEK_1, lambda c, s: 30.0)

@@ -109,9 +109,9 @@ def test_series_that_were_never_seen_get_typical_intervals() -> None:
     new = history[history["unique_id"] == "s3"].assign(unique_id="new", y=lambda f: f["y"] * 100)
     future = pd.DataFrame({"unique_id": "new", "ds": range(42, 46), "m": 0.0})
     made = intervals.complete_forecasts(future, "m", cv, new, settings())
-    known = pd.DataFrame({"unique_id": "s3", "ds": range(42, 46), "m": 0.0})
+    series = pd.DataFrame({"unique_id": "s3", "ds": range(42, 46), "m": 0.0})
     there = intervals.complete_forecasts(
-        known, "m", cv, history[history["unique_id"] == "s3"], settings()
+        series, "m", cv, history[history["unique_id"] == "s3"], settings()
     )
     ratio = made["m-hi-80"] / there["m-hi-80"]
     assert ratio.between(30, 300).all()

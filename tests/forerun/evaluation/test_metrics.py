@@ -63,13 +63,15 @@ def test_scores_are_those_of_utilsforecast(step: int, gap: int) -> None:
     wanted += [reference.wape, reference.bias]
     wanted += [reference.coverage, reference.mqloss, reference.scaled_crps]
     wanted += [reference.winkler_score]
-    known = evaluate(cv, metrics=wanted, models=["m"], train_df=history, level=[80, 95])
-    known["m"] = known["m"].astype(float).replace([np.inf, -np.inf], np.nan)
-    known = known.groupby(["unique_id", "metric"])["m"].mean()
-    known = known.rename(lambda name: name.replace("winkler_score", "winkler"), level="metric")
+    expected = evaluate(cv, metrics=wanted, models=["m"], train_df=history, level=[80, 95])
+    expected["m"] = expected["m"].astype(float).replace([np.inf, -np.inf], np.nan)
+    expected = expected.groupby(["unique_id", "metric"])["m"].mean()
+    expected = expected.rename(
+        lambda name: name.replace("winkler_score", "winkler"), level="metric"
+    )
     own = scores.index.get_level_values(1).str.startswith(("width", "wql", "rmsle"))
-    known = known.reindex(scores.index[~own])
-    pd.testing.assert_series_equal(scores.loc[known.index], known, rtol=1e-12)
+    expected = expected.reindex(scores.index[~own])
+    pd.testing.assert_series_equal(scores.loc[expected.index], expected, rtol=1e-12)
     assert scores["s1", "mase"] != scores["s1", "mase"]  # NaN
     assert scores["s0", "width_level95"] == pytest.approx(6.1)
     order = [*METRICS, "coverage_level80", "coverage_level95", "width_level80", "width_level95"]
@@ -98,7 +100,7 @@ def test_metrics_by_hand() -> None:
     assert scores["rmsle"] == pytest.approx(np.sqrt((np.log(6 / 5) ** 2 + np.log(8 / 11) ** 2) / 2))
 
 
-def test_metrics_of_what_has_no_logarithm_and_no_size() -> None:
+def test_metrics_without_logarithm_or_scale() -> None:
     history = pd.DataFrame({"unique_id": "a", "ds": range(5), "y": [1.0, 3.0, 2.0, 0.0, 0.0]})
     cv = pd.DataFrame(
         {"unique_id": "a", "ds": [3, 4], "cutoff": [2, 2], "y": [0.0, 0.0], "m": [-2.0, 1.0]}
@@ -109,7 +111,7 @@ def test_metrics_of_what_has_no_logarithm_and_no_size() -> None:
     assert scores["rmsle"] == pytest.approx(np.log(2))  # of the step whose forecast has one
 
 
-def test_a_metric_that_is_not_there_is_refused() -> None:
+def test_an_unknown_metric_is_refused() -> None:
     values = np.ones((1, 1, 3))
     with pytest.raises(UserError, match=r"there is no metric 'rmsl' .did you mean 'rms"):
         losses.errors(values, values, "rmsl")
@@ -120,7 +122,7 @@ def test_a_metric_that_is_not_there_is_refused() -> None:
         losses.scales(arrays.WindowIndex.of(cv), history, settings(), "crps")
 
 
-def test_the_schema_names_the_metrics_that_are_there() -> None:
+def test_the_schema_lists_all_metrics() -> None:
     rules = schema.properties()
     assert rules["metrics"]["items"]["enum"] == list(losses.METRICS)
     ordering = [name for name, metric in losses.METRICS.items() if not metric.signed]
@@ -169,7 +171,7 @@ def test_leaderboard_ranks_with_failed_models_last(tmp_path: Path) -> None:
     assert board["mae"].tolist()[:2] == pytest.approx([1.0, 2.0])
 
 
-def test_scales_do_not_depend_on_how_many_rows_are_worked_on(
+def test_scales_do_not_depend_on_the_size_of_the_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     random = np.random.default_rng(1)

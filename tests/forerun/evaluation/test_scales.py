@@ -9,7 +9,7 @@ from forerun.evaluation.losses import inside
 from forerun.evaluation.scales import naive_error, naive_scales, scale_by_series
 
 
-def test_missing_values_count_for_nothing() -> None:
+def test_missing_values_are_ignored() -> None:
     table = pd.DataFrame({"unique_id": list("aaaabb"), "y": [1.0, 3.0, np.nan, 9.0, 5.0, 6.0]})
     ids = np.array(["a", "b"], dtype=object)
     assert naive_scales(table, ids, [0], 1).tolist() == [[2.0], [1.0]]

@@ -21,7 +21,7 @@ def settings(windows: int = 3, **asked: Any) -> dict[str, Any]:
 
 
 def stacked(errors: dict[str, Any], run: dict[str, Any], series: int = 2) -> recipes.Stack:
-    """Forecasts of a target of zeros: what each model says, by series and window."""
+    """Return forecasts of zeros; `errors` are each model's forecasts by series and window."""
     windows = run["n_windows"]
     keys = pd.DataFrame(
         [
@@ -34,14 +34,16 @@ def stacked(errors: dict[str, Any], run: dict[str, Any], series: int = 2) -> rec
     )
     history = pd.DataFrame({"unique_id": [f"s{s}" for s in range(series)], "ds": 0, "y": 1.0})
     columns = {
-        model: np.repeat(np.broadcast_to(np.array(said, dtype=float), (series, windows)).ravel(), 2)
-        for model, said in errors.items()
+        model: np.repeat(
+            np.broadcast_to(np.array(values, dtype=float), (series, windows)).ravel(), 2
+        )
+        for model, values in errors.items()
     }
     return recipes.stack(keys, columns, history, run)
 
 
 def test_greedy_finds_the_weights_that_cancel() -> None:
-    """3 a + 1 b: one model says -1, the other 3; only 3/4 and 1/4 make 0."""
+    """One model forecasts -1, the other 3; only weights 3/4 and 1/4 give 0."""
     actual = np.zeros((1, 1, 4))
     forecasts = np.stack([np.full((1, 1, 4), -1.0), np.full((1, 1, 4), 3.0)])
     weights = ensemble.greedy(forecasts, actual, Objective("mae", np.ones((1, 1))), 25)
@@ -52,7 +54,7 @@ def test_greedy_finds_the_weights_that_cancel() -> None:
     ]
 
 
-def test_best_takes_each_series_own_model_and_is_scored_without_its_window() -> None:
+def test_per_series_is_scored_without_the_windows_that_chose() -> None:
     run = settings()
     # good at s0 but for its last window; good at s1
     stack = stacked({"A": [[1, 1, 9], [5, 5, 5]], "B": [[2, 2, 2], [1, 1, 1]]}, run)
@@ -66,7 +68,7 @@ def test_best_takes_each_series_own_model_and_is_scored_without_its_window() -> 
     assert made.record["per_series"] == {"overall": "B", "per_series": True}
 
 
-def test_two_windows_leave_one_to_choose_by_which_is_too_few() -> None:
+def test_two_windows_are_too_few_for_a_choice_per_series() -> None:
     run = settings(2)
     stack = stacked({"A": [[1, 1], [8, 8]], "B": [[2, 2], [1, 1]]}, run)
     made = selection.combine(stack, run)
@@ -83,7 +85,7 @@ def test_ensemble_is_scored_with_weights_of_the_other_windows() -> None:
     assert sum(made.record["weights"].values()) == pytest.approx(1, abs=1e-5)
     changed = stacked({"A": [[1, 1, 70]], "B": [[3, 3, 0]], "C": [[-1, -1, -90]]}, run, series=1)
     again = selection.combine(changed, run)
-    assert again.record["weights_by_window"][2] == last  # the window scored was not looked at
+    assert again.record["weights_by_window"][2] == last  # the scored window was not used
 
 
 def test_members_are_not_weak_and_beat_the_seasonal_naive_forecast() -> None:
@@ -97,26 +99,28 @@ def test_members_are_not_weak_and_beat_the_seasonal_naive_forecast() -> None:
     assert members(A=float("nan"), B=2) == [False, True]
 
 
-def test_blend_is_made_of_three_parts_and_forecasts_like_it_is_scored() -> None:
+def test_blend_of_three_parts_forecasts_as_it_is_scored() -> None:
     run = settings(ensemble="blend")
-    said = {"A": -1.0, "B": 3.0, "C": 2.0, "D": 1.5, "SeasonalNaive": 9.0}
-    stack = stacked({model: np.full((2, 3), value) for model, value in said.items()}, run)
+    forecasts = {"A": -1.0, "B": 3.0, "C": 2.0, "D": 1.5, "SeasonalNaive": 9.0}
+    stack = stacked({model: np.full((2, 3), value) for model, value in forecasts.items()}, run)
     made = selection.combine(stack, run)
     record = made.record
     # Members are A, C and D: B is three times as far off as A.
     assert record["method"] == "blend"
     assert record["shares"] == {"by_series": 0.5, "greedy": 0.25, "robust": 0.25}
     assert record["members"] == ["A", "C", "D"]
-    greedy = sum(said[model] * weight for model, weight in record["weights"].items())
-    powers = {model: abs(value) ** -3 for model, value in said.items()}  # own and overall error
-    own = sum(said[model] * power for model, power in powers.items()) / sum(powers.values())
+    greedy = sum(forecasts[model] * weight for model, weight in record["weights"].items())
+    powers = {
+        model: abs(value) ** -3 for model, value in forecasts.items()
+    }  # own and overall error
+    own = sum(forecasts[model] * power for model, power in powers.items()) / sum(powers.values())
     expected = own / 2 + greedy / 4 + (-1.0 + 2.0 + 1.5) / 3 / 4
     frame = made.results["ensemble"]
     assert frame["ensemble"].to_numpy() == pytest.approx(expected, abs=1e-5)
     keys = pd.DataFrame({"unique_id": ["s0", "new"], "ds": [20, 20]})
-    frames = {model: keys.assign(**{model: value}) for model, value in said.items()}
+    frames = {model: keys.assign(**{model: value}) for model, value in forecasts.items()}
     metrics = pd.DataFrame({"unique_id": ["s0", "s1"], "metric": "mae"})
-    metrics = metrics.assign(**{model: abs(value) for model, value in said.items()})
+    metrics = metrics.assign(**{model: abs(value) for model, value in forecasts.items()})
     future = combining.ensemble_forecasts(frames, record, metrics, run)["ensemble"]
     assert future.to_numpy() == pytest.approx(expected, abs=1e-5)
     for method, value in (("trimmed_mean", 2.5 / 3), ("median", 1.5), ("by_series", own)):
@@ -128,8 +132,8 @@ def test_blend_is_made_of_three_parts_and_forecasts_like_it_is_scored() -> None:
 
 def test_where_one_model_is_much_better_the_ensemble_is_near_it() -> None:
     run = settings(4)
-    said = {"A": 1.0, "B": 1.9, "C": 1.9, "D": 1.9}
-    stack = stacked({model: np.full((3, 4), value) for model, value in said.items()}, run, series=3)
+    forecasts = {"A": 1.0, "B": 1.9, "C": 1.9, "D": 1.9}
+    stack = stacked({model: np.full((3, 4), value) for model, value in forecasts.items()}, run, series=3)
     made = selection.combine(stack, run)
     assert made.record["method"] == "adaptive"
     assert made.record["shares"]["greedy"] == pytest.approx(1, abs=1e-3)
@@ -148,14 +152,14 @@ def test_equal_parts_keep_the_shares_of_the_blend() -> None:
 
 def test_the_shares_do_not_depend_on_a_window_that_is_not_chosen() -> None:
     run, found = settings(3), []
-    said = {
+    forecasts = {
         "A": [[1, 2, 3], [2, 1, 4]],
         "B": [[-2, 1, 1], [1, 3, -1]],
         "C": [[3, -2, 2], [2, 2, 1]],
     }
     first = np.array([True, True, False])
     for last in ("as they are", "changed"):
-        each = {m: np.where(first, v, v if last == "as they are" else 50) for m, v in said.items()}
+        each = {m: np.where(first, v, v if last == "as they are" else 50) for m, v in forecasts.items()}
         stack = stacked(each, run)
         found.append(recipes.recipe_of(stack, np.abs(stack.forecasts).mean(axis=3), [0, 1], run))
     assert found[0].shares == found[1].shares
@@ -181,7 +185,7 @@ def test_one_window_finds_members_for_each_half_of_the_series_on_the_other() -> 
     run = settings(1)
     stack = stacked({"A": [[1], [1]], "B": [[9], [1]]}, run)
     made = selection.combine(stack, run)
-    # s1 says both are good, s0 says B is not.
+    # Both are good at s1; B is bad at s0.
     assert made.results["ensemble"]["ensemble"].tolist() == [5, 5, 1, 1]
 
 
@@ -195,11 +199,11 @@ def test_one_window_gives_equal_weights_and_a_note() -> None:
 
 
 def test_one_window_of_many_series_weights_each_half_by_the_other() -> None:
-    """A says 1 and B -1 in one half of the series, in the other A says 2 and B -1."""
+    """A forecasts 1 and B -1 in one half of the series; A 2 and B -1 in the other."""
     run = settings(1, ensemble="greedy")
     half = recipes.MANY_SERIES // 2
-    said = {"A": [[1], [2]] * half, "B": [[-1], [-1]] * half}
-    made = selection.combine(stacked(said, run, series=2 * half), run)
+    forecasts = {"A": [[1], [2]] * half, "B": [[-1], [-1]] * half}
+    made = selection.combine(stacked(forecasts, run, series=2 * half), run)
     mixed = made.results["ensemble"]["ensemble"].to_numpy()[::2]
     assert mixed[0::2] == pytest.approx(1 / 3 - 2 / 3, abs=0.03)  # weights 1/3 and 2/3
     assert mixed[1::2] == pytest.approx(2 / 2 - 1 / 2)  # weights 1/2 and 1/2
@@ -209,9 +213,9 @@ def test_one_window_of_many_series_weights_each_half_by_the_other() -> None:
 def test_one_window_of_many_series_is_blended_from_mean_median_and_shrunk_weights() -> None:
     """C is three times off, but no member is left out; A and B cancel where both are weighted."""
     run, series = settings(1), recipes.MANY_SERIES
-    said = {"A": np.full((series, 1), 1.0), "B": np.full((series, 1), -1.0)}
-    said["C"] = np.full((series, 1), 1.5)
-    made = selection.combine(stacked(said, run, series=series), run)
+    forecasts = {"A": np.full((series, 1), 1.0), "B": np.full((series, 1), -1.0)}
+    forecasts["C"] = np.full((series, 1), 1.5)
+    made = selection.combine(stacked(forecasts, run, series=series), run)
     record = made.record
     assert record["robust"] == "median"
     assert record["shares"]["by_series"] == 0
@@ -219,7 +223,7 @@ def test_one_window_of_many_series_is_blended_from_mean_median_and_shrunk_weight
     # The mean is 0.5, the median 1; weights near B make 0.
     assert np.abs(made.results["ensemble"]["ensemble"]).max() < 0.5
     keys = pd.DataFrame({"unique_id": ["s0", "new"], "ds": [20, 20]})
-    frames = {model: keys.assign(**{model: value[0, 0]}) for model, value in said.items()}
+    frames = {model: keys.assign(**{model: value[0, 0]}) for model, value in forecasts.items()}
     future = combining.ensemble_forecasts(frames, record, pd.DataFrame(), run)["ensemble"]
     assert future.to_numpy() == pytest.approx(made.results["ensemble"]["ensemble"][0], abs=1e-4)
 

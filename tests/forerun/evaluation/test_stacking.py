@@ -1,4 +1,4 @@
-"""Weights shrunk to equal ones, on forecasts made up for them."""
+"""Weights shrunk toward equal ones, on synthetic forecasts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from forerun.evaluation.objective import Objective
 
 
 def made(series: int = 200, steps: int = 4) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Forecasts of three models, with noise of 1, 1 and 4, and what they are compared with."""
+    """Return forecasts of three models with noise of 1, 1 and 4, and the actual values."""
     random = np.random.default_rng(1)
     actual = random.normal(10, 3, (series, 1, steps))
     noise = np.array([1.0, 1.0, 4.0])[:, None, None, None]
@@ -55,7 +55,7 @@ def test_missing_values_and_zeros_are_left_out(metric: str) -> None:
     assert weights.sum() == pytest.approx(1)
 
 
-def test_nothing_to_learn_from_gives_equal_weights() -> None:
+def test_equal_weights_without_data() -> None:
     forecasts, actual, scale = made(2)
     assert (
         stacking.shrunk_weights(forecasts, actual * np.nan, Objective("mae", scale)).tolist()

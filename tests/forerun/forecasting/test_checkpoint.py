@@ -1,4 +1,4 @@
-"""The file of a checkpoint: only that of the same fit, intact, is used."""
+"""The file of a checkpoint: it is used only by the same fit and if intact."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def checkpoint(tmp_path: Path) -> Checkpoint:
     return written
 
 
-def test_what_was_saved_is_read(checkpoint: Checkpoint) -> None:
+def test_write_and_read(checkpoint: Checkpoint) -> None:
     header = checkpoint.header()
     assert header
     assert header.words == "resumed at step 400 of 1000"
@@ -72,7 +72,7 @@ def test_damage(checkpoint: Checkpoint, damage: str) -> None:
     assert "is damaged" in refused(checkpoint)
 
 
-def test_a_link_another_user_and_too_much(
+def test_links_other_users_and_large_files_are_refused(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(Damaged, match="is too large"):

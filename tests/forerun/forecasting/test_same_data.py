@@ -29,7 +29,7 @@ def settings(model: str, **more: object) -> dict[str, object]:
     return resolve(asked) | {"freq": "D", "season_length": 7}
 
 
-def test_hashes_tell_values_times_and_order_apart() -> None:
+def test_hashes_depend_on_values_times_and_order() -> None:
     table = history()
     first, second = series_hashes(table)
     assert first == second  # the same times and values under two names
@@ -69,12 +69,12 @@ def test_models_are_refitted_to_swapped_values(tmp_path: Path, version: str) -> 
     assert set(found["b"]) == {table["y"][23]}
 
 
-def test_kept_forecasts_serve_the_same_values_and_parts_of_them(tmp_path: Path) -> None:
+def test_saved_forecasts_are_used_for_the_same_series_and_subsets(tmp_path: Path) -> None:
     wanted = settings("Naive")
     (spec,) = specs(wanted)
     engine, table = get_engine("statsforecast"), history()
     fitted = engine.fit(spec, wanted, Data(table), lambda *_: None)
-    fitted.forecasts["Naive"] = 7.0  # seen where they are used again
+    fitted.forecasts["Naive"] = 7.0  # visible if the saved forecasts are used
     engine.save(fitted, tmp_path)
     fitted = engine.load(spec, wanted, tmp_path)
     for part in (table, table[table["unique_id"] == "b"].reset_index(drop=True)):

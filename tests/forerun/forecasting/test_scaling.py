@@ -71,7 +71,7 @@ def test_only_used_columns_are_scaled_without_later_values() -> None:
     assert Scaling.of(spec(), SETTINGS, data, first).columns["promo"] == (0.0, 1.0)
 
 
-def test_a_large_target_loses_its_level_and_gets_it_back() -> None:
+def test_a_large_target_is_centered_and_restored() -> None:
     data = example(level=1e10, change=1000.0)
     found = Scaling.of(spec(), SETTINGS, data, data.history)
     assert found.centered
@@ -91,7 +91,7 @@ def test_a_large_target_loses_its_level_and_gets_it_back() -> None:
     ("level", "change", "lost"),
     [(0, 1, False), (1e6, 10, False), (1e6, 0.1, True), (1e10, 1e6, False), (1e10, 1e3, True)],
 )
-def test_when_digits_are_lost(level: float, change: float, lost: bool) -> None:
+def test_large_levels_are_detected(level: float, change: float, lost: bool) -> None:
     assert scaling.loses_digits(example(level, change).history) is lost
 
 
@@ -175,7 +175,7 @@ def panel(level: float, size: float) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def test_static_columns_no_longer_wreck_a_network(
+def test_static_columns_do_not_increase_the_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scaled, unscaled = errors(tmp_path, panel(500, 2000), monkeypatch, stat_exog=["area"])
@@ -183,7 +183,7 @@ def test_static_columns_no_longer_wreck_a_network(
     assert unscaled > 2 * scaled
 
 
-def test_values_near_1e10_keep_their_digits(
+def test_values_near_1e10_keep_their_precision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scaled, unscaled = errors(tmp_path, panel(1e10, 1.0), monkeypatch)

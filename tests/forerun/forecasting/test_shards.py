@@ -13,11 +13,11 @@ from forerun.forecasting import shards
 from forerun.forecasting.training import read_run_data
 
 
-def test_shards_hold_each_series_once_and_whole(tmp_path: Path) -> None:
+def test_each_series_is_complete_in_exactly_one_shard(tmp_path: Path) -> None:
     names = ["a", "B", "é", "a,b", "zz", "10", "9", "a b", "Ω", "𝛼", "b"]
     run = make_run(tmp_path, models=1, names=names)
     settings = load_yaml(run / "config.yaml")
-    # Small groups of rows, so that series cross their bounds.
+    # Small row groups, so that series cross their boundaries.
     pd.read_parquet(run / "data.parquet").to_parquet(run / "data.parquet", row_group_size=100)
     items = shards.names(run, settings, 4)
     assert items == ["1-of-3", "2-of-3", "3-of-3"]
@@ -36,5 +36,5 @@ def test_small_and_multivariate_runs_have_no_shards(tmp_path: Path) -> None:
     assert shards.names(run, settings | {"models": [together], "baselines": []}, 1) == []
     assert len(shards.names(run, settings | {"models": [together]}, 1)) == 6
     for claimed in ({}, {"series": 1}, {"series": 10**15}, {"series": "many"}):
-        write_json(run / "provenance.json", {"data": claimed})  # the data decide
+        write_json(run / "provenance.json", {"data": claimed})  # depends on the data
         assert len(shards.names(run, settings, 1)) == 6

@@ -32,7 +32,7 @@ def data() -> Data:
 
 @pytest.fixture
 def choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Choice:
-    """Both models with an engine that needs no training: the last value again and again."""
+    """Both models with an untrained engine that repeats the last value."""
     names = ["AutoARIMA", "SeasonalNaive"]
     folders = {name: tmp_path / "models" / name for name in names}
     for folder in folders.values():
@@ -49,7 +49,7 @@ def choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Choice:
     return Choice(names, folders)
 
 
-def test_a_model_that_lacks_future_values_ends_the_call(
+def test_a_model_without_future_values_stops_the_call(
     settings: dict[str, Any], data: Data, choice: Choice
 ) -> None:
     with pytest.raises(UserError) as caught:
@@ -69,7 +69,7 @@ def test_skip_missing_forecasts_with_the_others(
     assert list(found) == ["SeasonalNaive"]
 
 
-def test_a_model_left_out_for_another_reason_ends_the_call(
+def test_a_model_skipped_for_another_reason_stops_the_call(
     settings: dict[str, Any], data: Data, choice: Choice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings |= {"futr_exog": []}

@@ -32,7 +32,7 @@ def table(**series: list[float]) -> pd.DataFrame:
     )
 
 
-def test_a_model_sees_logarithms_and_its_forecasts_come_back() -> None:
+def test_models_get_logarithms_and_forecasts_are_transformed_back() -> None:
     data = Data(table(a=[1.0, 10.0, 100.0], b=[5.0, 5.0, 5.0]))
     seen = transforms.forward(data, LOG)
     assert seen.history["y"].tolist() == pytest.approx(np.log([1, 10, 100, 5, 5, 5]).tolist())
@@ -64,7 +64,7 @@ def test_limits_of_back_tests_use_no_later_values() -> None:
     assert found["Naive"].max() <= 3.0 * transforms.MOST + 1e-9
 
 
-def test_zero_is_refused_with_its_place() -> None:
+def test_zero_is_refused_with_series_and_time() -> None:
     with pytest.raises(UserError, match=r"log of Naive needs .* 'b' is 0 at 1 \(1 such"):
         transforms.forward(Data(table(a=[1.0], b=[2.0, 0.0])), LOG)
     transforms.check(table(b=[0.0]), [ModelSpec("Naive", "statsforecast", "Naive")])

@@ -1,4 +1,4 @@
-"""The weights of a run are recorded, found by their checksums, and refused if they differ."""
+"""The weights of a run are recorded and found by checksum, and refused if they differ."""
 
 from __future__ import annotations
 
@@ -71,22 +71,22 @@ def test_a_run_records_its_weights_and_refuses_others(bolt: Path, tmp_path: Path
     with pytest.raises(UserError, match="were changed"):
         train(str(run.folder), "Bolt", 0, lambda *_: None)
     shutil.rmtree(own)
-    with pytest.raises(UserError, match=r"weights of Bolt in '.*/own' are gone"):
+    with pytest.raises(UserError, match=r"weights of Bolt in '.*/own' are missing"):
         predicted(run)
     shutil.copytree(bolt, own)
     np.testing.assert_array_equal(predicted(run), before)
 
 
-def test_the_path_in_a_received_run_is_not_obeyed(
+def test_the_path_in_an_imported_run_is_not_used(
     bolt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even if the right weights are there; the user names the folder, or one above it."""
+    """Even if it contains the right weights. The user sets the folder, or its parent."""
     run = fitted(tmp_path, bolt)
     before, other = predicted(run), tmp_path / "elsewhere" / "runs"
     other.mkdir(parents=True)
     received = RunPaths(Path(shutil.copytree(run.folder, other / "r")))
     assert str(bolt) in received.config.read_text()
-    with pytest.raises(UserError, match="weights of Bolt in this machine are not remembered"):
+    with pytest.raises(UserError, match="weights of Bolt are not recorded on this machine"):
         predicted(received)
     for folder in (bolt, bolt.parent):
         monkeypatch.setenv("FORERUN_WEIGHTS", os.pathsep.join(["/nowhere", str(folder)]))
@@ -96,8 +96,8 @@ def test_the_path_in_a_received_run_is_not_obeyed(
     np.testing.assert_array_equal(predicted(received), before)
 
 
-def test_a_received_adapter_or_link_to_weights_is_not_followed(bolt: Path, tmp_path: Path) -> None:
-    """`weights/` in the folder of a model is that of a fine-tuned one: complete, no adapter."""
+def test_an_imported_adapter_or_link_to_weights_is_not_followed(bolt: Path, tmp_path: Path) -> None:
+    """`weights/` in a model's folder contains complete fine-tuned weights, not an adapter."""
     run = fitted(tmp_path, bolt)
     shutil.copytree(bolt, run.model("Bolt") / "weights")
     predicted(run)

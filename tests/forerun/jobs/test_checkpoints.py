@@ -81,7 +81,7 @@ def test_killed_and_resumed_with_the_same_result(
     assert perform(job(killed, fold, tries=2)).is_ok
     words = fit.log_path.read_text()
     resumed = [step for step in range(5, STEPS) if f"resumed at step {step} of {STEPS}" in words]
-    assert len(resumed) == 1  # its child may have saved more before it ended
+    assert len(resumed) == 1  # the child may have saved another one before it ended
     assert resumed[0] >= reached
     assert f"NHITS {fit.stage}: resumed at step {resumed[0]} of {STEPS}" in capsys.readouterr().err
     assert not fit.checkpoint_path.exists()
@@ -112,7 +112,7 @@ def saved(fit: Fit, deaths: int = 0, key: str | None = None) -> Checkpoint:
 def perform_with(
     fit: Fit, outcome: Outcome, monkeypatch: pytest.MonkeyPatch, deaths: int = 0
 ) -> tuple[Outcome, list[Any]]:
-    """Perform a job whose child would have an outcome; return it and the child's checkpoint."""
+    """Run a job whose child has a given outcome; return the outcome and the checkpoint."""
     given: list[Any] = []
 
     def instead(task: child_task.Task, *_: object, **__: object) -> Outcome:
@@ -156,7 +156,7 @@ def test_a_failed_fit_resumes_only_if_it_was_interrupted(
     assert network.checkpoint_path.exists() is kept
 
 
-def test_a_checkpoint_of_another_fit_is_named_and_not_used(
+def test_a_checkpoint_of_another_fit_is_reported_and_not_used(
     network: Fit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     saved(network, deaths=2, key="another")
@@ -164,6 +164,9 @@ def test_a_checkpoint_of_another_fit_is_named_and_not_used(
     outcome, given = perform_with(network, ok, monkeypatch, deaths=2)
     assert not given
     assert "resumes" not in outcome.reason
-    said = capsys.readouterr().err
-    assert f"{network.checkpoint_path}: is of a fit with other data, settings or versions" in said
-    assert "the checkpoint is ignored" in said
+    errors = capsys.readouterr().err
+    assert (
+        f"{network.checkpoint_path}: belongs to a fit with other data, settings or versions"
+        in errors
+    )
+    assert "the checkpoint is ignored" in errors

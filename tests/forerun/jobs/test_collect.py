@@ -19,7 +19,7 @@ from forerun.runs.tables import read_cv_results
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunPaths:
-    """A run whose NHITS took 3.2 s and 800.5 MB, for the final fit as for the back-test."""
+    """A run whose NHITS took 3.2 s and 800.5 MB in the final fit and in cross-validation."""
     return RunPaths(make_run(tmp_path, models=1, series=2, sealed=False))
 
 
@@ -30,7 +30,7 @@ def change(fit: Fit, **values: object) -> None:
 
 
 def measure(fit: Fit, seconds: float, memory: float) -> None:
-    """Write what Snakemake has measured."""
+    """Write a benchmark file of Snakemake."""
     write_text(fit.benchmark_path, f"s\th:m:s\tmax_rss\n{seconds}\t0:00:30\t{memory}\n")
 
 
@@ -61,13 +61,13 @@ def test_series_with_a_naive_forecast_are_noted(run: RunPaths) -> None:
 def test_snakemake_s_measurements_are_used(run: RunPaths) -> None:
     measure(Fit(run, "NHITS"), seconds=10, memory=700)
     measure(Fit(run, "NHITS", 0), seconds=20, memory=900)
-    # Forked: Snakemake saw only the job that waited for it, so the child's own seconds count.
+    # Forked: Snakemake measured only the waiting job, so the child's own seconds are used.
     change(Fit(run, "NHITS", 0), usage={"max_rss": 950.0})
     status = collect(run, "NHITS")
     assert (status.train_seconds, status.cv_seconds, status.peak_memory_mb) == (10, 3.2, 950)
 
 
-def test_a_failure_counts_more_than_a_fit_that_was_skipped(run: RunPaths) -> None:
+def test_a_failed_fit_has_precedence_over_a_skipped_one(run: RunPaths) -> None:
     change(Fit(run, "NHITS"), status="skipped", error=Failure("TimeLimit", "no time"))
     assert collect(run, "NHITS").status == "skipped"
     failure = Failure("ValueError", "loss is NaN")

@@ -30,9 +30,9 @@ def make_run(folder: Path, size: int = 1 * MB, **settings: object) -> Path:
     return folder
 
 
-def note(folder: Path, piece: str, job: str, seconds: float, memory: float, **more: object) -> None:
-    """Write what a fit of NHITS leaves: its outcome and its benchmark file."""
-    outcome = folder / "parts" / "NHITS" / f"{piece}.json"
+def note(folder: Path, fit: str, job: str, seconds: float, memory: float, **more: object) -> None:
+    """Write the outcome and the benchmark file of a fit of NHITS."""
+    outcome = folder / "parts" / "NHITS" / f"{fit}.json"
     outcome.parent.mkdir(parents=True, exist_ok=True)
     outcome.write_text(json.dumps({"status": "ok", "seconds": seconds} | more))
     benchmark = folder / "benchmarks" / f"{job}.tsv"
@@ -47,8 +47,8 @@ def kind(**settings: object) -> str:
 
 def test_memory_is_the_earlier_maximum_plus_a_quarter_and_500_mb(tmp_path: Path) -> None:
     make_run(tmp_path / "a")
-    known = fit_history.costs(tmp_path)
-    assert fit_history.memory(known, kind(), size=1) == 600 * 1.25 + 500
+    costs = fit_history.costs(tmp_path)
+    assert fit_history.memory(costs, kind(), size=1) == 600 * 1.25 + 500
     note(tmp_path / "a", "fold_0", "cross_validate/NHITS_0", seconds=40, memory=800)
     assert fit_history.memory(fit_history.costs(tmp_path), kind(), size=1) == 800 * 1.25 + 500
 
@@ -71,19 +71,19 @@ def test_fits_of_the_same_kind(settings: dict, same: bool) -> None:
     assert (kind(**settings) == kind()) is same
 
 
-@pytest.mark.parametrize(("size", "known"), [(0.4, False), (0.6, True), (1.9, True), (2.2, False)])
-def test_only_data_of_about_the_same_size_tell_something(
-    tmp_path: Path, size: float, known: bool
+@pytest.mark.parametrize(("size", "found"), [(0.4, False), (0.6, True), (1.9, True), (2.2, False)])
+def test_only_fits_on_data_of_similar_size_are_used(
+    tmp_path: Path, size: float, found: bool
 ) -> None:
     make_run(tmp_path / "a", size=1 * MB)
-    assert (fit_history.memory(fit_history.costs(tmp_path), kind(), size) is not None) is known
+    assert (fit_history.memory(fit_history.costs(tmp_path), kind(), size) is not None) is found
 
 
 def test_time_grows_with_the_steps_from_the_nearest_run(tmp_path: Path) -> None:
     make_run(tmp_path / "a")
     fits = fit_history.costs(tmp_path)
     assert fit_history.seconds(fits, kind(), 1, windows=0, steps=200) == pytest.approx(60)
-    make_run(tmp_path / "b", max_steps=300)  # 30 s as well: a quicker machine
+    make_run(tmp_path / "b", max_steps=300)  # 30 s as well, on a faster machine
     fits = fit_history.costs(tmp_path)
     assert fit_history.seconds(fits, kind(), 1, windows=0, steps=150) == pytest.approx(45)
     assert fit_history.seconds(fits, kind(), 1, windows=0, steps=600) == pytest.approx(60)
@@ -104,7 +104,7 @@ def test_failed_and_reused_fits_are_not_used_for_estimates(tmp_path: Path, more:
     assert fit_history.costs(tmp_path) == []
 
 
-def test_only_the_newest_runs_are_looked_at(tmp_path: Path) -> None:
+def test_only_the_newest_runs_are_read(tmp_path: Path) -> None:
     for number in range(3):
         run = make_run(tmp_path / f"r{number}")
         note(run, "final", "train_model/NHITS", seconds=30 + number, memory=600)
@@ -114,7 +114,7 @@ def test_only_the_newest_runs_are_looked_at(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, "", "{", "models: 3"])
 @pytest.mark.parametrize("file", ["config.yaml", "parts/NHITS/final.json"])
-def test_damaged_runs_are_passed_over(tmp_path: Path, file: str, content: str | None) -> None:
+def test_damaged_runs_are_ignored(tmp_path: Path, file: str, content: str | None) -> None:
     make_run(tmp_path / "whole")
     broken = make_run(tmp_path / "broken") / file
     broken.unlink()
@@ -127,16 +127,16 @@ def test_damaged_runs_are_passed_over(tmp_path: Path, file: str, content: str | 
 def test_durations_without_a_benchmark_file(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a")
     (run / "benchmarks" / "train_model" / "NHITS.tsv").unlink()
-    known = fit_history.costs(tmp_path)
-    assert fit_history.memory(known, kind(), 1) is None
-    assert fit_history.seconds(known, kind(), 1, windows=0, steps=100) == 30
+    costs = fit_history.costs(tmp_path)
+    assert fit_history.memory(costs, kind(), 1) is None
+    assert fit_history.seconds(costs, kind(), 1, windows=0, steps=100) == 30
 
 
 @pytest.mark.parametrize(
     ("error", "doubled"),
     [("ProcessKilled", 2), ("MemoryError", 2), ("JobKilled", 2), ("ForecastError", 0), (None, 0)],
 )
-def test_only_failures_for_want_of_memory_ask_for_more(
+def test_only_failures_for_lack_of_memory_increase_the_request(
     tmp_path: Path, error: str | None, doubled: int
 ) -> None:
     fit = Fit(RunPaths(tmp_path), "NHITS")

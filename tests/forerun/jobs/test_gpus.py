@@ -35,7 +35,7 @@ GPU 1: NVIDIA A100 (UUID: GPU-bbbb-2)
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine of its own: nobody else's locks, no batch system, and an `nvidia-smi`."""
+    """A separate machine without other locks or a batch system, with a fake `nvidia-smi`."""
     for name in (gpus.VARIABLE, *gpus.BATCH_SYSTEMS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -54,7 +54,7 @@ def has_gpus(folder: Path, listed: str) -> None:
 
 
 class Job:
-    """A process that holds a slot, until it is told to end or is killed."""
+    """A process that holds a slot until it is stopped or killed."""
 
     def __init__(self, jobs: int = 1):
         self.process = subprocess.Popen(
@@ -70,7 +70,7 @@ class Job:
         return self.process.stdout.readline().strip()  # type: ignore[union-attr]
 
     def waits(self) -> str:
-        """Wait until the job says that it waits."""
+        """Wait until the job reports that it waits."""
         return self.process.stderr.readline().strip()  # type: ignore[union-attr]
 
     def end(self) -> None:
@@ -110,7 +110,7 @@ def test_two_jobs_never_have_the_same_gpu(machine: Path) -> None:
     assert {job.gpu() for job in jobs} == {"GPU-aaaa-1", "GPU-bbbb-2"}
     third = Job()
     assert third.waits() == "waiting for one of 2 GPUs"
-    # Killed outright, a job leaves its GPU to the one that waits.
+    # The GPU of a killed job goes to the waiting one.
     jobs[0].process.kill()
     jobs[0].process.wait(60)
     assert third.gpu() in {"GPU-aaaa-1", "GPU-bbbb-2"}
@@ -123,7 +123,7 @@ def test_two_jobs_never_have_the_same_gpu(machine: Path) -> None:
 
 
 def test_many_jobs_at_once_take_turns(machine: Path) -> None:
-    """Five jobs for two GPUs: whoever has one is alone on it, and everybody gets one."""
+    """Five jobs for two GPUs: each gets a GPU and is alone on it."""
     has_gpus(machine, "\n".join(LISTED.splitlines()[:2]))
     work = f"""
 import os, sys
@@ -155,9 +155,7 @@ def test_slots_of_one_gpu_are_shared_and_the_emptiest_is_taken_first(machine: Pa
     fifth.end()
 
 
-def test_nothing_is_chosen_where_there_is_no_choice(
-    machine: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_slot_without_a_choice(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with gpus.slot(0) as variables:
         assert variables == {}
     with gpus.slot(1) as variables:
@@ -172,11 +170,11 @@ def test_a_job_of_a_batch_system_uses_its_allocated_gpus(
     machine: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "/spool/42")
-    assert gpus.visible() == []  # this machine's other GPUs are none of its business
+    assert gpus.visible() == []  # other GPUs of the machine are not used
     monkeypatch.setenv(gpus.VARIABLE, "0,1")
     with gpus.slot(1) as first, gpus.slot(1) as second:
         assert [first[gpus.VARIABLE], second[gpus.VARIABLE]] == ["0", "1"]
-        # Another job's GPU 0 is another one: batch systems number them from 0 in each job.
+        # GPU 0 of another job is a different one: batch systems number them from 0 in each job.
         monkeypatch.setenv(name, "/spool/43")
         with gpus.slot(1) as other:
             assert other[gpus.VARIABLE] == "0"

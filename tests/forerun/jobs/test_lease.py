@@ -47,7 +47,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "POLL", 0.02)
 
 
-def test_a_free_lease_is_taken_at_once_and_given_back(tmp_path: Path) -> None:
+def test_a_free_lease_is_acquired_at_once_and_released(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "a.claim"
     with lease.held(path) as held:
         assert not held.waited
@@ -55,7 +55,7 @@ def test_a_free_lease_is_taken_at_once_and_given_back(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_the_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
+def test_the_second_waits_until_the_first_is_released(tmp_path: Path) -> None:
     path = tmp_path / "a.claim"
     process = other(path, 1)
     with lease.held(path) as held:
@@ -63,7 +63,7 @@ def test_the_second_waits_until_the_first_is_done(tmp_path: Path) -> None:
         assert process.wait(20) == 0  # it ends by itself
 
 
-def test_the_lease_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
+def test_the_lease_of_a_killed_process_is_acquired(tmp_path: Path) -> None:
     path = tmp_path / "a.claim"
     process = other(path, 60)
     process.kill()
@@ -73,12 +73,12 @@ def test_the_lease_of_a_killed_process_is_taken_over(tmp_path: Path) -> None:
         assert held.deaths == 1
 
 
-def test_deaths_are_counted_until_a_holder_ends_well(tmp_path: Path) -> None:
+def test_deaths_are_counted_until_a_holder_succeeds(tmp_path: Path) -> None:
     path = tmp_path / "a.claim"
     deaths = []
     for number in range(3):
         process = other(path, 60)
-        # A signal that it can handle, as a cluster sends first, is as good as the other one.
+        # SIGTERM, which clusters send first, has the same effect.
         process.send_signal(signal.SIGINT if number == 1 else signal.SIGKILL)
         process.wait()
         deaths.append(json.loads(path.read_text())["deaths"])
@@ -109,7 +109,7 @@ def test_a_lease_of_another_machine_is_dead_when_it_is_no_longer_renewed(
 def test_a_renewed_lease_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease, "DEAD", 0.5)
     monkeypatch.setattr(lease, "RENEWED", 0.05)
-    monkeypatch.setattr(lease, "is_dead", lambda known: False)
+    monkeypatch.setattr(lease, "is_dead", lambda record: False)
     path, held, release = tmp_path / "a.claim", threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -128,14 +128,14 @@ def test_a_renewed_lease_is_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_reused_process_id_is_not_alive(tmp_path: Path) -> None:
-    known = {"host": socket.gethostname(), "pid": os.getpid(), "create_time": 1.0}
-    assert lease.is_dead(known)
-    known["create_time"] = psutil.Process().create_time()
-    assert not lease.is_dead(known)
+    record = {"host": socket.gethostname(), "pid": os.getpid(), "create_time": 1.0}
+    assert lease.is_dead(record)
+    record["create_time"] = psutil.Process().create_time()
+    assert not lease.is_dead(record)
 
 
-def test_of_many_that_wait_for_one_dead_lease_one_takes_it(tmp_path: Path) -> None:
-    """Each round, all see the same lease die; at no time do two hold it."""
+def test_one_of_many_waiting_processes_acquires_a_dead_lease(tmp_path: Path) -> None:
+    """In each round all wait for the same lease of a dead process; never do two hold it."""
     path, at_once, most = tmp_path / "a.claim", [0], [0]
     lock = threading.Lock()
 
@@ -165,10 +165,10 @@ def test_of_many_that_wait_for_one_dead_lease_one_takes_it(tmp_path: Path) -> No
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_lease_that_cannot_be_written_is_no_lease(
+def test_a_lease_that_cannot_be_written_is_not_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a full disk: an error at once, and nothing that the next try would wait for."""
+    """On a full disk there is an error at once, and no lease that the next attempt waits for."""
 
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -179,7 +179,7 @@ def test_a_lease_that_cannot_be_written_is_no_lease(
         with pytest.raises(OSError, match="No space left"), lease.held(path):
             pass
     assert list(tmp_path.iterdir()) == []
-    path.touch()  # as earlier versions left it
+    path.touch()  # as left by earlier versions
     monkeypatch.setattr(lease, "RENEWED", 0.1)
     with lease.held(path) as held:
         assert held.deaths == 1

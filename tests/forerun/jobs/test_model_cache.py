@@ -101,18 +101,18 @@ def test_settings_that_change_the_fingerprint(changed, final_same, fold_same):
     assert before[0] != before[1]
 
 
-def test_another_value_of_one_row_is_another_fit():
+def test_a_changed_value_changes_the_fingerprint():
     write_table("other.csv", shift=0.001)
     assert keys(make_run("a"))[0] != keys(make_run("b", table="other.csv"))[0]
 
 
-def test_the_same_rows_in_another_file_are_the_same_fit():
+def test_the_same_rows_in_another_file_have_the_same_fingerprint():
     table = pd.read_csv("table.csv", dtype=str).rename(columns={"y": "sales"})
     table.sample(frac=1, random_state=1).to_csv("other.csv", index=False)
     assert keys(make_run("a")) == keys(make_run("b", table="other.csv", target_col="sales"))
 
 
-def test_a_column_that_the_model_does_not_use_does_not_count():
+def test_unused_columns_do_not_change_the_fingerprint():
     write_table("other.csv", price=np.arange(60.0))
     more = make_run("b", table="other.csv", hist_exog=["price"])
     plain = make_run("a")
@@ -127,14 +127,14 @@ def test_calendar_and_categories_count_for_models_that_use_them(more):
     assert keys(plain)[0] != keys(changed)[0]
 
 
-def test_a_preset_is_nothing_but_its_values():
+def test_only_the_values_of_a_preset_matter():
     asked = {"models": ["NHITS"], "max_steps": 5, "windows_batch_size": 16, "baselines": []}
     plain, preset = make_run("a", **asked), make_run("b", preset="good", **asked)
     assert keys(plain) == keys(preset)
 
 
-def test_future_rows_do_not_count_for_any_model():
-    """Each model's fit sees the history: what comes after it only serves the forecasts."""
+def test_future_rows_do_not_change_the_fingerprint():
+    """Models are fitted to the history; future rows are only used by forecasts."""
     asked = {"models": ["NHITS", "AutoARIMA", "Ridge", "NBEATS"], "futr_exog": ["price"]}
     table = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024-01-01", periods=64)})
     table["price"] = np.arange(64.0) % 5
@@ -147,7 +147,7 @@ def test_future_rows_do_not_count_for_any_model():
     second = make_run("two", table="two.csv", **asked)
     for model in ("SeasonalNaive", *asked["models"]):
         assert keys(first, model) == keys(second, model), model
-    table["price"] += (np.arange(64) == 3) * 1.0  # a value of the past is another matter
+    table["price"] += (np.arange(64) == 3) * 1.0  # unlike a past value
     table.to_csv("three.csv", index=False)
     third = make_run("three", table="three.csv", **asked)
     for model in ("NHITS", "AutoARIMA", "Ridge"):
@@ -171,7 +171,7 @@ def test_a_fold_is_identified_by_the_rows_before_its_end():
     assert len(set(found)) == 3
 
 
-def test_settings_that_a_model_does_not_see_do_not_count():
+def test_unused_settings_do_not_change_the_fingerprint():
     asked = {"models": ["NHITS", "Ridge"]}
     plain = make_run("plain", **asked)
     assert keys(plain, "SeasonalNaive") == keys(make_run("seed", seed=5, **asked), "SeasonalNaive")
@@ -179,18 +179,18 @@ def test_settings_that_a_model_does_not_see_do_not_count():
     assert keys(plain, "Ridge") == keys(other, "Ridge")
 
 
-def test_a_neural_setting_does_not_count_for_a_statistical_model():
+def test_neural_settings_do_not_change_a_statistical_fingerprint():
     runs = make_run("a"), make_run("b", max_steps=7, learning_rate=0.1)
     assert keys(runs[0], "SeasonalNaive") == keys(runs[1], "SeasonalNaive")
 
 
-def test_the_length_of_the_past_counts_for_machine_learning():
+def test_the_input_size_changes_a_machine_learning_fingerprint():
     models = [{"name": "Ridge", "engine": "mlforecast"}]
     runs = make_run("a", models=models), make_run("b", models=models, input_size=9)
     assert keys(runs[0], "Ridge")[0] != keys(runs[1], "Ridge")[0]
 
 
-def test_versions_code_and_threads_count(monkeypatch):
+def test_versions_code_and_threads_change_the_fingerprint(monkeypatch):
     run = make_run("a")
     before = keys(run)[0]
     assert keys(run, threads=2)[0] != before
@@ -201,7 +201,7 @@ def test_versions_code_and_threads_count(monkeypatch):
     assert keys(run)[0] != before
 
 
-def test_a_table_edited_after_freezing_is_not_believed():
+def test_a_table_edited_after_freezing_is_noticed():
     run = make_run("a")
     before = keys(run)[0]
     frame = pd.read_parquet(run / "data.parquet").assign(y=1.0)
@@ -210,7 +210,7 @@ def test_a_table_edited_after_freezing_is_not_believed():
 
 
 def test_fingerprints_do_not_use_the_provenance():
-    """A received run notes the sums of another run's columns: its fits are not taken for those."""
+    """An imported run with the checksums of another run's columns does not get its fits."""
     own, strange = make_run("own"), make_run("strange", table="other.csv")
     noted = json.loads((own / "provenance.json").read_text())
     noted["data"]["frozen_sha256"] = files.sha256(strange / "data.parquet")
@@ -246,7 +246,7 @@ def test_a_model_is_reused_as_hard_links(product, place):
         assert os.stat(path).st_mode & 0o222 == 0
 
 
-def test_kept_tables_are_reused_too(product):
+def test_saved_tables_are_reused_too(product):
     parts = Path("runs/exp1/parts/NHITS")
     parts.mkdir(parents=True)
     (parts / "final_trials.csv").write_text("number,loss\n0,1.5\n")
@@ -370,7 +370,7 @@ def test_pruning_unused_entries(place):
 
 def test_pruning_by_age_and_of_temporary_folders(place):
     assert model_cache.prune(place, older_than=3600) == []
-    (place / ".tmp-1-2" / "files").mkdir(parents=True)  # as earlier versions called it
+    (place / ".tmp-1-2" / "files").mkdir(parents=True)  # its name in earlier versions
     with new_folder(place / ("e" * 64)) as alive:
         model_cache.prune(place, older_than=3600)
         assert alive.exists()
@@ -406,13 +406,13 @@ def test_several_processes_at_once():
 
 
 def train(run, reuse=True, fold=None):
-    """Do one job as its script does."""
+    """Run one job as its script does."""
     return perform(Job(Fit(RunPaths.of("runs", run.name), "SeasonalNaive", fold), reuse=reuse))
 
 
 @pytest.fixture
 def children(monkeypatch):
-    """Count the processes that train."""
+    """Count the child processes that train."""
     started = []
     start = child_task.children.start
 

@@ -1,4 +1,4 @@
-"""Rounds, results and outputs of a search, on trials whose forecasts are made by hand."""
+"""Rounds, results and outputs of a search with synthetic forecasts of trials."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class TestWholeSearch:
         assert files.chosen(run, study(run)).status == "ok"
 
     def test_the_same_study_twice_is_equal_to_the_byte(self, run: RunPaths, tmp_path: Path) -> None:
-        """In whichever order the trials end."""
+        """In any order of completion."""
         again = make(tmp_path)
         perform(again, order=5)
         assert content(again) == content(run)
@@ -163,7 +163,7 @@ class TestWholeSearch:
         ]
         assert prints[0] == prints[1]
 
-    def test_what_ended_is_closed(self, run: RunPaths) -> None:
+    def test_completed_trials_are_closed(self, run: RunPaths) -> None:
         held = Closed.of(run)
         for name in ("chosen.json", "study.csv", "round_1.json", "trial_1_2.parquet"):
             assert held.barrier(f"search/{NAME}/{name}") == f"search/{NAME}/{name}/read-only"
@@ -212,7 +212,7 @@ class TestFailures:
         assert f"search/{NAME}/trial_0_3.json" not in again
         assert perform(run).status == "ok"
 
-    def test_before_it_ends_failed_trials_are_not_run_again(self, tmp_path: Path) -> None:
+    def test_failed_trials_are_not_repeated_within_a_search(self, tmp_path: Path) -> None:
         run = make(tmp_path)
         ask(run, NAME, 0)
         trials = files.trials(run, study(run))
@@ -226,7 +226,7 @@ class TestFailures:
 
 
 def test_progress_of_trials(tmp_path: Path) -> None:
-    """A trial without a result is done, and its reason is printed."""
+    """A trial without a result counts as done, and its reason is printed."""
     run = make(tmp_path)
     assert [each.state for each in survey(run.folder)][:12] == [WAITING] * 12
     ask(run, NAME, 0)
@@ -255,7 +255,7 @@ def test_the_plan_of_a_search(tmp_path: Path) -> None:
 
 
 class TestTime:
-    def test_a_budget_ends_the_search_and_keeps_what_was_found(self, tmp_path: Path) -> None:
+    def test_a_time_limit_ends_the_search_and_keeps_completed_trials(self, tmp_path: Path) -> None:
         run = make(tmp_path, time_limit=60)
         ask(run, NAME, 0)
         for trial in files.trials(run, study(run), before=1):
@@ -289,14 +289,14 @@ class TestTime:
         later = search_time.limit(trial, settings)
         assert later is not None
         assert later.seconds < 0
-        assert "the time_limit of NHITS_search, 60 s, had passed" in later.reason
+        assert "the time_limit of NHITS_search (60 s) had passed" in later.reason
         unlimited = make(tmp_path / "other")
         assert search_time.limit(files.Trial(unlimited, NAME), settings | {
             "search": read_frozen(unlimited.config)["search"]}) is None  # fmt: skip
 
 
 def test_without_halving_later_rounds_learn(tmp_path: Path) -> None:
-    """Later rounds propose new arguments, nearer to the best ones than at random (1.17)."""
+    """Later rounds propose new arguments, closer to the best ones than random ones (1.17)."""
     run = make(tmp_path, halving=False, trials=20, keep=1)
     perform(run)
     table = pd.read_csv(files.folder(run, NAME) / "study.csv")
@@ -328,14 +328,12 @@ def test_values_are_within_their_ranges(tmp_path: Path) -> None:
 
 
 class TestData:
-    def test_short_series_are_left_out_and_networks_pad(self, tmp_path: Path) -> None:
+    def test_short_series_are_omitted_and_networks_pad(self, tmp_path: Path) -> None:
         run = make(tmp_path)
         settings = read_frozen(run.config)
         frame = read_data(run.data)
         both = pd.concat([frame, frame[-14:].assign(unique_id="b")], ignore_index=True)
-        assert search_data.check(settings, both) == [
-            "NHITS_search leaves out 1 series below 17 values"
-        ]
+        assert search_data.check(settings, both) == ["NHITS_search omits 1 series below 17 values"]
         before = both.groupby("unique_id").head(30).drop(both.index[-10:])
         kept, how = search_data.usable(Data(before), settings, spec(settings, f"{NAME}1"), 5)
         assert set(kept.history["unique_id"]) == {"a"}

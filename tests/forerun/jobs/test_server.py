@@ -119,7 +119,7 @@ def test_a_fresh_process_prints_the_same(place, monkeypatch):
 
 
 @pytest.mark.parametrize("forked", [True, False])
-def test_a_child_that_dies_is_an_outcome(place, forked):
+def test_a_child_that_dies_has_an_outcome(place, forked):
     started = preload.start([]) if forked else None
     try:
         outcome = run("sleep", {"seconds": 0, "mark": "mark"})
@@ -151,7 +151,7 @@ def test_signals_and_exit_codes_are_reported(server):
     assert server.process.poll() is None
 
 
-def test_a_users_mistake_is_one_line_and_exit_code_2(server, capsys):
+def test_a_user_error_is_one_line_and_exit_code_2(server, capsys):
     with pytest.raises(SystemExit) as ended:
         call("mistake")
     assert ended.value.code == 2
@@ -218,7 +218,7 @@ def test_everything_ends_with_the_process_that_started_it(place):
     assert wait_for(lambda: not os.path.exists(folder))
 
 
-def test_ending_it_leaves_nothing(place):
+def test_stopping_the_server_leaves_no_files(place):
     started = preload.start([])
     assert (os.stat(started.folder.path).st_mode & 0o777) == 0o700
     assert os.environ[preload.VARIABLE].startswith(str(started.folder.path))
@@ -231,10 +231,10 @@ def test_another_environment_is_refused(server, monkeypatch):
     monkeypatch.setattr(preload, "identity", lambda: ["another"])
     outcome = run("sleep", {"seconds": 0, "mark": "mark"})
     assert outcome.is_ok
-    assert not outcome.usage  # a fresh process did it
+    assert not outcome.usage  # trained by a fresh process
 
 
-def test_no_server_is_no_error(place, monkeypatch):
+def test_without_a_server(place, monkeypatch):
     monkeypatch.setenv(preload.VARIABLE, str(place / "missing"))
     assert run("sleep", {"seconds": 0, "mark": "mark"}).is_ok
 
@@ -280,7 +280,7 @@ def test_correcting_twice_changes_nothing(tmp_path):
     assert path.read_text() == "s\tmax_rss\tmean_load\tcpu_time\n4.0\t10.00\t75.00\t3.00\n"
 
 
-def test_a_benchmark_file_of_before_is_left_alone(tmp_path):
+def test_an_older_benchmark_file_is_not_changed(tmp_path):
     path = tmp_path / "a.tsv"
     path.write_text("s\tmax_rss\n4.0\t1.00\n")
     assert not correct(str(path), time.time() + 5, {"max_rss": 10.0})
@@ -293,7 +293,7 @@ def test_the_benchmark_file_mirrors_the_log():
     assert of_log("elsewhere.log") == ""
 
 
-#: A script for a child: the threads of torch, and of all other libraries.
+#: Script for a child that prints the threads of torch and of all other libraries.
 THREADS = """
 import numpy, torch
 from threadpoolctl import threadpool_info
@@ -314,7 +314,7 @@ def threads_of_a_child(folder, count, imports):
 
 @pytest.mark.slow
 def test_threads_are_limited_where_the_libraries_are_loaded(tmp_path, monkeypatch):
-    """In the process that serves all tests; of its libraries some have started with one thread."""
+    """In the shared server, some of whose libraries were loaded with one thread."""
     monkeypatch.chdir(tmp_path)
     for count in (1, 2):
         imports = [*ENGINES["neuralforecast"].imports]
@@ -337,7 +337,7 @@ def content(path):
     return json.loads(data[8:end]), data[end:]
 
 
-#: A network tested in windows, which says what a saved one does not: its forecasts. And all.
+#: Cross-validation of a network, which includes its forecasts; then all models.
 SOME = [("NHITS", 0)]
 ALL = [(model, fold) for model in ("NHITS", "AutoETS") for fold in (None, 0)]
 
@@ -345,7 +345,7 @@ ALL = [(model, fold) for model in ("NHITS", "AutoETS") for fold in (None, 0)]
 @pytest.mark.slow
 @pytest.mark.parametrize("fits", [SOME, pytest.param(ALL, marks=pytest.mark.long)], ids=len)
 def test_results_are_the_same_to_the_last_byte(tmp_path, monkeypatch, fits):
-    """In the process of preloaded libraries that serves all tests, and in fresh ones."""
+    """Compare the shared server with fresh processes."""
     from forerun.config.settings import resolve
     from forerun.forecasting import freeze
     from forerun.jobs.fit_job import Job, perform
@@ -405,7 +405,7 @@ def test_it_can_be_turned_off(place, monkeypatch):
     assert not run("sleep", {"seconds": 0, "mark": "mark"}).usage
 
 
-def test_one_that_runs_already_is_enough(place):
+def test_a_running_server_is_used(place):
     with preload.running({"statsforecast"}):
         path = os.environ[preload.VARIABLE]
         assert preload.start(["neuralforecast"]) is None
@@ -414,7 +414,7 @@ def test_one_that_runs_already_is_enough(place):
     assert not Path(path).exists()
 
 
-def test_one_that_has_died_is_replaced(place, monkeypatch):
+def test_a_dead_server_is_replaced(place, monkeypatch):
     monkeypatch.setenv(preload.VARIABLE, str(place / "gone" / "socket"))
     with preload.running({"statsforecast"}):
         assert Path(os.environ[preload.VARIABLE]).exists()

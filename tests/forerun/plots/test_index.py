@@ -39,13 +39,13 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files that say only that a plot was saved: drawing takes a second for each."""
+    """Save empty files instead of plots, because drawing takes a second each."""
 
     monkeypatch.setattr(style, "render", lambda *_: (np.zeros((1, 1, 4), "uint8"), "<svg/>"))
     monkeypatch.setattr(style, "pixels", lambda *_: np.zeros((1, 1, 4), "uint8"))
 
 
-def test_every_plot_is_there_as_png_and_svg(written: Path) -> None:
+def test_every_plot_exists_as_png_and_svg(written: Path) -> None:
     stems = {path.stem for path in written.glob("*.png")}
     assert stems == {path.stem for path in written.glob("*.svg")}
     assert {"leaderboard", "error_by_horizon", "calibration"} <= stems
@@ -85,7 +85,7 @@ def test_the_returned_list_matches_the_written_files(tmp_path: Path) -> None:
 def test_the_same_bytes_in_two_other_processes_with_other_settings(
     written: Path, tmp_path: Path
 ) -> None:
-    """Not even a matplotlibrc or the hash seed makes a difference; pages import no matplotlib."""
+    """A matplotlibrc and the hash seed make no difference; pages import no matplotlib."""
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\nsvg.hashsalt: x\n")
     program = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
@@ -111,13 +111,13 @@ def test_the_same_bytes_in_two_other_processes_with_other_settings(
         assert (tmp_path / "plots" / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_files_hold_no_date(written: Path) -> None:
+def test_files_contain_no_date(written: Path) -> None:
     assert "<dc:date>" not in (written / "leaderboard.svg").read_text(encoding="utf-8")
     assert b"tIME" not in (written / "leaderboard.png").read_bytes()
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_plots_that_are_no_longer_drawn_go_and_other_files_stay(tmp_path: Path) -> None:
+def test_obsolete_plots_are_removed_and_other_files_kept(tmp_path: Path) -> None:
     data = sample(1, series=3)
     write(tmp_path, data, plot_series=3)
     (tmp_path / "comparison").mkdir()
@@ -146,7 +146,7 @@ def test_a_broken_write_leaves_no_half_file(
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_failed_models_are_passed_over(tmp_path: Path) -> None:
+def test_failed_models_are_skipped(tmp_path: Path) -> None:
     data = sample(2, series=2)
     columns = ["unique_id", "ds", "cutoff", "y", "TFT"]
     data.cv["TFT"] = pd.DataFrame(columns=columns)
@@ -208,7 +208,7 @@ def test_names_that_differ_in_case_only_make_two_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_markdown_in_names_is_shown_as_it_is(tmp_path: Path) -> None:
+def test_markdown_in_names_is_escaped(tmp_path: Path) -> None:
     write(tmp_path, sample(1, names=["a|b](x) <b>*_`", "c"]))
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert "Forecast of a\\|b\\]\\(x\\) \\<b\\>\\*\\_\\`" in readme
@@ -237,7 +237,7 @@ def test_the_metric_of_the_configuration_decides(tmp_path: Path) -> None:
 def test_calibration_and_error_by_step_have_the_ensemble(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the rule draws them: the back-tests of the combined forecasts are among its files."""
+    """With the files of the rule, which include back-tests of the combined forecasts."""
     import plot_run
 
     folder = make_run(tmp_path, "exp1", models=1, series=2, levels=[80], plot_series=0)
@@ -267,7 +267,7 @@ def test_calibration_and_error_by_step_have_the_ensemble(
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_only_the_formats_asked_for_are_written(tmp_path: Path) -> None:
+def test_only_the_requested_formats_are_written(tmp_path: Path) -> None:
     paths = write(tmp_path, sample(1, series=1), plot_series=1, plot_formats=["png"])
     assert paths
     assert {path.suffix for path in paths} == {".png"}

@@ -42,7 +42,7 @@ SIGHT = {
 
 
 def lab(color: str, sight: str) -> np.ndarray:
-    """Return CIE L*a*b* of a color as someone with this kind of sight sees it."""
+    """Return CIE L*a*b* of a color as seen with a kind of color vision."""
     rgb = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(np.asarray(SIGHT[sight]) @ linear, 0, 1)
@@ -84,7 +84,7 @@ def test_lines_can_be_seen_on_black(color: str) -> None:
 
 
 def test_the_ensemble_is_distinguishable_from_actual_values() -> None:
-    """On pages, in notebooks and in pictures: another hue, and at least twice as wide."""
+    """On pages, in notebooks and in figures it has another hue and at least twice the width."""
     from forerun.plots.series import OBSERVED
     from forerun.plots.style import looks
 
@@ -97,9 +97,9 @@ def test_the_ensemble_is_distinguishable_from_actual_values() -> None:
     assert page.width > 2 * 1.8
 
 
-def test_a_place_is_that_in_the_configuration() -> None:
+def test_colors_follow_the_order_of_the_configuration() -> None:
     assert places(["A", "B", "C"], ["C", "ensemble", "A", "B"]) == {"A": 0, "B": 1, "C": 2}
-    # Another model at the end, or other ranks: nobody else's color moves.
+    # An additional model at the end, or other ranks, change no other color.
     assert places(["A", "B", "C", "D"], ["D", "B"]) == {"A": 0, "B": 1, "C": 2, "D": 3}
 
 
@@ -107,7 +107,7 @@ def test_with_many_models_the_best_ones_have_colors() -> None:
     models = ["SeasonalNaive", *(f"m{number}" for number in range(12))]
     found = places(models, models[::-1])
     own = [name for name, place in found.items() if place < len(COLORS)]
-    # SeasonalNaive is what all are measured by; the others in the order of the configuration.
+    # SeasonalNaive is the reference; the others have the order of the configuration.
     assert own == ["SeasonalNaive", "m5", "m6", "m7", "m8", "m9", "m10", "m11"]
     assert sorted(found.values()) == list(range(13))
 
@@ -128,38 +128,38 @@ def test_color_is_the_model_and_dashes_are_the_run() -> None:
 def test_plots_report_comparison_and_notebook_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Runs in which ranks differ, one has failed a model and one has another model at the end."""
+    """Runs with different ranks, a failed model and an additional model."""
     monkeypatch.setattr("forerun.plots.style.render", lambda *_: (np.zeros((1, 1, 4), "uint8"), ""))
     folders = [
         make_run(tmp_path, "a", models=3, series=2, failed=["NBEATS"]),
         make_run(tmp_path, "b", models=4, series=2, noise=2.0, seed=2),
     ]
-    said: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, str]] = {}
     for folder in folders:
         run = open_run(folder)
         page = data_of(write_report(folder))
-        said[f"report {folder.name}"] = {
+        found[f"report {folder.name}"] = {
             model: look["light"] for model, look in zip(page["models"], page["looks"], strict=True)
         }
         shown = [
             model for model in [*run.ranked, "ensemble", "per_series"] if model not in run.failed
         ]
         lines = run.plot(models=shown).data
-        said[f"notebook {folder.name}"] = {t.name: t.line.color for t in lines if t.name in shown}
+        found[f"notebook {folder.name}"] = {t.name: t.line.color for t in lines if t.name in shown}
         predictions = {model: run.predictions_of(model) for model in shown}
         plots.write_all(
             folder / "plots", run.history, None, predictions, run.leaderboard,
             run.config | {"plot_series": 1},
         )  # fmt: skip
         index = json.loads((folder / "plots" / "index.json").read_text())["colours"]
-        said[f"plots {folder.name}"] = {model: index[model] for model in shown}
+        found[f"plots {folder.name}"] = {model: index[model] for model in shown}
     page = data_of(write_comparison(folders, tmp_path / "comparison.html"))
     for name, look in zip(page["models"], page["looks"], strict=True):
         run_id, _, model = name.partition(" · ")
-        said.setdefault(f"comparison {run_id}", {})[model] = look["light"]
-    assert len(said) == 8
+        found.setdefault(f"comparison {run_id}", {})[model] = look["light"]
+    assert len(found) == 8
     together: dict[str, set[str]] = {}
-    for colors in said.values():
+    for colors in found.values():
         for model, color in colors.items():
             together.setdefault(model, set()).add(color)
     assert {model: len(colors) for model, colors in together.items()} == dict.fromkeys(together, 1)

@@ -89,7 +89,7 @@ def test_tick_labels(ticks: list[float], labels: list[str]) -> None:
     assert Numbers().format_ticks(ticks) == labels
 
 
-def test_tick_labels_in_per_cent() -> None:
+def test_tick_labels_in_percent() -> None:
     assert Numbers(percent=True).format_ticks([0, 0.5, 1]) == ["0 %", "50 %", "100 %"]
 
 
@@ -198,7 +198,7 @@ def test_observed_ends_with_the_last_value() -> None:
 
 
 def test_series_are_ranked_by_scaled_error() -> None:
-    """Mean errors 5.75 and 6.75; series b, ten times as lively, is the better one."""
+    """Mean errors 5.75 and 6.75; series b, with ten times the scale, has the lower scaled error."""
     history = pd.DataFrame(
         {"unique_id": list("aabb"), "ds": [1, 2] * 2, "y": [0.0, 1.0, 0.0, 10.0]}
     )

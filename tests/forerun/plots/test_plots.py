@@ -39,7 +39,7 @@ def draw_all(data: Sample) -> dict[str, Figure]:
 
 
 def texts(figure: Figure) -> list[tuple[str, Bbox]]:
-    """Return every text that can be seen, with its place in pixels."""
+    """Return every visible text with its position in pixels."""
     figure.draw_without_rendering()
     renderer = figure.canvas.get_renderer()
     outside = set()  # ticks that exist beyond the limits of their axis and are not drawn
@@ -60,7 +60,7 @@ def texts(figure: Figure) -> list[tuple[str, Bbox]]:
 
 
 def overlap(one: Bbox, other: Bbox) -> bool:
-    """Tell whether two boxes share more than a pixel's margin."""
+    """Return whether two boxes overlap by more than one pixel."""
     wide = min(one.x1, other.x1) - max(one.x0, other.x0)
     high = min(one.y1, other.y1) - max(one.y0, other.y0)
     return wide > 1.5 and high > 1.5
@@ -95,7 +95,7 @@ def test_nothing_overlaps(models: int, integer: bool) -> None:
 
 
 @pytest.mark.parametrize("models", [pytest.param(3, marks=pytest.mark.long), 12])
-def test_labels_and_legends_stay_off_the_data(models: int) -> None:
+def test_labels_and_legends_do_not_cover_the_data(models: int) -> None:
     data = sample(models)
     figures = [plots.forecast(data.history, data.predictions, data.first)]
     for figure in [*figures, plots.error_by_horizon(data.cv)]:
@@ -106,7 +106,7 @@ def test_labels_and_legends_stay_off_the_data(models: int) -> None:
         }
         assert len(names) >= min(models, 2)
         for text, box in names.items():
-            assert not overlap(area, box), f"{text!r} lies on the data"
+            assert not overlap(area, box), f"{text!r} covers the data"
         for legend in figure.legends:
             assert not overlap(area, legend.get_window_extent())
 
@@ -148,10 +148,10 @@ def test_ensemble_and_best_look_different_from_models() -> None:
     assert looks["ensemble"].width > 2 * looks["A"].width - 0.5
     assert looks["per_series"].width > looks["ensemble"].width
     assert looks["per_series"].order < looks["ensemble"].order < looks["A"].order
-    assert looks["A"] == plots.looks(["A"])["A"]  # they use up no color
+    assert looks["A"] == plots.looks(["A"])["A"]  # they use no color of the palette
 
 
-def test_best_names_the_model_it_took() -> None:
+def test_per_series_names_the_chosen_model() -> None:
     data = sample(2)
     chosen = "Model01"
     data.predictions["per_series"]["chosen"] = chosen
@@ -173,7 +173,7 @@ def test_only_the_recent_history_is_shown() -> None:
     assert len(figure.axes[0].lines[0].get_xdata()) == 10
 
 
-def test_the_forecast_that_is_drawn_is_the_forecast_given() -> None:
+def test_forecasts_are_drawn_unchanged() -> None:
     data = sample(1, special=False)
     model = next(iter(data.predictions))
     figure = plots.forecast(data.history, data.predictions, data.first)
@@ -183,7 +183,7 @@ def test_the_forecast_that_is_drawn_is_the_forecast_given() -> None:
     np.testing.assert_allclose(line.get_ydata()[1:], expected)
 
 
-def test_future_rows_of_other_columns_are_no_history() -> None:
+def test_future_rows_of_other_columns_are_not_history() -> None:
     data = sample(1)
     last = data.history[data.history["unique_id"] == data.first]["ds"].max()
     future = pd.DataFrame({"unique_id": data.first, "ds": last + pd.to_timedelta([1, 2], "D"),
@@ -204,7 +204,7 @@ def test_a_diverged_model_does_not_flatten_the_others() -> None:
     assert any(text.endswith("↑") for text, _ in texts(figure))
 
 
-def test_holes_in_the_data_are_tolerated() -> None:
+def test_gaps_in_the_data() -> None:
     data = sample(2)
     data.history.loc[data.history.index[10::7], "y"] = np.nan
     for frames in (data.cv, data.predictions):
@@ -319,13 +319,13 @@ def test_leaderboard_figures() -> None:
     } <= found
     bars = figure.axes[0].patches
     assert [round(bar.get_width(), 6) for bar in bars[:2]] == [1.0, 2.0]  # the best at the top
-    assert bars[2].get_width() == pytest.approx(2.4)  # cut off, not a billion
+    assert bars[2].get_width() == pytest.approx(2.4)  # clipped, not a billion
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda d: plots.forecast(d.history, d.predictions, "nobody"), "'nobody'"),
+        (lambda d: plots.forecast(d.history, d.predictions, "unknown"), "'unknown'"),
         (lambda d: plots.forecast(d.history, {}, d.first), "nothing to draw"),
         (lambda d: plots.backtest(d.history, d.cv, d.first, models=["X"]), "no results of X"),
         (lambda d: plots.error_by_horizon(d.cv, metric="maee"), "did you mean 'mae'"),
@@ -342,7 +342,7 @@ def test_plots_without_data_are_refused(call: Callable[[Sample], Figure], messag
         call(sample(2))
 
 
-def test_drawing_leaves_matplotlib_as_it_was() -> None:
+def test_drawing_does_not_change_matplotlibs_settings() -> None:
     before = dict(matplotlib.rcParams)
     draw_all(sample(2))
     assert dict(matplotlib.rcParams) == before

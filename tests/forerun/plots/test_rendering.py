@@ -47,7 +47,7 @@ def test_both_formats_have_the_size_of_the_figure_in_inches() -> None:
     assert figure.dpi == before != 200
 
 
-def test_what_asks_for_pixels_is_a_picture_inside_the_svg() -> None:
+def test_rasterized_artists_are_images_in_the_svg() -> None:
     with style():
         axes = panel()
         axes.set_axis_off()

@@ -47,7 +47,7 @@ def test_rounds_without_steps_and_without_errors() -> None:
         search(STUDY.assign(error=float("nan")), "A", [])
 
 
-def test_the_chart_of_the_report_colors_what_became_models() -> None:
+def test_the_chart_of_the_report_colors_chosen_trials() -> None:
     chosen = Chosen([Candidate(2, {}), Candidate(0, {})], "ok", "", exists=True)
     result = Result(Study("S", "neuralforecast", "NHITS", keep=2), STUDY, chosen)
     chart = charts.searches([result], "mae", {"S1": 4})

@@ -32,7 +32,7 @@ def weekly(tmp_path_factory: pytest.TempPathFactory) -> Deployment:
 def test_all_origins_are_scored_and_shown(weekly: Deployment, tmp_path: Path) -> None:
     table = summaries.by_step(weekly)
     own = table[(table["step"] == 0) & (table["model"] == MAIN)]
-    assert len(own) == 8  # nothing has come after the last origin
+    assert len(own) == 8  # there are no values after the last origin
     page = write_monitor(weekly, tmp_path / "monitor.html")
     words = words_of(page)
     assert "Origins 9" in words
@@ -89,7 +89,7 @@ def test_a_page_before_anything_is_scored(tmp_path: Path) -> None:
 
 
 def test_runs_trained_for_a_backfill_are_one_line(weekly: Deployment) -> None:
-    """They forecast the origins before the champion's data; challengers have their own lines."""
+    """They forecast origins before the champion's data; challengers have separate lines."""
     table = summaries.by_step(weekly)
     own = table[(table["model"] == MAIN) & (table["step"] == 0)]
     times = sorted(own["origin"])[:3]

@@ -58,7 +58,7 @@ def test_report_is_the_same_twice(page: Path, tmp_path: Path, run: Path) -> None
     assert write_report(run, tmp_path / "again.html").read_bytes() == page.read_bytes()
 
 
-def test_packed_series_are_true(page: Path, run: Path) -> None:
+def test_packed_series_equal_the_tables(page: Path, run: Path) -> None:
     data = data_of(page)
     packed = data["explorer"]["series"][0]
     history = open_run(run).history.query("unique_id == @packed['n']")
@@ -68,12 +68,12 @@ def test_packed_series_are_true(page: Path, run: Path) -> None:
     assert np.abs(y - history["y"]).max() <= packed["s"] / 2 + 1e-9
     assert packed["s"] <= (history["y"].max() - history["y"].min()) / 1000
     ahead = next(part for part in packed["v"] if part[:2] == [0, 2])
-    told = open_run(run).predictions_of(data["models"][0]).query("unique_id == @packed['n']")
+    forecasts = open_run(run).predictions_of(data["models"][0]).query("unique_id == @packed['n']")
     model = data["models"][0]
     y = (np.cumsum(ahead[3]) + packed["b"]) * packed["s"]
-    assert np.abs(y - told[model]).max() <= packed["s"] / 2 + 1e-9
+    assert np.abs(y - forecasts[model]).max() <= packed["s"] / 2 + 1e-9
     half = np.cumsum(ahead[4]) * packed["s"]
-    assert np.abs(half - (told[model] - told[f"{model}-lo-80"])).max() <= packed["s"]
+    assert np.abs(half - (forecasts[model] - forecasts[f"{model}-lo-80"])).max() <= packed["s"]
     assert data["explorer"]["times"][ahead[2]] == "2021-01-01"
 
 
@@ -86,8 +86,8 @@ def test_missing_values_and_gaps_in_time(tmp_path: Path) -> None:
     packed = next(series for series in every if series["n"] == "series_0000")
     _, _, places, values = packed["v"][0]
     assert values[5] is None
-    known = [value for value in values if value is not None]
-    last = (sum(known) + packed["b"]) * packed["s"]
+    observed = [value for value in values if value is not None]
+    last = (sum(observed) + packed["b"]) * packed["s"]
     assert last == pytest.approx(data["y"].iloc[71], abs=packed["s"])
     assert len(places) == 70
     assert sum(places) == 71
@@ -102,7 +102,7 @@ def test_names_cannot_break_the_page(tmp_path: Path) -> None:
     assert "&lt;/script&gt;" in source
 
 
-def test_a_run_of_whole_number_times(tmp_path: Path) -> None:
+def test_a_run_with_integer_times(tmp_path: Path) -> None:
     folder = make_run(tmp_path, series=2, models=1, freq=1)
     data = data_of(write_report(folder))
     assert data["explorer"]["times"][:3] == ["0", "1", "2"]
@@ -130,7 +130,7 @@ def test_page_of_twelve_models_and_many_series(tmp_path: Path, series: int) -> N
     assert "a sample of" not in words_of(page)
 
 
-def test_of_too_many_series_a_sample_is_shown_with_a_note(
+def test_a_sample_of_many_series_is_shown_with_a_note(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("forerun.report.run_report.MOST_SERIES", 30)
@@ -167,7 +167,7 @@ def test_steps_are_one_two_or_five(span: float, step: float) -> None:
     assert round_step(0.0, 7.0) > 0
 
 
-def test_numbers_as_people_read_them() -> None:
+def test_numbers_are_formatted() -> None:
     assert [text.number(v) for v in (1234.5, 12.345, 0.01234, 0, None, float("nan"), -2.5)] == [
         "1,234", "12.35", "0.01234", "0", "\u2013", "\u2013", "\u22122.500",
     ]  # fmt: skip
@@ -205,7 +205,7 @@ def test_wilcoxon_by_hand() -> None:
     assert list(frame.columns) == ["first", "second"]
 
 
-def test_few_or_equal_series_prove_nothing() -> None:
+def test_few_or_equal_series_are_not_significant() -> None:
     same = metrics_of([1.0] * 8, "A")
     found, _ = paired(same, same, "mae", ("A", "A"))
     assert (found.p, found.better, found.verdict("x", "y")) == (1.0, 0.5, "no more than noise")
@@ -236,7 +236,7 @@ def test_comparison_page(tmp_path: Path) -> None:
     assert len(data["charts"][0]["variants"][0]["data"][1]["x"]) == 12
 
 
-def test_comparison_warns_of_other_back_tests_and_refuses_nonsense(tmp_path: Path) -> None:
+def test_comparison_warns_of_other_back_tests_and_refuses_invalid_runs(tmp_path: Path) -> None:
     a = make_run(tmp_path, "a", series=3, models=1)
     b = make_run(tmp_path, "b", series=3, models=1, horizon=6)
     c = make_run(tmp_path, "c", models=1, names=["other"])

@@ -81,7 +81,7 @@ EVIL = {
 
 
 @pytest.mark.parametrize("kind", EVIL)
-def test_evil_archives_are_refused(tmp_path: Path, kind: str) -> None:
+def test_malicious_archives_are_refused(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "evil.tar.gz"
     with tarfile.open(path, "w:gz") as tar:
         for member in EVIL[kind]:
@@ -167,12 +167,12 @@ HOSTILE = {
 def test_hostile_entries_are_one_line_and_leave_nothing(
     tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    member, told = HOSTILE[kind]
+    member, message = HOSTILE[kind]
     path = written(tmp_path / "evil.tar.gz", [member])
     runs = tmp_path / "runs"
     assert forerun(["import", str(path), "--directory", str(tmp_path)]) == 2
     line = capsys.readouterr().err
-    assert re.search(told, line), line
+    assert re.search(message, line), line
     assert line.count("\n") == 1
     assert line.rstrip("\n").isprintable()
     assert not runs.exists() or list(runs.iterdir()) == []
@@ -189,8 +189,10 @@ def test_links_and_undecodable_names_are_one_line(
 
 
 @pytest.mark.parametrize("tail", [4, 8])
-def test_the_sum_at_the_end_of_the_stream_is_checked(run: Path, tmp_path: Path, tail: int) -> None:
-    """The last eight bytes are the checksum and the length of the whole content."""
+def test_the_checksum_at_the_end_of_the_stream_is_checked(
+    run: Path, tmp_path: Path, tail: int
+) -> None:
+    """The last eight bytes are the checksum and the length of the content."""
     path = tmp_path / "x.tar.gz"
     archive.export_run(run, path)
     content = bytearray(path.read_bytes())
@@ -258,8 +260,8 @@ def test_a_configuration_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     assert ".tmp-" not in str(caught.value)
 
 
-def test_who_worked_on_a_run_is_not_taken_in(run: Path, tmp_path: Path) -> None:
-    """A session of another machine would keep the run in use for ever; a lease likewise."""
+def test_sessions_and_leases_are_not_imported(run: Path, tmp_path: Path) -> None:
+    """A session or lease of another machine would keep the run in use forever."""
     from forerun.runs import session
 
     path = tmp_path / "x.tar.gz"
@@ -313,7 +315,7 @@ def test_import_never_replaces_a_run_that_appeared_meanwhile(
     assert (other / "config.yaml").read_text() == "mine"
 
 
-def test_edited_forecasts_are_named_when_a_run_is_taken_in(
+def test_edited_forecasts_are_reported_by_import(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (run / "plots").mkdir()
@@ -335,7 +337,7 @@ TIME = datetime(2026, 1, 2, 3, 4, 5)
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    """An output folder as it was before there were runs."""
+    """An output folder of the unversioned structure."""
     output = tmp_path / "data" / "output"
     (output / "models").mkdir(parents=True)
     (output / "models" / "NHITS_0.ckpt").write_bytes(b"pickle")
@@ -390,10 +392,10 @@ def test_migration_refuses_links_to_files_that_are_not_moved(old: Path, place: s
 
 
 @pytest.mark.parametrize("number", range(12))
-def test_interrupted_anywhere_the_next_call_finishes(
+def test_an_interrupted_migration_is_completed_by_the_next_call(
     old: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """Every rename is a point of no return: let the n-th one be the power cut."""
+    """Stop at the n-th rename, for each n."""
     before = contents(old)
     calls = {"left": number}
 
@@ -442,7 +444,7 @@ def test_nothing_is_moved_when_the_archive_is_wrong(
     assert contents(old) == before
 
 
-def test_a_change_after_archiving_is_noticed(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_after_archiving_is_reported(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = migration.store
 
     def store_then_change(steps: migration.Plan) -> None:
@@ -460,7 +462,7 @@ def test_pickles_need_trust(old: Path) -> None:
         list(folders.load_models(old / "models", trust=False))
 
 
-def test_other_models_folders_are_left_alone(tmp_path: Path) -> None:
+def test_other_models_folders_are_not_moved(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "my_code.py").write_text("x = 1")
     assert migration.plan(tmp_path) is None

@@ -16,7 +16,7 @@ from forerun.runs.paths import RunPaths
 
 @pytest.fixture
 def unsealed(tmp_path: Path) -> RunPaths:
-    """A run of NHITS, SeasonalNaive and AutoETS; of NHITS the final fit failed."""
+    """A run of NHITS, whose final fit failed, SeasonalNaive and AutoETS."""
     return RunPaths(make_run(tmp_path, models=1, series=1, failed=["NHITS"], sealed=False))
 
 
@@ -61,7 +61,7 @@ def test_failed_fits_and_dependent_files_are_made_again(unsealed: RunPaths) -> N
     again = set(outdated(unsealed, settings))
     assert set(expected) <= again
     assert not [name for name in again if "AutoETS" in name]
-    # A fit that a kill has cut short has no outcome: its model is collected again.
+    # A killed fit has no outcome, so its model is collected again.
     (unsealed.folder / "parts" / "AutoETS" / "fold_0.json").unlink()
     assert set(outdated(unsealed, settings)) == again | {"status/AutoETS.json"}
 
@@ -88,14 +88,14 @@ def test_missing_scores_are_made_again(unsealed: RunPaths) -> None:
     assert "leaderboard.csv" in outdated(unsealed, settings)
 
 
-def test_only_failures_that_are_accepted_let_a_run_be_sealed(unsealed: RunPaths) -> None:
+def test_a_run_is_sealed_only_if_failures_are_accepted(unsealed: RunPaths) -> None:
     models = ["NHITS", "SeasonalNaive", "AutoETS"]
     assert not scores.allow_seal(unsealed, models, accept_failures=False)
     assert scores.allow_seal(unsealed, models, accept_failures=True)
     assert not scores.allow_seal(unsealed, ["NHITS"], accept_failures=True)
 
 
-def test_scores_that_exist_are_named(unsealed: RunPaths) -> None:
+def test_existing_scores_are_listed(unsealed: RunPaths) -> None:
     (unsealed.folder / "cv_results_ensemble.csv").unlink(missing_ok=True)
     (unsealed.folder / "cv_results_best.csv").touch()
     named = scores.existing(unsealed, ["AutoETS", "Gone"])

@@ -35,16 +35,16 @@ def test_a_refused_job_leaves_a_file_until_it_starts_again(tmp_path: Path) -> No
     assert Ending.of([RunPaths(tmp_path / "exp1")], since=0).code == 0
 
 
-def test_the_next_call_forgets_it(tmp_path: Path) -> None:
+def test_the_next_call_removes_the_file(tmp_path: Path) -> None:
     refuse(tmp_path / "exp1" / "logs" / "predict_shard" / "1-of-2.log")
     assert refusals.is_refused(tmp_path / "exp1")
     refusals.clear_run(tmp_path / "exp1")
     assert not refusals.is_refused(tmp_path / "exp1")
 
 
-def test_a_word_in_a_log_is_no_refusal(tmp_path: Path) -> None:
+def test_a_word_in_a_log_is_not_a_refusal(tmp_path: Path) -> None:
     with recording(str(tmp_path / "exp1" / "logs" / "freeze_run.log")):
-        print("forerun: error: said by a library")
+        print("forerun: error: printed by a library")
     assert not refusals.is_refused(tmp_path / "exp1")
 
 
@@ -63,5 +63,5 @@ def test_failed_models_are_named(tmp_path: Path) -> None:
     assert ending.code == 1
     assert ending.lines[0].startswith("forerun: run 'exp1': NHITS failed: ")
     assert "accept_failures=true" in ending.lines[-1]
-    refuse(run.logs / "seal_run.log")  # it is not sealed because of them: no other exit code
+    refuse(run.logs / "seal_run.log")  # not sealed because of them, with the same exit code
     assert Ending.of([run], since=0).code == 1

@@ -21,7 +21,7 @@ FAILED = Outcome(status="failed", error=Failure("ValueError", "loss is NaN"), at
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunPaths:
-    """A run of NHITS, SeasonalNaive and AutoETS, one fold each; of NHITS the final fit failed."""
+    """A run of NHITS, whose final fit failed, SeasonalNaive and AutoETS, with one fold each."""
     return RunPaths(make_run(tmp_path, models=1, series=1, failed=["NHITS"], sealed=False))
 
 
@@ -80,7 +80,7 @@ def test_recorded_fits_are_those_with_an_outcome(run: RunPaths) -> None:
     ]  # fmt: skip
 
 
-def test_completed_is_a_good_outcome_with_its_product(run: RunPaths) -> None:
+def test_completed_needs_the_outcome_ok_and_the_product(run: RunPaths) -> None:
     final, fold = Fit(run, "AutoETS"), Fit(run, "AutoETS", 0)
     assert final.is_completed()
     assert fold.is_completed()
@@ -100,7 +100,7 @@ def test_completed_is_a_good_outcome_with_its_product(run: RunPaths) -> None:
     assert not Fit(run, "NHITS").is_completed()
 
 
-def test_a_fit_that_ended_without_being_completed_is_retried(run: RunPaths) -> None:
+def test_unfinished_fits_are_retried(run: RunPaths) -> None:
     assert not Fit(run, "AutoETS").needs_retry()
     assert Fit(run, "NHITS").needs_retry()  # failed
     fold = Fit(run, "AutoETS", 0)
@@ -177,7 +177,7 @@ def test_invalid_outcomes(tmp_path: Path, value: Any) -> None:
     assert Outcome.read(tmp_path / "final.json") is None
 
 
-def test_values_of_the_wrong_type_are_as_if_missing(tmp_path: Path) -> None:
+def test_values_of_the_wrong_type_count_as_missing(tmp_path: Path) -> None:
     path = tmp_path / "final.json"
     wrong = {
         "status": "failed", "error": {"class": 7, "message": ["x"]}, "attempts": "m",

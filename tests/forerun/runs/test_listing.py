@@ -104,11 +104,11 @@ def test_empty_and_missing_folder(tmp_path: Path) -> None:
     assert row_of(tmp_path / "runs", "claimed").state == "empty"
 
 
-def test_any_yaml_reads_like_the_fast_way(runs: Path) -> None:
+def test_any_yaml_is_read_like_the_usual_form(runs: Path) -> None:
     fast = row_of(runs, "exp1")
     path = runs / "exp1" / "config.yaml"
     settings = load_yaml(path)
-    path.write_text(json.dumps(settings))  # YAML too, but not as Forerun writes it
+    path.write_text(json.dumps(settings))  # YAML in a form that Forerun does not write
     assert row_of(runs, "exp1") == fast
     write_text(path, "# a comment\n" + dump(settings))
     assert row_of(runs, "exp1") == fast
@@ -131,15 +131,15 @@ def test_filter(runs: Path, terms: str, found: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("terms", "said"),
+    ("terms", "message"),
     [
         ("horizn=1", "did you mean 'horizon'"),
         ("horizon", "not a condition"),
         ("horizon=x", "number"),
     ],
 )
-def test_filter_refused(runs: Path, terms: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_filter_refused(runs: Path, terms: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         run_table.choose(listing.scan(runs)[0], terms)
 
 

@@ -41,7 +41,7 @@ def test_progress_of_a_killed_call_is_not_running(folder: Path) -> None:
     assert by_fit(folder, since=2000)["NBEATS", "final"].state == WAITING
 
 
-def test_failures_of_an_earlier_call_are_tried_again(folder: Path) -> None:
+def test_failures_of_an_earlier_call_are_retried(folder: Path) -> None:
     assert by_fit(folder, since=time.time() + 60)["LSTM", "final"].state == WAITING
 
 
@@ -54,14 +54,14 @@ def test_unstarted_runs_and_damaged_files(tmp_path: Path, folder: Path) -> None:
 def test_time_left_by_hand() -> None:
     done = [state_of_fit("A", None, OK, elapsed=10.0), state_of_fit("B", None, OK, elapsed=2.0)]
     assert time_left([state_of_fit("A", None), state_of_fit("A", 0)]) is None
-    # Another fit of A: 10 s. C, of which nothing is known: the mean, 6 s. One after the other.
+    # Another fit of A: 10 s. C has no earlier fit: the mean, 6 s. They run sequentially.
     waiting = [state_of_fit("A", 0), state_of_fit("C", None)]
     assert time_left([*done, *waiting]) == pytest.approx(16.0)
-    # C at a quarter after 5 s: 15 s to go of 20; the mean of A, B and C is no part of it. Two run.
+    # C is at a quarter after 5 s: 15 s of 20 remain; the mean is not used. Two run in parallel.
     running = state_of_fit("C", None, RUNNING, step=25, max_steps=100, elapsed=5.0)
     starting = state_of_fit("A", 0, RUNNING, elapsed=4.0)
     assert time_left([*done, running, starting]) == pytest.approx(15.0)  # A ends before C
-    # Nothing tells how long A still takes, which has run longer than before.
+    # The remaining time of A, which has run longer than before, cannot be estimated.
     late = state_of_fit("A", 0, RUNNING, elapsed=14.0)
     assert time_left([*done, running, late]) is None
 
@@ -98,4 +98,4 @@ def test_progress_in_words() -> None:
     assert Progress(step=60, max_steps=50).share == 1.0
     series = Progress(step=3, max_steps=15, elapsed=6.0)
     assert series.words == "series 3 of 15, about 24 s left"
-    assert Progress(step=50, max_steps=50, elapsed=8.0).remaining is None  # it still writes
+    assert Progress(step=50, max_steps=50, elapsed=8.0).remaining is None  # it is still writing

@@ -21,7 +21,7 @@ from forerun.runs.records import recorded_files, recorded_folder
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A sealed run with something of every class, recorded."""
+    """A sealed run with recorded files of every class."""
     monkeypatch.chdir(tmp_path)
     made = make_run("runs", "exp1", models=1, series=1, sealed=False)
     shutil.rmtree(made / "predictions")
@@ -57,7 +57,7 @@ PLACES = {
 }
 
 
-def test_all_is_well(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_differences(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verified(capsys) == (0, [])
     forerun(["verify", "exp1"])
     out = capsys.readouterr().out
@@ -142,10 +142,10 @@ def test_removed_records_are_noticed(
 
 
 @pytest.mark.parametrize("when", ["before", "between", "after"])
-def test_a_kill_at_any_moment_leaves_a_true_record(
+def test_a_kill_at_any_time_leaves_a_correct_record(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], when: str
 ) -> None:
-    """The record is written, the folder appears, the record is completed."""
+    """Kill after the record is written, the folder is renamed, the record is completed."""
     real, turn = records.write_json, [0]
 
     class Killed(BaseException):
@@ -197,7 +197,7 @@ def test_a_seal_of_an_earlier_version(run: Path, capsys: pytest.CaptureFixture[s
     assert verified(capsys) == (0, [])
     (run / "predictions" / "a.csv").write_text("edited")
     (run / "predictions" / "added.csv").write_text("added")
-    (run / "plots" / "a.csv").write_text("nobody knows")
+    (run / "plots" / "a.csv").write_text("not recorded")
     found = ["changed: predictions/a.csv", "extra: predictions/added.csv"]
     assert verified(capsys) == (1, found)
 

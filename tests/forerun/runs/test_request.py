@@ -42,7 +42,7 @@ def test_a_wrong_name_is_refused(tmp_path: Path) -> None:
         request_for(tmp_path, run_id="../x").default_run()
 
 
-def test_the_run_that_is_made_if_none_is_named(tmp_path: Path) -> None:
+def test_the_default_run_id(tmp_path: Path) -> None:
     assert request_for(tmp_path, run_id="mine").default_run() == "mine"
     assert request_for(tmp_path).default_run().startswith("run_")
 

@@ -1,4 +1,4 @@
-"""The summary of a sealed run: the same row as its folder gives, and only as long as they agree."""
+"""The summary of a sealed run: the row of its folder, used only while they agree."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_used(folder: Path) -> bool:
     return summary.fill(summary.Row("x"), str(folder))
 
 
-def test_the_row_is_that_of_the_folder(run: Path) -> None:
+def test_the_row_equals_that_of_the_folder(run: Path) -> None:
     assert is_used(run)
     with_summary = read_run(run)
     (run / summary.NAME).unlink()
@@ -50,7 +50,7 @@ def test_it_opens_one_file(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", summary.SOURCES)
-def test_the_folder_counts_where_they_disagree(run: Path, name: str) -> None:
+def test_the_folder_has_precedence(run: Path, name: str) -> None:
     path = run / name
     content = path.read_text()
     if name == "leaderboard.csv":
@@ -100,7 +100,7 @@ def test_pipes_and_links_are_ignored(run: Path, tmp_path: Path) -> None:
     assert not is_used(run)
 
 
-def test_it_is_neither_extra_nor_exported(run: Path, tmp_path: Path) -> None:
+def test_the_summary_is_neither_extra_nor_exported(run: Path, tmp_path: Path) -> None:
     assert seal.verify(run) == {"missing": [], "changed": [], "extra": []}
     assert not any(checked.wrong for checked in seal.verify_derived(run).values())
     archive.export_run(run, tmp_path / "run.tar.gz")

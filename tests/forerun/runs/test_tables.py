@@ -24,7 +24,7 @@ from forerun.runs import tables
 from forerun.runs.paths import RunPaths
 from forerun.runs.run_data import read_history
 
-#: What some reader or other takes for a missing value, a number, a truth value or syntax.
+#: Strings that some readers parse as a missing value, a number, a truth value or syntax.
 NAMES = [
     "NA", "N/A", "n/a", "#N/A", "<NA>", "null", "NULL", "None", "nan", "NaN", "-nan", "-NaN",
     "1.#IND", "#NA", "-", "--", ".", "?", "007", "1", "1.0", "1e5", "-1", "inf", "True", "false",
@@ -51,7 +51,7 @@ def frame_of(names: list[str], **more: object) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("more", [[], ["chosen"]])
-def test_every_reader_gives_names_and_numbers_back(tmp_path: Path, more: list[str]) -> None:
+def test_every_reader_returns_names_and_numbers(tmp_path: Path, more: list[str]) -> None:
     path, when = tmp_path / "table.csv", pd.Timestamp("2024-01-01 12:30")
     chosen = {"chosen": "NA"} if more else {}
     cases = [
@@ -68,16 +68,16 @@ def test_every_reader_gives_names_and_numbers_back(tmp_path: Path, more: list[st
             assert read(path)["unique_id"].tolist() == [name]
 
 
-def test_a_leaderboard_may_say_anything_as_a_reason(tmp_path: Path) -> None:
+def test_any_reason_in_a_leaderboard(tmp_path: Path) -> None:
     board = pd.DataFrame(
         {"model": ["NA", "null"], "rank": [1, None], "mae": [0.1 + 0.2, None]}
-        | {"status": ["ok", "failed"], "reason": [None, "NA, it said"]}
+        | {"status": ["ok", "failed"], "reason": [None, "NA, it failed"]}
     )
     write_csv(tmp_path / "leaderboard.csv", board)
     read = tables.read_leaderboard(tmp_path / "leaderboard.csv")
     assert read["model"].tolist() == ["NA", "null"]
     assert read["mae"].tolist()[0] == 0.1 + 0.2
-    assert read["reason"].tolist() == [None, "NA, it said"]
+    assert read["reason"].tolist() == [None, "NA, it failed"]
     write_csv(tmp_path / "leaderboard.csv", board.iloc[:1])
     assert tables.read_leaderboard(tmp_path / "leaderboard.csv")["rank"].tolist() == [1]
 
@@ -109,7 +109,10 @@ def test_forecasts_do_not_depend_on_names_of_series(pair: tuple[Path, Path]) -> 
         settings = dict(run.config)
         found.append(dict(predict.combinations(settings, data, folder, frames)))
     odd, plain = found
-    assert set(plain["per_series"]["chosen"]) == {"NHITS", "NBEATS"}  # else nothing is seen here
+    assert set(plain["per_series"]["chosen"]) == {
+        "NHITS",
+        "NBEATS",
+    }  # otherwise nothing is compared
     for name in ("per_series", "ensemble"):
         assert sorted(set(odd[name]["unique_id"])) == sorted(NAMES)
         pd.testing.assert_frame_equal(
@@ -168,19 +171,19 @@ def test_invalid_tables_of_errors_are_refused_in_one_line(tmp_path: Path, conten
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "is empty"), ("model,mae\nA,1\n", "no column 'status'"),
         ("model,status,mae\nA,ok,1,2\n", "unequal lengths"),
-        ("model,status\n\0,ok\n", "not a text"),
+        ("model,status\n\0,ok\n", "not a text file"),
         ("model,status,mae\nA,ok,x\n", "is not numeric"), ("model,model,status\n", "duplicate"),
         ("model,status\n" + "A,ok\n" * 30_000, "rows"), ("x" * 20_000_000, "too large"),
     ],
 )  # fmt: skip
-def test_invalid_leaderboards_are_refused(tmp_path: Path, content: str, said: str) -> None:
+def test_invalid_leaderboards_are_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "leaderboard.csv"
     path.write_text(content)
-    with pytest.raises(Damaged, match=said):
+    with pytest.raises(Damaged, match=message):
         tables.read_leaderboard(path)
-    if "numeric" not in said:
+    if "numeric" not in message:
         assert console.leaderboard(path) is None

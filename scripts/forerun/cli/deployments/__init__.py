@@ -1,1 +1,1 @@
-"""The commands of deployments: one module for each."""
+"""Commands of deployments, one module for each."""

@@ -1,4 +1,4 @@
-"""``backfill``: forecast from earlier origins, as if they were new."""
+"""``backfill``: forecast from earlier origins."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from forerun.cli.deployments.common import DataFile, NameArgument, deployment, tell
+from forerun.cli.deployments.common import DataFile, NameArgument, deployment, report
 from forerun.cli.workspace import Directory, OutputDir
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> int:
-    """Forecast from earlier origins. Each sees only what there was then; marked as backfill.
+    """Forecast from earlier origins with the data up to each; they are marked as backfill.
 
-    A run whose own data end later than an origin would have seen the future there: that origin is
-    left out, and said, or --retrain trains NAME_<origin> on the data up to it. Later origins use
-    the newest such run; the policy 'retrain: {every: ...}' of deployment.yaml trains more of them.
+    If the data of all runs end after an origin, it is skipped with a message, or --retrain trains
+    the run NAME_<origin> on the data up to it. Later origins use the newest such run; with the
+    policy 'retrain: {every: ...}' of deployment.yaml more of them are trained.
     Rerun the command to resume.
     """
     from forerun.deployments.backfilling import backfill
@@ -36,12 +36,12 @@ def command(
     one = deployment(name, output_dir, directory).require()
     if retrain and (code := _train(one, start, every, data_file)):
         return code
-    tell(backfill(one, start, every, data_file))
+    report(backfill(one, start, every, data_file))
     return 0
 
 
 def _train(one: Deployment, start: str, every: str, data_file: str | None) -> int:
-    """Train the runs that the origins lack; return the exit code of the first that fails."""
+    """Train the missing runs; return the exit code of the first that fails, or 0."""
     from forerun.base.terminal import echo
     from forerun.cli.deployments.common import train_run
     from forerun.config.settings import dump

@@ -1,8 +1,8 @@
-"""``challenge``: let a run forecast in parallel with the champion."""
+"""``challenge``: make a run forecast in parallel with the champion."""
 
 from __future__ import annotations
 
-from forerun.cli.deployments.common import NameArgument, RunOption, Why, deployment, tell
+from forerun.cli.deployments.common import NameArgument, RunOption, Why, deployment, report
 from forerun.cli.workspace import Directory, OutputDir
 
 
@@ -13,9 +13,9 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Let another run forecast in parallel with the champion, from the next origin on."""
+    """Make a run forecast in parallel with the champion, from the next origin on."""
     from forerun.deployments.folder import named_run
     from forerun.deployments.service import challenge
 
     one = deployment(name, output_dir, directory)
-    tell(challenge(one, named_run(one.output, run_id), reason))
+    report(challenge(one, named_run(one.output, run_id), reason))

@@ -1,4 +1,4 @@
-"""What the commands of deployments share."""
+"""Helpers of the commands of deployments."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ RunOption = Annotated[str, typer.Option("--run-id", "-r", metavar="ID", help="Th
 DataFile = Annotated[
     str | None,
     typer.Option(
-        "--data-file", "-d", metavar="FILE", help="The table; that of deployment.yaml if left out."
+        "--data-file", "-d", metavar="FILE", help="The table. Default: as in deployment.yaml."
     ),
 ]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Recorded with the change.")]
 
 
 def deployment(name: str, output_dir: str | None, directory: Path | None) -> Deployment:
-    """Return the deployment of that name, whether it exists or not."""
+    """Return the deployment with a name, which need not exist."""
     from forerun.deployments.folder import Deployment
 
     return Deployment(workspace(output_dir, directory).output, name)
@@ -35,12 +35,13 @@ def deployment(name: str, output_dir: str | None, directory: Path | None) -> Dep
 def train_run(one: Deployment, run_id: str, settings: str, assignments: Sequence[str] = ()) -> int:
     """Train a run for a deployment; return the exit code.
 
-    The settings are in a file until the caller removes it: models with arguments cannot be options.
+    The settings are passed in a file, as options cannot express models with arguments. The caller
+    removes it.
 
     Parameters
     ----------
     settings : YAML
-    assignments : ``key=value`` of ``--set``, which take precedence over the settings
+    assignments : ``key=value`` of ``--set``, which override the settings
     """
     from forerun.base.files import write_text
     from forerun.cli.call import gather
@@ -59,12 +60,12 @@ def train_run(one: Deployment, run_id: str, settings: str, assignments: Sequence
 
 
 def settings_file(one: Deployment, run_id: str) -> Path:
-    """Return the settings of a run that is being trained."""
+    """Return the path of the settings file of a run."""
     return one.tables / f"{run_id}.yaml"
 
 
-def tell(made: Made) -> None:
-    """Print what a call has done; warnings go to standard error."""
+def report(made: Made) -> None:
+    """Print the messages of a call; warnings go to standard error."""
     from forerun.base.terminal import echo
     from forerun.cli.console import warn
 

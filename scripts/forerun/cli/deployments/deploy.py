@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from forerun.cli.deployments.common import NameArgument, RunOption, Why, deployment, tell
+from forerun.cli.deployments.common import NameArgument, RunOption, Why, deployment, report
 from forerun.cli.workspace import Directory, OutputDir
 
 
@@ -33,10 +33,9 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Put a completed run into service: deployments/NAME forecasts with it from now on.
+    """Put a completed run into service: the deployment NAME forecasts with it from now on.
 
-    Everything else (when to retrain, what a better run has to show) is set in
-    deployments/NAME/deployment.yaml.
+    All other settings (retraining, gates of a promotion) are in deployments/NAME/deployment.yaml.
     """
     from forerun.base.terminal import echo
     from forerun.deployments.folder import named_run
@@ -48,5 +47,5 @@ def command(
     }  # fmt: skip
     one = deployment(name, output_dir, directory)
     run_id = named_run(one.output, run_id)
-    tell(deploy(one, run_id, {k: v for k, v in values.items() if v is not None}, reason))
+    report(deploy(one, run_id, {k: v for k, v in values.items() if v is not None}, reason))
     echo(f"settings: {one.config}", f"next: forerun forecast {name}")

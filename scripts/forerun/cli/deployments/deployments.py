@@ -24,9 +24,7 @@ def command(output_dir: OutputDir = None, directory: Directory = None) -> None:
         others = ", ".join(other.run_id for other in one.challenging())
         rows.append((one.name, line.run_id, line.since[:10], others, len(made), last))
     if not rows:
-        echo(
-            "there are no deployments; 'forerun deploy NAME --run-id ID --data-file FILE' makes one"
-        )
+        echo("no deployments; create one with 'forerun deploy NAME --run-id ID --data-file FILE'")
         return
     head = ["deployment", "champion", "since", "challengers", "origins", "last origin"]
     show(table(head, rows))

@@ -1,8 +1,8 @@
-"""``forecast``: forecast from the newest data of a deployment."""
+"""``forecast``: forecast from the end of the newest data."""
 
 from __future__ import annotations
 
-from forerun.cli.deployments.common import DataFile, NameArgument, deployment, tell
+from forerun.cli.deployments.common import DataFile, NameArgument, deployment, report
 from forerun.cli.workspace import Directory, OutputDir
 
 
@@ -14,8 +14,8 @@ def command(
 ) -> None:
     """Forecast from the end of the newest data, with the champion and its challengers.
 
-    Nothing is trained, and an origin is written once: the same command again does nothing.
+    Nothing is trained. Each origin is written once, so repeating the command does nothing.
     """
     from forerun.deployments.forecast import forecast
 
-    tell(forecast(deployment(name, output_dir, directory), data_file))
+    report(forecast(deployment(name, output_dir, directory), data_file))

@@ -1,4 +1,4 @@
-"""``monitor``: write the page of a deployment, and raise alarms."""
+"""``monitor``: write the page of a deployment and check alarms."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ def command(
         typer.Option(
             "--fail-if",
             metavar="CONDITION",
-            help="End with 1 if it holds: 'coverage_80<0.7'; repeatable.",
+            help="Exit with 1 if met: 'coverage_80<0.7'; repeatable.",
         ),
     ] = None,
     last: Annotated[
-        int, typer.Option("--last", min=1, help="Newest scored origins that alarms look at.")
+        int, typer.Option("--last", min=1, help="Number of newest scored origins to check.")
     ] = 3,
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> int:
-    """Write deployments/NAME/monitor.html; end with 1 if a condition of --fail-if holds.
+    """Write deployments/NAME/monitor.html; exit with 1 if a condition of --fail-if is met.
 
-    Conditions are about the means over the newest scored origins of the forecast in service: any
-    column of scores.csv, and worse_than_promised (0.2: the error is 20 % above the back-test's).
+    Conditions apply to the champion's means over the newest scored origins: any column of
+    scores.csv, and worse_than_promised (0.2: the error is 20 % above that of the back-test).
     """
     from forerun.base import text
     from forerun.base.terminal import echo

@@ -1,4 +1,4 @@
-"""``promote``: put a challenger into service, if it passes the gates."""
+"""``promote``: put a challenger into service if it passes the gates."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from forerun.base.errors import UserError
-from forerun.cli.deployments.common import NameArgument, RunOption, Why, deployment, tell
+from forerun.cli.deployments.common import NameArgument, RunOption, Why, deployment, report
 from forerun.cli.workspace import Directory, OutputDir
 
 
@@ -15,16 +15,16 @@ def command(
     name: NameArgument,
     run_id: RunOption,
     force: Annotated[
-        bool, typer.Option("--force", help="Although it does not pass; needs --reason.")
+        bool, typer.Option("--force", help="Even if a gate is not passed; needs --reason.")
     ] = False,
     reason: Why = "",
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> int:
-    """Put a run into service, if it forecasts better than the champion on common origins.
+    """Put a run into service if it forecasts better than the champion on common origins.
 
-    The conditions are those of deployment.yaml (gates); where one is not met, the table of all is
-    printed and the exit code is 1.
+    The conditions are the gates of deployment.yaml. If one is not met, a table of all is printed
+    and the exit code is 1.
     """
     from forerun.base.terminal import echo
     from forerun.cli.console import cell, show, table
@@ -51,7 +51,7 @@ def command(
     if rows:
         show(table(["gate", "found", "limit", "", ""], rows, f"{run_id} for {name}"))
     if not force and not all(check.passed for check in checks):
-        echo(f"run {run_id} is not promoted; --force --reason '...' promotes it all the same")
+        echo(f"run {run_id} is not promoted; --force --reason '...' promotes it anyway")
         return 1
-    tell(promote(one, run_id, checks, reason))
+    report(promote(one, run_id, checks, reason))
     return 0

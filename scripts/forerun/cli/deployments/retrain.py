@@ -11,8 +11,8 @@ from forerun.cli.deployments.common import (
     DataFile,
     NameArgument,
     deployment,
+    report,
     settings_file,
-    tell,
     train_run,
 )
 from forerun.cli.workspace import Directory, OutputDir
@@ -22,7 +22,7 @@ def command(
     name: NameArgument,
     run_id: Annotated[
         str | None,
-        typer.Option("--run-id", "-r", metavar="ID", help="The new run; NAME and a date if none."),
+        typer.Option("--run-id", "-r", metavar="ID", help="The new run. Default: NAME and a date."),
     ] = None,
     data_file: DataFile = None,
     warm_start: Annotated[
@@ -31,7 +31,7 @@ def command(
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="A setting unlike the champion's; repeatable."
+            "--set", metavar="KEY=VALUE", help="Overrides a champion's setting; repeatable."
         ),
     ] = None,
     output_dir: OutputDir = None,
@@ -39,8 +39,8 @@ def command(
 ) -> int:
     """Train a run with the champion's settings on today's data; it becomes a challenger.
 
-    'forerun promote' puts it into service once it has shown that it is better. Rerun the command to
-    resume a run that was interrupted.
+    'forerun promote' puts it into service if it is better on common origins. Rerun the command to
+    resume an interrupted run.
     """
     from forerun.base.errors import UserError
     from forerun.deployments import inputs
@@ -65,6 +65,6 @@ def command(
     wanted = check_run_id(run_id or new_run_id(one, request))
     if code := train_run(one, wanted, request, set_ or []):
         return code
-    tell(challenge(one, wanted, "retrained"))
+    report(challenge(one, wanted, "retrained"))
     settings_file(one, wanted).unlink()
     return 0

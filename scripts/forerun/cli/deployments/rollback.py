@@ -1,4 +1,4 @@
-"""``rollback``: put the champion before the present one into service again."""
+"""``rollback``: put an earlier champion into service again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from forerun.cli.deployments.common import NameArgument, Why, deployment, tell
+from forerun.cli.deployments.common import NameArgument, Why, deployment, report
 from forerun.cli.workspace import Directory, OutputDir
 
 
@@ -14,13 +14,15 @@ def command(
     name: NameArgument,
     run_id: Annotated[
         str | None,
-        typer.Option("--run-id", "-r", metavar="ID", help="That run: repeating it is safe."),
+        typer.Option(
+            "--run-id", "-r", metavar="ID", help="That champion; such a call can be repeated."
+        ),
     ] = None,
     reason: Why = "",
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Put the champion before the present one into service again."""
+    """Put the previous champion into service again."""
     from forerun.deployments.service import rollback
 
-    tell(rollback(deployment(name, output_dir, directory), reason, run_id))
+    report(rollback(deployment(name, output_dir, directory), reason, run_id))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from forerun.cli.deployments.common import NameArgument, deployment, tell
+from forerun.cli.deployments.common import NameArgument, deployment, report
 from forerun.cli.workspace import Directory, OutputDir
 
 
@@ -14,12 +14,12 @@ def command(
     name: NameArgument,
     actuals: Annotated[
         str | None,
-        typer.Option("--actuals", metavar="FILE", help="A table that has the newest values."),
+        typer.Option("--actuals", metavar="FILE", help="A table with the newest values."),
     ] = None,
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Score every origin whose values have arrived, or were restated since."""
+    """Score every origin whose actual values have arrived or changed."""
     from forerun.deployments.service import score
 
-    tell(score(deployment(name, output_dir, directory), actuals))
+    report(score(deployment(name, output_dir, directory), actuals))

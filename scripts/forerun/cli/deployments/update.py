@@ -1,8 +1,8 @@
-"""``update``: do all that is due for a deployment."""
+"""``update``: do everything that is due for a deployment."""
 
 from __future__ import annotations
 
-from forerun.cli.deployments.common import DataFile, NameArgument, deployment, tell
+from forerun.cli.deployments.common import DataFile, NameArgument, deployment, report
 from forerun.cli.workspace import Directory, OutputDir
 
 
@@ -12,17 +12,17 @@ def command(
     output_dir: OutputDir = None,
     directory: Directory = None,
 ) -> None:
-    """Do all that is due: record what is new, forecast, score, and write the page.
+    """Do everything that is due: record new values, forecast, score, and write the page.
 
-    For cron: doing it twice does nothing. What is due but needs training is said, not done:
-    'forerun retrain'.
+    For cron: repeating it does nothing. Nothing is trained; if retraining is due, a message says
+    so ('forerun retrain').
     """
     from forerun.base.terminal import echo
     from forerun.deployments.update import retrain_due, update
 
     one = deployment(name, output_dir, directory)
     made = update(one, data_file)
-    tell(made)
+    report(made)
     if made.changed or not one.monitor.is_file():
         from forerun.report.monitor import write_monitor
 

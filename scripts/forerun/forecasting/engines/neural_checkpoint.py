@@ -1,9 +1,8 @@
-"""Checkpoints of networks: a fit that resumes from one ends with the same weights, to the byte.
+"""Checkpoints of networks: a resumed fit ends with the same weights, to the byte.
 
-NeuralForecast starts its own Lightning trainer without Lightning's ``ckpt_path``, and Lightning
-restarts an epoch with its first batch. So this callback saves and restores: weights, optimizer,
-learning rate, early stopping, loop counters, random states, and the position in the epoch's order
-of series.
+NeuralForecast starts its Lightning trainer without ``ckpt_path``, and Lightning restarts an epoch
+with its first batch. So this callback saves and restores weights, optimizer, learning rate, early
+stopping, loop counters, random states, and the position in the epoch's order of series.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from forerun.base.bounded import Damaged
 from forerun.forecasting.checkpoint import Checkpoint, Header
 from forerun.forecasting.engines.base import Progress
 
-#: Maximum size of a state: that many times the model's weights, and bytes. Adam keeps two more.
+#: Maximum size of a state: a multiple of the model's weights (Adam keeps two copies), plus bytes.
 COPIES, MORE = 8, 64_000_000
 _KEYS = {
     *("weights", "optimizers", "schedulers", "precision", "callbacks", "epochs"),
@@ -69,9 +68,10 @@ class Checkpoints(lightning.Callback):
         return self  # NeuralForecast copies the arguments of a model that it saves
 
     def attach(self, model: Any) -> None:
-        """Use the callback for an untrained model; read its checkpoint, and name an unusable one.
+        """Attach the callback to an untrained model and read its checkpoint.
 
-        A model that stops early by the training loss, a mean over the epoch, has no checkpoints.
+        An unusable checkpoint is reported and ignored. Models that stop early by the training loss,
+        a mean over the epoch, get no checkpoints.
         """
         if model.early_stop_patience_steps > 0 and model.val_monitor == "train_loss":
             return
@@ -112,7 +112,7 @@ class Checkpoints(lightning.Callback):
         return trainer.global_step > 0 and waited >= self.checkpoint.seconds and whole
 
     def _save(self, trainer: Any, module: Any, start: torch.Tensor, batch_idx: int) -> None:
-        """Save everything that determines the rest of the training; a full disk ends no fit."""
+        """Save the state of the training; errors such as a full disk are reported and ignored."""
         state = {
             "weights": dict(module.state_dict()),
             "optimizers": [optimizer.state_dict() for optimizer in trainer.optimizers],
@@ -137,7 +137,7 @@ class Checkpoints(lightning.Callback):
 
 
 def _loaded(content: bytes, model: Any, path: str) -> dict[str, Any]:
-    """Return a saved state for `model`; the restricted unpickler of torch executes no code."""
+    """Return a saved state for `model`, read by torch's restricted unpickler."""
     try:
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         shapes = {name: value.shape for name, value in state["weights"].items()}
@@ -145,12 +145,12 @@ def _loaded(content: bytes, model: Any, path: str) -> dict[str, Any]:
         raise Damaged(f"{path}: is damaged ({str(error).splitlines()[0][:100]})") from None
     expected = {name: value.shape for name, value in model.state_dict().items()}
     if set(state) != _KEYS or shapes != expected:
-        raise Damaged(f"{path}: is of another network")
+        raise Damaged(f"{path}: belongs to another network")
     return state
 
 
 def _restore(trainer: Any, module: Any, state: dict[str, Any]) -> None:
-    """Continue a training that has just started with a saved state, before its next step."""
+    """Restore a saved state in a training that has just started, before its next step."""
     module.load_state_dict(state["weights"])
     for optimizer, saved in zip(trainer.optimizers, state["optimizers"], strict=True):
         optimizer.load_state_dict(saved)
@@ -163,7 +163,7 @@ def _restore(trainer: Any, module: Any, state: dict[str, Any]) -> None:
     trainer.fit_loop.epoch_progress.load_state_dict(state["epochs"])
     steps = trainer.fit_loop.epoch_loop
     steps.load_state_dict(state["steps"])
-    steps.restarting = False  # it is in the middle of a step, not at a restart
+    steps.restarting = False  # the state was saved within a step, not at a restart
     _set_random_states(state["random"])
 
 

@@ -1,12 +1,12 @@
-"""Networks that come with weights: Chronos-2, Chronos-Bolt, TimesFM, Fracast.
+"""Pretrained networks: Chronos-2, Chronos-Bolt, TimesFM, Fracast.
 
-Their parameters: ``weights``, the folder of the weights; ``context_length``, the number of past
-steps that are used (by default as many as the model takes); ``batch_size``, the number of series
-that are forecast at once. With ``max_steps`` a model is fine-tuned, with ``learning_rate``, all
-weights or with ``lora`` a part of them; the result is saved with the model. Without, nothing is
-trained: the checksums of the weights are saved.
+Parameters of the models: ``weights``, the folder of the weights; ``context_length``, the number of
+past steps used (default: the model's maximum); ``batch_size``, the number of series forecast at
+once. ``max_steps`` fine-tunes all weights, or a part of them with ``lora``, at ``learning_rate``;
+the result is saved with the model. Without ``max_steps`` nothing is trained, and only the checksums
+of the weights are saved.
 
-Nothing is downloaded, and no code that is next to the weights is executed.
+Nothing is downloaded, and no code from the folder of the weights is executed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Fitted:
     Attributes
     ----------
     checksums : of the pretrained weights, as :func:`forerun.config.weight_folders.checksums`
-    tuned : whether it was fine-tuned
+    tuned : whether the model was fine-tuned
     """
 
     spec: ModelSpec
@@ -111,7 +111,7 @@ def _device(settings: dict[str, Any]) -> str:
 def _read(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Any:
     """Return the model in a folder, ready to forecast."""
     offline()
-    if (folder / ADAPTER).exists():  # it names another folder
+    if (folder / ADAPTER).exists():  # an adapter refers to another folder
         raise UserError(f"the weights of {spec.name} in '{folder}' are an adapter; remove them")
     return FAMILIES[spec.model].read(folder, _device(settings))
 
@@ -176,8 +176,8 @@ def _forecast(
 ) -> tuple[dict[str, npt.NDArray[np.float64]], list[int]]:
     """Return the columns of the forecasts, and the numbers of the series that are too short.
 
-    These have their last value as forecast. Levels beyond the quantiles of the model are left out:
-    Forerun computes them from the cross-validation.
+    Short series get their last value as forecast. Levels outside the model's quantiles are omitted;
+    Forerun computes them from cross-validation.
     """
     family, steps, name = fitted.family, reach(settings), fitted.spec.name
     able = [number for number, task in enumerate(tasks) if len(task.target) >= family.shortest]
@@ -255,7 +255,7 @@ def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFram
 def save(fitted: Fitted, folder: Path) -> None:
     """Write the specification, the checksums, and the weights if they were fine-tuned."""
     record = asdict(fitted.spec)
-    record["params"].pop("weights")  # a place on this machine
+    record["params"].pop("weights")  # a path on this machine
     record["pretrained"] = fitted.checksums
     text = json.dumps(record, indent=2, sort_keys=True)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
@@ -266,7 +266,7 @@ def save(fitted: Fitted, folder: Path) -> None:
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
-    """Read a model written by :func:`save`; refuse other weights than those it was fitted with."""
+    """Read a model written by :func:`save`; refuse weights that differ from those of the fit."""
     record = read_mapping(folder / "model.json", {"pretrained": [str]})
     recorded = record.get("pretrained", [])
     if (folder / TUNED).is_dir():
@@ -274,7 +274,7 @@ def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
     weights = Path(spec.params["weights"])
     if checksums(weights) != recorded:
         raise UserError(
-            f"the weights of {spec.name} in '{weights}' are gone or changed since it was fitted; "
+            f"the weights of {spec.name} in '{weights}' are missing or changed since the fit; "
             "restore them, or train a new run"
         )
     return Fitted(spec, _read(spec, settings, weights), recorded)

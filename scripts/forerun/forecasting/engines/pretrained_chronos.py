@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from forerun.forecasting.engines.base import Progress
     from forerun.forecasting.engines.pretrained_families import Floats
 
-#: How models are read: from files of the folder that cannot execute code.
+#: Arguments for reading a model: only local files, in a format that cannot execute code.
 READ = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
 #: Default learning rates of fine-tuning, those of the library.
 RATE, LORA_RATE = 1e-6, 1e-5
@@ -49,7 +49,7 @@ def _inputs(tasks: list[Task]) -> list[dict[str, Any]]:
 
 
 def _forecast_2(pipeline: Any, tasks: list[Task], steps: int, size: int) -> Floats:
-    with warnings.catch_warnings(action="ignore"):  # a long horizon, which is scored as all are
+    with warnings.catch_warnings(action="ignore"):  # the library warns of long horizons
         found = pipeline.predict(_inputs(tasks), prediction_length=steps, batch_size=size)
     return np.stack([one[0].double().cpu().numpy().T for one in found])
 
@@ -101,7 +101,7 @@ def _report(progress: Progress, most: int) -> Any:
     from transformers import TrainerCallback
 
     class Report(TrainerCallback):
-        """Reports the step, and the loss where it is known."""
+        """Reports the step, and the loss if it was logged."""
 
         def on_step_end(self, args: Any, state: Any, control: Any, **more: Any) -> None:
             losses = [entry["loss"] for entry in state.log_history if "loss" in entry]

@@ -1,4 +1,4 @@
-"""What each class of pretrained models can do, and the series that it forecasts."""
+"""Interface of a class of pretrained models, and the series passed to it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Task:
 
     Attributes
     ----------
-    target : its past values
+    target : past values
     past : past values of each covariate
-    known : future values of those that are known
+    known : future values of the known covariates
     """
 
     target: Floats
@@ -41,12 +41,12 @@ class Family:
 
     Attributes
     ----------
-    needs : packages, its own first
+    needs : required packages, the one with the model first
     read : folder, device -> model
     quantiles : model -> its quantiles, ascending
     forecast : model, series, steps, batch size -> array, shape (series, steps, quantiles)
-    covariates : whether it takes past and known covariates
-    shortest : number of steps that a series needs
+    covariates : whether past and known covariates are used
+    shortest : minimum number of steps of a series
     tune : model, series, names of known covariates, steps, arguments, seed, progress -> model
     write : model, new folder; only with `tune`
     """

@@ -25,9 +25,10 @@ def _read_timesfm(folder: Path, device: str) -> Any:
 
 
 def _forecast_timesfm(model: Any, tasks: list[Task], steps: int, size: int) -> Floats:
-    """Forecast series of similar length together, so that a forecast depends on its series only.
+    """Forecast in batches of series with similar length.
 
-    The model normalizes by the mean of the padded series.
+    The model normalizes by the mean of the padded series, so a forecast would otherwise depend on
+    the other series.
     """
     config = model.config
     patch, most = int(config.patch_length), int(config.context_length)
@@ -43,7 +44,7 @@ def _forecast_timesfm(model: Any, tasks: list[Task], steps: int, size: int) -> F
             done = model(
                 past_values=[one.to(model.device) for one in series],
                 forecast_context_len=int(length),
-                truncate_negative=False,  # it looks at all series of the batch
+                truncate_negative=False,  # the check covers all series of the batch
             )
             values = done.full_predictions[:, :steps, 1:].double().cpu().numpy()
             if config.infer_is_positive:

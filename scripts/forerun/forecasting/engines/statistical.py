@@ -193,8 +193,8 @@ def _working(
         return tidy_columns(given, spec.name)
 
     frame, replaced = fallback.replace(frame, spec.name, history, naive)
-    if said := fallback.note(replaced):
-        print(f"{spec.name}: {said}", file=sys.stderr)
+    if note := fallback.note(replaced):
+        print(f"{spec.name}: {note}", file=sys.stderr)
         data.kept[fallback.TABLE] = replaced
     return check_finite(frame, spec.name, "look at the data, or leave the model out")
 

@@ -1,4 +1,4 @@
-"""Statistical models divide their series: the same result however, and progress by series."""
+"""Statistical models divide their series among processes: equal results, progress by series."""
 
 from __future__ import annotations
 

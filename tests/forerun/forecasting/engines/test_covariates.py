@@ -1,4 +1,4 @@
-"""Every model that takes columns with a known future finds a planted effect of one of them."""
+"""Every model with known future covariates finds a planted effect of one of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from forerun.forecasting.scaling import Scaling
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-#: Arguments that keep the fits short, or that a model needs.
+#: Arguments that shorten the fits or that a model requires.
 SMALL: dict[str, dict[str, Any]] = {
     "ARIMA": {"order": [1, 0, 0]},
     "AutoRegressive": {"lags": [1, 7]},

@@ -79,7 +79,7 @@ def test_constant_and_enormous_values() -> None:
 
 
 def test_one_outlier_among_the_windows_changes_little() -> None:
-    """Absolute errors: a window that is wrong by a factor counts once, not squared."""
+    """With absolute errors an outlier is not squared."""
     random = np.random.default_rng(1)
     y = np.resize([3.0, 1.0, 2.0, 5.0], 80) + random.normal(0, 0.1, 80)
     spoiled = y.copy()

@@ -1,6 +1,6 @@
 """Every model class trains, cross-validates, saves, loads and predicts.
 
-`make test` tries one model of each family, `make test-all` all of them.
+`make test` tests one model of each family, `make test-all` all of them.
 
 One process trains all classes, and one serves what loads them, for importing the libraries takes
 longer than training.
@@ -67,7 +67,7 @@ NEEDED = {
 
 
 def one_of_each(names: list[str], chosen: tuple[str, ...]) -> list[Any]:
-    """Return all names as cases; those that are not chosen are long tests."""
+    """Return all names as test cases; mark all but the chosen ones as long."""
     assert set(chosen) <= set(names)
     return [
         name if name in chosen else pytest.param(name, marks=pytest.mark.long) for name in names
@@ -75,7 +75,7 @@ def one_of_each(names: list[str], chosen: tuple[str, ...]) -> list[Any]:
 
 
 def table(length: int = 60, series: int = SERIES, missing: bool = True) -> pd.DataFrame:
-    """Series with a season of 4, an effect of a known variable, and `HORIZON` future rows."""
+    """Series with a season of 4, an effect of a known covariate, and `HORIZON` future rows."""
     random = np.random.default_rng(3)
     frames = []
     for number in range(series):
@@ -141,7 +141,7 @@ def test_every_neural_model(model: str, tmp_path: Path) -> None:
     check_everything(specs(settings)[-1], settings, tmp_path)
 
 
-#: Losses that keep what they computed, and the data that they need.
+#: Losses with internal state, and the data that they need.
 DISTRIBUTIONS: dict[str, Any] = {
     name: {"name": "DistributionLoss", "distribution": name, "level": [80]}
     for name in ("Normal", "StudentT", "Poisson", "NegativeBinomial")
@@ -174,7 +174,7 @@ def test_losses_of_distributions_are_saved_right_after_training(
 
 
 def test_early_stopping_ends_the_training_where_validation_no_longer_improves() -> None:
-    """A step width of nothing improves nothing: two looks at the validation part, 5 steps apart."""
+    """With a learning rate near 0 training stops after two validations, 5 steps apart."""
     params = {"mlp_units": [[8, 8]] * 3, "val_check_steps": 5, "learning_rate": 1e-12}
     settings = resolved(
         models=[{"name": "NHITS", "params": params}],
@@ -193,7 +193,7 @@ def test_early_stopping_ends_the_training_where_validation_no_longer_improves() 
     assert max(steps) == 30
 
 
-#: Naive, smoothing, ARIMA, a model of models, of the variance, of components, of sparse demand.
+#: Naive, smoothing, ARIMA, an ensemble, and models of variance, components and sparse demand.
 STATISTICAL_FAMILIES = (
     *("SeasonalNaive", "AutoETS", "ARIMA", "MSTL", "GARCH", "UCM", "TSB", "AutoTheta", "MFLES"),
 )
@@ -321,9 +321,9 @@ def test_future_values_are_used_and_missing_ones_named(name: str) -> None:
     spec = next(s for s in specs(settings) if s.name == f"{name}_exog")
     engine, data = get_engine(spec.engine), run_data(settings)
     fitted = engine.fit(spec, settings, data, progress)
-    known = engine.predict(fitted, settings, data)[spec.name]
+    expected = engine.predict(fitted, settings, data)[spec.name]
     data.future = data.future.assign(futr=data.future["futr"] + 3)  # type: ignore[union-attr]
-    assert not np.allclose(known, engine.predict(fitted, settings, data)[spec.name])
+    assert not np.allclose(expected, engine.predict(fitted, settings, data)[spec.name])
     data.future = data.future.iloc[1:]
     with pytest.raises(
         UserError, match=f"{name}_exog needs the values of futr for the 4 .*'s0' of 3"
@@ -401,4 +401,4 @@ def test_first_window_does_not_see_later_data(
     first = [f[f["cutoff"] == 51].sort_values(["unique_id", "ds"])[model] for f in frames]
     np.testing.assert_array_equal(first[0].to_numpy(), first[1].to_numpy())
     later = [f[f["cutoff"] == 55].sort_values(["unique_id", "ds"])[model] for f in frames]
-    assert not np.allclose(later[0], later[1])  # the second window sees it: the leak is there
+    assert not np.allclose(later[0], later[1])  # the second window includes it, so the leak works

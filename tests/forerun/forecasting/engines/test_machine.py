@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 def progress(step: int, most: int, loss: float | None) -> None:
-    """Nobody looks."""
+    """Report no progress."""
 
 
 def prepared(item: Any, **more: Any) -> tuple[Any, dict[str, Any], Data]:
@@ -32,7 +32,7 @@ def prepared(item: Any, **more: Any) -> tuple[Any, dict[str, Any], Data]:
 
 
 def test_a_regressor_of_each_step_uses_the_columns_of_the_step_itself() -> None:
-    """A promotion raises its own day: not that of the last known value."""
+    """A promotion raises the values of the same day."""
     spec, settings, data = prepared({"name": "Ridge", "params": {"direct": True}})
     fitted = machine.fit(spec, settings, data, progress)
     assert len(fitted.regressor) == settings["horizon"]
@@ -68,7 +68,7 @@ def test_a_regression_of_each_series_gives_each_its_own_effect_and_trend() -> No
     np.testing.assert_allclose(found["LinearRegression"], np.concatenate(expected), rtol=1e-9)
 
 
-def test_models_without_known_columns_see_differences_and_those_with_see_means() -> None:
+def test_features_of_models_with_and_without_known_columns() -> None:
     spec, settings, data = prepared({"name": "Ridge", "exogenous": False})
     features = machine.fit(spec, settings, data, progress).features
     assert features is not None
@@ -80,8 +80,8 @@ def test_models_without_known_columns_see_differences_and_those_with_see_means()
     assert "rolling_mean:7" in features.lag_transforms
 
 
-def test_a_model_of_version_0_1_is_read_with_the_features_of_then(tmp_path: Path) -> None:
-    """It knew columns of the future and saw differences nevertheless."""
+def test_a_model_of_version_0_1_is_read_with_its_features(tmp_path: Path) -> None:
+    """It used known columns and differences together."""
     spec, settings, data = prepared({"name": "Ridge", "params": {"lags": [1, 7]}})
     record = {"name": "Ridge", "params": spec.params}
     (tmp_path / "model.json").write_text(json.dumps(record))

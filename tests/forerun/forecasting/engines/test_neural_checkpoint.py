@@ -1,4 +1,4 @@
-"""A network that resumes from a checkpoint ends as one that was never interrupted, to the byte."""
+"""A network resumed from a checkpoint equals one that was not interrupted, to the byte."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 
 class Killed(BaseException):
-    """Ends a training as a kill does."""
+    """Stops a training like a kill."""
 
 
 def table() -> pd.DataFrame:
@@ -93,7 +93,7 @@ class Training:
         return Checkpoint(str(self.folder / "a.checkpoint"), key, seconds)
 
 
-#: A network of windows, stopped early; a recurrent one, cross-validated. And all.
+#: A network with early stopping, and a recurrent one in cross-validation; then all others.
 QUICK = [("NHITS", True, False), ("LSTM", False, True)]
 ALL = [(m, early, folds) for m in TINY for early in (True, False) for folds in (True, False)]
 CASES = [*QUICK, *(pytest.param(*c, marks=pytest.mark.long) for c in ALL if c not in QUICK)]
@@ -104,7 +104,7 @@ CASES = [*QUICK, *(pytest.param(*c, marks=pytest.mark.long) for c in ALL if c no
 def test_a_resumed_training_ends_as_an_uninterrupted_one(
     model: str, early: bool, folds: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ended twice, in the middle of an epoch: before a validation, and after one."""
+    """It is stopped twice within an epoch: before and after a validation."""
     more = {"early_stop_patience_steps": 2, "val_size": 4} if early else {}
     training = Training(model, tmp_path, **more)
     if early:
@@ -134,7 +134,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_and_ignored(
     other = io.BytesIO()
     torch.save(found, other)
     contents = {b"no pickle": "is damaged", pickle.dumps(Evil()): "is damaged"}
-    contents |= {other.getvalue(): "is of another network", bytes(65_000_000): "is too large"}
+    contents |= {other.getvalue(): "belongs to another network", bytes(65_000_000): "is too large"}
     for content, reason in contents.items():
         checkpoint.write(1, 3, content)
         training.run(training.checkpoint(seconds=1000))
@@ -146,7 +146,7 @@ def test_a_checkpoint_that_cannot_be_used_is_named_and_ignored(
 
 
 class Evil:
-    """Code that a pickle would run."""
+    """Code that unpickling would run."""
 
     ran: ClassVar[list[int]] = []
 

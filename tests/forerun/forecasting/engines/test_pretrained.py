@@ -1,4 +1,4 @@
-"""Networks that come with weights: checked folders, forecasts, covariates, fine-tuning."""
+"""Pretrained networks: checks of folders, forecasts, covariates, fine-tuning."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def fitted(settings: dict[str, Any], data: Data | None = None) -> pretrained.Fit
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_model(name: str, folders: dict[str, Path], tmp_path: Path) -> None:
-    """The same answer when loaded (test_engines.py: in a new process); no weights are copied."""
+    """A loaded model has the same forecasts; no weights are copied."""
     settings = resolved(name, folders[name], levels=[50, 80, 95])
     spec, data = specs(settings)[0], run_data(settings)
     assert spec.engine == "pretrained"
@@ -147,7 +147,7 @@ def test_both_kinds_of_covariates_change_the_forecast(folders: dict[str, Path]) 
 
 
 def test_context_length(folders: dict[str, Path]) -> None:
-    """What lies before the last 8 steps does not matter."""
+    """Values before the last 8 steps are not used."""
     settings = resolved("ChronosBolt", folders["ChronosBolt"], {"context_length": 8})
     model, data, other = fitted(settings), run_data(settings), run_data(settings)
     other.history.loc[other.history["ds"] < LENGTH - 8, "y"] = 0
@@ -168,7 +168,7 @@ TUNE = {"max_steps": 3, "learning_rate": 0.01, "batch_size": 8}
 def test_fine_tuned_weights_are_the_model(
     lora: bool, folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Other forecasts than zero-shot, the same with the same seed, loaded without the weights."""
+    """Forecasts differ from zero-shot, are reproducible, and need no pretrained weights."""
     own = shutil.copytree(folders["Chronos2"], tmp_path / "own")
     settings = resolved("Chronos2", own, TUNE | {"lora": lora}, futr_exog=["futr"])
     data, spec, seen = run_data(settings), specs(settings)[0], []
@@ -191,7 +191,7 @@ def test_fine_tuned_weights_are_the_model(
     assert note(spec) == "fine-tuned for 3 steps; may have seen these data"
 
 
-@pytest.mark.long  # the quick test of leaks is that of models that are not tuned
+@pytest.mark.long  # the quick test of leaks is that of models without fine-tuning
 def test_fine_tuning_sees_no_window(folders: dict[str, Path]) -> None:
     settings = resolved("Chronos2", folders["Chronos2"], TUNE)
     spec, frames = specs(settings)[0], []
@@ -218,10 +218,10 @@ def test_changed_weights_are_refused(folders: dict[str, Path], tmp_path: Path) -
     tiny_weights.chronos_bolt(own, seed=2)
     assert [line[66:] for line in before] == ["config.json", "model.safetensors"]
     assert [a == b for a, b in zip(before, checksums(own), strict=True)] == [True, False]
-    with pytest.raises(UserError, match="are gone or changed since it was fitted"):
+    with pytest.raises(UserError, match="are missing or changed since the fit"):
         pretrained.load(spec, settings, tmp_path / "model")
     shutil.rmtree(own)
-    with pytest.raises(UserError, match="are gone or changed since it was fitted"):
+    with pytest.raises(UserError, match="are missing or changed since the fit"):
         pretrained.load(spec, settings, tmp_path / "model")
 
 
@@ -277,7 +277,7 @@ def test_only_chronos_2_is_fine_tuned() -> None:
 
 
 def test_the_network_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the environment of the job says."""
+    """Regardless of the job's environment."""
     from huggingface_hub import constants
 
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):

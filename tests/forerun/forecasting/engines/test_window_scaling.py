@@ -1,4 +1,4 @@
-"""Columns of two values and of the calendar reach networks as they are, in training and after."""
+"""Binary and calendar columns are not scaled for networks, in training and prediction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from forerun.forecasting.engines import window_scaling
 pytestmark = pytest.mark.slow
 
 
-def test_columns_of_two_values_and_the_calendar_are_left_alone() -> None:
+def test_binary_and_calendar_columns_are_not_scaled() -> None:
     settings = shop_settings(
         models=["NHITS"], baselines=[], futr_exog=["promo", "price"], calendar=["fourier:1"]
     )
@@ -26,7 +26,7 @@ def test_columns_of_two_values_and_the_calendar_are_left_alone() -> None:
     assert found == ["promo", "calendar_year_sin1", "calendar_year_cos1"]
 
 
-def test_only_the_other_columns_are_scaled_and_only_for_a_while() -> None:
+def test_other_columns_are_scaled_within_the_context_only() -> None:
     model = SimpleNamespace(
         hist_exog_list=[], futr_exog_list=["promo", "price"], hist_cat_exog_list=[],
         futr_cat_exog_list=[],
