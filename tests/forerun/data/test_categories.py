@@ -139,7 +139,7 @@ def test_too_many_numbers_are_refused() -> None:
 @pytest.mark.parametrize(
     ("kinds", "new"), [({}, "radio"), ({"none": 0, "tv": 1, "web": 2, "radio": 7.5}, "7.5")]
 )
-def test_a_value_that_only_the_future_has_is_said(kinds: dict[str, Any], new: str) -> None:
+def test_a_value_that_only_the_future_has_is_reported(kinds: dict[str, Any], new: str) -> None:
     given, frame = settings(), table()
     ahead = frame["sales"].isna()
     frame.loc[ahead & (frame["promo"] == "web"), "promo"] = "radio"

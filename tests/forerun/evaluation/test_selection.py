@@ -133,7 +133,9 @@ def test_blend_of_three_parts_forecasts_as_it_is_scored() -> None:
 def test_where_one_model_is_much_better_the_ensemble_is_near_it() -> None:
     run = settings(4)
     forecasts = {"A": 1.0, "B": 1.9, "C": 1.9, "D": 1.9}
-    stack = stacked({model: np.full((3, 4), value) for model, value in forecasts.items()}, run, series=3)
+    stack = stacked(
+        {model: np.full((3, 4), value) for model, value in forecasts.items()}, run, series=3
+    )
     made = selection.combine(stack, run)
     assert made.record["method"] == "adaptive"
     assert made.record["shares"]["greedy"] == pytest.approx(1, abs=1e-3)
@@ -159,7 +161,9 @@ def test_the_shares_do_not_depend_on_a_window_that_is_not_chosen() -> None:
     }
     first = np.array([True, True, False])
     for last in ("as they are", "changed"):
-        each = {m: np.where(first, v, v if last == "as they are" else 50) for m, v in forecasts.items()}
+        each = {
+            m: np.where(first, v, v if last == "as they are" else 50) for m, v in forecasts.items()
+        }
         stack = stacked(each, run)
         found.append(recipes.recipe_of(stack, np.abs(stack.forecasts).mean(axis=3), [0, 1], run))
     assert found[0].shares == found[1].shares

@@ -41,11 +41,11 @@ def weights(**by_series: float) -> Weights:
     return Weights(series=pd.Series(by_series))
 
 
-def results(said: dict[str, list[float]]) -> pd.DataFrame:
-    """Two series of zeros, two windows of two steps: what each model says."""
+def results(forecasts: dict[str, list[float]]) -> pd.DataFrame:
+    """Return forecasts of two series of zeros, with two windows of two steps each."""
     keys = [(f"s{s}", 10 + 2 * w + i, 9 + 2 * w, 0.0) for s in "ab" for w in (0, 1) for i in (0, 1)]
     frame = pd.DataFrame(keys, columns=["unique_id", "ds", "cutoff", "y"])
-    return frame.assign(**said)
+    return frame.assign(**forecasts)
 
 
 HISTORY = pd.DataFrame({"unique_id": ["sa", "sb"], "ds": 0, "y": 1.0})
@@ -89,15 +89,15 @@ def test_interval_losses_are_weighted_but_not_coverage_and_width() -> None:
 
 def test_leaderboard_and_winner_follow_the_weights_of_series(tmp_path: Path) -> None:
     """A is best for sa, B for sb; which is best overall depends on their weights."""
-    said = {"A": [1.0] * 4 + [6.0] * 4, "B": [5.0] * 4 + [1.0] * 4}
+    forecasts = {"A": [1.0] * 4 + [6.0] * 4, "B": [5.0] * 4 + [1.0] * 4}
     paths = {}
-    for name, values in said.items():
+    for name, values in forecasts.items():
         paths[name] = str(tmp_path / f"{name}.csv")
         results({name: values}).to_csv(paths[name], index=False)
     for given, overall, error in ((weights(sa=3, sb=1), "A", 2.25), (weights(sa=1, sb=3), "B", 2)):
         scored = score_all(paths, HISTORY, settings(), weights=given)
         assert scored.record["per_series"]["overall"] == overall
-        states = {name: ModelStatus(status="ok") for name in said}
+        states = {name: ModelStatus(status="ok") for name in forecasts}
         board = metrics.leaderboard(scored.metrics, states, settings(), given)
         assert board["model"].tolist()[0] == overall
         assert board["mae"].tolist()[0] == error
@@ -110,11 +110,11 @@ def test_leaderboard_and_winner_follow_the_weights_of_series(tmp_path: Path) -> 
 
 
 def test_steps_decide_the_winner_and_the_greedy_weights() -> None:
-    said = {"A": [1.0, 9.0] * 4, "B": [5.0, 1.0] * 4}
-    frame = results(said)
+    forecasts = {"A": [1.0, 9.0] * 4, "B": [5.0, 1.0] * 4}
+    frame = results(forecasts)
     for steps, overall in (([1, 1], "B"), ([3, 1], "A"), ([0, 1], "B")):
         run = settings(horizon_weight=steps)
-        stacked = recipes.stack(frame, said, HISTORY, run)
+        stacked = recipes.stack(frame, forecasts, HISTORY, run)
         made = selection.combine(stacked, run)
         assert made.record["per_series"]["overall"] == overall
     actual = np.zeros((1, 1, 2))

@@ -72,7 +72,7 @@ def test_the_effect_of_a_promotion_is_found(model: str, tmp_path: Path) -> None:
     assert 0.5 * EFFECT < found < 1.5 * EFFECT
 
 
-def test_a_search_with_columns_is_bounded_and_said() -> None:
+def test_a_search_with_columns_is_bounded_with_a_note() -> None:
     settings = shop_settings(models=["AutoARIMA", "MFLES"], baselines=[], calendar=[])
     arima, mfles = specs(settings)
     assert bounded.bounds(arima, settings)["nmodels"] == 10
