@@ -15,8 +15,8 @@ from forerun.config.names import RESERVED
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
-#: Transformations of the target before training: its logarithm, what a regression of each series on
-#: trend, season and known columns leaves of it, or what that leaves of the logarithm.
+#: Transformations of the target before training: its logarithm, the residuals of a regression of
+#: each series on trend, season and known columns, or the residuals of its logarithm.
 TRANSFORMS = ("log", "regression", "log_regression")
 
 
@@ -70,7 +70,7 @@ class ModelSpec:
 
     @property
     def takes_remainder(self) -> bool:
-        """Whether the model is trained on what a regression of each series leaves."""
+        """Whether the model is trained on the residuals of a regression of each series."""
         return self.transform in ("regression", "log_regression")
 
     @property

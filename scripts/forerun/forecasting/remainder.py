@@ -1,10 +1,10 @@
-"""The remainder of a regression as the target of a model: ``transform: regression``.
+"""Residuals of a regression as the target of a model: ``transform: regression``.
 
-A linear regression of each series on its trend, its season and the known future columns, with those
-of the calendar, is subtracted from the target; the model forecasts what it leaves, and its
-forecasts are added to those of the regression. So effects of promotions and holidays, which a
-network learns slowly and other models cannot use at all, come from the regression. The model itself
-gets no future columns. Nothing is saved: the regression is fitted to the series to forecast.
+A linear regression of each series on trend, season, calendar and known future columns is subtracted
+from the target. The model forecasts the residuals, and its forecasts are added to those of the
+regression. So effects of promotions and holidays, which a network learns slowly and other models
+cannot use at all, come from the regression. The model itself gets no future columns. Nothing is
+saved: the regression is fitted to the series to forecast.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ PENALTY = 1.0
 
 @dataclass(frozen=True)
 class Remainder:
-    """What the regressions of a model say about each series; nothing for other models.
+    """The regressions of a model's series; without any for models without this transformation.
 
     Attributes
     ----------
     settings : settings of the run for the engine, without the columns that the regressions use
-    expected : the regressions' values by ``unique_id`` and ``ds``, in the history and after it
+    expected : values of the regressions by ``unique_id`` and ``ds``, in the history and after it
     """
 
     settings: dict[str, Any]
@@ -79,7 +79,7 @@ class Remainder:
         return cls(inner, pd.Series(np.concatenate(found), index=index))
 
     def forward(self, data: Data) -> Data:
-        """Return the data with what the regressions leave as target."""
+        """Return the data with the residuals as target."""
         if self.expected is None:
             return data
         left = data.history["y"].to_numpy(dtype=float) - self._at(data.history)
