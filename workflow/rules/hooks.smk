@@ -48,7 +48,7 @@ def get_engines(job):
     """Return the engines of a job."""
     models = get_specs(job.wildcards.run_id)
     if "study" in job.wildcards_dict:
-        return {get_study(job.wildcards).engine}
+        return {get_study(job.wildcards).base.engine}
     if "model" in job.wildcards_dict:
         return {models[job.wildcards.model].engine}
     return {spec.engine for spec in models.values()}

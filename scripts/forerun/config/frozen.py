@@ -64,7 +64,7 @@ def _searches(path: str | Path, items: Any) -> list[dict[str, Any]]:
     if not isinstance(items, list) or len(items) > 1000:
         raise _damaged(path, "'search' is not a list of searches")
     for position, item in enumerate(items):
-        own = set(item) & _MODEL_ITEM if isinstance(item, dict) else set()
+        own = set(item) & set(models.KEYS) if isinstance(item, dict) else set()
         wrong = _wrong_model({key: item[key] for key in own}) if own else "is not a search"
         if wrong := wrong or search_checks.wrong_frozen(
             {k: v for k, v in item.items() if k not in own}
@@ -147,14 +147,9 @@ def _models(path: str | Path, key: str, items: Any) -> list[dict[str, Any]]:
     return items
 
 
-_MODEL_ITEM = {"name", "engine", "model", "params", "exogenous", "transform"}
-
-
 def _wrong_model(item: Any) -> str:
-    keys = _MODEL_ITEM - {"transform"}
-    if not isinstance(item, dict) or not keys <= item.keys():
-        return "is not a model"
-    if item.keys() - _MODEL_ITEM - {"search"}:
+    keys, optional = set(models.KEYS), {"transform", "search"}
+    if not isinstance(item, dict) or not keys - optional <= item.keys() <= keys | optional:
         return "is not a model"
     name, model, given = item["name"], item["model"], item["params"]
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -14,7 +14,8 @@ from forerun.config.engines import ENGINES
 from forerun.config.names import RESERVED
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
-_KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
+#: Keys of an item of ``models``.
+KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
 #: Transformations of the target before training: its logarithm, the residuals of a regression of
 #: each series on trend, season and known columns, or the residuals of its logarithm.
 TRANSFORMS = ("log", "regression", "log_regression")
@@ -152,16 +153,26 @@ def expand(
     tuple
         Mappings with all keys, and one sentence for each problem.
     """
+
+    def one(item: Any) -> list[dict[str, Any]]:
+        spec = _spec(item)
+        _check_validation(spec, settings)
+        return [variant.as_dict() for variant in _variants(spec, item, settings)]
+
+    return each(items, key, one)
+
+
+def each(
+    items: Sequence[Any], key: str, expand_one: Callable[[Any], list[dict[str, Any]]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Expand each item of the list `key`; return the mappings and one sentence per problem."""
     expanded: list[dict[str, Any]] = []
     wrong: list[str] = []
     for position, item in enumerate(items):
-        place = f"{key}[{position}]"
         try:
-            spec = _spec(item)
-            _check_validation(spec, settings)
-            expanded += [variant.as_dict() for variant in _variants(spec, item, settings)]
+            expanded += expand_one(item)
         except UserError as error:
-            wrong += [f"{place}: {line}" for line in str(error).splitlines()]
+            wrong += [f"{key}[{position}]: {line}" for line in str(error).splitlines()]
     return expanded, wrong
 
 
@@ -201,8 +212,8 @@ def _spec(item: Any) -> ModelSpec:
     if not isinstance(item, Mapping):
         raise UserError(f"{schema.show(item)} is neither a name nor a mapping with name and model")
     for key in item:
-        if key not in _KEYS:
-            raise UserError(f"unknown key {schema.show(key)}{suggest(key, _KEYS)}")
+        if key not in KEYS:
+            raise UserError(f"unknown key {schema.show(key)}{suggest(key, KEYS)}")
     name = item.get("name", item.get("model"))
     model = item.get("model", name)
     if not isinstance(name, str) or not isinstance(model, str):

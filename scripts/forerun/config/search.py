@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from forerun.base.bounded import shaped
 from forerun.base.errors import UserError, suggest
 from forerun.base.files import read_json
-from forerun.config.models import ModelSpec
+from forerun.config.models import KEYS, ModelSpec
 
 #: Folder of the studies in a run, the result of a study, and the table of its trials.
 FOLDER, CHOSEN, TABLE = "search", "chosen.json", "study.csv"
@@ -33,8 +33,7 @@ class Study:
 
     Attributes
     ----------
-    name : name of the study and, with a number, of its models: ``NHITS_search`` (``1``, ``2``...)
-    engine, model, params, exogenous, transform : the model and its arguments that are not searched
+    base : the model with the arguments that are not searched; its name is that of the study
     space : values of each argument: a list, or a mapping with low, high, log and step
     trials : number of arguments to try
     halving : whether later rounds train fewer trials with more steps (networks only)
@@ -43,12 +42,7 @@ class Study:
     time_limit : maximum duration in seconds
     """
 
-    name: str
-    engine: str
-    model: str
-    params: dict[str, Any] = field(default_factory=dict)
-    exogenous: bool = False
-    transform: str | None = None
+    base: ModelSpec
     space: dict[str, Any] = field(default_factory=dict)
     trials: int = 20
     halving: bool = False
@@ -56,25 +50,28 @@ class Study:
     windows: int = 1
     time_limit: float | None = None
 
+    @classmethod
+    def of(cls, item: Mapping[str, Any]) -> Study:
+        """Return the search of an item of the frozen configuration."""
+        model = {key: item[key] for key in KEYS if key in item}
+        own = {key: value for key, value in item.items() if key not in KEYS}
+        return cls(ModelSpec(**model, search=item["name"]), **own)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the item as written to the frozen configuration."""
         item = asdict(self)
-        if self.transform is None:
-            del item["transform"]
-        return item
+        model = {key: value for key, value in self.base.as_dict().items() if key in KEYS}
+        return model | {key: value for key, value in item.items() if key != "base"}
+
+    @property
+    def name(self) -> str:
+        """Name of the study and, with a number, of its models: ``NHITS_search``, ``1``, ``2``."""
+        return self.base.name
 
     @property
     def models(self) -> list[str]:
         """Names of the models that the study adds to the run, best first."""
         return [f"{self.name}{number + 1}" for number in range(self.keep)]
-
-    @property
-    def base(self) -> ModelSpec:
-        """The model with the arguments that are not searched."""
-        return ModelSpec(
-            self.name, self.engine, self.model, self.params, self.exogenous, self.transform,
-            search=self.name,
-        )  # fmt: skip
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -103,13 +100,13 @@ class Study:
         """Return the training steps of round `number`; None if the search does not set them."""
         if not self.halving:
             return None
-        most = int(self.params.get("max_steps") or settings["max_steps"])
+        most = int(self.base.params.get("max_steps") or settings["max_steps"])
         return max(1, -(-most // RATE ** (len(self.rounds) - 1 - number)))
 
     def trial(self, found: Mapping[str, Any], steps: int | None) -> ModelSpec:
         """Return the model of a trial."""
-        given = {**self.params, **found} | ({} if steps is None else {"max_steps": steps})
-        return ModelSpec(**{**self.base.as_dict(), "params": given})
+        given = {**self.base.params, **found} | ({} if steps is None else {"max_steps": steps})
+        return replace(self.base, params=given)
 
 
 @dataclass(frozen=True)
@@ -164,7 +161,7 @@ def trials_of(items: Sequence[Any], study: Study) -> list[Candidate]:
 
 def studies(settings: Mapping[str, Any]) -> list[Study]:
     """Return the searches of resolved settings."""
-    return [Study(**item) for item in settings.get("search") or ()]
+    return [Study.of(item) for item in settings.get("search") or ()]
 
 
 def study(settings: Mapping[str, Any], name: str) -> Study:

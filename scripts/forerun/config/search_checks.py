@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from forerun.base.errors import UserError, suggest
 from forerun.config import models, params, schema
 from forerun.config.coercion import exponents
-from forerun.config.models import ModelSpec
+from forerun.config.models import KEYS, ModelSpec
 from forerun.config.search import Study, combinations
 
-#: Keys of an item for the model, its other keys, and keys of a range of numbers.
-_MODEL = ("name", "engine", "model", "params", "exogenous", "transform")
+#: Keys of an item beside those of a model; keys of a range of numbers.
 _OWN = ("space", "trials", "halving", "keep", "windows", "time_limit")
 _RANGE = ("low", "high", "log", "step")
 #: Maximum numbers of trials, of windows, and of values of an argument.
@@ -29,14 +29,7 @@ def expand(
     tuple
         Mappings with all keys, and one sentence for each problem.
     """
-    expanded: list[dict[str, Any]] = []
-    wrong: list[str] = []
-    for position, item in enumerate(items):
-        try:
-            expanded.append(_study(item, settings).as_dict())
-        except UserError as error:
-            wrong += [f"search[{position}]: {line}" for line in str(error).splitlines()]
-    return expanded, wrong
+    return models.each(items, "search", lambda item: [_study(item, settings).as_dict()])
 
 
 def _study(item: Any, settings: Mapping[str, Any]) -> Study:
@@ -44,8 +37,8 @@ def _study(item: Any, settings: Mapping[str, Any]) -> Study:
     if not isinstance(item, Mapping):
         raise UserError(f"{schema.show(item)} is not a mapping with model and space")
     for key in item:
-        if key not in (*_MODEL, *_OWN):
-            raise UserError(f"unknown key {schema.show(key)}{suggest(key, (*_MODEL, *_OWN))}")
+        if key not in (*KEYS, *_OWN):
+            raise UserError(f"unknown key {schema.show(key)}{suggest(key, (*KEYS, *_OWN))}")
     if not isinstance(item.get("model"), str):
         raise UserError("model is missing; name the model whose arguments are searched")
     space = _space(item.get("space"))
@@ -65,7 +58,7 @@ def _study(item: Any, settings: Mapping[str, Any]) -> Study:
         what = "trials" if trials == possible else "combinations in space"
         raise UserError(f"keep is {keep}, but there are only {possible:g} {what}")
     return Study(
-        **{**base.as_dict(), "params": dict(base.params)},
+        base,
         space=space,
         trials=trials,
         halving=halving,
@@ -79,7 +72,7 @@ def _base(item: Mapping[str, Any], space: dict[str, Any], settings: Mapping[str,
     """Return the model of an item; check all values of its space."""
     if item.get("exogenous") == "both":
         raise UserError("exogenous is 'both'; it must be one of true, false")
-    own = {key: item[key] for key in _MODEL if key in item}
+    own = {key: item[key] for key in KEYS if key in item}
     own["name"] = item.get("name") or f"{item['model']}_search"
     fixed = own.get("params") or {}
     if not isinstance(fixed, Mapping):
@@ -103,7 +96,7 @@ def _base(item: Mapping[str, Any], space: dict[str, Any], settings: Mapping[str,
             if wrong:
                 raise UserError("\n".join(f"space: {line}" for line in wrong))
     kept = {name: value for name, value in base.params.items() if name not in space}
-    return ModelSpec(**{**base.as_dict(), "params": kept})
+    return replace(base, params=kept, search=base.name)
 
 
 def _space(space: Any) -> dict[str, Any]:

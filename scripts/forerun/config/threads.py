@@ -23,6 +23,6 @@ def share(cores: int, settings: dict[str, Any]) -> int:
     models = [*settings["models"], *settings["baselines"]]
     networks = [item for item in models if not ENGINES[item["engine"]].local]
     fits = len(networks or models) * (1 + len(folds(settings)))
-    searched = [each for each in studies(settings) if not (networks and ENGINES[each.engine].local)]
-    fits += sum(each.rounds[0] for each in searched)
+    searched = [s for s in studies(settings) if not (networks and ENGINES[s.base.engine].local)]
+    fits += sum(study.rounds[0] for study in searched)
     return max(1, cores // fits) if fits else 1

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from forerun.base.errors import UserError
+from forerun.config.models import ModelSpec
 from forerun.config.search import Candidate, Chosen, Study
 from forerun.plots.figures import search
 from forerun.plots.style import looks
@@ -49,7 +50,7 @@ def test_rounds_without_steps_and_without_errors() -> None:
 
 def test_the_chart_of_the_report_colors_chosen_trials() -> None:
     chosen = Chosen([Candidate(2, {}), Candidate(0, {})], "ok", "", exists=True)
-    result = Result(Study("S", "neuralforecast", "NHITS", keep=2), STUDY, chosen)
+    result = Result(Study(ModelSpec("S", "neuralforecast", "NHITS"), keep=2), STUDY, chosen)
     chart = charts.searches([result], "mae", {"S1": 4})
     assert chart is not None
     others, first, second = chart["variants"][0]["data"]
