@@ -1,6 +1,6 @@
 """Complete targets: Snakemake requires a rule for each target on the command line.
 
-Completed outputs are source files for Snakemake (common.smk), and a target without a rule is an
+Completed outputs are source files for Snakemake (getters_files.smk), and a target without a rule is an
 error. Complete targets on the command line therefore get a rule without an action, which never
 removes or writes anything.
 

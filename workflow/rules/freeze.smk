@@ -9,6 +9,7 @@ rule freeze_run:
     """Validate the data; freeze data, provenance and configuration."""
     input:
         unpack(get_tables),
+        rerun_outdated,
     output:
         # Snakemake removes the outputs of a failed job in this order; the configuration, without
         # which the run does not exist, must be removed first.

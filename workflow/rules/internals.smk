@@ -38,6 +38,10 @@ CORES = workflow.cores if workflow.local_exec else None
 STORAGE = workflow.storage_registry.default_storage_provider
 
 
+#: Runs whose outdated files were found (rerun_outdated).
+PLANNED_RUNS = set()
+
+
 def refuse(error):
     """Print a user error in one line and exit with code 2."""
     echo_error(error, before="forerun: error: ")
@@ -86,16 +90,20 @@ def list_stored(folder):
     ]
 
 
-@cache
-def rerun_outdated(run_id):
-    """Rerun the rules of existing but outdated files, as `--forcerun` would.
+def rerun_outdated(wildcards):
+    """Rerun the rules of existing but outdated files of a run, as `--forcerun` would.
 
     `dag.forcefiles`: after a killed call the age of files is not enough to decide, and profiles can
-    turn off reruns for changed parameters. The runs of a call are known only while it is planned,
-    so this side effect happens when barriers are computed (get_barrier).
+    turn off reruns for changed parameters. The runs of a call are found only while it is planned,
+    so this is an input function without files, of the rule that all rules of a run depend on
+    (freeze_run). It is the only one with a side effect.
     """
-    files = outdated(get_run(run_id), get_settings(run_id))
-    workflow.dag.forcefiles.update(f"{RUNS}/{run_id}/{file}" for file in files)
+    run_id = wildcards.run_id
+    if IS_PLANNING and run_id not in PLANNED_RUNS and not get_closed(run_id).is_sealed:
+        PLANNED_RUNS.add(run_id)
+        files = outdated(get_run(run_id), get_settings(run_id))
+        workflow.dag.forcefiles.update(f"{RUNS}/{run_id}/{file}" for file in files)
+    return []
 
 
 def await_scores(run_id):
