@@ -35,6 +35,11 @@ def visible(text: object) -> str:
     return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))
 
 
+def split_at_commas(value: str) -> list[str]:
+    """Return the items of a list such as ``NHITS, NBEATS``."""
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
 def plural(count: int, noun: str) -> str:
     """Return ``"1 model"``, ``"12 models"``; series stay series."""
     ending = "" if count == 1 or noun.endswith("s") else "s"

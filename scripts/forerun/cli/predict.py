@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from forerun.cli.workspace import Directory, OutputDir
 
-_WHAT = "What to forecast"
-_PICK = "One series, all models"
+_what = partial(typer.Option, rich_help_panel="What to forecast")
+_pick = partial(typer.Option, rich_help_panel="One series, all models")
 
 
 def command(
@@ -20,73 +21,34 @@ def command(
     ] = None,
     output_dir: OutputDir = None,
     models: Annotated[
-        str | None,
-        typer.Option(
-            "--models", "-m", metavar="A,B", help="Only these models.", rich_help_panel=_WHAT
-        ),
+        str | None, _what("--models", "-m", metavar="A,B", help="Only these models.")
     ] = None,
     unique_id: Annotated[
         list[str] | None,
-        typer.Option(
-            "--unique-id",
-            "-u",
-            metavar="X",
-            help="Only this series; repeatable.",
-            rich_help_panel=_WHAT,
-        ),
+        _what("--unique-id", "-u", metavar="X", help="Only this series; repeatable."),
     ] = None,
     data_file: Annotated[
         str | None,
-        typer.Option(
-            "--data-file",
-            "-d",
-            metavar="FILE",
-            help="New observations with the same columns.",
-            rich_help_panel=_WHAT,
-        ),
+        _what("--data-file", "-d", metavar="FILE", help="New observations with the same columns."),
     ] = None,
     static_file: Annotated[
-        str | None,
-        typer.Option(
-            "--static-file",
-            metavar="FILE",
-            help="Static features of the new data.",
-            rich_help_panel=_WHAT,
-        ),
+        str | None, _what("--static-file", metavar="FILE", help="Static features of the new data.")
     ] = None,
     futr_file: Annotated[
         str | None,
-        typer.Option(
-            "--futr-file",
-            metavar="FILE",
-            help="Known future values of the new data.",
-            rich_help_panel=_WHAT,
-        ),
+        _what("--futr-file", metavar="FILE", help="Known future values of the new data."),
     ] = None,
     name: Annotated[
-        str | None,
-        typer.Option("--name", help="Folder in inference/ for the results.", rich_help_panel=_WHAT),
+        str | None, _what("--name", help="Folder in inference/ for the results.")
     ] = None,
     cherry_pick: Annotated[
-        bool,
-        typer.Option(
-            "--cherry-pick",
-            help="Select one series and plot all models on it.",
-            rich_help_panel=_PICK,
-        ),
+        bool, _pick("--cherry-pick", help="Select one series and plot all models on it.")
     ] = False,
     best: Annotated[
-        bool,
-        typer.Option(
-            "--best", help="The series with the lowest mean MAE (default).", rich_help_panel=_PICK
-        ),
+        bool, _pick("--best", help="The series with the lowest mean MAE (default).")
     ] = False,
-    any_one: Annotated[
-        bool, typer.Option("--random", help="A random series.", rich_help_panel=_PICK)
-    ] = False,
-    seed: Annotated[
-        int, typer.Option("--seed", help="Seed of --random.", rich_help_panel=_PICK)
-    ] = 42,
+    any_one: Annotated[bool, _pick("--random", help="A random series.")] = False,
+    seed: Annotated[int, _pick("--seed", help="Seed of --random.")] = 42,
     no_plot: Annotated[bool, typer.Option("--no-plot", help="Draw nothing.")] = False,
     no_save: Annotated[
         bool, typer.Option("--no-save-predictions", help="Print forecasts; write no tables.")
@@ -111,6 +73,7 @@ def command(
     models or new data are written to inference/ in the run's folder.
     """
     from forerun.base.errors import UserError
+    from forerun.base.text import split_at_commas
     from forerun.cli.forecasting import Options, forecast
     from forerun.cli.workspace import workspace
 
@@ -122,7 +85,7 @@ def command(
         raise UserError("--static-file and --futr-file require --data-file")
     options = Options(
         run_id=run_id,
-        models=[part.strip() for part in models.split(",") if part.strip()] if models else None,
+        models=split_at_commas(models) if models else None,
         unique_ids=list(unique_id or []),
         data_file=data_file, static_file=static_file, futr_file=futr_file, name=name,
         cherry_pick=cherry_pick, seed=seed if any_one else None, plot=not no_plot,

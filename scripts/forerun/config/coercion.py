@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from forerun.base.errors import UserError
+from forerun.base.text import split_at_commas
 from forerun.config import schema
 
 _MOST_VALUES = 100_000
@@ -65,7 +66,7 @@ def coerce(value: Any, rule: Mapping[str, Any]) -> Any:
         if value is None:
             return []
         if isinstance(value, str):
-            value = [part.strip() for part in value.split(",") if part.strip()]
+            value = split_at_commas(value)
         elif isinstance(value, (int, float, Mapping)) and not isinstance(value, bool):
             value = [value]
         numbers = rule["items"].get("type") == "number"
