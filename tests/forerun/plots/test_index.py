@@ -19,8 +19,8 @@ from synthetic import make_run
 
 from forerun import open_run
 from forerun.base.files import write_csv
+from forerun.plots import drawings, style
 from forerun.plots import figures as plots
-from forerun.plots import index, style
 
 
 def write(folder: Path, data: Sample, **settings: object) -> list[Path]:
@@ -192,10 +192,10 @@ def test_residuals_of_a_bounded_number_of_models(
         drawn.append(model)
         return Figure((1, 1))
 
-    monkeypatch.setattr(index, "residuals", instead)
+    monkeypatch.setattr(drawings, "residuals", instead)
     data = sample(10)
     write(tmp_path, data, plot_series=0)
-    assert drawn == list(data.leaderboard["model"][: index.MOST_RESIDUALS])
+    assert drawn == list(data.leaderboard["model"][: drawings.MOST_RESIDUALS])
     assert len(drawn) == 8
 
 
@@ -246,14 +246,14 @@ def test_calibration_and_error_by_step_have_the_ensemble(
     names = {c: c.replace("NHITS", "ensemble") for c in cv}
     write_csv(run.paths.cv_results("ensemble"), cv.rename(columns=names))
     shown: dict[str, list[str]] = {}
-    real = {kind: getattr(index, kind) for kind in ("error_by_horizon", "calibration")}
+    real = {kind: getattr(drawings, kind) for kind in ("error_by_horizon", "calibration")}
     for kind in ("error_by_horizon", "calibration"):
 
         def draw(cv: dict, *given: list[str], kind: str = kind, **options: Any) -> Any:
             shown[kind] = list(given[0] if given else options["models"])
             return real[kind](cv, *given, **options)
 
-        monkeypatch.setattr(index, kind, draw)
+        monkeypatch.setattr(drawings, kind, draw)
     plot_run.main(
         config=run.paths.config, data=run.paths.data, models=run.models,
         cv_results=[run.paths.cv_results(model) for model in run.models],
