@@ -21,12 +21,13 @@ import pandas as pd
 
 from forerun.base.files import write_csv, write_json, write_parquet, write_text
 from forerun.config.settings import dump, resolve
-from forerun.evaluation.metrics import leaderboard, metrics_table
+from forerun.evaluation.arrays import sorted_results
+from forerun.evaluation.metrics import leaderboard, score, side_by_side
 from forerun.runs.fit import Fit
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
 from forerun.runs.seal import seal
-from forerun.runs.tables import read_predictions
+from forerun.runs.tables import read_cv_results, read_predictions
 
 NETWORKS = ("NHITS", "NBEATS", "LSTM", "TFT", "DLinear", "TiDE", "GRU", "MLP", "RNN", "PatchTST")
 BASELINES = ("SeasonalNaive", "AutoETS")
@@ -281,6 +282,17 @@ def _scores(
     table = metrics_table(good, data, settings)
     write_csv(paths.metrics, table)
     write_csv(paths.leaderboard, leaderboard(table, states, settings))
+
+
+def metrics_table(
+    paths: dict[str, str], history: pd.DataFrame, settings: dict[str, Any]
+) -> pd.DataFrame:
+    """Return ``metrics.csv`` for the cross-validation results of models, without combinations."""
+    scores = (
+        score(sorted_results(read_cv_results(path)), model, history, settings)
+        for model, path in paths.items()
+    )
+    return side_by_side(scores, settings)
 
 
 def _provenance(data: pd.DataFrame, settings: dict[str, Any]) -> dict[str, Any]:

@@ -91,18 +91,6 @@ def _bounds(rule: Mapping[str, Any]) -> str:
     return ""
 
 
-def reference() -> str:
-    """Return a Markdown table of all keys: key, default, allowed values, meaning."""
-    rows = ["| key | default | allowed | meaning |", "|---|---|---|---|"]
-    for key, rule in properties().items():
-        default = rule["default"]
-        written = f"[{', '.join(default)}]" if isinstance(default, list) else show(default)
-        written = default if isinstance(default, str) and not default.isdigit() else written
-        mark = "\\*" if rule.get("x-operational") else ""
-        rows.append(f"| `{key}`{mark} | `{written}` | {allowed(rule)} | {rule['description']} |")
-    return "\n".join(rows) + "\n"
-
-
 def template(schema_file: str) -> str:
     """Return a configuration file with every key, its description and its default.
 

@@ -26,8 +26,6 @@ from forerun.deployments.periods import Time, is_origin_name, origin_name, parse
 from forerun.evaluation.intervals import columns
 
 FORECASTS, SERIES, RECORD = "forecasts.parquet", "series.parquet", "record.json"
-#: Columns of ``forecasts.parquet`` before those of the levels.
-KEYS = ["origin", "unique_id", "ds", "step", "model", "run_id", "role"]
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,11 @@ class Origin:
         return found
 
     def forecasts(self) -> pd.DataFrame:
-        """Read the forecasts: :data:`KEYS`, ``point`` and ``lo-<level>``, ``hi-<level>``."""
+        """Read the forecasts.
+
+        Columns: ``origin``, ``unique_id``, ``ds``, ``step``, ``model``, ``run_id``, ``role``,
+        ``point``, and for each level ``lo-<level>`` and ``hi-<level>``.
+        """
         return self._read(FORECASTS)
 
     def series(self) -> pd.DataFrame:

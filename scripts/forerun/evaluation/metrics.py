@@ -10,12 +10,11 @@ import pandas as pd
 
 from forerun.config.models import specs
 from forerun.config.names import REFERENCE
-from forerun.evaluation.arrays import WindowIndex, mean, sorted_results
+from forerun.evaluation.arrays import WindowIndex, mean
 from forerun.evaluation.intervals import columns
 from forerun.evaluation.losses import errors, interval_errors, scales
 from forerun.evaluation.weighting import Weights
 from forerun.runs.outcome import ModelStatus
-from forerun.runs.tables import read_cv_results
 
 #: Reason on the leaderboard for networks with a higher error than the reference.
 WORSE = f"worse than {REFERENCE}"
@@ -87,20 +86,6 @@ def means(
     """Return the mean of each metric over the series, in the order of `scores`."""
     table = (weights or Weights()).means(scores, [model])[model]
     return {str(name): None if pd.isna(value) else float(value) for name, value in table.items()}
-
-
-def metrics_table(
-    paths: dict[str, str], history: pd.DataFrame, settings: dict[str, Any]
-) -> pd.DataFrame:
-    """Return ``metrics.csv``: ``unique_id``, ``metric`` and one column for each model of `paths`.
-
-    Models are read one at a time, so memory does not grow with their number.
-    """
-    scores = (
-        score(sorted_results(read_cv_results(path)), model, history, settings)
-        for model, path in paths.items()
-    )
-    return side_by_side(scores, settings)
 
 
 def side_by_side(scores: Iterable[pd.DataFrame], settings: dict[str, Any]) -> pd.DataFrame:

@@ -24,8 +24,7 @@ from forerun.config.names import REFERENCE
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-#: Maximum size of a page, and of its data, without library, text and tables.
-LARGEST_PAGE = 5_000_000
+#: Maximum size of a page's data, without library, text and tables.
 LARGEST_DATA = 2_500_000
 
 

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from pages import words_of
+from synthetic import metrics_table
 
 from forerun.base.files import write_csv, write_json, write_parquet, write_text
 from forerun.cli.app import run as forerun
 from forerun.config.settings import dump, read_frozen, resolve
 from forerun.evaluation.comparison import compare
-from forerun.evaluation.metrics import leaderboard, metrics_table
+from forerun.evaluation.metrics import leaderboard
 from forerun.report import write_comparison
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import utilsforecast.losses as reference
+from synthetic import metrics_table
 from utilsforecast.evaluation import evaluate
 
 from forerun.base.errors import UserError
@@ -158,7 +159,7 @@ def test_leaderboard_ranks_with_failed_models_last(tmp_path: Path) -> None:
             paths[model], index=False
         )
     run = settings(models=["NHITS", "LSTM"], baselines=["SeasonalNaive"])
-    table = metrics.metrics_table(paths, history, run)
+    table = metrics_table(paths, history, run)
     assert list(table.columns) == ["unique_id", "metric", "NHITS", "SeasonalNaive"]
     ok = ModelStatus(status="ok", train_seconds=1.0, cv_seconds=2.0)
     failed = ModelStatus(status="failed", error=Failure("E", "it broke"))

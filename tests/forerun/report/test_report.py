@@ -21,7 +21,10 @@ from forerun.evaluation.paired import holm, paired, signed_rank
 from forerun.report import write_comparison, write_report, write_runs_page
 from forerun.report.errors import backtest, window_names
 from forerun.report.pack import round_step
-from forerun.report.page import LARGEST_PAGE, data_text
+from forerun.report.page import data_text
+
+#: Maximum size of a page in bytes.
+LARGEST_PAGE = 5_000_000
 
 
 @pytest.fixture(scope="module")
