@@ -202,12 +202,8 @@ def check_infinite(panel: Panel, names: Mapping[str, str], problems: Problems) -
     for name, values in panel.columns.items():
         infinite = np.isinf(values)
         if infinite.any():
-            row = int(np.argmax(infinite))
             number = count(int(infinite.sum()), "value is", "values are")
-            problems.add(
-                f"column {show(names[name])}: {number} infinite "
-                f"({panel.name(panel.code[infinite])} at {panel.time_text(row)})"
-            )
+            problems.add(f"column {show(names[name])}: {number} infinite ({panel.place(infinite)})")
             values[infinite] = np.nan
             panel.damaged[panel.code[infinite]] = True
 
@@ -221,13 +217,9 @@ def without_duplicates(panel: Panel, problems: Problems, single: bool = False) -
     again[1:] = (panel.code[1:] == panel.code[:-1]) & (panel.time[1:] == panel.time[:-1])
     if not again.any():
         return panel
-    row = int(np.argmax(again))
     number = count(int(again.sum()), "row repeats", "rows repeat")
     why = deviations.clock_change(panel.time[again], panel.dated, "show twice")
     if single:
         why = "; id_col is null: name the column of the series if there are several"
-    problems.add(
-        f"{number} a time of the same series ({panel.name(panel.code[again])} at "
-        f"{panel.time_text(row)}){why}"
-    )
+    problems.add(f"{number} a time of the same series ({panel.place(again)}){why}")
     return panel.take(~again)

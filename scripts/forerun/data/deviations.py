@@ -57,11 +57,10 @@ def jitter(panel: Panel) -> str:
         even = pd.Series(off).groupby(panel.code).nunique().max() <= 1
         if even or (off % _SUMMER[-1] == 0).all():
             return ""  # a constant shift, or daylight saving time
-        row = int(np.argmax(uneven))
         return (
             f"{int(uneven.sum())} of {len(panel)} time stamps are up to {duration(int(off.max()))} "
-            f"off even steps of {duration(usual(steps))} ({panel.name(panel.code[uneven])} at "
-            f"{panel.time_text(row)}), likely clock jitter; round them: "
+            f"off even steps of {duration(usual(steps))} ({panel.place(uneven)}), "
+            f"likely clock jitter; round them: "
             f"table[time] = table[time].dt.round('{name}')"
         )
     return ""

@@ -32,11 +32,9 @@ def check_missing(
     past = past_rows(panel) if has_futr else np.ones(len(panel), dtype=bool)
     missing = np.isnan(panel.y) & past & ~reported
     if missing.any():
-        row = int(np.argmax(missing))
         number = count(int(missing.sum()), "target value is", "target values are")
         problems.add(
-            f"{number} missing ({panel.name(panel.code[missing])} at {panel.time_text(row)}); "
-            "on_gaps: fill carries values forward"
+            f"{number} missing ({panel.place(missing)}); on_gaps: fill carries values forward"
         )
     jumps = np.zeros(len(panel), dtype=np.int64)
     jumps[1:] = np.diff(position) - 1
@@ -133,12 +131,8 @@ def check_exogenous(panel: Panel, names: Sequence[str], problems: Problems) -> N
     for name in names:
         missing = np.isnan(panel.columns[name]) & past
         if missing.any():
-            row = int(np.argmax(missing))
             number = count(int(missing.sum()), "value is", "values are")
-            problems.add(
-                f"column {show(name)}: {number} missing "
-                f"({panel.name(panel.code[missing])} at {panel.time_text(row)})"
-            )
+            problems.add(f"column {show(name)}: {number} missing ({panel.place(missing)})")
 
 
 def known_future(

@@ -43,10 +43,7 @@ def on_grid(panel: Panel, grid: Grid, inferred: bool, problems: Problems) -> tup
         row = int(np.argmax(off_grid))
         number = count(int(off_grid.sum()), "time stamp does", "time stamps do")
         why = deviations.explain(panel, row, ~panel.damaged[panel.code])
-        problems.add(
-            f"{number} not fit freq {show(grid.freq)} ({panel.name(panel.code[off_grid])} "
-            f"at {panel.time_text(row)}){why}"
-        )
+        problems.add(f"{number} not fit freq {show(grid.freq)} ({panel.place(off_grid)}){why}")
     if fits.all():
         return panel, position
     panel.damaged[panel.code[~fits]] = True

@@ -97,6 +97,10 @@ class Panel:
         """Return ``series 'a'`` or ``3 series, e.g. 'a'`` for codes, which may be repeated."""
         return name_series(list(self.labels[pd.unique(codes)]))
 
+    def place(self, rows: Bools) -> str:
+        """Return the series of some rows and the time of the first row: ``series 'a' at 2024``."""
+        return f"{self.name(self.code[rows])} at {self.time_text(int(np.argmax(rows)))}"
+
     def time_text(self, row: int) -> str:
         """Return the time of a row for messages."""
         return show_time(int(self.time[row]), self.dated)

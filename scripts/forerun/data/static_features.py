@@ -53,10 +53,7 @@ def _constant(panel: Panel, name: str, values: Floats, problems: Problems) -> Fl
     feature = np.where(first >= 0, values[first], np.nan)
     differs = given & (values != feature[panel.code])
     if differs.any():
-        problems.add(
-            f"static feature {show(name)} changes within {panel.name(panel.code[differs])} "
-            f"at {panel.time_text(int(np.argmax(differs)))}"
-        )
+        problems.add(f"static feature {show(name)} changes within {panel.place(differs)}")
     return feature
 
 
