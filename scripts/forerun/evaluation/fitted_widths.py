@@ -21,8 +21,7 @@ import pandas as pd
 
 from forerun.config import windows
 from forerun.evaluation.arrays import Floats, Ints, WindowIndex, mean
-from forerun.evaluation.scales import levels as level_of
-from forerun.evaluation.scales import naive_scales, positive_shares
+from forerun.evaluation.series_units import Units
 
 #: Number of windows after which the errors of a series count as much as those of all series.
 PRIOR = 4.0
@@ -30,54 +29,9 @@ PRIOR = 4.0
 EXPONENTS, PENALTY = np.linspace(0.0, 1.0, 21), 3.0
 #: Share of the symmetry of relative errors: 0 for symmetric limits, 1 for equal factors.
 SKEW = 0.5
-#: Smallest level in units of the naive error.
-SMALLEST = 1e-3
 #: Number of errors beyond the outermost level that are enough without more neighboring steps, and
 #: the number of neighboring steps that are always included.
 BEYOND, NEIGHBORS = 10, 1
-
-
-@dataclass
-class Units:
-    """Statistics of series before some cutoffs; arrays of shape (series, cutoffs).
-
-    Attributes
-    ----------
-    naive : seasonal naive error, never zero or NaN
-    level : mean absolute value of the last season, never NaN
-    positive : whether all values are positive
-    """
-
-    naive: Floats
-    level: Floats
-    positive: npt.NDArray[np.bool_]
-
-    @classmethod
-    def of(
-        cls, history: pd.DataFrame, ids: npt.NDArray[Any], before_end: Ints, season: int
-    ) -> Units:
-        """Compute the units; parameters as in :func:`forerun.evaluation.scales.naive_scales`."""
-        naive = naive_scales(history, ids, before_end, season)
-        plain = naive_scales(history, ids, before_end, 1)
-        naive = np.where(naive > 0, naive, plain)
-        naive = np.where(naive > 0, naive, naive[:, -1:])  # too early for this window
-        usual = naive[naive > 0]
-        naive = np.where(naive > 0, naive, np.median(usual) if len(usual) else 1.0)
-        level = level_of(history, ids, before_end, season)
-        positive = positive_shares(history, ids, before_end) == 1.0
-        return cls(naive, np.where(level >= 0, level, naive), positive)
-
-    def take(self, series: Any, cutoffs: Any) -> Units:
-        """Return the units of some series and cutoffs."""
-        parts = (self.naive, self.level, self.positive)
-        return Units(*(part[series][:, cutoffs] for part in parts))
-
-    def relative_level(self) -> Floats:
-        return self.level / self.naive + SMALLEST
-
-    def with_exponent(self, exponent: float) -> Floats:
-        """Return the unit of each series and cutoff."""
-        return np.asarray(self.naive * self.relative_level() ** exponent)
 
 
 @dataclass

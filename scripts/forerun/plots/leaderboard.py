@@ -56,22 +56,12 @@ def leaderboard(
         raise UserError(f"the leaderboard has no metric '{metric}'")
     if leaderboard.empty:
         raise UserError("the leaderboard is empty: no model has been scored yet")
-    board = leaderboard.assign(
-        model=leaderboard["model"].astype(str),
-        error=pd.to_numeric(leaderboard[metric], errors="coerce"),
-    ).replace({"error": {np.inf: np.nan, -np.inf: np.nan}})
-    board = board.sort_values(["error", "model"], kind="stable", na_position="last")
-    hidden = max(0, len(board) - MOST_MODELS)
-    board = board.head(MOST_MODELS).reset_index(drop=True)
+    board = _by_error(leaderboard, metric)
     palette = fill_palette(palette, list(board["model"]))
     columns = table_columns(board, metric)
     gutter = _table_width(columns)
     failed = int(board["error"].isna().sum())
     limit = _limit(board["error"])
-    notes = [
-        "▸ marks a bar that extends beyond the figure." if board["error"].max() > limit else "",
-        f"{plural(hidden, 'more model')} not shown." if hidden else "",
-    ]
     page = Page(
         "Leaderboard",
         " · ".join(filter(None, [
@@ -80,18 +70,40 @@ def leaderboard(
             f"{failed} without a result" if failed else "",
         ])),
         size=(WIDTH, 0.85 + ROW * (1 + max(2, len(board)))), gutter=gutter,
-        note=" ".join(filter(None, notes)),
+        note=_note(board["error"], limit, hidden=len(leaderboard) - len(board)),
     )  # fmt: skip
     axes = page.panels[0]
     _bars(axes, board, palette, limit)
     axes.set_xlabel(metric_label(metric, settings))
+    _set_ticks(axes, metric, limit)
+    page.place()
+    _table(page.figure, axes, board, columns)
+    return page.figure
+
+
+def _by_error(leaderboard: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Return the models to show, best first, with the column ``error``."""
+    board = leaderboard.assign(
+        model=leaderboard["model"].astype(str),
+        error=pd.to_numeric(leaderboard[metric], errors="coerce"),
+    ).replace({"error": {np.inf: np.nan, -np.inf: np.nan}})
+    board = board.sort_values(["error", "model"], kind="stable", na_position="last")
+    return board.head(MOST_MODELS).reset_index(drop=True)
+
+
+def _note(errors: pd.Series, limit: float, hidden: int) -> str:
+    return " ".join(filter(None, [
+        "▸ marks a bar that extends beyond the figure." if errors.max() > limit else "",
+        f"{plural(hidden, 'more model')} not shown." if hidden else "",
+    ]))  # fmt: skip
+
+
+def _set_ticks(axes: Axes, metric: str, limit: float) -> None:
+    """Set as many ticks as their labels leave room for."""
     ticks = Numbers(metric in PERCENT)
     longest = text_width(ticks.format_ticks([0.0, limit])[-1], 9) + 0.3
     axes.xaxis.set_major_locator(MaxNLocator(nbins=max(2, min(8, int(3.3 / longest)))))
     axes.xaxis.set_major_formatter(ticks)
-    page.place()
-    _table(page.figure, axes, board, columns)
-    return page.figure
 
 
 def _limit(errors: pd.Series) -> float:

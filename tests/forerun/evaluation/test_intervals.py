@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from forerun.config.settings import differences, dump, read_frozen, resolve
-from forerun.evaluation import fitted_widths, intervals
+from forerun.evaluation import fitted_widths, intervals, series_units
 from forerun.evaluation.arrays import WindowIndex
 
 
@@ -186,7 +186,7 @@ def test_single_window_covers_in_cross_validation_and_later() -> None:
 def test_exponent_of_the_level() -> None:
     random = np.random.default_rng(0)
     naive, level = np.exp(random.normal(size=(2, 300, 1)))
-    units = fitted_widths.Units(naive, level, np.full((300, 1), False))
+    units = series_units.Units(naive, level, np.full((300, 1), False))
     noise = np.abs(random.normal(size=(300, 1)))
     for exponent in (0.0, 0.5, 1.0):
         size = noise * naive ** (1 - exponent) * level**exponent
@@ -211,7 +211,7 @@ def test_units_before_a_cutoff() -> None:
     history = pd.DataFrame(
         {"unique_id": ["a"] * 6 + ["b"] * 3, "y": [1.0, 2, 4, 2, 5, -9, 3, 3, 3]}
     )
-    units = fitted_widths.Units.of(history, np.array(["a", "b"]), np.array([1, 0]), 2)
+    units = series_units.Units.of(history, np.array(["a", "b"]), np.array([1, 0]), 2)
     np.testing.assert_allclose(units.naive[0], [4 / 3, (3 + 0 + 1 + 11) / 4])
     np.testing.assert_allclose(units.level, [[3.5, 7.0], [3.0, 3.0]])
     assert units.positive.tolist() == [[True, False], [True, True]]
