@@ -155,6 +155,14 @@ def put_in_order(path: str | Path) -> None:
         temporary.write_bytes(len(header).to_bytes(8, "little") + header + content[end:])
 
 
+def modified_at(path: Path) -> float:
+    """Return when a file was modified, in seconds since 1970; 0.0 if it does not exist."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def sha256(path: str | Path) -> str:
     """Return the hexadecimal sha256 of a file's content."""
     with open_regular(path, LARGEST, follow=True) as file:

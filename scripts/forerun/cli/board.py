@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from forerun.base.files import modified_at
 from forerun.base.terminal import echo
 from forerun.base.text import clean, clock, visible
 from forerun.cli.console import leaderboard, show
@@ -147,7 +148,7 @@ class Board:
 
     def _report_leaderboard(self) -> None:
         path = self.folder / "leaderboard.csv"
-        if self.has_leaderboard or not 0 < _written(path) >= self.since:
+        if self.has_leaderboard or not 0 < modified_at(path) >= self.since:
             return
         table = leaderboard(path, metric=self.standings.metric)
         self.has_leaderboard = table is not None
@@ -208,10 +209,3 @@ def stage(folder: Path) -> str:
             return work
     ends = {"plots": "drawing plots", "report.html": "writing the report"}
     return " and ".join(work for part, work in ends.items() if not (folder / part).exists())
-
-
-def _written(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -19,7 +19,7 @@ import pandas as pd
 from forerun.config.models import ModelSpec, exogenous_columns
 from forerun.forecasting.engines.base import Data, future_values
 from forerun.forecasting.engines.series_design import design
-from forerun.forecasting.scaling import actual
+from forerun.forecasting.scaling import converted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -94,15 +94,8 @@ class Remainder:
         """
         if self.expected is None or not len(frame):
             return frame
-        expected, keys = self._at(frame), ("unique_id", "ds", "cutoff", "y")
-        moved: dict[str, Any] = {
-            name: frame[name].to_numpy(dtype=float) + expected
-            for name in frame.columns
-            if name not in keys
-        }
-        if "y" in frame.columns:
-            moved["y"] = actual(frame, data.history)
-        return frame.assign(**moved)
+        expected = self._at(frame)
+        return converted(frame, data.history, lambda values: values + expected)
 
     def _at(self, frame: pd.DataFrame) -> npt.NDArray[np.float64]:
         assert self.expected is not None

@@ -10,7 +10,7 @@ it is not scaled.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,8 @@ from forerun.forecasting.engines.base import Data
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
 
 FILE = "scaling.json"
 #: Largest accepted spacing of 32-bit numbers, relative to the usual change of a series.
@@ -120,15 +122,7 @@ class Scaling:
         if not self.centered or not len(frame):
             return frame
         levels = frame["unique_id"].map(_levels(seen)).to_numpy(dtype=float)
-        keys = ("unique_id", "ds", "cutoff", "y")
-        moved: dict[str, Any] = {
-            name: frame[name].to_numpy(dtype=float) + levels
-            for name in frame.columns
-            if name not in keys
-        }
-        if "y" in frame.columns:
-            moved["y"] = actual(frame, data.history)
-        return frame.assign(**moved)
+        return converted(frame, data.history, lambda values: values + levels)
 
     def _scaled(self, frame: pd.DataFrame) -> pd.DataFrame:
         scaled = {
@@ -139,11 +133,21 @@ class Scaling:
         return frame.assign(**scaled) if scaled else frame
 
 
-def actual(frame: pd.DataFrame, history: pd.DataFrame) -> npt.NDArray[np.float64]:
-    """Return the exact target at the rows of `frame`."""
-    target = history.set_index(["unique_id", "ds"])["y"]
-    rows = pd.MultiIndex.from_frame(frame[["unique_id", "ds"]])
-    return np.asarray(target.reindex(rows), dtype=float)
+def converted(
+    frame: pd.DataFrame, history: pd.DataFrame, convert: Callable[[Floats], Floats]
+) -> pd.DataFrame:
+    """Return forecasts converted to the target's unit; column ``y`` is the exact target."""
+    keys = ("unique_id", "ds", "cutoff", "y")
+    columns = {
+        name: convert(frame[name].to_numpy(dtype=float))
+        for name in frame.columns
+        if name not in keys
+    }
+    if "y" in frame.columns:
+        target = history.set_index(["unique_id", "ds"])["y"]
+        rows = pd.MultiIndex.from_frame(frame[["unique_id", "ds"]])
+        columns["y"] = np.asarray(target.reindex(rows), dtype=float)
+    return frame.assign(**columns)
 
 
 def notes(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> list[str]:
@@ -197,7 +201,7 @@ def _levels(seen: pd.DataFrame) -> pd.Series:
     return seen.groupby("unique_id", observed=True)["y"].last()
 
 
-def _standard(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+def _standard(values: Floats) -> tuple[float, float]:
     """Return mean and standard deviation; a scale of 1 for a constant column."""
     values = values[np.isfinite(values)]
     if not len(values):

@@ -7,7 +7,7 @@ The target is transformed before training; forecasts and intervals are transform
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ import pandas as pd
 from forerun.base.errors import UserError
 from forerun.config.models import ModelSpec
 from forerun.forecasting.engines.base import Data
-from forerun.forecasting.scaling import actual
+from forerun.forecasting.scaling import converted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,16 +57,8 @@ def back(frame: pd.DataFrame, data: Data, spec: ModelSpec) -> pd.DataFrame:
     """
     if not spec.takes_log or not len(frame):
         return frame
-    keys = ("unique_id", "ds", "cutoff", "y")
     lower, upper = (limit.to_numpy() for limit in _limits(frame, data.history))
-    columns: dict[str, Any] = {
-        name: np.exp(np.clip(frame[name].to_numpy(dtype=float), lower, upper))
-        for name in frame.columns
-        if name not in keys
-    }
-    if "y" in frame.columns:
-        columns["y"] = actual(frame, data.history)
-    return frame.assign(**columns)
+    return converted(frame, data.history, lambda values: np.exp(np.clip(values, lower, upper)))
 
 
 def _limits(frame: pd.DataFrame, history: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

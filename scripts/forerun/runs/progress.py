@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from forerun.base.errors import UserError
-from forerun.base.files import read_mapping, write_json
+from forerun.base.files import modified_at, read_mapping, write_json
 from forerun.base.text import brief, clean
 from forerun.config import search
 from forerun.config.frozen import read_frozen
@@ -145,8 +145,8 @@ def _look_at_trial(trial: search_files.Trial, since: float) -> FitState:
 
 def _look(fit: Fit, since: float) -> FitState:
     outcome, progress = fit.outcome(), Progress.read(fit.progress_path)
-    ended = _written(fit.outcome_path) if outcome else 0.0
-    moved = _written(fit.progress_path) if progress else 0.0
+    ended = modified_at(fit.outcome_path) if outcome else 0.0
+    moved = modified_at(fit.progress_path) if progress else 0.0
     if progress and moved >= since and moved > ended:
         # Elapsed time may come from another machine's clock; the rest is from the file's time.
         elapsed = progress.elapsed + max(0.0, time.time() - moved)
@@ -162,13 +162,6 @@ def _look(fit: Fit, since: float) -> FitState:
     reason, log = clean(outcome.reason), clean(outcome.log or "")
     state = _UNFINISHED[outcome.status]
     return replace(waiting, state=state, progress=last, reason=reason, log=log)
-
-
-def _written(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def state_of(states: Iterable[FitState]) -> str:
