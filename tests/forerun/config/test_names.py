@@ -27,6 +27,7 @@ OTHERS = {
     ("best", "config/presets.py"),  # a preset
     ("best", "plots/names.py"),
     ("best", "report/comparison.py"),
+    ("best", "report/run_report.py"),
     ("best", "report/run_sections.py"),
     ("best", "runs/summary.py"),  # as in run_table
 }
