@@ -70,8 +70,8 @@ class Notation:
             return None
 
 
-def _both_ways(number: str, before: str = _GAP) -> tuple[str, ...]:
-    return (_YEAR + before + number, number + _GAP + _ANY_YEAR)
+def _both_ways(number: str) -> tuple[str, ...]:
+    return (_YEAR + _GAP + number, number + _GAP + _ANY_YEAR)
 
 
 PERIODS = (

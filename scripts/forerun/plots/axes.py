@@ -202,14 +202,13 @@ def _end(axes: Axes, label: Label) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def panel_title(axes: Axes, name: str, width: float, detail: str = "", bold: bool = True) -> None:
+def panel_title(axes: Axes, name: str, width: float, detail: str = "") -> None:
     """Write a panel's title above it, at its left edge, with a gray detail behind the name."""
-    weight = "bold" if bold else "normal"
     tail = text_width(detail, 9) + 0.12 if detail else 0.0
-    shown = fit_text(name, max(0.5, width - tail), 9.5, weight)
-    axes.set_title(shown, fontsize=9.5, fontweight=weight, loc="left", pad=5)
+    shown = fit_text(name, max(0.5, width - tail), 9.5, "bold")
+    axes.set_title(shown, fontsize=9.5, fontweight="bold", loc="left", pad=5)
     if detail:
-        shift = text_width(shown, 9.5, weight) + 0.12
+        shift = text_width(shown, 9.5, "bold") + 0.12
         figure = axes.get_figure(root=True)
         assert figure is not None
         move = ScaledTranslation(shift, 5 / 72, figure.dpi_scale_trans)

@@ -130,7 +130,7 @@ def error_by_horizon(
     labels = _draw_curves(axes, curves, palette, marker=steps <= 31)
     if faint:
         labels.append(Label(others_text(len(faint)), np.nan, np.nan, palette[faint[0]]))
-    axes.set_ylim(*_curve_limits(curves, colored, metric))
+    axes.set_ylim(*_curve_limits(curves, metric))
     before, after = (0.8, 0.8) if steps == 1 else (0.4, 0.15)
     axes.set_xlim(1 - max(before, 0.015 * steps), steps + max(after, 0.01 * steps))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
@@ -184,9 +184,7 @@ def _draw_curves(
     return labels
 
 
-def _curve_limits(
-    curves: Mapping[str, pd.Series], colored: Sequence[str], metric: str
-) -> tuple[float, float]:
+def _curve_limits(curves: Mapping[str, pd.Series], metric: str) -> tuple[float, float]:
     """Return limits that show the best models in full, and others that are not far above them."""
     every = [curve.to_numpy(dtype=float) for curve in curves.values()]
     best = sorted(every, key=lambda curve: float(np.nanmean(np.abs(curve))))[:3]
@@ -195,6 +193,6 @@ def _curve_limits(
 
 
 def _far_note(curves: Mapping[str, pd.Series], colored: Sequence[str], metric: str) -> str:
-    high = _curve_limits(curves, colored, metric)[1]
+    high = _curve_limits(curves, metric)[1]
     far = [m for m in colored if float(curves[m].iloc[-1]) > high]
     return "↑ marks a model whose error is beyond the axis." if far else ""

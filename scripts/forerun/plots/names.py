@@ -72,9 +72,7 @@ def series_errors(cv: pd.DataFrame, model: str, history: pd.DataFrame, season: i
     return result.sort_index().sort_values(kind="stable")
 
 
-def choose_series(
-    errors: pd.Series, everything: Sequence[str], count: int, note: str = ""
-) -> list[Chosen]:
+def choose_series(errors: pd.Series, everything: Sequence[str], count: int) -> list[Chosen]:
     """Choose series to draw: the best, the worst, and others spread evenly between them.
 
     Parameters

@@ -194,9 +194,9 @@ def _below(axes: Axes, ticks: Ticks) -> float:
     return (_TICKS_BELOW if ticks.labels else 0.07) + (_NAME_BELOW if named else 0.0)
 
 
-def key_line(label: str, color: str = ACTUAL, width: float = 1.5, dash: Any = "-") -> Line2D:
+def key_line(label: str, color: str = ACTUAL, width: float = 1.5) -> Line2D:
     """Return a legend handle."""
-    return Line2D([], [], color=color, linewidth=width, linestyle=dash, label=label)
+    return Line2D([], [], color=color, linewidth=width, label=label)
 
 
 def grid_of(count: int) -> tuple[int, int]:

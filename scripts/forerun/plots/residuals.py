@@ -78,12 +78,12 @@ def residuals(
     wide, high = WIDTH / 2 - 0.9, HEIGHT / 2 - 0.8
     name = "Residual (% of the series' level)" if percent else _residual_name(settings)
     limits = _limits(table["residual"].to_numpy())
-    _distribution(spread, table, color, limits, name)
+    _distribution(spread, table, color, limits)
     _fan(by_step, table, "step", color)
     by_step.xaxis.set_major_locator(MaxNLocator(nbins=12, integer=True, min_n_ticks=1))
     _fan(over_time, table, "ds", color)
     time_axis(over_time, table["ds"], wide)
-    _scatter(against, table, model, color)
+    _scatter(against, table, color)
     titles = ("Distribution", "By step ahead", "Over time", "Actual against forecast")
     labels = ((name, "Share"), ("Steps ahead", name),
               (axis_names(settings, table["ds"])[0], name), ("Forecast", "Actual"))  # fmt: skip
@@ -150,9 +150,7 @@ def _note(table: pd.DataFrame) -> str:
     ]))  # fmt: skip
 
 
-def _distribution(
-    axes: Axes, table: pd.DataFrame, color: str, limits: tuple[float, float], name: str
-) -> None:
+def _distribution(axes: Axes, table: pd.DataFrame, color: str, limits: tuple[float, float]) -> None:
     values = table["residual"].dropna().to_numpy()
     bins = int(np.clip(np.sqrt(len(values)), 9, 41)) | 1  # odd, so that zero is inside a bar
     share = np.full(len(values), 1 / max(1, len(values)))
@@ -181,7 +179,7 @@ def _fan(axes: Axes, table: pd.DataFrame, by: str, color: str) -> None:
     axes.set_ylim(low, high)
 
 
-def _scatter(axes: Axes, table: pd.DataFrame, model: str, color: str) -> None:
+def _scatter(axes: Axes, table: pd.DataFrame, color: str) -> None:
     """Draw actual values against forecasts, on logarithmic axes if they span several decades."""
     shown = table.sort_values(["unique_id", "cutoff", "ds"], kind="stable")
     if len(shown) > MOST_POINTS:
