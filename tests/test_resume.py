@@ -98,9 +98,9 @@ def test_freezing_is_all_or_nothing(tmp_path: Path, table: Path, replaced: int) 
     settings = resolve({"models": ["Naive"], "horizon": 4, "input_size": 8, "n_windows": 2})
     ended = _freeze_and_die(settings, table, to, replaced)
     assert ended == (0 if replaced == 3 else -signal.SIGKILL)
-    there = {name for name in names.values() if (tmp_path / "runs" / "r" / name).exists()}
-    assert len(there) == replaced
-    assert is_frozen(tmp_path / "runs" / "r") == (there == set(names.values()))
+    existing = {name for name in names.values() if (tmp_path / "runs" / "r" / name).exists()}
+    assert len(existing) == replaced
+    assert is_frozen(tmp_path / "runs" / "r") == (existing == set(names.values()))
     freeze.freeze(settings, str(table), to, "r")
     assert is_frozen(tmp_path / "runs" / "r")
 

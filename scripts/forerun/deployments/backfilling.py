@@ -1,4 +1,4 @@
-"""Backfill: forecasts from earlier origins, as they would have been made then.
+"""Backfill: forecasts from earlier origins, as they would have been result then.
 
 Each origin uses only rows up to its time, and only runs whose data end at or before it: the
 champion, or runs named ``NAME_<origin>`` that ``backfill --retrain`` has trained.
@@ -22,8 +22,8 @@ from forerun.config.settings import read_frozen
 from forerun.deployments import actuals, inputs, origins, retraining, runs, source
 from forerun.deployments.folder import Deployment, appointment
 from forerun.deployments.forecast import make
-from forerun.deployments.made import Made
 from forerun.deployments.periods import Period, Time, is_origin_name, origin_name, parse_time
+from forerun.deployments.result import Result
 from forerun.deployments.runs import InService
 from forerun.runs.paths import check_run_id
 from forerun.runs.state import is_sealed
@@ -72,30 +72,32 @@ class Request:
         return isinstance(self.seen.origin, pd.Timestamp)
 
 
-def backfill(deployment: Deployment, start: str, every: str, data_file: str | None = None) -> Made:
+def backfill(
+    deployment: Deployment, start: str, every: str, data_file: str | None = None
+) -> Result:
     """Forecast from earlier origins with the rows up to each; they are marked as backfill."""
     deployment.require()
     with deployment.locked():
         asked = Request.of(deployment, start, every, data_file)
         news = actuals.compare(deployment, asked.seen.data.history)
         actuals.write(deployment, news, asked.files.checksum)
-        made = Made()
+        result = Result()
         if asked.early:
-            made.lines.append("skipped origins before the start of the data")
+            result.lines.append("skipped origins before the start of the data")
         for time in asked.times:
-            _forecast(deployment, asked, time, made)
-    return made
+            _forecast(deployment, asked, time, result)
+    return result
 
 
-def _forecast(deployment: Deployment, asked: Request, origin: Time, made: Made) -> None:
+def _forecast(deployment: Deployment, asked: Request, origin: Time, result: Result) -> None:
     place = origins.origin_of(deployment, origin)
     if place.folder.exists():
-        made.lines.append(f"origin {place.name} exists")
+        result.lines.append(f"origin {place.name} exists")
         return
     usable = [run for run in _runs(deployment, asked) if run[0] <= origin]
     if not usable:
         run_id, end = asked.champion.line.run_id, runs.data_end(asked.champion.folder, asked.dated)
-        made.lines.append(
+        result.lines.append(
             f"origin {place.name} skipped: the data of run '{run_id}' end later, at "
             f"{origin_name(end)}; --retrain trains a run for it"
         )
@@ -106,7 +108,7 @@ def _forecast(deployment: Deployment, asked: Request, origin: Time, made: Made) 
         line = appointment(deployment, run_id, "backfill")
         one = runs.open_run(deployment, line, "champion", deployment.settings().model)
     then = source.until(asked.seen, origin, one.settings)
-    make(deployment, one, then, asked.files, "backfill", None, made)
+    make(deployment, one, then, asked.files, "backfill", None, result)
 
 
 def _runs(deployment: Deployment, asked: Request) -> list[tuple[Time, str]]:

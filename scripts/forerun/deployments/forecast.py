@@ -11,14 +11,14 @@ from forerun.base.errors import UserError
 from forerun.base.text import plural
 from forerun.deployments import actuals, changes, inputs, origins, runs, source
 from forerun.deployments.folder import Deployment
-from forerun.deployments.made import Made
 from forerun.deployments.periods import Time, origin_name, parse_time
+from forerun.deployments.result import Result
 from forerun.deployments.runs import InService
 from forerun.evaluation.intervals import levels_of
 from forerun.forecasting.freeze import versions
 
 
-def forecast(deployment: Deployment, data_file: str | None = None) -> Made:
+def forecast(deployment: Deployment, data_file: str | None = None) -> Result:
     """Record new values and, if an origin is due, forecast from the end of the data.
 
     Nothing is trained. An origin is due if at least `every` has passed since the last one.
@@ -28,20 +28,20 @@ def forecast(deployment: Deployment, data_file: str | None = None) -> Made:
         return _forecast(deployment, inputs.find(deployment.settings(), data_file))
 
 
-def _forecast(deployment: Deployment, files: inputs.Source) -> Made:
+def _forecast(deployment: Deployment, files: inputs.Source) -> Result:
     checksum = files.checksum  # before reading: if the file changes later, it is read again
     champion = runs.champion(deployment)
     seen = source.read(files, champion.folder, champion.settings)
     news = actuals.compare(deployment, seen.data.history)
     if waiting := _not_due(deployment, seen.origin, champion.settings["freq"]):
         nothing = "" if len(news.rows) else f"nothing new in {files.data}; "
-        made = Made(lines=[nothing + waiting])
+        result = Result(lines=[nothing + waiting])
     else:
-        made = Made()
-        make(deployment, champion, seen, files, "live", news, made)
+        result = Result()
+        make(deployment, champion, seen, files, "live", news, result)
     # Written last: after a kill before this line, the next call finds the same values.
     actuals.write(deployment, news, checksum)
-    return made
+    return result
 
 
 def _not_due(deployment: Deployment, origin: Time, freq: str | int) -> str:
@@ -97,23 +97,23 @@ def _forecasts(
 
     Challengers trained on data after the origin are skipped.
     """
-    made = Forecasts([champion])
-    _add(made, champion, seen)
+    forecasts = Forecasts([champion])
+    _add(forecasts, champion, seen)
     if later := runs.later_end(champion.folder, seen.origin):
-        made.problems.append(f"{champion.line.run_id} was trained on {later}")
+        forecasts.problems.append(f"{champion.line.run_id} was trained on {later}")
     for line in deployment.challenging():
         try:
             one = runs.open_run(deployment, line, "challenger", None)
             if later := runs.later_end(one.folder, seen.origin):
                 raise UserError(f"skipped, because it was trained on {later}")
-            made.runs.append(one)
-            _add(made, one, _seen_by(one, files, seen))
+            forecasts.runs.append(one)
+            _add(forecasts, one, _seen_by(one, files, seen))
         except UserError as error:
-            made.problems.append(f"challenger {line.run_id}: {error}")
-    return made
+            forecasts.problems.append(f"challenger {line.run_id}: {error}")
+    return forecasts
 
 
-def _add(made: Forecasts, one: InService, seen: source.Seen) -> None:
+def _add(forecasts: Forecasts, one: InService, seen: source.Seen) -> None:
     """Add the forecasts of a run."""
     from forerun.forecasting.predict import forecast_all
 
@@ -125,9 +125,9 @@ def _add(made: Forecasts, one: InService, seen: source.Seen) -> None:
             f"run '{run_id}' cannot forecast with {one.model}, which is in service: "
             f"{'; '.join(notes) or 'see above'}"
         )
-    made.frames[run_id] = frames
-    made.notes += [f"{run_id}: {note}" for note in notes]
-    made.problems += [f"{run_id}: {name} has no forecast" for name in lacking]
+    forecasts.frames[run_id] = frames
+    forecasts.notes += [f"{run_id}: {note}" for note in notes]
+    forecasts.problems += [f"{run_id}: {name} has no forecast" for name in lacking]
 
 
 def make(
@@ -137,7 +137,7 @@ def make(
     files: inputs.Source,
     kind: str,
     news: actuals.News | None,
-    made: Made,
+    result: Result,
 ) -> None:
     """Write the folder of an origin: forecasts of the champion and of its challengers.
 
@@ -145,7 +145,7 @@ def make(
     ----------
     kind : ``live`` or ``backfill``
     news : new, restated and removed values; None in a backfill
-    made : collects the origin and messages for the user
+    result : collects the origin and messages for the user
     """
     forecasts = _forecasts(deployment, champion, seen, files)
     table = forecasts.table(seen.origin)
@@ -175,12 +175,12 @@ def make(
     }  # fmt: skip
     origin = origins.origin_of(deployment, seen.origin)
     origins.write(origin, table, series, record)
-    made.origins.append(origin.name)
-    made.lines.append(
+    result.origins.append(origin.name)
+    result.lines.append(
         f"origin {origin.name}: {len(series)} series, {plural(len(forecasts.runs), 'run')}"
     )
-    made.lines += [f"warning: {line}" for line in [*found.lines(), *forecasts.problems]]
-    made.lines += [f"note: {line}" for line in notes]
+    result.lines += [f"warning: {line}" for line in [*found.lines(), *forecasts.problems]]
+    result.lines += [f"note: {line}" for line in notes]
 
 
 def _seen_by(one: InService, files: inputs.Source, seen: source.Seen) -> source.Seen:

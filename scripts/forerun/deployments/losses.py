@@ -36,23 +36,23 @@ def losses(table: pd.DataFrame, scale: pd.Series) -> pd.DataFrame:
     scale : denominator of MASE, one value per row
     """
     y, point = table["y"].to_numpy(float), table["point"].to_numpy(float)
-    made: dict[str, Any] = {"error": point - y}
+    added: dict[str, Any] = {"error": point - y}
     for name in dict.fromkeys(LOSSES.values()):
         value = METRICS[name].of_step(point.copy(), y)
         if METRICS[name].power is not None:
             divisor = scale.to_numpy(float)
             value = value / np.where(divisor > 0, divisor, np.nan)
-        made[f"{name}_step"] = value
+        added[f"{name}_step"] = value
     if "change_step" in table:
         divisor = scale.to_numpy(float)
         change = table["change_step"].to_numpy(float)
-        made["scaled_change_step"] = change / np.where(divisor > 0, divisor, np.nan)
+        added["scaled_change_step"] = change / np.where(divisor > 0, divisor, np.nan)
     for column in [str(c) for c in table if str(c).startswith("lo-")]:
         level = column.removeprefix("lo-")
         low, high = table[column].to_numpy(float), table[f"hi-{level}"].to_numpy(float)
-        made[f"inside_{level}"] = inside(y, low, high)
-        made[f"width_{level}"] = high - low
-    return table.assign(**made)
+        added[f"inside_{level}"] = inside(y, low, high)
+        added[f"width_{level}"] = high - low
+    return table.assign(**added)
 
 
 def with_changes(forecasts: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:

@@ -76,8 +76,8 @@ def standing(deployment: Deployment, one: InService, last: int = RECENT) -> Stan
     live = table[table["kind"] == "live"]
     rows = (live if len(live) else table).tail(last)
     metric = deployment.settings().metric
-    before, made = promised(one, metric), origins(deployment)
-    messages = made[-1].messages() if made else []
+    before, written = promised(one, metric), origins(deployment)
+    messages = written[-1].messages() if written else []
     if not len(rows):
         return Standing({}, before, None, 0, messages)
     numbers = rows.select_dtypes("number").drop(columns=["step", "origin"], errors="ignore")

@@ -120,7 +120,7 @@ def long_table(
     """
     parts = []
     for model, frame in frames.items():
-        made: dict[str, Any] = {
+        content: dict[str, Any] = {
             "origin": origin, "unique_id": frame["unique_id"].astype(str), "ds": frame["ds"],
             "step": frame.groupby("unique_id", sort=False, observed=True).cumcount() + 1,
             "model": model, "run_id": run_id, "role": role, "point": frame[model].astype(float),
@@ -128,8 +128,8 @@ def long_table(
         for level in levels:
             for side, column in zip(("lo", "hi"), columns(model, level), strict=True):
                 values = frame[column] if column in frame else float("nan")
-                made[f"{side}-{level:g}"] = values
-        parts.append(pd.DataFrame(made))
+                content[f"{side}-{level:g}"] = values
+        parts.append(pd.DataFrame(content))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -65,14 +65,14 @@ def update(deployment: Deployment) -> list[str]:
     due = list(_due(deployment, adjusted))
     forecasts: dict[str, pd.DataFrame] = {}
     for start in range(0, len(due), BATCH):
-        made = []
+        means = []
         for one in due[start : start + BATCH]:
             forecasts = _forecasts(one, forecasts)
             table = _detail(one, forecasts)
             _write(deployment.scores / f"{one.origin.name}.parquet", table)
             table = newest(table)
-            made.append(summaries.of(losses(table, table["scale"]), one.state))
-        summaries.write(deployment, made)
+            means.append(summaries.of(losses(table, table["scale"]), one.state))
+        summaries.write(deployment, means)
         if len(due) > BATCH:
             echo(f"scored {min(start + BATCH, len(due))} of {len(due)} origins")
     return [one.origin.name for one in due]
@@ -81,12 +81,12 @@ def update(deployment: Deployment) -> list[str]:
 def _due(deployment: Deployment, adjusted: pd.DataFrame) -> Iterator[Due]:
     """Yield the origins whose scores are missing or have another state, oldest first."""
     every = actuals.read(deployment).sort_values("ds", kind="stable", ignore_index=True)
-    times, made = every["ds"].to_numpy(), origins(deployment)
+    times, existing = every["ds"].to_numpy(), origins(deployment)
     vintage, vintages = pd.factorize(every["as_of"], sort=True)
     scored = summaries.states(deployment)
     people = dict(iter(adjusted.groupby("origin")))
     none = adjusted.iloc[:0]
-    for before, origin in zip([None, *made], made, strict=False):
+    for before, origin in zip([None, *existing], existing, strict=False):
         end = origin.record.get("end")
         if end is None:
             raise Damaged(f"{origin.folder}/record.json: is damaged; restore the file")
@@ -141,10 +141,10 @@ def _detail(one: Due, forecasts: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return the rows of one origin, with all vintages of the actual values."""
     origin, series = one.origin, one.origin.series()
     before = forecasts[one.before.name] if one.before else None
-    made = with_changes(forecasts[origin.name], before)
+    rows = with_changes(forecasts[origin.name], before)
     if len(one.adjusted):
-        made = pd.concat([made, _as_forecasts(one.adjusted, made)], ignore_index=True)
-    table = made.merge(one.values, on=["unique_id", "ds"], how="inner")
+        rows = pd.concat([rows, _as_forecasts(one.adjusted, rows)], ignore_index=True)
+    table = rows.merge(one.values, on=["unique_id", "ds"], how="inner")
     scale = table["unique_id"].map(series.set_index("unique_id")["scale"])
     return table.assign(kind=origin.record.get("kind", "live"), scale=scale)
 
@@ -153,14 +153,16 @@ def _as_forecasts(own: pd.DataFrame, forecasts: pd.DataFrame) -> pd.DataFrame:
     """Return adjusted values in the columns of the forecasts."""
     steps = forecasts[["origin", "unique_id", "ds", "step"]].drop_duplicates()
     values = own[["unique_id", "ds", "value"]]
-    made = values.merge(steps, on=["unique_id", "ds"], how="left")
-    if (unknown := made["step"].isna()).any():
-        row = made[unknown].iloc[0]
+    adjusted = values.merge(steps, on=["unique_id", "ds"], how="left")
+    if (unknown := adjusted["step"].isna()).any():
+        row = adjusted[unknown].iloc[0]
         raise UserError(
             f"adjustments.csv: origin {own['origin'].iloc[0]}, series '{row['unique_id']}', "
             f"{row['ds']}: was not forecast"
         )
-    return made.rename(columns={"value": "point"}).assign(model=ADJUSTED, run_id="", role="person")
+    return adjusted.rename(columns={"value": "point"}).assign(
+        model=ADJUSTED, run_id="", role="person"
+    )
 
 
 def read_adjustments(deployment: Deployment) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from forerun.config.settings import read_frozen
 from forerun.deployments import actuals, gates, inputs, scores, source
 from forerun.deployments.folder import Appointment, Deployment, append, appointment, read_journal
 from forerun.deployments.losses import LOSSES
-from forerun.deployments.made import Made
+from forerun.deployments.result import Result
 from forerun.deployments.runs import champion, check_horizon, check_run, main_model
 from forerun.deployments.settings import Settings
 from forerun.forecasting.choice import choose
@@ -30,7 +30,7 @@ from forerun.runs.state import failed_models
 LISTED = 5
 
 
-def deploy(deployment: Deployment, run_id: str, values: dict[str, Any], why: str = "") -> Made:
+def deploy(deployment: Deployment, run_id: str, values: dict[str, Any], why: str = "") -> Result:
     """Put a run into service under a new name.
 
     Parameters
@@ -51,10 +51,10 @@ def deploy(deployment: Deployment, run_id: str, values: dict[str, Any], why: str
         text = yaml.safe_dump(given.as_dict(), sort_keys=False, allow_unicode=True)
         write_text(deployment.config, text)
         append(deployment.champions, appointment(deployment, run_id, "deploy", why=why))
-    return Made(lines=[f"deployment {deployment.name}: run {run_id} is in service"])
+    return Result(lines=[f"deployment {deployment.name}: run {run_id} is in service"])
 
 
-def challenge(deployment: Deployment, run_id: str, why: str = "") -> Made:
+def challenge(deployment: Deployment, run_id: str, why: str = "") -> Result:
     """Make a run forecast in parallel with the champion from the next origin on."""
     deployment.require()
     folder = check_run(deployment, run_id)
@@ -66,11 +66,11 @@ def challenge(deployment: Deployment, run_id: str, why: str = "") -> Made:
         if run_id not in [line.run_id for line in deployment.challenging()]:
             line = appointment(deployment, run_id, "challenge", why=why)
             append(deployment.challengers, line)
-    return Made(lines=[f"deployment {deployment.name}: run {run_id} challenges "
+    return Result(lines=[f"deployment {deployment.name}: run {run_id} challenges "
                        f"{deployment.champion().run_id}"])  # fmt: skip
 
 
-def rollback(deployment: Deployment, why: str = "", run_id: str | None = None) -> Made:
+def rollback(deployment: Deployment, why: str = "", run_id: str | None = None) -> Result:
     """Put an earlier champion into service again.
 
     Parameters
@@ -81,7 +81,7 @@ def rollback(deployment: Deployment, why: str = "", run_id: str | None = None) -
     with deployment.locked():
         lines = read_journal(deployment.champions)
         if lines[-1].run_id == run_id:
-            return Made(lines=[f"run {run_id} is in service already"])
+            return Result(lines=[f"run {run_id} is in service already"])
         served = _served(lines)
         if len(served) < 2:
             raise UserError(f"deployment '{deployment.name}' has had no champion before this one")
@@ -90,7 +90,7 @@ def rollback(deployment: Deployment, why: str = "", run_id: str | None = None) -
             raise UserError(f"'{before}' was in service before this run, not '{run_id}'")
         check_run(deployment, before)
         append(deployment.champions, appointment(deployment, before, "rollback", why=why))
-    return Made(lines=[f"deployment {deployment.name}: run {before} is in service again"])
+    return Result(lines=[f"deployment {deployment.name}: run {before} is in service again"])
 
 
 def _served(lines: list[Appointment]) -> list[Appointment]:
@@ -104,7 +104,7 @@ def _served(lines: list[Appointment]) -> list[Appointment]:
     return stack
 
 
-def score(deployment: Deployment, data_file: str | None = None) -> Made:
+def score(deployment: Deployment, data_file: str | None = None) -> Result:
     """Score the origins whose values have arrived or changed."""
     deployment.require()
     with deployment.locked():
@@ -115,9 +115,9 @@ def score(deployment: Deployment, data_file: str | None = None) -> Made:
             actuals.write(deployment, actuals.compare(deployment, history), files.checksum)
         done = scores.update(deployment)
     if not done:
-        return Made(lines=["nothing to score"])
+        return Result(lines=["nothing to score"])
     listed = ("the newest are " if len(done) > LISTED else "") + ", ".join(done[-LISTED:])
-    return Made(done, [f"scored {plural(len(done), 'origin')}: {listed}"])
+    return Result(done, [f"scored {plural(len(done), 'origin')}: {listed}"])
 
 
 def check_gates(deployment: Deployment, run_id: str) -> list[gates.Check]:
@@ -158,14 +158,16 @@ def _new_failures(champion: Path, challenger: Path) -> int:
     return len(set(after) - set(before))
 
 
-def promote(deployment: Deployment, run_id: str, checks: list[gates.Check], why: str = "") -> Made:
+def promote(
+    deployment: Deployment, run_id: str, checks: list[gates.Check], why: str = ""
+) -> Result:
     """Put a run into service and record the values of its checks in ``champions.jsonl``."""
     settings = read_frozen(check_run(deployment, run_id) / "config.yaml")
     check_horizon(deployment, run_id, settings)
     figures = {check.name: float(check.value) for check in checks if check.value == check.value}
     with deployment.locked():
         if deployment.champion().run_id == run_id:
-            return Made(lines=[f"run {run_id} is in service already"])
+            return Result(lines=[f"run {run_id} is in service already"])
         line = appointment(deployment, run_id, "promote", why=why, figures=figures)
         append(deployment.champions, line)
-    return Made(lines=[f"deployment {deployment.name}: run {run_id} is in service"])
+    return Result(lines=[f"deployment {deployment.name}: run {run_id} is in service"])

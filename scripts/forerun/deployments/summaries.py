@@ -82,22 +82,22 @@ def means(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     def mean(column: str) -> Floats:
         """Return the means of a column over the values that are not missing."""
         values = table[column].to_numpy(float)
-        there = ~np.isnan(values)
-        sums = np.bincount(codes[there], values[there], len(groups))
-        counts = np.bincount(codes[there], minlength=len(groups))
+        present = ~np.isnan(values)
+        sums = np.bincount(codes[present], values[present], len(groups))
+        counts = np.bincount(codes[present], minlength=len(groups))
         return sums / np.where(counts, counts, np.nan)
 
-    made = table[keys].iloc[first].reset_index(drop=True)
-    made["n"], made["bias"] = np.bincount(codes, minlength=len(groups)), mean("error")
+    result = table[keys].iloc[first].reset_index(drop=True)
+    result["n"], result["bias"] = np.bincount(codes, minlength=len(groups)), mean("error")
     steps = {loss: mean(f"{loss}_step") for loss in dict.fromkeys(LOSSES.values())}
     for name, loss in LOSSES.items():
-        made[name] = np.sqrt(steps[loss]) if METRICS[name].root else steps[loss]
+        result[name] = np.sqrt(steps[loss]) if METRICS[name].root else steps[loss]
     for column in [str(c) for c in table if str(c).startswith(("inside_", "width_"))]:
-        made[column.replace("inside_", "coverage_")] = mean(column)
+        result[column.replace("inside_", "coverage_")] = mean(column)
     for name in CHANGES:
         if f"{name}_step" in table:
-            made[name] = mean(f"{name}_step")
-    return made
+            result[name] = mean(f"{name}_step")
+    return result
 
 
 def _ordered(table: pd.DataFrame, last: str) -> pd.DataFrame:
@@ -136,24 +136,24 @@ def _state(path: Path) -> State | None:
         return None
 
 
-def write(deployment: Deployment, made: Sequence[Means]) -> None:
+def write(deployment: Deployment, new: Sequence[Means]) -> None:
     """Replace the rows of some origins in both summaries.
 
     ``scores.csv`` is written first: an origin with a file in ``scores.parquet`` is in both.
     """
-    _write_csv(deployment, made)
+    _write_csv(deployment, new)
     place = folder(deployment)
     if place.is_file():  # written by an earlier version
         place.unlink()
-    columns = _columns(deployment, made)
-    for one in made:
+    columns = _columns(deployment, new)
+    for one in new:
         packed = _packed(one.by_series, columns)
         mark = {_META: json.dumps(asdict(one.state)).encode()}
         packed = packed.replace_schema_metadata(mark)
         _write_part(place / f"{one.state.origin}.parquet", packed)
 
 
-def _columns(deployment: Deployment, made: Sequence[Means]) -> list[str]:
+def _columns(deployment: Deployment, new: Sequence[Means]) -> list[str]:
     """Return the columns of all origins' files, and add new columns to existing files.
 
     Readers take the columns of the first file. It is written last, so the next call completes an
@@ -162,7 +162,7 @@ def _columns(deployment: Deployment, made: Sequence[Means]) -> list[str]:
     files = _files(deployment)
     first = next((path for path in files if _state(path)), None)  # others are rewritten
     existing = parquet.read_schema(first).names if first else []
-    columns = list(dict.fromkeys([*existing, *(str(c) for one in made for c in one.by_series)]))
+    columns = list(dict.fromkeys([*existing, *(str(c) for one in new for c in one.by_series)]))
     if existing and len(columns) > len(existing):
         for path in (path for path in reversed(files) if _state(path)):
             table = parquet.read_table(path, partitioning=None)
@@ -189,9 +189,9 @@ def _write_part(path: Path, table: pa.Table) -> None:
 # -- By step --------------------------------------------------------------------------------------
 
 
-def _write_csv(deployment: Deployment, made: Sequence[Means]) -> None:
-    names = {one.state.origin for one in made}
-    parts = [one.by_step for one in made if len(one.by_step)]
+def _write_csv(deployment: Deployment, new: Sequence[Means]) -> None:
+    names = {one.state.origin for one in new}
+    parts = [one.by_step for one in new if len(one.by_step)]
     old = _read_again(deployment)
     if old is not None and len(old):
         codes, times = pd.factorize(old["origin"])
@@ -217,9 +217,9 @@ def read(path: Path) -> pd.DataFrame:
     """Read ``scores.csv``."""
     frame = read_plain(path, ("origin", "step", "model", "run_id", "mae"))
     texts = ("model", "run_id", "role", "kind", "as_of")
-    made = {name: frame[name].fillna("").astype(str) for name in texts if name in frame}
-    empty = [name for name in frame if frame[name].isna().all() and name not in made]
-    frame = frame.assign(**made, **{str(name): np.nan for name in empty})
+    strings = {name: frame[name].fillna("").astype(str) for name in texts if name in frame}
+    empty = [name for name in frame if frame[name].isna().all() and name not in strings]
+    frame = frame.assign(**strings, **{str(name): np.nan for name in empty})
     if not pd.api.types.is_integer_dtype(frame["origin"]):
         frame["origin"] = pd.to_datetime(frame["origin"]).astype("datetime64[ns]")
     return frame

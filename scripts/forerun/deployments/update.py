@@ -8,11 +8,11 @@ from __future__ import annotations
 from forerun.base.files import sha256, write_text
 from forerun.deployments import inputs
 from forerun.deployments.folder import Deployment
-from forerun.deployments.made import Made
+from forerun.deployments.result import Result
 from forerun.deployments.settings import Retrain
 
 
-def update(deployment: Deployment, data_file: str | None = None) -> Made:
+def update(deployment: Deployment, data_file: str | None = None) -> Result:
     """Record new values, forecast if an origin is due, and score.
 
     If data and deployment are unchanged since the last call, no table is read.
@@ -21,16 +21,16 @@ def update(deployment: Deployment, data_file: str | None = None) -> Made:
     files = inputs.find(deployment.settings(), data_file)
     deployment.champion()
     if _last(deployment) == _state(deployment, files):
-        return Made(lines=[f"nothing is due: nothing new in {files.data}"], changed=False)
+        return Result(lines=[f"nothing is due: nothing new in {files.data}"], changed=False)
     from forerun.deployments.forecast import forecast
     from forerun.deployments.scores import read_adjustments
     from forerun.deployments.service import score
 
     read_adjustments(deployment)  # first, because it refuses a damaged file
-    made = forecast(deployment, data_file)
+    result = forecast(deployment, data_file)
     scored = score(deployment)
     note(deployment, files)
-    return Made([*made.origins, *scored.origins], [*made.lines, *scored.lines])
+    return Result([*result.origins, *scored.origins], [*result.lines, *scored.lines])
 
 
 def retrain_due(deployment: Deployment) -> str:

@@ -21,7 +21,7 @@ from forerun.deployments import actuals, origins, retraining, scores, summaries
 from forerun.deployments.backfilling import backfill
 from forerun.deployments.folder import Deployment, read_journal
 from forerun.deployments.forecast import forecast
-from forerun.deployments.made import Made
+from forerun.deployments.result import Result
 from forerun.deployments.service import (
     challenge,
     check_gates,
@@ -110,8 +110,8 @@ def test_backfill_sees_nothing_of_the_future(home: Path) -> None:
     whole = until(80)
     first = Deployment(Path("."), "first")
     deploy(first, "naive", {"data_file": whole, "every": "1W"})
-    made = backfill(first, "2024-02-29", "1W")
-    assert made.origins == ["2024-02-29", "2024-03-07", "2024-03-14"]
+    result = backfill(first, "2024-02-29", "1W")
+    assert result.origins == ["2024-02-29", "2024-03-07", "2024-03-14"]
     spiked = pd.read_csv(whole)
     spiked.loc[spiked["ds"] > "2024-02-29", "y"] = 1e6
     spiked.to_csv("spiked.csv", index=False)
@@ -126,9 +126,9 @@ def test_backfill_sees_nothing_of_the_future(home: Path) -> None:
 
 
 def test_backfill_before_the_end_of_the_runs_data_is_refused(sales: Deployment) -> None:
-    made = backfill(sales, "2024-02-20", "1W")
-    assert made.origins == ["2024-02-27"] or not made.origins
-    assert all("skipped: the data of run 'naive' end later" in line for line in made.lines[:1])
+    result = backfill(sales, "2024-02-20", "1W")
+    assert result.origins == ["2024-02-27"] or not result.origins
+    assert all("skipped: the data of run 'naive' end later" in line for line in result.lines[:1])
 
 
 def test_challenge_promote_and_roll_back(sales: Deployment) -> None:
@@ -173,8 +173,8 @@ def test_changes_of_the_data_are_reported(sales: Deployment) -> None:
     late = frame["ds"] > "2024-03-04"
     frame.loc[late & (frame["unique_id"] == "series_2"), "y"] *= 50
     pd.concat([frame, extra]).to_csv("sales.csv", index=False)
-    made = forecast(sales)
-    text = "\n".join(made.lines)
+    result = forecast(sales)
+    text = "\n".join(result.lines)
     assert "1 series new: 'fresh'" in text
     assert "1 series without values at the origin: 'series_0'" in text
     assert "1 series with values outside the range seen before: 'series_2'" in text
@@ -214,9 +214,9 @@ def test_two_calls_at_once_make_one_origin(sales: Deployment, home: Path) -> Non
         for _ in range(2)
     ]  # fmt: skip
     ended = [call.communicate(timeout=300) for call in calls]
-    made = [out for out, _ in ended if "origin 2024-02-29: 3 series" in out]
-    assert len(made) == 1
-    other = next("".join(texts) for texts in ended if texts[0] not in made)
+    result = [out for out, _ in ended if "origin 2024-02-29: 3 series" in out]
+    assert len(result) == 1
+    other = next("".join(texts) for texts in ended if texts[0] not in result)
     assert "is in use by another call" in other or "nothing new" in other
     assert names(sales) == ["2024-02-29"]
 
@@ -258,7 +258,7 @@ def test_an_interrupted_retraining_is_resumed(
         return 1 if len(trained) < 4 else 0  # not finished
 
     monkeypatch.setattr("forerun.cli.deployments.retrain.train_run", train)
-    monkeypatch.setattr("forerun.deployments.service.challenge", lambda *_: Made())
+    monkeypatch.setattr("forerun.deployments.service.challenge", lambda *_: Result())
     command = ["retrain", "sales", "--set", "n_windows=2"]
     assert run(command) == 1
     assert run(["retrain", "sales"]) == 1  # other settings

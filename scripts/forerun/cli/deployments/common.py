@@ -12,7 +12,7 @@ from forerun.cli.workspace import workspace
 
 if TYPE_CHECKING:
     from forerun.deployments.folder import Deployment
-    from forerun.deployments.made import Made
+    from forerun.deployments.result import Result
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the deployment.")]
 RunOption = Annotated[str, typer.Option("--run-id", "-r", metavar="ID", help="The run.")]
@@ -64,12 +64,12 @@ def settings_file(one: Deployment, run_id: str) -> Path:
     return one.tables / f"{run_id}.yaml"
 
 
-def report(made: Made) -> None:
+def report(result: Result) -> None:
     """Print the messages of a call; warnings go to standard error."""
     from forerun.base.terminal import echo
     from forerun.cli.console import warn
 
-    for line in made.lines:
+    for line in result.lines:
         if line.startswith("warning: "):
             warn(line.removeprefix("warning: "))
         else:

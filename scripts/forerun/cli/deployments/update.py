@@ -21,9 +21,9 @@ def command(
     from forerun.deployments.update import retrain_due, update
 
     one = deployment(name, output_dir, directory)
-    made = update(one, data_file)
-    report(made)
-    if made.changed or not one.monitor.is_file():
+    result = update(one, data_file)
+    report(result)
+    if result.changed or not one.monitor.is_file():
         from forerun.report.monitor import write_monitor
 
         write_monitor(one, one.monitor)

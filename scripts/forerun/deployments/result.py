@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass
-class Made:
+class Result:
     """Result of a call.
 
     Attributes
