@@ -43,16 +43,16 @@ def encode(
         is_text = any(isinstance(v, str) for v in given) if given else any(map(_is_text, texts))
         if not is_text:
             continue
-        known = given or sorted({value for text in texts for value in text.dropna()})
-        if len(known) > MOST:
-            _add_too_many(column, len(known), problems)
-            known = known[:MOST]
-        codes = {value: float(code) for code, value in enumerate(known)}
+        distinct = given or sorted({value for text in texts for value in text.dropna()})
+        if len(distinct) > MOST:
+            _add_too_many(column, len(distinct), problems)
+            distinct = distinct[:MOST]
+        codes = {value: float(code) for code, value in enumerate(distinct)}
         for table, text in zip(holders, texts, strict=True):
             unseen = sorted(set(text.dropna()) - set(codes))
             _note_unseen(column, unseen, problems)
             table[column] = text.map(codes).where(text.isna() | text.isin(codes), UNSEEN)
-        found[column] = list(known)
+        found[column] = list(distinct)
     return found
 
 
@@ -144,7 +144,7 @@ def with_dummies(
 
 def decoded(column: pd.Series, settings: Mapping[str, Any]) -> pd.Series:
     """Return a frozen column with its original strings in place of codes."""
-    known = (settings.get("categories") or {}).get(str(column.name)) or []
-    if not any(isinstance(value, str) for value in known):
+    frozen = (settings.get("categories") or {}).get(str(column.name)) or []
+    if not any(isinstance(value, str) for value in frozen):
         return column
-    return column.map(dict(enumerate(known)))
+    return column.map(dict(enumerate(frozen)))

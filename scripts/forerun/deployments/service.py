@@ -131,8 +131,8 @@ def check_gates(deployment: Deployment, run_id: str) -> list[gates.Check]:
     challenger = main_model(folder, choice, None)
     loss = LOSSES.get(settings.metric)
     if loss is None:
-        known = ", ".join(LOSSES)
-        raise UserError(f"deployment.yaml: metric must be one of {known}, not '{settings.metric}'")
+        names = ", ".join(LOSSES)
+        raise UserError(f"deployment.yaml: metric must be one of {names}, not '{settings.metric}'")
     table = scores.read_detail(deployment, runs=[serving.line.run_id, run_id])
     models = (serving.model, challenger)
     pairs = gates.paired(table, serving.line.run_id, run_id, models) if len(table) else table

@@ -177,17 +177,17 @@ def _proposed(study: Study, judged: list[Candidate], number: int, seed: int) -> 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     distributions = {name: _distribution(values) for name, values in study.space.items()}
     sampler = optuna.samplers.TPESampler(seed=seed + number)
-    known = optuna.create_study(sampler=sampler, storage=optuna.storages.InMemoryStorage())
+    sampling = optuna.create_study(sampler=sampler, storage=optuna.storages.InMemoryStorage())
     for each in judged:
-        known.add_trial(_as_trial(each, study, distributions))
+        sampling.add_trial(_as_trial(each, study, distributions))
     taken = [each.params for each in judged]
     for _ in range(size):
         for _ in range(ATTEMPTS):
-            asked = known.ask(distributions)
+            asked = sampling.ask(distributions)
             found = {name: _value(study.space[name], asked.params[name]) for name in study.space}
             if found not in taken:
                 break
-            known.tell(asked, state=optuna.trial.TrialState.FAIL)
+            sampling.tell(asked, state=optuna.trial.TrialState.FAIL)
         taken.append(found)
     return [Candidate(start + i, params) for i, params in enumerate(taken[len(judged) :])]
 

@@ -169,5 +169,5 @@ def is_output(part: str) -> bool:
     """Return whether a path inside a run is a file of a search."""
     prefix, _, rest = part.partition("/")
     tables = rf"{MODEL}/(?:{re.escape(search.CHOSEN)}|{re.escape(search.TABLE)})"
-    known = _OUTPUT.fullmatch(rest) or re.fullmatch(tables, rest)
-    return prefix == search.FOLDER and known is not None
+    match = _OUTPUT.fullmatch(rest) or re.fullmatch(tables, rest)
+    return prefix == search.FOLDER and match is not None
