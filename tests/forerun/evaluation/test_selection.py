@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from forerun.config import schema
 from forerun.config.settings import resolve
 from forerun.evaluation import combining, ensemble, recipes, selection
 from forerun.evaluation.objective import Objective
@@ -142,6 +143,11 @@ def test_where_one_model_is_much_better_the_ensemble_is_near_it() -> None:
     assert made.results["ensemble"]["ensemble"].to_numpy() == pytest.approx(1, abs=1e-3)
     fixed = selection.combine(stack, run | {"ensemble": "blend"})
     assert fixed.results["ensemble"]["ensemble"].min() > 1.3
+
+
+def test_runs_of_earlier_versions_keep_the_fixed_shares() -> None:
+    assert schema.earlier()["ensemble"] == "blend"
+    assert settings()["ensemble"] == "adaptive"
 
 
 def test_equal_parts_keep_the_shares_of_the_blend() -> None:

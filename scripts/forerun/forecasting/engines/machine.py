@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from forerun.base.terminal import echo_error
+from forerun.base.text import plural
 from forerun.config import categories
 from forerun.config.catalog import Argument, EngineCatalog, ModelInfo
 from forerun.config.engines import versions
@@ -116,8 +117,9 @@ def _with_categories(
             values = series if column == categories.SERIES else categories.values(settings, column)
             made[column] = pd.Categorical(table[column], categories=values)
             if unseen := table.loc[made[column].codes < 0, column].nunique():
-                what = "series" if column == categories.SERIES else f"values of {column}"
-                echo_error(f"{spec.name}: {unseen} {what} not seen in training, treated as missing")
+                of = "" if column == categories.SERIES else f" of {column}"
+                what = plural(unseen, "value" if of else "series") + of
+                echo_error(f"{spec.name}: {what} not seen in training, treated as missing")
     return table.assign(**made) if made else table
 
 

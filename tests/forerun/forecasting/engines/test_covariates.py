@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 from synthetic import EFFECT, shop_settings, shops
 
-from forerun.config import catalog
+from forerun.config import catalog, schema
 from forerun.config.models import specs
 from forerun.data import prepare, split
 from forerun.forecasting.engines import bounded
 from forerun.forecasting.engines.base import Data, get_engine
+from forerun.forecasting.engines.neural_arguments import arguments_of
 from forerun.forecasting.scaling import Scaling
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -84,6 +85,17 @@ def test_a_search_with_columns_is_bounded_with_a_note() -> None:
     assert bounded.note(mfles, settings) == ""
 
 
+def test_tide_ends_without_normalization_unless_its_run_is_older() -> None:
+    asked = {"name": "TiDE_norm", "model": "TiDE", "params": {"layernorm": True}}
+    settings = shop_settings(models=["TiDE", asked, "NHITS"], baselines=[])
+    made = prepare(shops(1), settings)
+    data = Data(*split(made.frame, settings))
+    found = [arguments_of(spec, settings, data).get("layernorm") for spec in specs(settings)]
+    assert found == [False, True, None]
+    older = settings | {"model_defaults": schema.earlier()["model_defaults"]}
+    assert "layernorm" not in arguments_of(specs(settings)[0], older, data)
+
+
 @pytest.mark.parametrize(
     "model", ["NHITS", "Ridge", pytest.param("LightGBM", marks=pytest.mark.long)]
 )
@@ -105,7 +117,8 @@ def test_an_unseen_series_and_an_unseen_category_are_forecast(model: str, tmp_pa
     spec = specs(settings)[-1]
     engine = get_engine(spec.engine)
     data = Data(*split(made.frame, settings))
-    engine.save(engine.fit(spec, settings, data, lambda *_: None), tmp_path)
+    fitted = engine.fit(spec, settings, data, lambda *_: None)
+    engine.save(fitted, tmp_path)
     new = shops().replace({"shop_0": "shop_new"}).assign(promo="web")
     later = prepare(new, settings, training=False)
     assert any("'promo': 1 value not seen in training ('web')" in n for n in later.notes)
@@ -115,3 +128,4 @@ def test_an_unseen_series_and_an_unseen_category_are_forecast(model: str, tmp_pa
     assert np.isfinite(found[model]).all()
     assert "shop_new" in set(found["unique_id"])
     assert isinstance(found, pd.DataFrame)
+    pd.testing.assert_frame_equal(engine.predict(fitted, settings, other), found)
