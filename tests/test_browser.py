@@ -309,8 +309,8 @@ def test_monitor_shows_forecasts_of_several_origins_and_actual_values(show: Any)
     own = next(t for t in drawn if (t["name"] or "").endswith(" of b"))
     assert own["y"].count(None) == 7  # eight origins, a gap between each two
     lines = traces(page, "[data-chart=by-origin]")
-    promised = next(trace for trace in lines if trace["name"] == "promised")
-    assert promised["y"][0] == promised["y"][1]
+    back_test = next(trace for trace in lines if trace["name"] == "back-test")
+    assert back_test["y"][0] == back_test["y"][1]
     page.fill("#series", NAMES[0])
     page.keyboard.press("Enter")
     assert page.locator(".ribbon span").count() == 2

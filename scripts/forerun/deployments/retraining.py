@@ -49,8 +49,8 @@ def retrain_due(deployment: Deployment) -> str:
         return ""
     if all(value > limit * (1 + policy.worse_by) for value in errors):
         return (
-            f"{settings.metric} was worse than promised by more than {policy.worse_by:.0%} on the "
-            f"last {policy.origins} origins"
+            f"{settings.metric} was more than {policy.worse_by:.0%} above that of the back-test on "
+            f"the last {policy.origins} origins"
         )
     return ""
 

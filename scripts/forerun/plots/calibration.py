@@ -87,7 +87,7 @@ def calibration(
         "Calibration of the prediction intervals",
         "Share of actual values inside the interval. Left of the line: intervals too "
         f"narrow; right of it: too wide. {plural(int(table['count'].max()), 'observation')}",
-        size=(WIDTH, height), columns=len(wanted), keys=[key_line("promised", ACTUAL, 1.4)],
+        size=(WIDTH, height), columns=len(wanted), keys=[key_line("level", ACTUAL, 1.4)],
         note=f"{plural(hidden, 'more model')} not shown." if hidden else "",
     )  # fmt: skip
     width = (WIDTH - 2 * MARGIN - 2.2) / len(wanted)

@@ -74,19 +74,24 @@ def _by_origin(
     band: tuple[float, float] | None,
 ) -> dict[str, Any]:
     data = _lines(whole, models, metric)
-    about = "Mean over the series of each origin whose values have come so far."
+    about = "Mean over the series of each origin with actual values so far."
     if promised is not None:
         every = sorted({time for trace in data for time in trace["x"]})
         ends = [every[0], every[-1]]
-        line = {"type": "scatter", "mode": "lines", "name": "promised", "neutral": True}
+        line = {"type": "scatter", "mode": "lines", "name": "back-test", "neutral": True}
         data.insert(0, line | {"x": ends, "y": [promised, promised]})
-        about += " The dashed line is what the back-test of the champion promised."
+        about += " The dashed line is the error of the champion's back-test."
         if band is not None:
             low, high = band
-            shade = {"type": "scatter", "mode": "lines", "name": "promised band", "neutral": True}
+            shade = {
+                "type": "scatter",
+                "mode": "lines",
+                "name": "back-test windows",
+                "neutral": True,
+            }
             corners = {"x": [*ends, *reversed(ends)], "y": [low, low, high, high]}
             data.insert(0, shade | corners | {"fill": "toself", "hoverinfo": "skip"})
-            about += " Its windows had errors in the shaded band."
+            about += " The shaded band contains the errors of its windows."
     layout = {
         "xaxis": {"type": "category", "title": {"text": "forecast origin"}},
         "yaxis": {"title": {"text": charts.metric_name(metric)}, "rangemode": "tozero"},

@@ -307,7 +307,7 @@ def test_retraining_is_due_when_scores_are_worse_than_promised(home: Path) -> No
         forecast(one)
         score(one)
     due = retraining.retrain_due(one)
-    assert due == "mae was worse than promised by more than 20% on the last 2 origins"
+    assert due == "mae was more than 20% above that of the back-test on the last 2 origins"
     challenge_with_newer_data(one, "2024-03-08")
     assert retraining.retrain_due(one) == ""
 

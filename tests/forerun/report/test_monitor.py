@@ -36,7 +36,7 @@ def test_all_origins_are_scored_and_shown(weekly: Deployment, tmp_path: Path) ->
     page = write_monitor(weekly, tmp_path / "monitor.html")
     words = words_of(page)
     assert "Origins 9" in words
-    assert "Its back-test promised MAE" in words
+    assert "Its back-test had MAE" in words
     charts = {chart["id"]: chart for chart in data_of(page)["charts"]}
     assert set(charts) == {"by-origin", "coverage", "bias", "stability", "by-step"}
     stability = charts["stability"]["variants"][0]["data"]
@@ -46,13 +46,13 @@ def test_all_origins_are_scored_and_shown(weekly: Deployment, tmp_path: Path) ->
     assert np.allclose(lines[f"{MAIN} of base"]["y"], own["mae"], rtol=1e-4)
     table = pd.read_csv(weekly.run("base") / f"cv_results_{MAIN}.csv")
     errors = (table[MAIN] - table["y"]).abs().groupby(table["cutoff"]).mean()
-    assert sorted(set(lines["promised band"]["y"])) == pytest.approx(
+    assert sorted(set(lines["back-test windows"]["y"])) == pytest.approx(
         [errors.min(), errors.max()], rel=1e-4
     )
     assert page.stat().st_size < 5_000_000
 
 
-def test_promised_and_got(weekly: Deployment) -> None:
+def test_error_in_the_back_test_and_in_service(weekly: Deployment) -> None:
     one = champion(weekly)
     found = monitoring.standing(weekly, one, last=2)
     table = summaries.by_step(weekly)

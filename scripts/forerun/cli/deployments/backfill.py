@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def command(
     name: NameArgument,
     start: Annotated[str, typer.Option("--from", metavar="DATE", help="The first origin.")],
-    every: Annotated[str, typer.Option("--every", metavar="SPAN", help="Between origins: 4W")],
+    every: Annotated[
+        str, typer.Option("--every", metavar="SPAN", help="Time between origins, e.g. 4W")
+    ],
     retrain: Annotated[
         bool, typer.Option("--retrain", help="Train a run for origins before the champion's data.")
     ] = False,

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from forerun.deployments.result import Result
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Name of the deployment.")]
-RunOption = Annotated[str, typer.Option("--run-id", "-r", metavar="ID", help="The run.")]
+RunOption = Annotated[
+    str, typer.Option("--run-id", "-r", metavar="ID", help="Run to put into service.")
+]
 DataFile = Annotated[
     str | None,
     typer.Option(
-        "--data-file", "-d", metavar="FILE", help="The table. Default: as in deployment.yaml."
+        "--data-file", "-d", metavar="FILE", help="Table; that of deployment.yaml if omitted."
     ),
 ]
 Why = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Recorded with the change.")]

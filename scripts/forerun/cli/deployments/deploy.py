@@ -18,14 +18,19 @@ def command(
         typer.Option("--data-file", "-d", metavar="FILE", help="The table, or a pattern: in/*.csv"),
     ],
     every: Annotated[
-        str, typer.Option("--every", metavar="SPAN", help="Between origins: 1W, 3M, 4 steps...")
+        str,
+        typer.Option("--every", metavar="SPAN", help="Time between origins: 1W, 3M, 4 steps..."),
     ] = "1 steps",
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="MODEL", help="Whose forecast counts; the ensemble."),
+        typer.Option(
+            "--model",
+            metavar="MODEL",
+            help="Model whose forecast is used; the ensemble if omitted.",
+        ),
     ] = None,
     metric: Annotated[
-        str, typer.Option("--metric", help="The error that promises and gates are about.")
+        str, typer.Option("--metric", help="Metric that gates and policies compare.")
     ] = "mae",
     static_file: Annotated[str | None, typer.Option("--static-file", metavar="FILE")] = None,
     futr_file: Annotated[str | None, typer.Option("--futr-file", metavar="FILE")] = None,

@@ -46,7 +46,7 @@ def command(
     if found.got is not None:
         promised = text.error(metric, found.promised)
         echo(
-            f"{text.metric(metric)} of {serving.model}: promised {promised}, got "
+            f"{text.metric(metric)} of {serving.model}: {promised} in the back-test, "
             f"{text.error(metric, found.got)} over {text.plural(found.origins, 'origin')}"
         )
     write_monitor(one, one.monitor)

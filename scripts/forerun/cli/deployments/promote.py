@@ -15,7 +15,7 @@ def command(
     name: NameArgument,
     run_id: RunOption,
     force: Annotated[
-        bool, typer.Option("--force", help="Even if a gate is not passed; needs --reason.")
+        bool, typer.Option("--force", help="Promote even if a gate is not passed; needs --reason.")
     ] = False,
     reason: Why = "",
     output_dir: OutputDir = None,

@@ -22,7 +22,9 @@ def command(
     name: NameArgument,
     run_id: Annotated[
         str | None,
-        typer.Option("--run-id", "-r", metavar="ID", help="The new run. Default: NAME and a date."),
+        typer.Option(
+            "--run-id", "-r", metavar="ID", help="Name of the new run; NAME_DATE if omitted."
+        ),
     ] = None,
     data_file: DataFile = None,
     warm_start: Annotated[

@@ -15,7 +15,10 @@ def command(
     run_id: Annotated[
         str | None,
         typer.Option(
-            "--run-id", "-r", metavar="ID", help="That champion; such a call can be repeated."
+            "--run-id",
+            "-r",
+            metavar="ID",
+            help="The champion to return to; the previous one if omitted.",
         ),
     ] = None,
     reason: Why = "",
