@@ -7,13 +7,15 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import hypothesis
 import psutil
 import pytest
 from filelock import FileLock
+from forking import ADDRESS
 from running import DRAWN, PROGRAMS, snakemake, write_table
+from xdist.scheduler import LoadFileScheduling
 
 from forerun.config.engines import ENGINES
 from forerun.jobs import server
@@ -42,19 +44,25 @@ _server = pytest.StashKey[server.Server | None]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start one process that imports the forecasting libraries for all tests, when one asks."""
+    """Start the processes that import for all tests: the forecasting libraries, and Snakemake.
+
+    They do so when the first test asks them.
+    """
     if not hasattr(config, "workerinput"):
         os.environ[SESSION] = f"{os.getpid()}-{time.time_ns()}"
         os.environ.pop(server.VARIABLE, None)
+        os.environ.pop(ADDRESS, None)
+        os.environ[ADDRESS] = PROGRAMS.address
         config.stash[_server] = server.start(ENGINES, at_once=False)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail where a process that a test started still lives."""
-    PROGRAMS.stop()
     if hasattr(session.config, "workerinput"):
         return
+    PROGRAMS.stop()
+    os.environ.pop(ADDRESS, None)
     if started := session.config.stash.get(_server, None):
         started.stop()
     until = time.monotonic() + PATIENCE
@@ -88,12 +96,31 @@ def left_behind() -> list[tuple[psutil.Process, str]]:
 # -- Order ----------------------------------------------------------------------------------------
 
 
+#: Files whose tests import torch: one worker does.
+NETWORKS = (
+    *("test_engines.py", "test_pretrained.py", "test_covariates.py", "test_neural_checkpoint.py"),
+    *("test_scaling.py", "test_same_data.py", "test_window_scaling.py", "test_training_losses.py"),
+)
 #: What waits comes first, then what takes minutes: short tests fill the gaps and the end.
 FIRST = (
     *("test_slurm.py", "test_storage.py", "test_cli_workflow.py", "test_resume.py"),
     *("test_commands.py", "test_installed.py", "test_browser.py", "test_docs.py"),
     *("test_counts.py", "test_partial.py", "test_warm_start.py", "test_workflow.py"),
+    *NETWORKS,
 )
+
+
+class ByFile(LoadFileScheduling):
+    """Gives workers whole files, and one of them all files that import torch."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "networks" if Path(file).name in NETWORKS else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

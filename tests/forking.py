@@ -15,17 +15,20 @@ import logging
 import os
 import runpy
 import select
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 #: What Snakemake, the Snakefile, the scripts of jobs and forecasts of statistical models import.
@@ -53,18 +56,69 @@ MODULES = (
 )
 #: As in ``linux/prctl.h``: 15 characters.
 PR_SET_NAME = 15
+#: The environment variable with the socket of the process that forks for all tests.
+ADDRESS = "FORERUN_TEST_PROGRAMS"
+#: The name of a process that imports for the jobs of a call.
+SERVER = "server_process"
 #: The environment variable that has figures drawn.
 DRAW = "FORERUN_TEST_DRAW"
+#: The environment variable with the seconds that each fit lasts longer, to be met at work.
+LINGER = "FORERUN_TEST_LINGER"
 #: As Snakemake sets it for the scripts of jobs: the libraries read it when they are loaded.
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class Programs:
-    """Runs `snakemake` and `forerun` in forked processes."""
+    """Runs `snakemake` and `forerun` in forks of a process that has imported them.
 
-    def __init__(self) -> None:
+    The process starts with the first call, unless the environment names one (`ADDRESS`).
+
+    Parameters
+    ----------
+    python : interpreter of the process
+    path : folder to import Forerun from; None if it is installed
+    shared : use the process that the environment names
+    """
+
+    def __init__(
+        self, python: str = sys.executable, path: Path | None = SCRIPTS, shared: bool = True
+    ) -> None:
+        self.python, self.path, self.shared = python, path, shared
+        self.process: subprocess.Popen[bytes] | None = None
+        self.folder = ""
         self.lock = threading.Lock()
-        self.process: subprocess.Popen[str] | None = None
+
+    @property
+    def address(self) -> str:
+        """The socket of the process."""
+        with self.lock:
+            if self.shared and ADDRESS in os.environ:
+                return os.environ[ADDRESS]
+            if self.process is None:
+                self.begin()
+            return f"{self.folder}/socket"
+
+    def begin(self) -> None:
+        """Start the process; it imports nothing before the first call."""
+        self.folder = tempfile.mkdtemp(prefix="programs")
+        own = {"PYTHONPATH": str(self.path)} if self.path else {}
+        env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(f"{self.folder}/socket")
+            listener.listen(128)
+            self.process = subprocess.Popen(
+                [self.python, __file__, str(listener.fileno())],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                pass_fds=[listener.fileno()], env=env | THREADS | own,
+            )  # fmt: skip
+
+    def stop(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait()
+            self.process = None
+            shutil.rmtree(self.folder)
 
     def run(
         self,
@@ -96,44 +150,36 @@ class Programs:
     ) -> Started:
         """Start ``<program> <arguments>`` in `folder`; it writes to two files that exist."""
         call = {"program": program, "arguments": [*arguments], "folder": str(folder), "env": env}
-        return Started(self.ask(call | {"output": output}), self)
-
-    def ask(self, question: dict[str, Any]) -> int:
-        """Put a question to the process; return its answer."""
-        with self.lock:
-            if self.process is None:
-                self.process = subprocess.Popen(
-                    [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                    text=True, env=os.environ | THREADS | {"PYTHONPATH": str(SCRIPTS)},
-                )  # fmt: skip
-            assert self.process.stdin
-            assert self.process.stdout
-            self.process.stdin.write(json.dumps(question) + "\n")
-            self.process.stdin.flush()
-            return int(self.process.stdout.readline())
-
-    def stop(self) -> None:
-        """End the process."""
-        if self.process is not None:
-            self.process.communicate()
-            self.process = None
+        files = [os.open(os.devnull, os.O_RDONLY)]
+        files += [os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY) for path in output]
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(self.address)
+            socket.send_fds(connection, [b"."], files)
+            connection.sendall(json.dumps(call).encode() + b"\n")
+        finally:
+            for file in files:
+                os.close(file)
+        return Started(connection)
 
 
 class Started:
     """A program that was started, with what is used of `subprocess.Popen`."""
 
-    def __init__(self, pid: int, programs: Programs) -> None:
-        self.pid, self.programs = pid, programs
+    def __init__(self, connection: socket.socket) -> None:
+        # Without a buffer, which would hide from `select` what was read ahead.
+        self.connection, self.stream = connection, connection.makefile("rb", buffering=0)
+        self.pid = int(self.stream.readline())
         self.returncode: int | None = None
-        self.handle = os.pidfd_open(pid)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end; return its exit code."""
         if self.returncode is None:
-            if not select.select([self.handle], [], [], timeout)[0]:
+            if not select.select([self.connection], [], [], timeout)[0]:
                 raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
-            self.returncode = self.programs.ask({"wait": self.pid})
-            os.close(self.handle)
+            self.returncode = int(self.stream.readline() or -signal.SIGKILL)
+            self.stream.close()
+            self.connection.close()
         return self.returncode
 
     def poll(self) -> int | None:
@@ -153,29 +199,91 @@ class Started:
         self.wait()
 
 
-def serve() -> None:
-    """Fork for each call that a line of standard input describes; answer with the process id.
+# -- The process that forks -----------------------------------------------------------------------
 
-    A line may also ask to wait for such a process; the answer is its exit code.
-    """
+
+def serve(listener: socket.socket) -> NoReturn:
+    """Fork for each connection. Imports with the first one."""
     import importlib
 
+    from forerun.base.parent import end_with_parent
+
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    end_with_parent()
+    select.select([listener], [], [])
     for name in MODULES:
         importlib.import_module(name)
     importlib.import_module("snakemake.cli").get_argument_parser()  # imports all plugins
     fork_what_they_start()
+    gc.collect()
     gc.freeze()  # what is loaded stays shared with the forks
-    for line in sys.stdin:
-        call, parent = json.loads(line), os.getpid()
-        if "wait" in call:
-            print(os.waitstatus_to_exitcode(os.waitpid(call["wait"], 0)[1]), flush=True)
-            continue
+    server, keepers = os.getpid(), set[int]()
+    while True:
+        connection = listener.accept()[0]
         if (pid := os.fork()) == 0:
-            leave(become, call, parent)
-        print(pid, flush=True)
+            listener.close()
+            leave(keep, connection, server)
+        keepers.add(pid)
+        connection.close()
+        keepers = {one for one in keepers if not os.waitpid(one, os.WNOHANG)[0]}
 
 
-def leave(function: Callable[..., int], *arguments: Any) -> None:
+def keep(connection: socket.socket, server: int) -> int:
+    """Fork for a call: say its process id, pass signals on to all that it starts, say its end.
+
+    All of that ends with the connection.
+    """
+    from forerun.base.parent import end_with_parent
+
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent(signal.SIGKILL, server)
+    files, keeper = socket.recv_fds(connection, 1, 3)[1], os.getpid()
+    stream = connection.makefile("rw")
+    call = json.loads(stream.readline())
+    if (pid := os.fork()) == 0:
+        stream.close()
+        connection.close()
+        leave(become, call, files, keeper)
+    for file in files:
+        os.close(file)
+    ended = os.pidfd_open(pid)
+    with suppress(BrokenPipeError):
+        print(pid, file=stream, flush=True)
+    while ended not in select.select([connection, ended], [], [])[0]:
+        signals = connection.recv(1)
+        signal_all(pid, signals[0] if signals else signal.SIGKILL)
+        if not signals:
+            break
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    with suppress(BrokenPipeError):
+        print(code, file=stream, flush=True)
+    return 0
+
+
+def signal_all(pid: int, number: int) -> None:
+    """Send a signal to a process and everything below it."""
+    import psutil
+
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                one.send_signal(number)
+
+
+def become(call: dict[str, Any], files: list[int], parent: int) -> int:
+    """Become a program with the folder, environment and files of a call."""
+    from forerun.base.parent import end_with_parent
+
+    end_with_parent(signal.SIGKILL, parent)
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    os.chdir(call["folder"])
+    return main(call["program"], call["arguments"], call["env"])
+
+
+def leave(function: Callable[..., int], *arguments: Any) -> NoReturn:
     """End this process with the exit code that a function returns. Never returns."""
     code = 1
     try:
@@ -186,20 +294,6 @@ def leave(function: Callable[..., int], *arguments: Any) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def become(call: dict[str, Any], parent: int) -> int:
-    """Become a program with the folder, environment and files of a call."""
-    from forerun.base.parent import end_with_parent
-
-    end_with_parent(signal.SIGKILL, parent)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number, path in enumerate(call["output"], 1):
-        opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NOCTTY)
-        os.dup2(opened, number)
-        os.close(opened)
-    os.chdir(call["folder"])
-    return main(call["program"], call["arguments"], call["env"])
 
 
 def main(program: str, arguments: Sequence[str], env: dict[str, str]) -> int:
@@ -245,17 +339,22 @@ def exit_code(function: Callable[[], Any]) -> int:
 
 
 def fork_what_they_start() -> None:
-    """Have Snakemake fork for the script of a job, and `train` for Snakemake."""
+    """Have Snakemake fork for the script of a job, and `train` for Snakemake and the server."""
     from types import SimpleNamespace
 
     from snakemake.script import PythonScript
 
     import forerun.cli.snakemake
+    import forerun.jobs.server
 
     PythonScript.execute_script = execute_script
-    started = SimpleNamespace(**vars(subprocess))
-    started.Popen = ForkedSnakemake
-    forerun.cli.snakemake.subprocess = started  # type: ignore[assignment]
+    for module, forked in (
+        (forerun.cli.snakemake, ForkedSnakemake),
+        (forerun.jobs.server, ForkedServer),
+    ):
+        module.subprocess = SimpleNamespace(  # type: ignore[attr-defined]
+            **vars(subprocess) | {"Popen": forked}
+        )
 
 
 class Forked(subprocess.Popen[Any]):
@@ -288,6 +387,21 @@ class ForkedSnakemake(Forked):
         super().__init__(arguments, lambda: main("snakemake", arguments[3:], env), **options)
 
 
+class ForkedServer(Forked):
+    """A server for jobs (``forerun.jobs.server_process``), which finds most libraries imported."""
+
+    def __init__(self, arguments: Sequence[str], **options: Any) -> None:
+        def serve_jobs() -> int:
+            from forerun.jobs import server_process
+
+            take(options["env"])
+            rename(SERVER)
+            sys.argv = [SERVER, *arguments[4:]]
+            return exit_code(server_process.main)
+
+        super().__init__(arguments, serve_jobs, **options)
+
+
 def execute_script(script: Any, fname: str, edit: bool = False) -> None:
     """Run the script of a job in a fork, where Snakemake runs it in a fresh interpreter."""
     from snakemake.benchmark import benchmarked
@@ -311,6 +425,8 @@ def run_script(script: Any, fname: str) -> int:
     rename(Path(fname).stem.rpartition(".")[2])
     if DRAW not in env:
         undraw()
+    if LINGER in env:
+        linger(float(env[LINGER]))
 
     def call() -> None:
         runpy.run_path(fname, run_name="__main__")
@@ -327,6 +443,21 @@ def undraw() -> None:
     style.render = lambda *_: (np.zeros((1, 1, 4), "uint8"), "<svg/>")
 
 
+def linger(seconds: float) -> None:
+    """Have fits wait when they have begun."""
+    from forerun.jobs import lease
+
+    held = lease.held
+
+    @contextmanager
+    def held_longer(*arguments: Any, **options: Any) -> Iterator[lease.Lease]:
+        with held(*arguments, **options) as claim:
+            time.sleep(seconds)
+            yield claim
+
+    lease.held = held_longer
+
+
 def fresh() -> None:
     """Forget what the process that forked has set up: signals, streams, the log."""
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -339,4 +470,4 @@ def fresh() -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(socket.socket(fileno=int(sys.argv[1])))

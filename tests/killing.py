@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from forking import Started
+from forking import SERVER, Started
 from running import OWN_SERVER, PROGRAMS, PROJECT, TEST_CONFIG
 
 from forerun.base.files import TEMPORARY, read_json, sha256
@@ -60,13 +60,14 @@ def kind_of(process: psutil.Process) -> str | None:
     """Return the kind of a process of a call."""
     if (name := process.name()) in (*RULES, "snakemake"):
         return "snakemake" if name == "snakemake" else "job"
-    words = process.cmdline()
-    if "forerun.jobs.server_process" in words:
-        servers = [
-            one for one in process.parents() if "forerun.jobs.server_process" in one.cmdline()
-        ]
-        return ("server", "keeper", "worker")[len(servers)]
-    return "worker" if "forerun.jobs.worker" in words else None
+    if is_server(process):
+        return ("server", "keeper", "worker")[sum(map(is_server, process.parents()))]
+    return "worker" if "forerun.jobs.worker" in process.cmdline() else None
+
+
+def is_server(process: psutil.Process) -> bool:
+    """Say whether a process is a server for jobs, forked or started, or a fork of one."""
+    return process.name() == SERVER or "forerun.jobs.server_process" in process.cmdline()
 
 
 def family(call: Started) -> dict[str, list[psutil.Process]]:

@@ -57,13 +57,13 @@ def troubles() -> list[str]:
 def shown(browser: Any, pages: dict[str, Path], troubles: list[str]) -> Callable[..., Any]:
     """Return a function that shows a page. Pages stay open, because opening one takes seconds.
 
-    A page has the state that earlier tests left, except with `fresh`.
+    A page has the state that earlier tests left.
     """
     found: dict[str, Any] = {}
 
-    def opened(name: str, fresh: bool = False, **options: Any) -> Any:
+    def opened(name: str, **options: Any) -> Any:
         key = f"{name} {options}"
-        if key in found and not fresh:
+        if key in found:
             return found[key]
         page = browser.new_context(**(DESKTOP | options), offline=True).new_page()
         page.on("console", lambda m: troubles.append(m.text) if m.type != "log" else None)
@@ -72,7 +72,7 @@ def shown(browser: Any, pages: dict[str, Path], troubles: list[str]) -> Callable
         page.on("request", lambda r: None if r.url.startswith(own) else troubles.append(r.url))
         page.goto(pages[name].as_uri())
         page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
-        return page if fresh else found.setdefault(key, page)
+        return found.setdefault(key, page)
 
     return opened
 
@@ -117,7 +117,7 @@ def test_pages_open_fit_and_are_accessible(show: Any, name: str, options: dict[s
     assert page.evaluate(over) <= 0
     assert not page.locator("#trouble").is_visible()
     page.evaluate(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run(document)")
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]] == []
     assert len(found["passes"]) > 30
 
@@ -231,7 +231,7 @@ def test_print_is_light_and_holds_the_charts(show: Any, tmp_path: Path) -> None:
 
 
 def test_everything_has_a_name_for_screen_readers(show: Any) -> None:
-    page = show("report", fresh=True)
+    page = show("report", **DARK_PHONE)
     nameless = page.evaluate(
         """() => [...document.querySelectorAll(
             'button, input, select, [role=region], [role=group]'

@@ -9,15 +9,18 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 from filelock import FileLock
+from forking import ADDRESS, Programs
 from running import PROJECT, contents, write_table
 
 from forerun.base.yaml_files import load_yaml
+from forerun.jobs import server
 
 pytestmark = pytest.mark.slow
 
@@ -44,16 +47,24 @@ rule mine:
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment with the wheel."""
+    """A virtual environment with the wheel.
+
+    Its Snakemake forks from a process of its interpreter; in `make test-all` it starts afresh.
+    """
 
     folder: Path
     wheel: Path
+    programs: Programs | None = None
 
-    def run(self, home: Path, *command: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, home: Path, *command: str, code: int = 0, afresh: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         """Run a program of the environment in `home`, without any path to the clone."""
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        without = ("PYTHONPATH", "FORERUN_PRELOAD")
+        without = ("PYTHONPATH", server.VARIABLE, ADDRESS)
         env = {key: value for key, value in os.environ.items() if key not in without}
+        if self.programs and not afresh:
+            env[ADDRESS] = self.programs.address
         done = subprocess.run(
             [str(self.folder / "bin" / command[0]), *command[1:]],
             cwd=home, env=env | {"PATH": path}, capture_output=True, text=True, timeout=600,
@@ -62,13 +73,15 @@ class Environment:
         assert done.returncode == code, (done.stdout + done.stderr)[-5000:]
         return done
 
-    def snakemake(self, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def snakemake(
+        self, home: Path, *arguments: str, afresh: bool = False
+    ) -> subprocess.CompletedProcess[str]:
         """Run `snakemake` with `python -m`, as its program is not installed in this environment."""
-        return self.run(home, "python", "-m", "snakemake", *arguments)
+        return self.run(home, "python", "-m", "snakemake", *arguments, afresh=afresh)
 
 
-@pytest.fixture(scope="module")
-def installed(shared_folder: Path) -> Environment:
+@pytest.fixture(scope="module", params=["forked", pytest.param("afresh", marks=pytest.mark.long)])
+def installed(shared_folder: Path, request: pytest.FixtureRequest) -> Iterator[Environment]:
     """Build the wheel and install it; the libraries come from the environment of the tests."""
     folder, dist = shared_folder / "installed", shared_folder / "dist"
     with FileLock(str(shared_folder / "installed.lock")):
@@ -77,7 +90,12 @@ def installed(shared_folder: Path) -> Environment:
             build(dist, folder)
             (folder / "ready").touch()
     (wheel,) = dist.glob("*.whl")
-    return Environment(folder, wheel)
+    if request.param == "afresh":
+        yield Environment(folder, wheel)
+        return
+    programs = Programs(str(folder / "bin" / "python"), path=None, shared=False)
+    yield Environment(folder, wheel, programs)
+    programs.stop()
 
 
 def build(dist: Path, folder: Path) -> None:
@@ -161,6 +179,7 @@ def test_init_creates_a_project(installed: Environment, tmp_path: Path) -> None:
     asked = load_yaml(config) | QUICK | {"data_file": "table.csv"}
     config.write_text(yaml.safe_dump(asked))
     before = contents(tmp_path)
+    installed.snakemake(tmp_path, "runs/exp1/config.yaml", afresh=True)
     installed.snakemake(tmp_path, "runs/exp1/predictions")
     assert (tmp_path / "runs" / "exp1" / "predictions" / "SeasonalNaive.csv").is_file()
     assert "exp1" in installed.snakemake(tmp_path, "list-runs").stdout

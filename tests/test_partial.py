@@ -16,6 +16,7 @@ import pandas as pd
 import psutil
 import pytest
 import yaml
+from forking import LINGER
 from killing import changes, end, finished, kind_of
 from running import forerun, write_table
 from synthetic import make_run
@@ -32,8 +33,8 @@ TOO_LONG = {
     "name": "TooLong", "engine": "statsforecast", "model": "AutoRegressive",
     "params": {"lags": [900]},
 }  # fmt: skip
-#: A fit of seconds, long enough to be killed.
-SLOW = {"name": "Slow", "model": "DLinear", "params": {"max_steps": 300}}
+#: A model that is killed at work.
+SLOW = {"name": "Slow", "engine": "statsforecast", "model": "Naive"}
 WINDOWS = {"horizon": 4, "input_size": 8, "n_windows": 2, "plot_series": 1, "reuse": False}
 
 
@@ -42,16 +43,17 @@ def write(path: Path, **settings: object) -> Path:
     return path
 
 
-def train(home: Path, *arguments: str) -> tuple[int, str]:
+def train(home: Path, *arguments: str, env: dict[str, str] | None = None) -> tuple[int, str]:
     """Call `train` for the run `r`; return its exit code and what it prints."""
-    done = forerun(home, "train", "-r", "r", "-d", "table.csv", "-c", "c.yaml", *arguments)
+    given = ["-r", "r", "-d", "table.csv", "-c", "c.yaml", *arguments]
+    done = forerun(home, "train", *given, env=env)
     return done.returncode, done.stdout + done.stderr
 
 
 def train_while(home: Path, *arguments: str, watch: Callable[[], object]) -> tuple[int, str]:
-    """Call `train` as above, and `watch` repeatedly until it ends."""
+    """Call `train` as above, and `watch` repeatedly until it ends; fits last a while."""
     with ThreadPoolExecutor(1) as pool:
-        call = pool.submit(train, home, *arguments)
+        call = pool.submit(train, home, *arguments, env={LINGER: "1"})
         while not call.done():
             watch()
             time.sleep(0.02)
@@ -199,7 +201,7 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
             shot.extend(w for w in psutil.process_iter() if is_worker(w) and writes(w, log))
             end(shot)
 
-    code, output = train_while(tmp_path, "--max-time", "10", watch=shoot)
+    code, output = train_while(tmp_path, "--max-time", "6", watch=shoot)
     assert len(shot) == 1
     assert code == 1, output
     states = {m["name"]: read_json(run / "status" / f"{m['name']}.json") for m in models}
@@ -217,7 +219,7 @@ def test_networks_that_raise_diverge_run_too_long_or_are_killed(
     assert fold
     assert fold.error
     assert fold.error.kind == "TimeLimit"
-    assert "max_time: 10 s" in fold.reason
+    assert "max_time: 6 s" in fold.reason
     assert {p.stem for p in (run / "predictions").glob("*.csv")} == {
         "Good", "SeasonalNaive", "per_series", "ensemble", "all",
     }  # fmt: skip

@@ -50,7 +50,7 @@ def until(true: Callable[[], object], seconds: float = 300) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [len(KINDS), pytest.param(20, marks=pytest.mark.long)])
 def test_kills_at_random_moments(tmp_path: Path, kills: int) -> None:
     """Kill Snakemake, a job, the process that trains, the server, or all at once."""
     write_table(tmp_path / "table.csv")

@@ -10,16 +10,18 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
-from running import OWN_SERVER, PROJECT, SNAKEMAKE, TEST_CONFIG, write_table
+from forking import ADDRESS, LINGER
+from running import OWN_SERVER, PROGRAMS, PROJECT, TEST_CONFIG, write_table
 from slurm.cluster import Cluster, why_not
 
 from forerun.base.files import read_json
@@ -81,8 +83,8 @@ def new_folder(path: Path) -> Path:
 class Call:
     """A `snakemake` on the login node, while it works.
 
-    With `shared` the jobs, which run on this machine after all, use the process of preloaded
-    libraries that serves all tests: their imports would take minutes.
+    With `shared` the jobs, which run on this machine after all, use the processes that have
+    imported the libraries for all tests: their imports would take minutes.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class Call:
     ) -> None:  # fmt: skip
         if not (home / "table.csv").exists():
             write_table(home / "table.csv")
-        command = [SNAKEMAKE, target, "--snakefile", str(PROJECT / "Snakefile")]
+        command = [target, "--snakefile", str(PROJECT / "Snakefile")]
         command += ["--workflow-profile", str(PROJECT / "profiles" / profile)]
         command += ["--default-resources", *defaults, "--configfile", str(TEST_CONFIG)]
         command += [
@@ -105,12 +107,10 @@ class Call:
         command += ["baselines=SeasonalNaive", *config]
         self.cluster, self.home = cluster, home
         self.output = home / f"output_{time.time_ns()}.txt"
+        self.output.touch()
         self.before = {job["id"] for job in cluster.queue(home)}
-        with open(self.output, "w") as file:
-            self.process = subprocess.Popen(
-                command, cwd=home, env=cluster.env | ({} if shared else OWN_SERVER),
-                stdout=file, stderr=file, stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
+        env = cluster.env | ({LINGER: "5"} if shared else OWN_SERVER | {ADDRESS: ""})
+        self.process = PROGRAMS.start(command, home, env, "snakemake", (str(self.output),) * 2)
 
     @property
     def text(self) -> str:
@@ -149,12 +149,12 @@ class Call:
         assert self.process.returncode == code, f"{self.text[-8000:]}\n{queue}"
         return self.text
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
-        try:
-            os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            return
-        self.process.wait(60)
+    def kill(self) -> None:
+        """End it and all that it started at once."""
+        with suppress(psutil.Error):
+            for process in psutil.Process(self.process.pid).children(recursive=True):
+                process.kill()
+        self.process.kill()
 
 
 def outcome(home: Path, piece: str) -> dict:
@@ -168,20 +168,6 @@ def assert_complete(home: Path, models: list[str] = MODELS) -> None:
         assert (run / "predictions" / f"{model}.csv").is_file()
         assert any((run / "models" / model).iterdir())
     assert not list(run.rglob("*.claim"))
-
-
-def processes_in(folder: Path, text: str) -> list[int]:
-    """Return the processes that work in a folder and whose command line holds a text."""
-    import psutil
-
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == str(folder) and text in " ".join(process.cmdline()):
-                found.append(process.pid)
-        except psutil.Error:
-            continue
-    return found
 
 
 # -- A whole run ----------------------------------------------------------------------------------
@@ -249,12 +235,9 @@ def a_killed_job_blames_only_the_fit_that_it_was_killed_in(cluster: Cluster, hom
     run = home / "runs" / "exp1"
     call.wait(lambda: claimants(run), "a fit to begin")
     (guilty,) = claimants(run)
-    for number in (1, 2):
-        call.wait(lambda: guilty in claimants(run), f"try {number} of {guilty}")
-        os.kill(claimants(run)[guilty], signal.SIGSTOP)  # it will not end before it is canceled
-        job = call.jobs("baselines", "RUNNING")[-1]
-        cluster.ask("scancel", job["id"])
-        call.wait(lambda job=job: state(cluster, job["id"]) == "CANCELLED", "the job to end")
+    for _ in range(2):
+        (pid,) = stop_at_work(call, home, guilty).values()
+        cancel(call, call.job("baselines")["id"], pid)
     text = call.end(1)
     assert len(call.jobs("baselines")) == 3
     model = guilty.partition("/")[0]
@@ -273,19 +256,17 @@ def mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, home: Path) -
     memory = "train_baseline:mem_mb=200 if attempt == 1 and wildcards.model == 'Naive' else 3000"
     call = Call(cluster, home, "--set-resources", memory)
     # Cancelled each time it runs: given up after two times, and reported.
-    canceled = call.job("cross_validate.*SeasonalNaive")
-    cancel_at_work(call, home, canceled)
     # Stopped, so that it reaches its time limit: one minute is the least that Slurm knows.
+    pids = stop_at_work(call, home, "SeasonalNaive/fold_0", "Naive/fold_0")
+    canceled = call.job("cross_validate.*SeasonalNaive")
     stopped = call.job("cross_validate.*_Naive")
     cluster.ask("scontrol", "update", f"JobId={stopped['id']}", "TimeLimit=1")
-    stop_processes(call, home, "model=Naive,fold=0")
+    cancel(call, canceled["id"], pids["SeasonalNaive/fold_0"])
     cluster.restart_controller()
     known = {job["id"] for job in call.jobs()}
     assert {canceled["id"], stopped["id"]} <= known, "the controller forgot jobs"
-    call.wait(lambda: len(call.jobs("cross_validate.*SeasonalNaive")) == 2, "a second try")
-    again = call.jobs("cross_validate.*SeasonalNaive")[1]["id"]
-    call.wait(lambda: state(cluster, again) == "RUNNING", "the second try to run")
-    cancel_at_work(call, home, {"id": again})
+    (pid,) = stop_at_work(call, home, "SeasonalNaive/fold_0").values()
+    cancel(call, call.job("cross_validate.*SeasonalNaive")["id"], pid)
     text = call.end(1)
 
     assert state(cluster, stopped["id"]) == "TIMEOUT"
@@ -312,21 +293,14 @@ def mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, home: Path) -
 def the_login_node_breaks_and_nothing_is_trained_twice(cluster: Cluster, home: Path) -> None:
     one = ("models=[]",)
     call = Call(cluster, home, config=one)
-    call.wait(lambda: len(call.jobs("train_|cross_val", "RUNNING")) == 2, "all fits to run")
-    run = home / "runs" / "exp1"
-    call.wait(lambda: claimants(run), "a fit to begin")
-    begun = claimants(run)
-    for pid in begun.values():
-        os.kill(pid, signal.SIGSTOP)
+    begun = stop_at_work(call, home, "SeasonalNaive/final", "SeasonalNaive/fold_0")
     call.kill()
     for pid in begun.values():
         os.kill(pid, signal.SIGCONT)
     assert call.jobs(state="RUNNING"), "the jobs died with the login node"
 
-    subprocess.run(
-        [SNAKEMAKE, "--unlock", "--snakefile", str(PROJECT / "Snakefile")],
-        cwd=home, env=cluster.env, check=True, capture_output=True,
-    )  # fmt: skip
+    unlock = ["--unlock", "--snakefile", str(PROJECT / "Snakefile")]
+    assert PROGRAMS.run(unlock, home, cluster.env, PATIENCE).returncode == 0
     restarted = datetime.now(UTC)
     again = Call(cluster, home, config=one)
     again.end()
@@ -357,13 +331,26 @@ def test_in_a_cluster(case: Callable[..., None], cases: dict[str, Future[None]])
 # -- What the cases use ---------------------------------------------------------------------------
 
 
-def cancel_at_work(call: Call, home: Path, job: dict[str, str]) -> None:
-    """Cancel a job that fits SeasonalNaive's fold while it does."""
-    run, piece = home / "runs" / "exp1", "SeasonalNaive/fold_0"
-    call.wait(lambda: piece in claimants(run), f"{piece} to begin")
-    os.kill(claimants(run)[piece], signal.SIGSTOP)  # it will not end before it is canceled
-    call.cluster.ask("scancel", job["id"])
-    call.wait(lambda: state(call.cluster, job["id"]) == "CANCELLED", "the job to end")
+def stop_at_work(call: Call, home: Path, *pieces: str) -> dict[str, int]:
+    """Halt each piece as soon as it is worked on; return the processes that did."""
+    found: dict[str, int] = {}
+
+    def stopped() -> bool:
+        for piece, pid in claimants(home / "runs" / "exp1").items():
+            if piece in pieces and piece not in found:
+                os.kill(pid, signal.SIGSTOP)
+                found[piece] = pid
+        return len(found) == len(pieces)
+
+    call.wait(stopped, f"{pieces} to begin")
+    return found
+
+
+def cancel(call: Call, job: str, pid: int) -> None:
+    """Cancel a job in which a process is halted."""
+    call.cluster.ask("scancel", job)
+    call.wait(lambda: state(call.cluster, job) == "CANCELLED", "the job to end")
+    call.wait(lambda: not psutil.pid_exists(pid), "its process to end")
 
 
 def claimants(run: Path) -> dict[str, int]:
@@ -385,10 +372,3 @@ def piece_of(claim: Path) -> str:
 
 def state(cluster: Cluster, job: str) -> str:
     return next((one["state"] for one in cluster.queue() if one["id"] == job), "")
-
-
-def stop_processes(call: Call, home: Path, text: str) -> None:
-    """Halt what a job does without ending it."""
-    call.wait(lambda: processes_in(home, text), "the job's processes")
-    for pid in processes_in(home, text):
-        os.kill(pid, signal.SIGSTOP)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ from slurm.cluster import free_ports
 from forerun.base.yaml_files import load_yaml
 from forerun.runs import snapshot
 
-pytest.importorskip("moto")
-pytest.importorskip("snakemake_storage_plugin_s3")
+pytestmark = pytest.mark.skipif(
+    not (find_spec("moto") and find_spec("snakemake_storage_plugin_s3")),
+    reason="moto or Snakemake's plugin for S3 is not installed",
+)
 
 BUCKET = "bucket"
 

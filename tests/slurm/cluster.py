@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +27,10 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sco
 LIGHT = Path(__file__).parents[1] / "light"
 #: Seconds in which a daemon must be up or gone.
 PATIENCE = 30.0
+#: Seconds in which the list of jobs is not asked for again, and between two looks at something.
+SHORT = 0.5
+#: What squeue says of a job.
+FORMAT = "%i|%T|%k|%m|%l|%S|%b|%C|%Z"
 
 SLURM_CONF = """\
 ClusterName=test
@@ -96,6 +101,8 @@ class Cluster:
         folder.chmod(0o755)
         (folder / "munge").chmod(0o755)
         self._write()
+        #: The jobs as they were last listed, and when that was.
+        self.listed, self.asked, self.asking = "", -SHORT, threading.Lock()
         self.env = os.environ | {
             "SLURM_CONF": str(folder / "slurm.conf"),
             "PATH": f"{folder / 'bin'}:{PATH}",
@@ -207,7 +214,11 @@ class Cluster:
     def queue(self, home: Path | None = None) -> list[dict[str, str]]:
         """Return all jobs that the controller remembers; those submitted in `home`, if given."""
         names = ("id", "state", "comment", "memory", "limit", "started", "gpus", "cpus", "home")
-        text = self.ask("squeue", "--states=all", "-h", "--format=%i|%T|%k|%m|%l|%S|%b|%C|%Z")
+        with self.asking:
+            if time.monotonic() > self.asked + SHORT:
+                self.listed = self.ask("squeue", "--states=all", "-h", f"--format={FORMAT}")
+                self.asked = time.monotonic()
+            text = self.listed
         jobs = [dict(zip(names, line.split("|"), strict=False)) for line in text.splitlines()]
         return [job for job in jobs if home is None or job["home"] == str(home)]
 
@@ -221,7 +232,7 @@ class Cluster:
         while time.monotonic() < until:
             if condition():
                 return
-            time.sleep(0.2)
+            time.sleep(SHORT)
         raise AssertionError(f"waited {patience:g} s for {what}\n{self.logs()}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from snakemake.cli import parse_config
+from lazily import lazily
 
 from forerun.base.errors import UserError
 from forerun.base.yaml_files import load_yaml
@@ -14,6 +14,7 @@ from forerun.config import schema, typed
 from forerun.config.settings import dump
 from forerun.config.typed import assignment, read_settings
 
+snakemake = lazily("snakemake.cli")
 TEXT_KEYS = [key for key in schema.properties() if typed.is_text(key)]
 LISTS = [key for key in schema.properties() if typed.is_list_of_text(key)]
 
@@ -105,7 +106,7 @@ def test_strings_with_set(key: str) -> None:
         assert asked.options == {key: text}
         # Snakemake gets the same value although it parses values itself.
         _, *pairs = asked.arguments()
-        assert typed.options(parse_config(pairs), pairs) == {key: text}
+        assert typed.options(snakemake.parse_config(pairs), pairs) == {key: text}
 
 
 @pytest.mark.parametrize("key", LISTS)
@@ -114,7 +115,7 @@ def test_lists_of_strings_with_set(key: str) -> None:
         assert assignment(f"{key}={text}") == (key, text)
         assert assignment(f"{key}=[{text!r}, b]")[1] == [text, "b"]
         _, *pairs = gather([], {}, assignments=[f"{key}={text}"]).arguments()
-        assert typed.options(parse_config(pairs), pairs) == {key: text}
+        assert typed.options(snakemake.parse_config(pairs), pairs) == {key: text}
 
 
 @pytest.mark.parametrize(
@@ -138,10 +139,12 @@ def test_other_values(pair: str, value: object) -> None:
 
 def test_snakemakes_quotes_are_removed() -> None:
     pairs = ["run_id='2024_11'", "target_col=no", "horizon=3", "id_col=x"]
-    read = typed.options(parse_config(pairs), pairs)
+    read = typed.options(snakemake.parse_config(pairs), pairs)
     assert read == {"run_id": "2024_11", "target_col": "no", "horizon": 3, "id_col": "x"}
 
 
 def test_models_with_arguments_are_kept_as_parsed_by_snakemake() -> None:
     pairs = ["models=[{name: a, model: NHITS}]"]
-    assert typed.options(parse_config(pairs), pairs)["models"] == [{"name": "a", "model": "NHITS"}]
+    assert typed.options(snakemake.parse_config(pairs), pairs)["models"] == [
+        {"name": "a", "model": "NHITS"}
+    ]

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import t
 
 from forerun.deployments.gates import diebold_mariano, evaluate, paired
 from forerun.deployments.settings import Gates
@@ -15,6 +14,8 @@ from forerun.deployments.settings import Gates
 
 def test_statistic_without_overlap() -> None:
     """Mean 2.5, variance 1.25: 2.5 / sqrt(1.25 / 4) * sqrt(3 / 4) = 3.873."""
+    from scipy.stats import t
+
     statistic, p = diebold_mariano(np.array([1.0, 2.0, 3.0, 4.0]), overlap=1)
     assert statistic == pytest.approx(math.sqrt(15))
     assert p == pytest.approx(float(t.sf(math.sqrt(15), 3)))

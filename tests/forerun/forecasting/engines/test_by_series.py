@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from lazily import lazily
 
 from forerun.config.models import specs
 from forerun.config.settings import resolve
-from forerun.forecasting.engines import statistical
 from forerun.forecasting.engines.base import Data
 
+statistical = lazily("forerun.forecasting.engines.statistical")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 SERIES = 7

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from lazily import lazily
 from synthetic import EFFECT, shop_settings, shops
 
 from forerun.config.models import specs
 from forerun.data import prepare, split
-from forerun.forecasting.engines import machine
 from forerun.forecasting.engines.base import Data
 
+machine = lazily("forerun.forecasting.engines.machine")
 pytestmark = pytest.mark.slow
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from lazily import lazily
 
 from forerun.config.models import specs
 from forerun.config.settings import resolve
@@ -20,6 +20,7 @@ from forerun.data import prepare, split
 from forerun.forecasting.checkpoint import Checkpoint
 from forerun.forecasting.engines.base import Data, get_engine
 
+torch = lazily("torch")
 pytestmark = [pytest.mark.filterwarnings("ignore")]
 
 SERIES, STEPS = 10, 12

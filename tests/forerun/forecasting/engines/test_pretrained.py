@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny_weights
+from lazily import lazily
 
 from forerun.base.errors import UserError
 from forerun.config import pretrained as arguments
@@ -18,9 +19,9 @@ from forerun.config.models import ModelSpec, specs
 from forerun.config.settings import resolve
 from forerun.config.weight_folders import checksums, note, refuse_unusable
 from forerun.data import prepare, split
-from forerun.forecasting.engines import pretrained
 from forerun.forecasting.engines.base import Data, ForecastError
 
+pretrained = lazily("forerun.forecasting.engines.pretrained")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 HORIZON, LENGTH = 4, 40

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from lazily import lazily
 from synthetic import shop_settings, shops
 
 from forerun.config.models import specs
 from forerun.data import prepare, split
-from forerun.forecasting.engines import window_scaling
 
+window_scaling = lazily("forerun.forecasting.engines.window_scaling")
 pytestmark = pytest.mark.slow
 
 
