@@ -31,6 +31,8 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 #: The environment variable by which everything that a test session starts is recognized.
 SESSION = "FORERUN_TEST_SESSION"
+#: Has the server fork quickly.
+LIGHT = Path(__file__).parent / "light"
 #: Seconds that processes have to end after the last test.
 PATIENCE = 20.0
 #: Examples of each property: in `make test`, and in `make test-all`.
@@ -53,7 +55,13 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(server.VARIABLE, None)
         os.environ.pop(ADDRESS, None)
         os.environ[ADDRESS] = PROGRAMS.address
+        path = os.environ.get("PYTHONPATH")
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(LIGHT), path]))
         config.stash[_server] = server.start(ENGINES, at_once=False)
+        if path is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = path
 
 
 @pytest.hookimpl(trylast=True)

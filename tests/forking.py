@@ -30,6 +30,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from light import huge_pages
+
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 #: What Snakemake, the Snakefile, the scripts of jobs and forecasts of statistical models import.
 MODULES = (
@@ -216,6 +218,7 @@ def serve(listener: socket.socket) -> NoReturn:
     importlib.import_module("snakemake.cli").get_argument_parser()  # imports all plugins
     fork_what_they_start()
     gc.collect()
+    huge_pages.collapse()
     gc.freeze()  # what is loaded stays shared with the forks
     server, keepers = os.getpid(), set[int]()
     while True:

@@ -1,4 +1,4 @@
-"""Put on the path of Python: has `python -m snakemake` start quickly, in jobs of a cluster too.
+"""Put on the path of Python: has `python -m snakemake` start quickly, and the server fork quickly.
 
 If a process that has imported Snakemake serves the tests (`forking.py`), it forks for the call, and
 this process passes signals on and ends as the fork does. Otherwise plugins of Snakemake are hidden
@@ -50,4 +50,8 @@ if int(os.environ.get("SLURM_MEM_PER_NODE", LEAST)) < LEAST:
     os.environ.pop(ADDRESS, None)
 if os.environ.get(ADDRESS) and sys.orig_argv[1:3] == ["-m", "snakemake"]:
     _fork()
+if "forerun.jobs.server_process" in sys.orig_argv:
+    import huge_pages
+
+    huge_pages.before_freezing()
 pkgutil.iter_modules = _other_modules  # type: ignore[assignment]
