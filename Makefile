@@ -13,7 +13,7 @@
 # Variables: VENV (folder), PYTHON (interpreter to build it on), JOBS (parallel tests), PYTEST_ARGS.
 
 VENV ?= .venv
-JOBS ?= 2
+JOBS ?= 3
 PYTEST_ARGS ?=
 BIN := $(VENV)/bin
 
@@ -33,7 +33,7 @@ demo: env
 	$(BIN)/train --run-id demo --config config/demo.yaml
 
 # The tests of a file run in one process, as they share slow fixtures; conftest.py starts slow files
-# first.
+# first. One more process than cores: some tests only wait.
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Processes that end after the last test leave their data beside those of the tests.
 REPORT = $(BIN)/coverage combine --quiet --append 2>/dev/null; $(BIN)/coverage report

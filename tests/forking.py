@@ -66,6 +66,8 @@ SERVER = "server_process"
 DRAW = "FORERUN_TEST_DRAW"
 #: The environment variable with the seconds that each fit lasts longer, to be met at work.
 LINGER = "FORERUN_TEST_LINGER"
+#: The environment variable with the seconds that trainings of a call's own server last longer.
+TRAINING = "FORERUN_TEST_TRAINING"
 #: As Snakemake sets it for the scripts of jobs: the libraries read it when they are loaded.
 THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
@@ -399,10 +401,25 @@ class ForkedServer(Forked):
 
             take(options["env"])
             rename(SERVER)
+            if TRAINING in os.environ:
+                train_longer(float(os.environ[TRAINING]))
             sys.argv = [SERVER, *arguments[4:]]
             return exit_code(server_process.main)
 
         super().__init__(arguments, serve_jobs, **options)
+
+
+def train_longer(seconds: float) -> None:
+    """Have the processes that train wait first."""
+    from forerun.forecasting import training
+
+    train = training.train
+
+    def waiting(*arguments: Any, **options: Any) -> Any:
+        time.sleep(seconds)
+        return train(*arguments, **options)
+
+    training.train = waiting
 
 
 def execute_script(script: Any, fname: str, edit: bool = False) -> None:

@@ -73,12 +73,21 @@ def is_server(process: psutil.Process) -> bool:
 def family(call: Started) -> dict[str, list[psutil.Process]]:
     """Return the living processes of a call by kind."""
     found: dict[str, list[psutil.Process]] = {}
-    with suppress(psutil.Error):
-        for process in psutil.Process(call.pid).children(recursive=True):
-            with suppress(psutil.Error, IndexError):
-                if process.status() != psutil.STATUS_ZOMBIE and (kind := kind_of(process)):
-                    found.setdefault(kind, []).append(process)
+    for pid in below(call.pid):
+        with suppress(psutil.Error, IndexError):
+            process = psutil.Process(pid)
+            if process.status() != psutil.STATUS_ZOMBIE and (kind := kind_of(process)):
+                found.setdefault(kind, []).append(process)
     return found
+
+
+def below(pid: int) -> Iterator[int]:
+    """Yield the descendants of a process; psutil asks every process of the machine for them."""
+    with suppress(OSError):
+        for file in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in map(int, file.read_text().split()):
+                yield child
+                yield from below(child)
 
 
 def phase(processes: dict[str, list[psutil.Process]]) -> str:

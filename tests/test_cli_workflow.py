@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from forking import TRAINING
+from killing import family
 from running import OWN_SERVER, PROGRAMS, PROJECT, contents, forerun, snakemake, write_table
 
 from forerun.base.files import sha256
@@ -272,22 +274,30 @@ def working_in(folder: Path) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+    ("number", "model"),
+    [
+        (signal.SIGINT, "Naive"),
+        *(
+            pytest.param(number, "DLinear", marks=pytest.mark.long)
+            for number in (signal.SIGINT, signal.SIGTERM)
+        ),
+    ],
 )
 def test_ctrl_c_ends_everything_and_the_run_can_be_resumed(
-    home: Path, tmp_path: Path, number: int
+    home: Path, tmp_path: Path, number: int, model: str
 ) -> None:
+    """While a model trains, in a process of the call's own server or of that of all tests."""
     write_table(tmp_path / "table.csv", series=2, length=40)
     (tmp_path / "small.yaml").write_text(CONFIG)
     (output := tmp_path / "output.txt").touch()
     process = PROGRAMS.start(
-        [*TRAIN, "-m", "DLinear", "-s", "1000000"], tmp_path,
-        environment() | (OWN_SERVER if number == signal.SIGINT else {}), "forerun",
-        (str(output), str(output)),
+        [*TRAIN, "-m", model, "-s", "1000000"], tmp_path,
+        environment() | {TRAINING: "300"} | (OWN_SERVER if number == signal.SIGINT else {}),
+        "forerun", (str(output), str(output)),
     )  # fmt: skip
     folder = tmp_path / "runs" / "small"
     until = time.monotonic() + 240
-    while not list(folder.glob("logs/*/DLinear*.progress.json")):
+    while not (family(process).get("worker") or list(folder.glob("logs/*/*.progress.json"))):
         assert process.poll() is None, output.read_text()
         assert time.monotonic() < until, "training did not begin"
         time.sleep(0.2)
