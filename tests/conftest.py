@@ -38,7 +38,7 @@ PATIENCE = 20.0
 #: Examples of each property: in `make test`, and in `make test-all`.
 for profile, examples in {"default": 30, "long": 150}.items():
     hypothesis.settings.register_profile(profile, deadline=None, max_examples=examples)
-hypothesis.settings.load_profile("default")  # whatever the machine says of itself
+hypothesis.settings.load_profile("default")  # on every machine, in CI too
 _server = pytest.StashKey[server.Server | None]()
 
 

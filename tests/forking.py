@@ -464,16 +464,16 @@ def undraw() -> None:
 
 
 def linger(seconds: float) -> None:
-    """Have fits wait when they have begun."""
+    """Have fits wait after they have started."""
     from forerun.jobs import lease
 
     held = lease.held
 
     @contextmanager
     def held_longer(*arguments: Any, **options: Any) -> Iterator[lease.Lease]:
-        with held(*arguments, **options) as claim:
+        with held(*arguments, **options) as own:
             time.sleep(seconds)
-            yield claim
+            yield own
 
     lease.held = held_longer
 

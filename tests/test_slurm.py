@@ -58,7 +58,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def cases(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[dict[str, Future[None]]]:
-    """Everything that is tested here, begun at once: those that this call of pytest selects."""
+    """The cases that this call of pytest selects, all started at once."""
     selected = [
         item.callspec.params["case"]
         for item in request.session.items
@@ -157,8 +157,8 @@ class Call:
         self.process.kill()
 
 
-def outcome(home: Path, piece: str) -> dict:
-    return json.loads((home / "runs" / "exp1" / "parts" / f"{piece}.json").read_text())
+def outcome(home: Path, fit: str) -> dict:
+    return json.loads((home / "runs" / "exp1" / "parts" / f"{fit}.json").read_text())
 
 
 def assert_complete(home: Path, models: list[str] = MODELS) -> None:
@@ -233,8 +233,8 @@ def a_killed_job_blames_only_the_fit_that_it_was_killed_in(cluster: Cluster, hom
     """All fits share one job, which is canceled twice while it is at the same one of them."""
     call = Call(cluster, home, alone=False)
     run = home / "runs" / "exp1"
-    call.wait(lambda: claimants(run), "a fit to begin")
-    (guilty,) = claimants(run)
+    call.wait(lambda: holders(run), "a fit to begin")
+    (guilty,) = holders(run)
     for _ in range(2):
         (pid,) = stop_at_work(call, home, guilty).values()
         cancel(call, call.job("baselines")["id"], pid)
@@ -242,9 +242,9 @@ def a_killed_job_blames_only_the_fit_that_it_was_killed_in(cluster: Cluster, hom
     assert len(call.jobs("baselines")) == 3
     model = guilty.partition("/")[0]
     assert f"{model} failed: the job was killed 2 times" in text
-    for piece in (f"{name}/{part}" for name in MODELS for part in ("final", "fold_0")):
-        known = outcome(home, piece)
-        assert known["status"] == ("failed" if piece == guilty else "ok"), piece
+    for fit in (f"{name}/{part}" for name in MODELS for part in ("final", "fold_0")):
+        known = outcome(home, fit)
+        assert known["status"] == ("failed" if fit == guilty else "ok"), fit
     other = next(name for name in MODELS if name != model)
     assert (run / "predictions" / f"{other}.csv").is_file()
     assert not (run / "predictions" / f"{model}.csv").exists()
@@ -252,10 +252,10 @@ def a_killed_job_blames_only_the_fit_that_it_was_killed_in(cluster: Cluster, hom
 
 
 def mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, home: Path) -> None:
-    """Too much memory, too long, cancelled, the controller restarted: all in one run."""
+    """Too much memory, too long, canceled, the controller restarted: all in one run."""
     memory = "train_baseline:mem_mb=200 if attempt == 1 and wildcards.model == 'Naive' else 3000"
     call = Call(cluster, home, "--set-resources", memory)
-    # Cancelled each time it runs: given up after two times, and reported.
+    # Canceled each time it runs: given up after two times, and reported.
     # Stopped, so that it reaches its time limit: one minute is the least that Slurm knows.
     pids = stop_at_work(call, home, "SeasonalNaive/fold_0", "Naive/fold_0")
     canceled = call.job("cross_validate.*SeasonalNaive")
@@ -293,9 +293,9 @@ def mishaps_of_jobs_stay_with_the_model_they_hit(cluster: Cluster, home: Path) -
 def the_login_node_breaks_and_nothing_is_trained_twice(cluster: Cluster, home: Path) -> None:
     one = ("models=[]",)
     call = Call(cluster, home, config=one)
-    begun = stop_at_work(call, home, "SeasonalNaive/final", "SeasonalNaive/fold_0")
+    started = stop_at_work(call, home, "SeasonalNaive/final", "SeasonalNaive/fold_0")
     call.kill()
-    for pid in begun.values():
+    for pid in started.values():
         os.kill(pid, signal.SIGCONT)
     assert call.jobs(state="RUNNING"), "the jobs died with the login node"
 
@@ -305,14 +305,14 @@ def the_login_node_breaks_and_nothing_is_trained_twice(cluster: Cluster, home: P
     again = Call(cluster, home, config=one)
     again.end()
     assert_complete(home, ["SeasonalNaive"])
-    # What the first call's jobs had begun, they finished, and the second call's jobs took it.
-    for piece in begun:
-        known = outcome(home, piece)
+    # The first call's jobs completed what they had started, and the second call's jobs used it.
+    for fit in started:
+        known = outcome(home, fit)
         taken = known.get("reused_from") == "exp1"
-        assert taken or datetime.fromisoformat(known["started_at"]) < restarted, piece
+        assert taken or datetime.fromisoformat(known["started_at"]) < restarted, fit
 
 
-#: Each proves something of its own; the networks' imports take minutes of a small machine.
+#: Each tests something else; the networks' imports take minutes on a small machine.
 CASES: list[Callable[[Cluster, Path], None]] = [
     mishaps_of_jobs_stay_with_the_model_they_hit,
     the_login_node_breaks_and_nothing_is_trained_twice,
@@ -331,18 +331,18 @@ def test_in_a_cluster(case: Callable[..., None], cases: dict[str, Future[None]])
 # -- What the cases use ---------------------------------------------------------------------------
 
 
-def stop_at_work(call: Call, home: Path, *pieces: str) -> dict[str, int]:
-    """Halt each piece as soon as it is worked on; return the processes that did."""
+def stop_at_work(call: Call, home: Path, *fits: str) -> dict[str, int]:
+    """Halt each fit as soon as it has started; return the processes by fit."""
     found: dict[str, int] = {}
 
     def stopped() -> bool:
-        for piece, pid in claimants(home / "runs" / "exp1").items():
-            if piece in pieces and piece not in found:
+        for fit, pid in holders(home / "runs" / "exp1").items():
+            if fit in fits and fit not in found:
                 os.kill(pid, signal.SIGSTOP)
-                found[piece] = pid
-        return len(found) == len(pieces)
+                found[fit] = pid
+        return len(found) == len(fits)
 
-    call.wait(stopped, f"{pieces} to begin")
+    call.wait(stopped, f"{fits} to begin")
     return found
 
 
@@ -353,20 +353,20 @@ def cancel(call: Call, job: str, pid: int) -> None:
     call.wait(lambda: not psutil.pid_exists(pid), "its process to end")
 
 
-def claimants(run: Path) -> dict[str, int]:
-    """Return the pieces that are worked on right now, each with the process that does."""
+def holders(run: Path) -> dict[str, int]:
+    """Return the running fits, each with its process."""
     found = {}
     for path in run.glob("logs/*/[!.]*.claim"):  # not those that are being written
-        if (claim := read_json(path)) and not lease.is_dead(claim):
-            found[piece_of(path)] = claim["pid"]
+        if (record := read_json(path)) and not lease.is_dead(record):
+            found[fit_of(path)] = record["pid"]
     return found
 
 
-def piece_of(claim: Path) -> str:
-    """Return the piece that a claim is for, as in ``parts/``."""
-    if claim.parent.name == "train_model":
-        return f"{claim.stem}/final"
-    model, _, fold = claim.stem.rpartition("_")
+def fit_of(path: Path) -> str:
+    """Return the fit of a lease, as in ``parts/``."""
+    if path.parent.name == "train_model":
+        return f"{path.stem}/final"
+    model, _, fold = path.stem.rpartition("_")
     return f"{model}/fold_{fold}"
 
 

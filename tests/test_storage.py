@@ -104,7 +104,7 @@ def test_a_run_in_storage(server: str, tmp_path: Path) -> None:
     assert {"exp1/config.yaml", "exp1/data.parquet", "exp1/parts/Naive/final.json"} <= set(there)
     assert "exp1/models/Naive/model.json" in there
 
-    # Another machine goes on: what is there is not made again.
+    # Another machine continues; stored objects are not made again.
     done = call(other, server, "runs/exp1/predictions")
     assert done.returncode == 0, done.stderr[-5000:]
     after = stored(server)

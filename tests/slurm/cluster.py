@@ -27,9 +27,9 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sco
 LIGHT = Path(__file__).parents[1] / "light"
 #: Seconds in which a daemon must be up or gone.
 PATIENCE = 30.0
-#: Seconds in which the list of jobs is not asked for again, and between two looks at something.
+#: Minimum seconds between two lists of jobs, and between two checks of a condition.
 SHORT = 0.5
-#: What squeue says of a job.
+#: Columns of the list of jobs.
 FORMAT = "%i|%T|%k|%m|%l|%S|%b|%C|%Z"
 
 SLURM_CONF = """\
