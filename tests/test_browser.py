@@ -160,7 +160,7 @@ def test_picker_shows_the_series_that_is_named(show: Any) -> None:
 
 def test_no_choice_of_intervals_where_there_are_none(show: Any) -> None:
     assert show("report").locator("#intervals-label").is_visible()
-    assert not show("plain").locator("#intervals-label").is_visible()
+    assert not show("plain", color_scheme="dark").locator("#intervals-label").is_visible()
 
 
 def test_worst_series_lead_to_the_picker(show: Any) -> None:
@@ -216,7 +216,7 @@ def legend(page: Any, selector: str) -> list[str]:
 
 
 def test_print_is_light_and_holds_the_charts(show: Any, tmp_path: Path) -> None:
-    page = show("report", color_scheme="dark")
+    page = show("plain", color_scheme="dark")
     assert "NBEATS" in legend(page, "[data-explorer]")
     assert legend(page, "[data-chart=by-step]") == []  # the boxes above show it
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
