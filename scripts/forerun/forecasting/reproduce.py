@@ -98,6 +98,8 @@ def _take_parent(folder: Path, again: Path) -> None:
 
 def compare(folder: Path, again: Path) -> Reproduction:
     """Compare a run with its reproduction in the folder `again`."""
+    from forerun.evaluation.weighting import Weights  # imports pandas
+
     provenance = read_provenance(folder)
     settings = read_frozen(RunPaths(folder).config)
     result = Reproduction(configuration=_configuration(settings))
