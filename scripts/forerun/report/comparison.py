@@ -42,12 +42,7 @@ def write_comparison(
     """
     runs = compared.runs if compared else [RunReader.open(folder) for folder in folders]
     names = [run.run_id for run in runs]
-    if len(runs) < 2:
-        raise UserError("compare needs two runs or more, such as: forerun compare exp1 exp2")
-    if len(runs) > MOST_RUNS:
-        raise UserError(f"compare takes at most {MOST_RUNS} runs, not {len(runs)}")
-    if len(set(names)) < len(names):
-        raise UserError("compare: the same run is named twice; name different runs")
+    _check_number(names)
     ids = _common(runs)
     found = compared or compare(folders)
     pairs = {metric: found.pairs(metric) for metric in found.metrics}
@@ -79,6 +74,16 @@ def write_comparison(
         level=LEVEL,
     )
     return Path(path)
+
+
+def _check_number(names: Sequence[str]) -> None:
+    """Refuse fewer than two runs, too many, and duplicates."""
+    if len(names) < 2:
+        raise UserError("compare needs two runs or more, such as: forerun compare exp1 exp2")
+    if len(names) > MOST_RUNS:
+        raise UserError(f"compare takes at most {MOST_RUNS} runs, not {len(names)}")
+    if len(set(names)) < len(names):
+        raise UserError("compare: the same run is named twice; name different runs")
 
 
 def _common(runs: Sequence[RunReader]) -> list[str]:

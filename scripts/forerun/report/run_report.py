@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import asdict
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,9 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
     path = run.paths.report if path is None else Path(path)
     board = run.leaderboard
     history = run.history
-    order = {str(model): number for number, model in enumerate(board["model"])}
     tests, names = _backtests(run, history)
     extremes = sections.extremes(run)
-    data, shown = _data(run, history, board, tests, names, order, extremes)
+    data, shown = _data(run, history, board, tests, names, extremes)
     write_page(
         path,
         "report.html.j2",
@@ -67,12 +66,12 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
 class _Once(RunReader):
     """A run whose back-tests are read once, if they are small enough to be kept."""
 
-    @functools.cached_property
+    @cached_property
     def _are_kept(self) -> bool:
         files = self.folder.glob("cv_results_*.csv")
         return sum(file.stat().st_size for file in files) < MOST_KEPT
 
-    @functools.cached_property
+    @cached_property
     def _kept(self) -> dict[str, pd.DataFrame]:
         return {}
 
@@ -103,33 +102,21 @@ def _data(
     board: pd.DataFrame,
     tests: dict[str, Backtest],
     names: list[str],
-    order: dict[str, int],
     extremes: dict[str, Any] | None,
 ) -> tuple[str, dict[str, int]]:
-    good = [model for model in order if model not in run.failed]
-    more = [name for name in reversed(COMBINED) if name not in order]
-    shown = good + [name for name in more if len(run.predictions_of(name))]
+    """Return the page's data: the series of the picker, and the charts."""
+    scored = [str(model) for model in board["model"]]
+    more = [name for name in reversed(COMBINED) if name not in scored]
+    shown = [model for model in scored if model not in run.failed]
+    shown += [name for name in more if len(run.predictions_of(name))]
     lines = [
-        Line(
-            model,
-            model,
-            functools.partial(run.cv_results_of, model),
-            functools.partial(run.predictions_of, model),
-        )
-        for model in shown
+        Line(m, m, partial(run.cv_results_of, m), partial(run.predictions_of, m)) for m in shown
     ]
-    metrics = run.config["metrics"]
     places = {model: number for number, model in enumerate(shown)}
-    colors = palette.places_of(run)
     drawn = [charts.lengths(history)]
     if tests:
-        drawn += [
-            charts.by_model(board, metrics, places),
-            charts.by_window(tests, names, places),
-            charts.by_step(tests, int(run.config["gap"]), places),
-            charts.over_series(run.metrics, metrics, places),
-            charts.searches(results(run.paths, run.config), run.config["sort_metric"], places),
-        ]
+        drawn += _charts(run, board, tests, names, places)
+    colors = palette.places_of(run)
     extra = {
         "models": shown,
         "looks": [asdict(palette.style(model, colors)) for model in shown],
@@ -137,6 +124,24 @@ def _data(
         "charts": [chart for chart in drawn if chart],
     }
     return pack(history, lines, _sample(history, extremes), extra=extra)
+
+
+def _charts(
+    run: RunReader,
+    board: pd.DataFrame,
+    tests: dict[str, Backtest],
+    names: list[str],
+    places: dict[str, int],
+) -> list[dict[str, Any] | None]:
+    """Return the charts of the cross-validation; None for those without data."""
+    metrics = run.config["metrics"]
+    return [
+        charts.by_model(board, metrics, places),
+        charts.by_window(tests, names, places),
+        charts.by_step(tests, int(run.config["gap"]), places),
+        charts.over_series(run.metrics, metrics, places),
+        charts.searches(results(run.paths, run.config), run.config["sort_metric"], places),
+    ]
 
 
 def _sample(history: pd.DataFrame, extremes: dict[str, Any] | None) -> list[str]:
