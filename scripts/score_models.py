@@ -9,9 +9,9 @@ from forerun.base.files import write_csv, write_json
 from forerun.config.frozen import read_frozen
 from forerun.config.names import FORMER
 from forerun.data.forecastable import without_forecasts
+from forerun.evaluation.measures import Measures
 from forerun.evaluation.metrics import leaderboard
 from forerun.evaluation.scoring import score_all
-from forerun.evaluation.weighting import Weights
 from forerun.jobs.logs import recording
 from forerun.runs.outcome import Failure, ModelStatus
 from forerun.runs.run_data import read_history
@@ -35,7 +35,8 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
     """
     with recording(log, log_file):
         settings = read_frozen(config)
-        history, weights = read_history(data), Weights.of(settings, data)
+        history = read_history(data)
+        measures = Measures.of(settings, Path(config).parent)
         states = {}
         for model, path in zip(models, statuses, strict=True):
             if not (status := ModelStatus.read(path)):
@@ -48,7 +49,7 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
         }
         silent = without_forecasts(settings, data)
         members = [name for name in good if name not in silent]
-        scored = score_all(good, history, settings, members, weights)
+        scored = score_all(good, history, settings, members, measures)
         states |= {
             model: replace(states[model], status=NO_FORECAST, error=Failure(message=reason))
             for model, reason in silent.items()
@@ -58,7 +59,7 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
             write_csv(outputs[f"cv_{name}"], frame)
         write_json(outputs["ensemble"], scored.record)
         write_csv(outputs["metrics"], scored.metrics)
-        table = leaderboard(scored.metrics, states | scored.states, settings, weights)
+        table = leaderboard(scored.metrics, states | scored.states, settings, measures)
         write_csv(outputs["leaderboard"], table)
         for former in FORMER:  # an unfinished run of an earlier version is scored again
             Path(outputs["metrics"]).with_name(f"cv_results_{former}.csv").unlink(missing_ok=True)

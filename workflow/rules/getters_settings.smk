@@ -14,6 +14,8 @@ def get_settings(run_id):
     settings = ask(REQUEST.settings, run_id)
     if STORAGE and settings.get("warm_start"):
         refuse("warm_start needs runs in a folder; it does not work with runs in object storage")
+    if STORAGE and settings.get("metric_functions"):
+        refuse("metric_functions needs runs in a folder, not in object storage")
     return settings
 
 

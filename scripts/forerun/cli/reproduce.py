@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 def command(
     context: typer.Context,
     run: RunArgument,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Execute the code of a run from elsewhere.")
+    ] = False,
     keep: Annotated[
         Path | None,
         typer.Option("--keep", metavar="DIR", help="Keep the new run in this new folder."),
@@ -40,7 +43,7 @@ def command(
         raise UserError(f"--keep: '{keep}' exists; give a folder that does not")
     with scratch.folder("again") if keep is None else nullcontext() as temporary:
         place = temporary.path if temporary else Path(keep or "").absolute()
-        again = reproduce.prepare(folder, place)
+        again = reproduce.prepare(folder, place, trust)
         if code := _rerun(run, place, list(context.obj or [])):
             return code
         return _report(run, reproduce.compare(folder, again))

@@ -75,6 +75,9 @@ def command(
         list[str] | None, _run("--set", metavar="KEY=VALUE", help="Any other setting; repeatable.")
     ] = None,
     dry_run: Annotated[bool, _run("--dry-run", help="Print the plan; do nothing.")] = False,
+    trust: Annotated[
+        bool, _run("--trust", help="Execute the code of a run from elsewhere.")
+    ] = False,
     verbose: Annotated[bool, _run("--verbose", help="Show Snakemake's own output.")] = False,
     directory: Directory = None,
 ) -> int:
@@ -94,4 +97,5 @@ def command(
     for key in ("models", "baselines", "levels"):
         if options[key] is not None:
             options[key] = split_at_commas(options[key])
-    return train(gather(config or [], options, context.obj or [], set_ or []), dry_run, verbose)
+    call = gather(config or [], options, context.obj or [], set_ or [])
+    return train(call, dry_run, verbose, trust)

@@ -27,7 +27,7 @@ from forerun.jobs import model_cache
 from forerun.runs import state
 from forerun.runs.listing import read_run
 from forerun.runs.paths import RunPaths, check_run_id, new_run_id, reserve_run_id
-from forerun.runs.request import source_tables
+from forerun.runs.request import check_frozen_metrics, check_own_metrics, source_tables
 
 if TYPE_CHECKING:
     from forerun.data import Prepared
@@ -38,8 +38,13 @@ PARTS = ("predictions", "plots", "report.html")
 ENDED = (129, 130, 143)
 
 
-def train(call: Call, dry_run: bool, verbose: bool) -> int:
-    """Create or resume the run of a call; return Snakemake's exit code."""
+def train(call: Call, dry_run: bool, verbose: bool, trust: bool = False) -> int:
+    """Create or resume the run of a call; return Snakemake's exit code.
+
+    Parameters
+    ----------
+    trust : execute the code in an existing run, now and later
+    """
     work = _workspace(call)
     for key in ("run_id", "warm_start"):
         named = call.options.get(key)
@@ -47,6 +52,8 @@ def train(call: Call, dry_run: bool, verbose: bool) -> int:
             call.options[key] = work.folder(named).name
     if call.run_id is not None:
         call.options["run_id"] = check_run_id(call.run_id)
+    if trust:
+        _trust(call, work)
     settings, prepared = _settings(call, work)
     if dry_run:
         return _dry_run(call, work, settings, prepared)
@@ -65,6 +72,16 @@ def train(call: Call, dry_run: bool, verbose: bool) -> int:
         if not is_full(error):
             raise
         raise UserError(no_space(folder)) from error
+
+
+def _trust(call: Call, work: Workspace) -> None:
+    from forerun.runs import metric_functions
+
+    if call.run_id is None:
+        raise UserError("--trust needs the --run-id of an existing run")
+    folder = work.frozen(call.run_id)
+    files = metric_functions.trust_run(folder, read_frozen(folder / "config.yaml"))
+    echo(*(f"note: trusted: {folder / file}" for file in files))
 
 
 def _workspace(call: Call) -> Workspace:
@@ -97,6 +114,7 @@ def _settings(call: Call, work: Workspace) -> tuple[dict[str, Any], Prepared | N
         frozen = read_frozen(folder / "config.yaml")
         state.refuse_contradictions(folder, frozen, {**call.in_files, **call.options})
         state.refuse_contradictions(folder, frozen, call.named(run_id))
+        check_frozen_metrics(folder, frozen, call.named(run_id))
         if not state.is_sealed(folder):
             warm_start.parent_of(folder, frozen)
         return frozen | operational(call.for_run(run_id)), None
@@ -104,6 +122,7 @@ def _settings(call: Call, work: Workspace) -> tuple[dict[str, Any], Prepared | N
         advice = "choose another run id, or make the two files agree"
         raise UserError(f"run '{run_id}': {'; '.join(found)}; {advice}")
     settings = resolve(call.for_run(run_id))
+    check_own_metrics(settings)
     return settings, _check_data(settings, work.runs)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.yaml_files import load_yaml
-from forerun.config import models, params, schema, search, search_checks
+from forerun.config import models, own_metrics, params, schema, search, search_checks
 from forerun.config.coercion import plain
 from forerun.config.engines import ENGINES
 
@@ -48,7 +48,8 @@ def read_recorded(path: str | Path) -> dict[str, Any]:
     settings = schema.earlier()
     for key, rule in schema.properties().items():
         if key in found and key not in (*_MODEL_KEYS, "search"):
-            if wrong := _wrong(found[key], rule):
+            own = key == "metric_functions"
+            if wrong := own_metrics.wrong_frozen(found[key]) if own else _wrong(found[key], rule):
                 raise _damaged(path, f"{key} is {schema.show(found[key])}, {wrong}")
             settings[key] = found[key]
     for key in _MODEL_KEYS:

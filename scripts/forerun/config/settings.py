@@ -12,6 +12,7 @@ from forerun.config import (
     calendar,
     categories,
     models,
+    own_metrics,
     presets,
     schema,
     search,
@@ -68,7 +69,10 @@ def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str,
     given = {key: coerce(value, rules[key]) for key, value in given.items()}
     defaults = schema.defaults()
     settings = presets.applied({**defaults, **given}, defaults)
-    _refuse(schema.problems(settings, [key for key in settings if key not in _EXPANDED]), where)
+    settings["metric_functions"], wrong = own_metrics.expanded(settings)
+    _refuse(wrong, where)
+    checked = own_metrics.without_own(settings)
+    _refuse(schema.problems(checked, [key for key in settings if key not in _EXPANDED]), where)
     _refuse(_inconsistencies(settings), where)
     _expand_models(settings, given, where)
     return settings
@@ -245,6 +249,8 @@ def same_value(key: str, one: Any, other: Any) -> bool:
 
 
 def _same(key: str, old: Any, new: Any) -> bool:
+    if key == "metric_functions":  # the content of the files is compared elsewhere
+        old, new = (own_metrics.functions_of(value) for value in (old, new))
     if key in (*_EXPANDED, "metrics"):  # order does not matter
         old, new = (sorted(value or [], key=str) for value in (old, new))
     return old == new and isinstance(old, bool) == isinstance(new, bool)

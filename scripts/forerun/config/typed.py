@@ -16,6 +16,7 @@ import yaml
 from forerun.base.errors import UserError
 from forerun.base.yaml_files import load_yaml
 from forerun.config import schema
+from forerun.config.own_metrics import located
 
 _TEXT = "tag:yaml.org,2002:str"
 #: Tags that YAML infers for plain scalars; null stays null.
@@ -43,7 +44,7 @@ def read_settings(path: str | Path) -> dict[str, Any]:
 
     See :func:`forerun.base.yaml_files.load_yaml`.
     """
-    return load_yaml(path, _keep_text)
+    return located(load_yaml(path, _keep_text), Path(path).parent)
 
 
 def _keep_text(document: yaml.Node) -> None:

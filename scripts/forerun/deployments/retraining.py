@@ -19,6 +19,7 @@ from forerun.deployments import inputs, origins, summaries
 from forerun.deployments.folder import Deployment
 from forerun.deployments.periods import Time, origin_name, parse_time
 from forerun.deployments.runs import InService, champion, data_end, promised
+from forerun.runs import metric_functions
 from forerun.runs.json_files import read_provenance
 from forerun.runs.paths import free_run_id
 from forerun.runs.state import is_sealed
@@ -126,9 +127,11 @@ def training_settings(deployment: Deployment, files: inputs.Source) -> dict[str,
 
     Settings of the call (workers, limits, paths) are not included.
     """
-    frozen = read_recorded(deployment.run(deployment.champion().run_id) / "config.yaml")
+    run = deployment.run(deployment.champion().run_id)
+    frozen = read_recorded(run / "config.yaml")
     left_out = schema.marked("x-operational") | {"run_id", "output_dir", "data_file", "warm_start"}
     settings = {key: value for key, value in frozen.items() if key not in left_out}
+    settings["metric_functions"] = metric_functions.of_run(run, frozen)
     settings["data_file"] = files.data
     for key, path in (("static_file", files.static), ("futr_file", files.future)):
         if path:

@@ -10,7 +10,7 @@ import pandas as pd
 from forerun.config.names import ENSEMBLE, PER_SERIES, spellings
 from forerun.evaluation.arrays import Floats
 from forerun.evaluation.ensemble import Recipe, mix, series_weights
-from forerun.evaluation.weighting import Weights
+from forerun.evaluation.measures import Measures
 
 
 def chosen_models(
@@ -18,7 +18,7 @@ def chosen_models(
     record: dict[str, Any],
     models: list[str],
     settings: dict[str, Any],
-    weights: Weights | None = None,
+    measures: Measures | None = None,
 ) -> tuple[pd.Series, str]:
     """Return the model that ``per_series`` uses for each series, and for any new series.
 
@@ -34,7 +34,7 @@ def chosen_models(
     )
     overall = choice.get("overall")
     if overall not in models:
-        means = (weights or Weights()).means(rows, models).iloc[0]
+        means = (measures or Measures()).means(rows, models).iloc[0]
         overall = str(means.fillna(np.inf).idxmin())
     if not choice.get("per_series"):
         return pd.Series(overall, index=own.index), overall
@@ -61,7 +61,7 @@ def ensemble_forecasts(
     record: dict[str, Any],
     metrics: pd.DataFrame,
     settings: dict[str, Any],
-    weighting: Weights | None = None,
+    measures: Measures | None = None,
 ) -> pd.DataFrame:
     """Return ``unique_id``, ``ds``, ``ensemble``.
 
@@ -69,7 +69,7 @@ def ensemble_forecasts(
     ----------
     metrics : the run's ``metrics.csv``, for the weights of each series
     record : ``ensemble.json``; weights are normalized over the models in `frames`
-    weighting : weights of the run's errors; all series count equally by default
+    measures : how errors of the run are measured; all series count equally by default
     """
     frames = dict(sorted(frames.items()))  # sums depend on their order in the last digit
     weights = np.array([record.get("weights", {}).get(model, 0.0) for model in frames])
@@ -81,7 +81,8 @@ def ensemble_forecasts(
     if not good.any():
         good = np.full(len(frames), True)
     keys = next(iter(frames.values()))[["unique_id", "ds"]]
-    own = _own_weights(keys, metrics, list(frames), settings, weighting) if parts[0] else None
+    metric = record.get("metric") or settings["sort_metric"]
+    own = _own_weights(keys, metrics, list(frames), metric, measures) if parts[0] else None
     median = "median" in (record.get("method"), record.get("robust"))
     recipe = Recipe(weights / weights.sum(), good, parts, own, median)
     array = np.stack([frame[model].to_numpy(dtype=float) for model, frame in frames.items()])
@@ -92,12 +93,12 @@ def _own_weights(
     keys: pd.DataFrame,
     metrics: pd.DataFrame,
     models: list[str],
-    settings: dict[str, Any],
-    weighting: Weights | None,
+    metric: str,
+    measures: Measures | None,
 ) -> Floats:
     """Return weights, shape (models, rows of `keys`); series not in `metrics` get the mean."""
-    error = metrics[metrics["metric"] == settings["sort_metric"]].set_index("unique_id")[models]
-    counts = (weighting or Weights()).by_series(error.index)
+    error = metrics[metrics["metric"] == metric].set_index("unique_id")[models]
+    counts = (measures or Measures()).by_series(error.index)
     weights = series_weights(error.to_numpy(dtype=float).T, counts)
-    place = error.index.get_indexer(keys["unique_id"])
+    place = error.index.get_indexer(pd.Index(keys["unique_id"]))
     return np.where(place >= 0, weights[:, place], weights.mean(axis=1)[:, None])

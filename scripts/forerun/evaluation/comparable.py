@@ -10,8 +10,8 @@ from forerun.base import text
 from forerun.base.text import time_text
 from forerun.config import schema
 from forerun.data.checksums import history_sha256
+from forerun.evaluation.measures import Measures
 from forerun.evaluation.shared_windows import Shared
-from forerun.evaluation.weighting import Weights
 from forerun.runs.reader import RunReader
 
 #: Settings that define the forecast: runs that differ in one are shown but not ranked.
@@ -40,7 +40,7 @@ def reasons(runs: Sequence[RunReader]) -> list[str]:
 
 def _have_same_weights(runs: Sequence[RunReader]) -> bool:
     """Return whether the series of all runs have the same weights, where they share series."""
-    weights = [Weights.of(run.config, run.paths.data).series for run in runs]
+    weights = [Measures.of_weights(run.config, run.folder).series for run in runs]
     first = weights[0]
     if first is None or any(one is None for one in weights):
         return all(one is None for one in weights)

@@ -16,13 +16,13 @@ import pandas as pd
 
 from forerun.base import text
 from forerun.base.errors import UserError
-from forerun.config import models, schema, search
+from forerun.config import models, own_metrics, schema, search
 from forerun.config.names import REFERENCE
 from forerun.evaluation import comparable
 from forerun.evaluation.losses import METRICS
+from forerun.evaluation.measures import Measures
 from forerun.evaluation.paired import Comparison, holm, paired
 from forerun.evaluation.shared_windows import align, score
-from forerun.evaluation.weighting import Weights
 from forerun.runs.reader import RunReader
 
 _IGNORED = frozenset({"run_id", "output_dir", "log_file"})
@@ -48,6 +48,7 @@ class Compared:
     best_models : best model of each run
     target : name of the target column in the first run
     weights : weights of the errors, by run; the same where runs are ranked
+    is_rescored : whether the errors are those on common forecasts, not those of the runs
     """
 
     runs: list[RunReader]
@@ -60,7 +61,8 @@ class Compared:
     metric: str = ""
     best_models: list[str] = field(default_factory=list)
     target: str = "y"
-    weights: list[Weights] = field(default_factory=list)
+    weights: list[Measures] = field(default_factory=list)
+    is_rescored: bool = False
 
     @property
     def metrics(self) -> list[str]:
@@ -169,11 +171,12 @@ def compare(folders: Sequence[str | Path]) -> Compared:
     found = Compared(runs, [run.run_id for run in runs], settings=_differing(runs))
     found.reasons = comparable.reasons(runs)
     found.tables = [run.metrics for run in runs]
-    found.weights = [Weights.of(run.config, run.paths.data) for run in runs]
+    found.weights = [Measures.of_weights(run.config, run.folder) for run in runs]
     if not found.reasons and not comparable.are_alike(runs):
         _compare_shared(runs, found)
     every = list(dict.fromkeys(model for board in boards for model in board))
-    for metric in METRICS:
+    own = _own_metrics(runs, found)
+    for metric in [*METRICS, *own]:
         means = [_means(*each, metric) for each in zip(found.tables, found.weights, strict=True)]
         if any(means):
             found.scores[metric] = {model: [m.get(model) for m in means] for model in every}
@@ -185,6 +188,19 @@ def compare(folders: Sequence[str | Path]) -> Compared:
         for run, table, weights in zip(runs, found.tables, found.weights, strict=True)
     ]
     return found
+
+
+def _own_metrics(runs: Sequence[RunReader], found: Compared) -> list[str]:
+    """Return the own metrics that the same function of all runs computed; note the others."""
+    every = [{d.name: d.sha256 for d in own_metrics.definitions(run.config)} for run in runs]
+    names = list(dict.fromkeys(name for each in every for name in each))
+    shared = [name for name in names if len({each.get(name) for each in every}) == 1]
+    if differing := [name for name in names if name not in shared]:
+        listed = ", ".join(differing)
+        found.notes.append(f"not compared, not the same function in all runs: {listed}")
+    if found.is_rescored and shared:
+        found.notes.append(f"not computed on what all runs forecast: {', '.join(shared)}")
+    return [] if found.is_rescored else shared
 
 
 def _leaderboard(run: RunReader) -> list[str]:
@@ -202,7 +218,7 @@ def _leaderboard(run: RunReader) -> list[str]:
     return run.ranked
 
 
-def _means(table: pd.DataFrame, weights: Weights, metric: str) -> dict[str, float]:
+def _means(table: pd.DataFrame, weights: Measures, metric: str) -> dict[str, float]:
     """Return the mean over series of each model."""
     part = table[table["metric"] == metric]
     models = [name for name in part.columns if name not in ("unique_id", "metric")]
@@ -250,4 +266,4 @@ def _compare_shared(runs: Sequence[RunReader], found: Compared) -> None:
     metrics = [m for m in METRICS if any(m in run.config["metrics"] for run in runs)]
     season = int(runs[0].config.get("season_length") or 1)
     found.tables = [score(shared, run, number, metrics, season) for number, run in enumerate(runs)]
-    found.notes = comparable.notes(runs, shared)
+    found.notes, found.is_rescored = comparable.notes(runs, shared), True

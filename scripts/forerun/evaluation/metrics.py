@@ -10,10 +10,11 @@ import pandas as pd
 
 from forerun.config.models import specs
 from forerun.config.names import REFERENCE
-from forerun.evaluation.arrays import WindowIndex, mean
+from forerun.evaluation.arrays import Floats, WindowIndex, mean
 from forerun.evaluation.intervals import columns
 from forerun.evaluation.losses import errors, interval_errors, scales
-from forerun.evaluation.weighting import Weights
+from forerun.evaluation.measures import Measures
+from forerun.runs import metric_functions
 from forerun.runs.outcome import ModelStatus
 
 #: Reason on the leaderboard for networks with a higher error than the reference.
@@ -35,7 +36,7 @@ def score(
     model: str,
     history: pd.DataFrame,
     settings: dict[str, Any],
-    weights: Weights | None = None,
+    measures: Measures | None = None,
 ) -> pd.DataFrame:
     """Return ``unique_id``, ``metric``, ``<model>``: the mean of each metric over the windows.
 
@@ -47,22 +48,24 @@ def score(
     ----------
     cv : cross-validation results, sorted by series, cutoff and time
     history : ``unique_id``, ``y``, sorted by series and time
-    weights : weights of the run; by default those of the steps alone, which its settings have
+    measures : how errors of the run are measured; by default with the weights of the steps alone
     """
     index = WindowIndex.of(cv)
-    weights = weights or Weights.of_steps(settings)
-    steps = None if weights.steps is None else weights.steps[: index.shape[2]]
+    measures = measures or Measures.of_steps(settings)
+    steps = measures.first_steps(index.shape[2])
     actual, forecast = index.spread(cv["y"]), index.spread(cv[model])
+    lower, upper = _limits(cv, model, index, settings)
     values = {}
     for name in settings["metrics"]:
+        own = measures.own.get(name)
+        if own is not None:
+            scale = scales(index, history, settings, "mase") if own.needs_scale else None
+            values[name] = own.errors(actual, forecast, scale, _quantiles(lower, upper), steps)
+            continue
         scale = scales(index, history, settings, name)
         values[name] = errors(forecast, actual, name, scale, steps)
-    sides = {level: columns(model, level) for level in settings.get("levels") or []}
-    bounds = [name for pair in sides.values() for name in pair]
-    if sides and all(name in cv.columns and cv[name].notna().all() for name in bounds):
-        lower = {level: index.spread(cv[pair[0]]) for level, pair in sides.items()}
-        upper = {level: index.spread(cv[pair[1]]) for level, pair in sides.items()}
-        values |= interval_errors(actual, lower, upper, steps, weights.by_series(index.ids))
+    if lower:
+        values |= interval_errors(actual, lower, upper, steps, measures.by_series(index.ids))
     by_series = np.stack([mean(error, 1) for error in values.values()], axis=1)
     by_series[~np.isfinite(by_series)] = np.nan  # the scale of a constant series is 0
     table = {
@@ -70,6 +73,31 @@ def score(
         "metric": np.tile(np.array(list(values), dtype=object), len(index.ids)),
     }
     return pd.DataFrame(table | {model: by_series.ravel()})
+
+
+def _limits(
+    cv: pd.DataFrame, model: str, index: WindowIndex, settings: dict[str, Any]
+) -> tuple[dict[float, Floats], dict[float, Floats]]:
+    """Return the lower and the upper limits of the run's levels; empty without intervals."""
+    sides = {level: columns(model, level) for level in settings.get("levels") or []}
+    bounds = [name for pair in sides.values() for name in pair]
+    if not all(name in cv.columns and cv[name].notna().all() for name in bounds):
+        return {}, {}
+    lower, upper = (
+        {level: index.spread(cv[pair[side]]) for level, pair in sides.items()} for side in (0, 1)
+    )
+    return lower, upper
+
+
+def _quantiles(
+    lower: dict[float, Floats], upper: dict[float, Floats]
+) -> dict[float, Floats] | None:
+    """Return the quantiles of intervals, for own metrics; None without intervals."""
+    found: dict[float, Floats] = {}
+    for level in lower:
+        low, high = metric_functions.sides(level)
+        found |= {low: lower[level], high: upper[level]}
+    return dict(sorted(found.items())) or None
 
 
 def _ordered(table: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:
@@ -81,10 +109,10 @@ def _ordered(table: pd.DataFrame, settings: dict[str, Any]) -> pd.DataFrame:
 
 
 def means(
-    scores: pd.DataFrame, model: str, weights: Weights | None = None
+    scores: pd.DataFrame, model: str, measures: Measures | None = None
 ) -> dict[str, float | None]:
     """Return the mean of each metric over the series, in the order of `scores`."""
-    table = (weights or Weights()).means(scores, [model])[model]
+    table = (measures or Measures()).means(scores, [model])[model]
     return {str(name): None if pd.isna(value) else float(value) for name, value in table.items()}
 
 
@@ -102,7 +130,7 @@ def leaderboard(
     metrics: pd.DataFrame,
     statuses: Mapping[str, ModelStatus],
     settings: dict[str, Any],
-    weights: Weights | None = None,
+    measures: Measures | None = None,
 ) -> pd.DataFrame:
     """Return one row for each model and combination, by ``sort_metric``; failed models last.
 
@@ -114,14 +142,14 @@ def leaderboard(
     ----------
     metrics : ``metrics.csv``
     statuses : the status of each model and combination
-    weights : weights of the run; all series count equally by default
+    measures : how errors of the run are measured; all series count equally by default
     """
     names, more = list(settings["metrics"]), interval_metrics(settings)
     rows = []
     for model, status in statuses.items():
         errors: dict[str, Any] = dict.fromkeys([*names, *more])
         if model in metrics.columns:
-            errors |= means(metrics, model, weights)
+            errors |= means(metrics, model, measures)
         rows.append({"model": model, **errors, **_costs(status)})
     table = pd.DataFrame(rows)
     numbers = [*names, *more, "train_seconds", "cv_seconds", "peak_memory_mb"]
@@ -132,7 +160,10 @@ def leaderboard(
     table["rank"] = table["rank"].astype("Int64")
     classes = {item["name"]: item["model"] for item in settings["baselines"]}
     naive = table.loc[table["model"].map(classes) == REFERENCE, sort_by]
-    skill = 1 - table[sort_by] / naive.iloc[0] if len(naive) and naive.iloc[0] else np.nan
+    skill = np.nan
+    if len(naive) and naive.iloc[0]:  # own metrics may be negative
+        skill = (naive.iloc[0] - table[sort_by]) / abs(naive.iloc[0])
+        skill = 1 - table[sort_by] / naive.iloc[0] if naive.iloc[0] > 0 else skill
     table.insert(2 + len(names), "skill", skill)
     networks = {s.name for s in specs(settings) if s.is_network}
     worse = table["model"].isin(networks) & (

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.evaluation.arrays import mean
-from forerun.evaluation.weighting import Weights
+from forerun.evaluation.measures import Measures
 
 #: Significance level of (adjusted) p-values.
 LEVEL = 0.05
@@ -83,7 +83,7 @@ def paired(
     second: pd.DataFrame,
     metric: str,
     models: tuple[str, str],
-    weights: Weights | None = None,
+    weights: Measures | None = None,
 ) -> tuple[Comparison, pd.DataFrame]:
     """Compare two models of two runs in one metric.
 
@@ -105,7 +105,7 @@ def paired(
     both = pd.concat(columns, axis=1, keys=["first", "second"], join="inner").dropna().astype(float)
     change = (both["second"] - both["first"]).to_numpy()
     better = float(np.mean((change < 0) + 0.5 * (change == 0))) if len(both) else float("nan")
-    counts = (weights or Weights()).by_series(both.index)
+    counts = (weights or Measures()).by_series(both.index)
     means = mean(both.to_numpy(), 0, counts) if len(both) else [float("nan")] * 2
     comparison = Comparison(
         metric,

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forerun.config import windows
+from forerun.config.own_metrics import SURROGATE
 from forerun.evaluation.arrays import Floats, WindowIndex, mean
 from forerun.evaluation.ensemble import (
     METHODS,
@@ -24,9 +25,10 @@ from forerun.evaluation.ensemble import (
     series_weights,
 )
 from forerun.evaluation.losses import scales
+from forerun.evaluation.measures import Measures
 from forerun.evaluation.objective import Objective
 from forerun.evaluation.stacking import shares_by_error, shrunk_weights
-from forerun.evaluation.weighting import Weights
+from forerun.runs.metric_functions import OwnMetric
 
 #: Minimum number of windows to select a model for a single series.
 MIN_WINDOWS = 2
@@ -47,7 +49,9 @@ class Stack:
     keys : DataFrame with ``unique_id``, ``ds``, ``cutoff``, ``y``, sorted
     forecasts : array, shape (models, series, windows, steps)
     actual : array, shape (series, windows, steps)
-    objective : the error by which models are chosen
+    objective : the error by which models are combined
+    own : the metric by which the best model is chosen, if it is the user's own
+    own_scale : array, shape (series, windows): scales for that metric, or None
     """
 
     models: list[str]
@@ -56,6 +60,20 @@ class Stack:
     forecasts: Floats
     actual: Floats
     objective: Objective
+    own: OwnMetric | None = None
+    own_scale: Floats | None = None
+
+    def judged(self, errors: Floats) -> Floats:
+        """Return the errors by which the best model is chosen: `errors`, or those of `own`."""
+        if self.own is None:
+            return errors
+        steps = self.objective.steps
+        return np.stack(
+            [
+                self.own.errors(self.actual, each, self.own_scale, step_weights=steps)
+                for each in self.forecasts
+            ]
+        )
 
 
 def stack(
@@ -63,20 +81,22 @@ def stack(
     columns: dict[str, npt.NDArray[Any]],
     history: pd.DataFrame,
     settings: dict[str, Any],
-    weights: Weights | None = None,
+    measures: Measures | None = None,
 ) -> Stack:
     """Stack the forecasts of the models (one value for each row of `keys`)."""
-    index = WindowIndex.of(keys)
+    index, measures = WindowIndex.of(keys), measures or Measures.of_steps(settings)
     array = np.empty((len(columns), *index.shape))
     for number, values in enumerate(columns.values()):
         array[number] = index.spread(values)
-    scale = scales(index, history, settings, settings["sort_metric"])
+    own = measures.own.get(settings["sort_metric"])
+    metric = SURROGATE if own else settings["sort_metric"]
+    scale = scales(index, history, settings, metric)
     scale = np.ones(index.shape[:2]) if scale is None else scale
-    weights = weights or Weights.of_steps(settings)
-    steps = None if weights.steps is None else weights.steps[: index.shape[2]]
-    by_series = weights.by_series(index.ids)
-    objective = Objective(settings["sort_metric"], scale, steps, by_series)
-    return Stack(list(columns), keys, index, array, index.spread(keys["y"]), objective)
+    steps = measures.first_steps(index.shape[2])
+    objective = Objective(metric, scale, steps, measures.by_series(index.ids))
+    own_scale = scales(index, history, settings, "mase") if own and own.needs_scale else None
+    actual = index.spread(keys["y"])
+    return Stack(list(columns), keys, index, array, actual, objective, own, own_scale)
 
 
 def recipe_of(

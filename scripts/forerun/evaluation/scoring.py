@@ -12,10 +12,10 @@ import pandas as pd
 from forerun.config.names import COMBINED
 from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_results
+from forerun.evaluation.measures import Measures
 from forerun.evaluation.metrics import KEYS, score, side_by_side
 from forerun.evaluation.recipes import stack
 from forerun.evaluation.selection import combine
-from forerun.evaluation.weighting import Weights
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.tables import read_cv_results
 
@@ -43,7 +43,7 @@ def score_all(
     history: pd.DataFrame,
     settings: dict[str, Any],
     members: Collection[str] | None = None,
-    weights: Weights | None = None,
+    measures: Measures | None = None,
 ) -> Scored:
     """Score the models with cross-validation results at `paths`, and their combinations.
 
@@ -52,7 +52,7 @@ def score_all(
     Parameters
     ----------
     members : models that the combinations may use (those that can forecast); all by default
-    weights : weights of the run; see :func:`~forerun.evaluation.metrics.score`
+    measures : how errors of the run are measured; see :func:`~forerun.evaluation.metrics.score`
     """
     keys: list[pd.DataFrame] = []
     columns: dict[str, npt.NDArray[Any]] = {}
@@ -63,13 +63,13 @@ def score_all(
             keys[:] = keys or [frame[KEYS]]
             if members is None or model in members:
                 columns[model] = _aligned(frame, model, keys[0])
-            yield score(frame, model, history, settings, weights)
+            yield score(frame, model, history, settings, measures)
 
     tables = list(scores())
     if not columns:
         results = {name: pd.DataFrame(columns=[*KEYS, name]) for name in COMBINED}
         return Scored(side_by_side(tables, settings), results, {}, {})
-    stacked = stack(keys[0], columns, history, settings, weights)
+    stacked = stack(keys[0], columns, history, settings, measures)
     combined = combine(stacked, settings)
     results = {}
     for name in COMBINED:
@@ -77,7 +77,7 @@ def score_all(
         frame = complete_results(frame, name, history, settings) if len(frame) else frame
         results[name] = frame
         if len(frame):
-            tables.append(score(frame, name, history, settings, weights))
+            tables.append(score(frame, name, history, settings, measures))
     status = ModelStatus(status="ok", note=combined.record["note"])
     states = dict.fromkeys(COMBINED, status)
     return Scored(side_by_side(tables, settings), results, combined.record, states)

@@ -21,6 +21,9 @@ ensemble therefore combines the mean, the median and a mean with shrunk weights
 (:mod:`~forerun.evaluation.stacking`) of the members, each by its error in that window; with fewer
 than :data:`MANY_SERIES` series it is the trimmed mean alone.
 
+If models are chosen by a metric of the user's own, the weights and members of the ensemble are
+learned with MAE.
+
 Both are scored out of sample: the forecasts of each window use choices and weights from the other
 windows. Forecasts of the future use all windows. With one window, members and weights for one half
 of the series come from the other half, and there are none for single series.
@@ -80,6 +83,7 @@ def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
     """Select and weight the models of a run by their out-of-fold results."""
     number, weights = stacked.index.shape[1], stacked.objective.series
     by_window = stacked.objective.errors(stacked.forecasts, stacked.actual)
+    judged = stacked.judged(by_window)
     best = np.full(stacked.actual.shape, np.nan)
     chosen = np.full(stacked.actual.shape[:2], -1)
     mixed = np.full(stacked.actual.shape, np.nan)
@@ -89,10 +93,10 @@ def combine(stacked: Stack, settings: dict[str, Any]) -> Combined:
         recipes.append(recipe_of(stacked, by_window, rest, settings))
         mixed[:, window] = mix(stacked.forecasts[:, :, window], recipes[-1])
         if rest:
-            pick, _ = choose(by_window[:, :, rest], weights)
+            pick, _ = choose(judged[:, :, rest], weights)
             chosen[:, window] = pick
             best[:, window] = stacked.forecasts[pick, np.arange(len(pick)), window]
-    _, overall = choose(by_window, weights)
+    _, overall = choose(judged, weights)
     final = recipe_of(stacked, by_window, list(range(number)), settings)
     if number == 1:
         mixed[:, 0] = _halves(stacked, by_window, settings)
@@ -127,7 +131,8 @@ def _record(
     note = "one window: no weights for single series, and no window is left to score per_series on"
     return {
         "method": settings.get("ensemble") or "blend",
-        "metric": settings["sort_metric"],
+        "metric": stacked.objective.metric,
+        "chosen_by": settings["sort_metric"],
         "size": settings["ensemble_size"],
         "windows": number,
         "models": stacked.models,

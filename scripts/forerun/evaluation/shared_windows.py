@@ -18,8 +18,8 @@ import pandas as pd
 
 from forerun.evaluation.arrays import Floats, WindowIndex, mean
 from forerun.evaluation.losses import SCALED, errors
+from forerun.evaluation.measures import Measures
 from forerun.evaluation.scales import naive_scales
-from forerun.evaluation.weighting import Weights
 from forerun.runs.reader import RunReader
 
 KEYS = ["unique_id", "ds", "cutoff"]
@@ -189,7 +189,7 @@ def score(
     """
     index = WindowIndex.of(shared.rows)
     actual = index.spread(shared.rows["y"])
-    given = Weights.of_steps(run.config).steps
+    given = Measures.of_steps(run.config).steps
     steps = None if given is None else given[: index.shape[2]]
     scale = {
         name: _scales(shared, index, season, SCALED[name]) for name in metrics if name in SCALED

@@ -27,7 +27,7 @@ from forerun.data import (
     summary,
 )
 from forerun.forecasting import scaling, search_data, transforms, warm_start, weights
-from forerun.runs import session
+from forerun.runs import metric_functions, session
 from forerun.runs.request import MORE_TABLES
 
 #: Packages whose version can change a result: the workflow's and all that affect a fit.
@@ -76,6 +76,7 @@ def freeze(
     for note in prepared.notes:
         echo(f"note: {note}")
     weights.record(runs, frozen)
+    metric_functions.freeze(Path(to["config"]).parent, frozen)
     write_parquet(to["data"], prepared.frame)
     write_json(
         to["provenance"],
@@ -134,6 +135,7 @@ def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
         "input_size": settings["input_size"] or prepared.input_size,
         "categories": prepared.categories,
         "pretrained": weights.recorded(settings),
+        "metric_functions": metric_functions.recorded(settings),
         "max_steps": settings["max_steps"] or prepared.max_steps,
         "on_short": settings["on_short"] or ("pad" if prepared.padded else "error"),
         "threads": settings["threads"] or 1,  # the workflow knows how many cores there are

@@ -21,7 +21,7 @@ from forerun.data import forecastable
 from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.combining import chosen_models, ensemble_forecasts, per_series_forecasts
 from forerun.evaluation.intervals import complete_forecasts
-from forerun.evaluation.weighting import Weights
+from forerun.evaluation.measures import Measures
 from forerun.forecasting import transforms, weights
 from forerun.forecasting.choice import UNVERIFIED, Choice, refuse_damaged
 from forerun.forecasting.engines.base import Data, get_engine
@@ -277,11 +277,11 @@ def combinations(
     if not frames:
         return
     metrics = read_metrics(paths.metrics)
-    weighting = Weights.of(settings, paths.data)
-    chosen, overall = chosen_models(metrics, record, list(frames), settings, weighting)
+    measures = Measures.of_weights(settings, run)
+    chosen, overall = chosen_models(metrics, record, list(frames), settings, measures)
     combined = {
         PER_SERIES: per_series_forecasts(frames, chosen, overall),
-        ENSEMBLE: ensemble_forecasts(frames, record, metrics, settings, weighting),
+        ENSEMBLE: ensemble_forecasts(frames, record, metrics, settings, measures),
     }
     for name in COMBINED:
         frame = _complete(combined[name], name, run, data, settings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from forerun.base.errors import UserError
 from forerun.base.files import read_mapping, sha256, write_json
-from forerun.config import names, search
+from forerun.config import names, own_metrics, search
 from forerun.config.settings import read_frozen, resolve
 from forerun.forecasting import choice, weights
 from forerun.forecasting.freeze import git_state, versions
@@ -22,7 +22,7 @@ from forerun.runs.state import FROZEN, refuse_if_damaged
 if TYPE_CHECKING:
     import pandas as pd
 
-    from forerun.evaluation.weighting import Weights
+    from forerun.evaluation.measures import Measures
 
 #: Columns that are compared as strings.
 _STRINGS = ("unique_id", "metric", "ds", "cutoff", "chosen")
@@ -62,8 +62,12 @@ class Reproduction:
         return self.data and not self.differences
 
 
-def prepare(folder: Path, scratch: Path) -> Path:
+def prepare(folder: Path, scratch: Path, trust: bool = False) -> Path:
     """Copy a run's configuration and data to ``<scratch>/runs/<run_id>/``; return that folder.
+
+    Parameters
+    ----------
+    trust : execute the run's code, now and later
 
     Raises
     ------
@@ -74,15 +78,28 @@ def prepare(folder: Path, scratch: Path) -> Path:
     if not RunPaths(folder).metrics.is_file():
         raise UserError(f"run '{folder.name}' has no metrics to compare with; 'train' it first")
     choice.refuse_damaged(folder, [])
+    _check_code(folder, trust)
     again = scratch / "runs" / folder.name
     again.mkdir(parents=True)
     _take_parent(folder, again)
     weights.take(folder.parent, again.parent)
     for name in FROZEN:
         shutil.copyfile(folder / name, again / name)
+    if (folder / own_metrics.FOLDER).is_dir():
+        shutil.copytree(folder / own_metrics.FOLDER, again / own_metrics.FOLDER)
     provenance = read_mapping(again / "provenance.json")
     write_json(again / "provenance.json", provenance | {"versions": versions()})
     return again
+
+
+def _check_code(folder: Path, trust: bool) -> None:
+    """Refuse own metrics of the run that are not trusted."""
+    from forerun.runs import metric_functions
+
+    settings = read_frozen(RunPaths(folder).config)
+    if trust:
+        metric_functions.trust_run(folder, settings)
+    metric_functions.functions(folder, settings)
 
 
 def _take_parent(folder: Path, again: Path) -> None:
@@ -98,7 +115,7 @@ def _take_parent(folder: Path, again: Path) -> None:
 
 def compare(folder: Path, again: Path) -> Reproduction:
     """Compare a run with its reproduction in the folder `again`."""
-    from forerun.evaluation.weighting import Weights  # imports pandas
+    from forerun.evaluation.measures import Measures  # imports pandas
 
     provenance = read_provenance(folder)
     settings = read_frozen(RunPaths(folder).config)
@@ -109,8 +126,8 @@ def compare(folder: Path, again: Path) -> Reproduction:
     result.versions = changed_versions(provenance.get("versions", {})) | _commit(
         provenance.get("git")
     )
-    weighting = Weights.of(settings, RunPaths(folder).data)
-    result.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics, weighting)
+    measures = Measures.of_weights(settings, folder)
+    result.scores = _scores(RunPaths(folder).metrics, RunPaths(again).metrics, measures)
     then, now = _tables(folder), _tables(again)
     for name in sorted(then.keys() | now.keys()):
         difference = largest_difference(then.get(name), now.get(name))
@@ -209,8 +226,8 @@ def _read_table(path: Path) -> pd.DataFrame:
     return read_plain(path, ("trial", "params")) if is_study else read_frame(path, _STRINGS)
 
 
-def _scores(then: Path, now: Path, weighting: Weights) -> dict[str, dict[str, tuple[float, float]]]:
-    first, second = _means(then, weighting), _means(now, weighting)
+def _scores(then: Path, now: Path, measures: Measures) -> dict[str, dict[str, tuple[float, float]]]:
+    first, second = _means(then, measures), _means(now, measures)
     return {
         model: {
             metric: (float(first.loc[metric, model]), _value(second, metric, model))
@@ -220,7 +237,7 @@ def _scores(then: Path, now: Path, weighting: Weights) -> dict[str, dict[str, tu
     }
 
 
-def _means(path: Path, weighting: Weights) -> pd.DataFrame:
+def _means(path: Path, measures: Measures) -> pd.DataFrame:
     import pandas as pd
 
     from forerun.runs.tables import read_metrics
@@ -229,7 +246,7 @@ def _means(path: Path, weighting: Weights) -> pd.DataFrame:
         return pd.DataFrame()
     table = read_metrics(path)
     models = [name for name in table.columns if name not in ("unique_id", "metric")]
-    return weighting.means(table, models)
+    return measures.means(table, models)
 
 
 def _value(means: pd.DataFrame, metric: str, model: str) -> float:

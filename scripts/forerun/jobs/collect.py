@@ -14,8 +14,8 @@ from forerun.config.frozen import read_frozen
 from forerun.config.models import spec
 from forerun.evaluation.arrays import sorted_results
 from forerun.evaluation.intervals import complete_results
+from forerun.evaluation.measures import Measures
 from forerun.evaluation.metrics import KEYS, means, score
-from forerun.evaluation.weighting import Weights
 from forerun.forecasting.engines import fallback
 from forerun.jobs.benchmark_files import correct, read_benchmark
 from forerun.runs.fit import Fit, fits
@@ -42,8 +42,8 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
         tables = [pd.read_parquet(fit.product_path) for fit in every if fit.fold is not None]
         frame = sorted_results(pd.concat(tables, ignore_index=True))
         frame = complete_results(frame, model, history, settings)
-        weights = Weights.of(settings, run.data)
-        scores = means(score(frame, model, history, settings, weights), model, weights)
+        measures = Measures.of(settings, run.folder)
+        scores = means(score(frame, model, history, settings, measures), model, measures)
     unfinished.sort(key=lambda outcome: outcome.status != "failed")  # failed before skipped
     worst = unfinished[0] if unfinished else Outcome(status="ok")
     status = ModelStatus(

@@ -20,8 +20,8 @@ from forerun.config.frozen import read_frozen
 from forerun.config.search import Candidate, Study
 from forerun.config.windows import held_out
 from forerun.evaluation.arrays import sorted_results
+from forerun.evaluation.measures import Measures
 from forerun.evaluation.metrics import means, score
-from forerun.evaluation.weighting import Weights
 from forerun.jobs import search_time
 from forerun.runs.outcome import Outcome
 from forerun.runs.paths import RunPaths
@@ -140,8 +140,8 @@ def _error(trial: Trial, history: pd.DataFrame, settings: dict[str, Any]) -> flo
     metric, name = settings["sort_metric"], trial.model
     only = settings | {"metrics": [metric], "levels": []}
     seen = history[history["unique_id"].isin(frame["unique_id"])]
-    weights = Weights.of(settings, trial.run.data)
-    return means(score(frame, name, seen, only, weights), name, weights).get(metric)
+    measures = Measures.of(settings, trial.run.folder)
+    return means(score(frame, name, seen, only, measures), name, measures).get(metric)
 
 
 def _row(

@@ -10,6 +10,7 @@ from forerun.base import text
 from forerun.base.text import time_text
 from forerun.config import models, schema, search
 from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES
+from forerun.config.own_metrics import definitions
 from forerun.report import charts
 from forerun.report.errors import Backtest
 from forerun.runs.outcome import UNFINISHED
@@ -63,8 +64,13 @@ def _weighting(config: dict[str, Any]) -> str:
 def columns(run: RunReader, board: pd.DataFrame) -> list[dict[str, str]]:
     """Return the metrics that the leaderboard shows, with their names and meanings."""
     wanted = [*run.config["metrics"], *(m for m in ("scaled_crps",) if m in board)]
+    own = {one.name: one.words for one in definitions(run.config)}
     return [
-        {"key": metric, "name": charts.metric_name(metric), "about": charts.ABOUT.get(metric, "")}
+        {
+            "key": metric,
+            "name": charts.metric_name(metric),
+            "about": own.get(metric) or charts.ABOUT.get(metric, ""),
+        }
         for metric in wanted
     ]
 

@@ -29,8 +29,8 @@ _SESSION = {"pid": int, "create_time": float, "host": str, "user": str, "started
 #: Selection of the model of each series.
 _CHOICE = {"overall": str, "per_series": bool}
 _ENSEMBLE = {
-    "method": str, "metric": str, "size": int, "windows": int, "note": str, "members": [str],
-    "robust": str,
+    "method": str, "metric": str, "chosen_by": str, "size": int, "windows": int, "note": str,
+    "members": [str], "robust": str,
     "shares": {"*": float}, "weights": {"*": float}, "weights_by_series": {"*": float},
     "weights_by_window": [dict], **dict.fromkeys(spellings(PER_SERIES), _CHOICE),
 }  # fmt: skip

@@ -37,7 +37,7 @@ OVERVIEW = "index.html"
 # A configuration written by Forerun has its keys at the start of lines and models in block lists.
 # Regular expressions read it a hundred times as fast as a YAML parser, which reads any other file.
 _CANONICAL = re.compile(r"(?:[a-z_]+:(?: [^\n]*)?\n|[ -] [^\n]*\n)+")
-_SCALARS = re.compile(r"^(horizon|max_steps|sort_metric): (\w{1,10})$", re.MULTILINE | re.ASCII)
+_SCALARS = re.compile(r"^(horizon|max_steps|sort_metric): (\w{1,50})$", re.MULTILINE | re.ASCII)
 _LISTS = re.compile(r"^(models|baselines):(?: \[\]|((?:\n[ -] [^\n]*)*))$", re.MULTILINE)
 _NAME = re.compile(r"^- name: ([A-Za-z0-9][A-Za-z0-9_-]*)$", re.MULTILINE)
 _CREATED = re.compile(rb'\A\{\s*"created_at": "([0-9T:.+Z-]{10,40})"')

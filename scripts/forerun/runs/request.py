@@ -42,6 +42,23 @@ def source_tables(settings: Mapping[str, Any], must_exist: bool = True) -> dict[
     return tables
 
 
+def check_own_metrics(settings: Mapping[str, Any]) -> None:
+    """Load and try the functions of own metrics; see :mod:`forerun.runs.metric_functions`."""
+    if settings["metric_functions"]:
+        from forerun.runs import metric_functions
+
+        metric_functions.check(settings)
+
+
+def check_frozen_metrics(run: Path, frozen: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    """Refuse own metrics of an existing run that are not trusted or differ from those asked."""
+    if frozen["metric_functions"]:
+        from forerun.runs import metric_functions
+
+        metric_functions.refuse_untrusted(run, frozen)
+        metric_functions.refuse_changed(run, frozen, asked)
+
+
 @dataclass
 class Request:
     """Requested settings of a call and settings of its runs, cached.
@@ -99,6 +116,7 @@ class Request:
             settings = resolve({**self.config, **asked})
             if self.is_planning:
                 refuse_unusable(settings)
+                check_own_metrics(settings)
             settings["threads"] = settings["threads"] or threads.share(self.cores or 1, settings)
             self._resolved[key] = settings
         return self._resolved[key] | {"run_id": run_id}
@@ -109,6 +127,7 @@ class Request:
         if self.is_planning:
             state.refuse_if_damaged(run.folder)
             state.refuse_contradictions(run.folder, frozen, self.asked(run_id))
+            check_frozen_metrics(run.folder, frozen, self.asked(run_id))
         return frozen
 
     def operational(self, run_id: str, key: str) -> Any:

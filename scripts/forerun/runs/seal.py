@@ -13,6 +13,7 @@ from typing import Any
 from forerun.base import publishing
 from forerun.base.errors import UserError
 from forerun.base.files import TEMPORARY, json_text, read_json, sha256, write_json
+from forerun.config import own_metrics
 from forerun.runs import records
 from forerun.runs.fit import CHECKPOINT
 from forerun.runs.records import IGNORED
@@ -22,6 +23,7 @@ PARTS = (
     "config.yaml",
     "data.parquet",
     "provenance.json",
+    own_metrics.FOLDER,
     "models",
     "parts",
     "search",

@@ -38,6 +38,7 @@ def is_frozen_part(part: str) -> bool:
         "status/[^/]+",
         "parts/[^/]+/[^/]+",
         "search/[^/]+/[^/]+",
+        "code/[^/]+",
     ]
     return part in FROZEN or re.fullmatch("|".join(kinds), part) is not None
 
@@ -113,7 +114,7 @@ def refuse_contradictions(
 
 def remove_if_never_started(folder: str | Path) -> None:
     """Remove the folder of a run whose creation was refused: it has only logs."""
-    if all(entry.name in ("logs", "benchmarks") for entry in os.scandir(folder)):
+    if all(entry.name in ("logs", "benchmarks", "code") for entry in os.scandir(folder)):
         shutil.rmtree(folder)
 
 

@@ -23,9 +23,9 @@ from forerun.evaluation import (
     stacking,
 )
 from forerun.evaluation.arrays import mean
+from forerun.evaluation.measures import Measures
 from forerun.evaluation.objective import Objective
 from forerun.evaluation.scoring import score_all
-from forerun.evaluation.weighting import Weights
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.reader import RunReader
 
@@ -37,8 +37,8 @@ def settings(**asked: Any) -> dict[str, Any]:
     return resolve({**given, "metrics": ["mae", "wape", "rmse"], **asked})
 
 
-def weights(**by_series: float) -> Weights:
-    return Weights(series=pd.Series(by_series))
+def weights(**by_series: float) -> Measures:
+    return Measures(series=pd.Series(by_series))
 
 
 def results(forecasts: dict[str, list[float]]) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def test_leaderboard_and_winner_follow_the_weights_of_series(tmp_path: Path) -> 
         paths[name] = str(tmp_path / f"{name}.csv")
         results({name: values}).to_csv(paths[name], index=False)
     for given, overall, error in ((weights(sa=3, sb=1), "A", 2.25), (weights(sa=1, sb=3), "B", 2)):
-        scored = score_all(paths, HISTORY, settings(), weights=given)
+        scored = score_all(paths, HISTORY, settings(), measures=given)
         assert scored.record["per_series"]["overall"] == overall
         states = {name: ModelStatus(status="ok") for name in forecasts}
         board = metrics.leaderboard(scored.metrics, states, settings(), given)
@@ -150,18 +150,18 @@ def test_weights_of_a_run_are_in_its_data(tmp_path: Path) -> None:
     frame = pd.DataFrame({"unique_id": ["a", "a", "b"], "ds": [1, 2, 1], "y": 1.0})
     frame.assign(series_weight=[2.0, 2.0, 0.5]).to_parquet(data)
     run = settings(weights_file="weights.csv", horizon_weight=[1, 2])
-    found = Weights.of(run, data)
+    found = Measures.of(run, tmp_path)
     assert found.series is not None
     assert found.series.to_dict() == {"a": 2.0, "b": 0.5}
     assert found.steps is not None
     assert found.steps.tolist() == [1.0, 2.0]
-    assert Weights.of(settings(), data) == Weights()
+    assert Measures.of(settings(), tmp_path) == Measures()
     for damaged in (frame, frame.assign(series_weight=-1.0), frame.assign(series_weight="x")):
         damaged.to_parquet(data)
         with pytest.raises(Damaged, match=r"series_weight|weights of series"):
-            Weights.of(run, data)
+            Measures.of(run, tmp_path)
     with pytest.raises(Damaged, match="no valid weights"):
-        Weights.of_steps(run | {"horizon_weight": [0.0, -1.0]})
+        Measures.of_steps(run | {"horizon_weight": [0.0, -1.0]})
 
 
 def test_runs_with_other_weights_are_not_ranked(tmp_path: Path) -> None:
