@@ -35,6 +35,11 @@ def defaults() -> dict[str, Any]:
     return {key: copy.deepcopy(rule["default"]) for key, rule in properties().items()}
 
 
+def default(key: str) -> Any:
+    """Return the default of one key."""
+    return copy.deepcopy(properties()[key]["default"])
+
+
 def earlier() -> dict[str, Any]:
     """Return the value of each key in runs that are older than the key: ``x-earlier``."""
     given = {key: rule["x-earlier"] for key, rule in properties().items() if "x-earlier" in rule}

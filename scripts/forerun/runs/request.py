@@ -79,6 +79,7 @@ class Request:
     is_planning: bool = True
     _asked: dict[str, dict[str, Any]] = field(default_factory=dict)
     _settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _models: dict[str, dict[str, ModelSpec]] = field(default_factory=dict)
     #: Resolved settings by requested settings, which many runs share.
     _resolved: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -132,14 +133,17 @@ class Request:
 
     def operational(self, run_id: str, key: str) -> Any:
         """Return an operational setting of this call; the run's own configuration is ignored."""
-        value = {**self.config, **self.asked(run_id)}.get(key, schema.defaults()[key])
+        layers = (self.asked(run_id), self.config)
+        value = next((each[key] for each in layers if key in each), schema.default(key))
         if (name := f"{key}={value!r}") not in self._resolved:
             self._resolved[name] = resolve({key: value})
         return self._resolved[name][key]
 
     def models(self, run_id: str) -> dict[str, ModelSpec]:
         """Return the models of a run by name."""
-        return {spec.name: spec for spec in specs(self.settings(run_id))}
+        if run_id not in self._models:
+            self._models[run_id] = {spec.name: spec for spec in specs(self.settings(run_id))}
+        return self._models[run_id]
 
     def tables(self, run_id: str) -> dict[str, str]:
         """Return the source tables of a run, by key; refuse missing ones."""
@@ -156,7 +160,7 @@ class Request:
         if key in self.asked(run_id) or not state.is_frozen(run.folder):
             return self.operational(run_id, key)
         value = read_recorded(run.config)[key]
-        return schema.defaults()[key] if schema.problems({key: value}) else value
+        return schema.default(key) if schema.problems({key: value}) else value
 
     def fast_models(self) -> str:
         """Return a regular expression for the names of models that train within seconds."""
