@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from forerun.base.bounded import Damaged
 from forerun.base.files import write_csv, write_json
 from forerun.config.frozen import read_frozen
+from forerun.config.models import specs
 from forerun.config.names import FORMER
 from forerun.data.forecastable import without_forecasts
 from forerun.evaluation.measures import Measures
@@ -25,7 +26,7 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
     """Score the models and write the files `outputs`.
 
     The combinations use only models that can forecast, so that scores and forecasts are of the same
-    ensemble.
+    ensemble; of a network with several seeds they use the mean.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def main(config, data, models, cv_results, statuses, outputs, log, log_file=None
             if states[model].is_ok
         }
         silent = without_forecasts(settings, data)
-        members = [name for name in good if name not in silent]
+        parts = {spec.name for spec in specs(settings) if spec.member_of}
+        members = [name for name in good if name not in silent and name not in parts]
         scored = score_all(good, history, settings, members, measures)
         states |= {
             model: replace(states[model], status=NO_FORECAST, error=Failure(message=reason))

@@ -17,6 +17,16 @@ def get_search(wildcards):
     return [f"{RUNS}/{wildcards.run_id}/{search.FOLDER}/{study}/{search.CHOSEN}"] if study else []
 
 
+def get_members(pattern):
+    """Return an input function: `pattern` for each member of a mean; nothing for other models."""
+
+    def files(wildcards):
+        members = get_specs(wildcards.run_id)[wildcards.model].members or []
+        return [pattern.format(**dict(wildcards.items()) | {"model": one}) for one in members]
+
+    return files
+
+
 def get_earlier_trials(wildcards):
     """Return the files of all rounds of a search, or of those before the round of the job."""
     before = int(wildcards.round) if hasattr(wildcards, "round") else None

@@ -14,6 +14,7 @@ rule train_model:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
         search=get_search,
+        members=get_members(f"{RUNS}/{{run_id}}/parts/{{model}}/final.json"),
         barrier=get_barrier("parts/{model}/final.json"),
     output:
         model=directory("<runs>/{run_id}/models/{model}"),

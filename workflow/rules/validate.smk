@@ -15,6 +15,7 @@ rule cross_validate:
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
         search=get_search,
+        members=get_members(f"{RUNS}/{{run_id}}/parts/{{model}}/fold_{{fold}}.json"),
         barrier=get_barrier("parts/{model}/fold_{fold}.json"),
     output:
         results="<runs>/{run_id}/parts/{model}/fold_{fold}.parquet",

@@ -79,6 +79,8 @@ class _Run:
         before = fit.outcome()
         if fit.is_completed():
             return _Step("nothing", before)
+        if spec.members:
+            return _Step("average", before)
         if source := self.stored(fit):
             return _Step("reuse", before, source=source)
         seconds = fit_history.seconds(

@@ -14,7 +14,7 @@ from typing import Any
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.yaml_files import load_yaml
-from forerun.config import models, own_metrics, params, schema, search, search_checks
+from forerun.config import models, own_metrics, params, schema, search, search_checks, seeds
 from forerun.config.coercion import plain
 from forerun.config.engines import ENGINES
 
@@ -149,7 +149,7 @@ def _models(path: str | Path, key: str, items: Any) -> list[dict[str, Any]]:
 
 
 def _wrong_model(item: Any) -> str:
-    keys, optional = set(models.KEYS), {"transform", "search"}
+    keys, optional = set(models.KEYS), {"transform", "search", "members", "member_of"}
     if not isinstance(item, dict) or not keys - optional <= item.keys() <= keys | optional:
         return "is not a model"
     name, model, given = item["name"], item["model"], item["params"]
@@ -170,4 +170,15 @@ def _wrong_model(item: Any) -> str:
     found = item.get("search", name)
     if not isinstance(found, str) or not models.NAME.fullmatch(found):
         return f"{schema.show(found)} is not a search"
+    return _wrong_members(item)
+
+
+def _wrong_members(item: dict[str, Any]) -> str:
+    """Return what is wrong with the members of a mean; empty if nothing is."""
+    members, whole = item.get("members", []), item.get("member_of", "x")
+    if not isinstance(members, list) or len(members) > seeds.MOST:
+        return "its members are not a list of models"
+    for name in (*members, whole):
+        if not isinstance(name, str) or not models.NAME.fullmatch(name):
+            return f"{schema.show(name)} is not a model"
     return ""

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from forerun.base.errors import UserError, suggest
-from forerun.config import calendar, catalog, categories, params, schema
+from forerun.config import calendar, catalog, categories, params, schema, seeds
 from forerun.config.coercion import exponents
 from forerun.config.engines import ENGINES
 from forerun.config.names import RESERVED
@@ -16,6 +16,10 @@ from forerun.config.names import RESERVED
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 #: Keys of an item of ``models``.
 KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
+#: Those that a user may give.
+_GIVEN = (*KEYS, "seeds")
+#: Keys that are written only where they have a value.
+_OPTIONAL = ("transform", "search", "members", "member_of")
 #: Transformations of the target before training: its logarithm, the residuals of a regression of
 #: each series on trend, season and known columns, or the residuals of its logarithm.
 TRANSFORMS = ("log", "regression", "log_regression")
@@ -39,6 +43,9 @@ class ModelSpec:
         Transformation of the target before training: one of :data:`TRANSFORMS` or None.
     search
         The search that finds the other arguments (:mod:`forerun.config.search`), or None.
+    members, member_of
+        The models whose mean this is, and the model whose mean this is a part of
+        (:mod:`forerun.config.seeds`), or None.
     """
 
     name: str
@@ -48,11 +55,13 @@ class ModelSpec:
     exogenous: bool = False
     transform: str | None = None
     search: str | None = None
+    members: list[str] | None = None
+    member_of: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the item as written to the frozen configuration."""
         item = asdict(self)
-        return {k: v for k, v in item.items() if v is not None or k not in ("transform", "search")}
+        return {k: v for k, v in item.items() if v is not None or k not in _OPTIONAL}
 
     @property
     def is_network(self) -> bool:
@@ -157,7 +166,11 @@ def expand(
     def one(item: Any) -> list[dict[str, Any]]:
         spec = _spec(item)
         _check_validation(spec, settings)
-        return [variant.as_dict() for variant in _variants(spec, item, settings)]
+        return [
+            part.as_dict()
+            for variant in _variants(spec, item, settings)
+            for part in seeds.expanded(variant, item, settings)
+        ]
 
     return each(items, key, one)
 
@@ -183,7 +196,11 @@ def brief(items: Sequence[Any] | None) -> list[Any]:
         if not isinstance(item, Mapping):
             short.append(item)
             continue
-        optional = ("params", "exogenous", "transform", "search")
+        if "member_of" in item:
+            continue
+        if item.get("members"):
+            item = {**item, "seeds": len(item["members"])}
+        optional = ("params", "exogenous", "transform", "search", "seeds")
         rest = {key: item[key] for key in optional if item.get(key)}
         if item["model"] != item["name"]:
             rest = {"model": item["model"], **rest}
@@ -212,8 +229,8 @@ def _spec(item: Any) -> ModelSpec:
     if not isinstance(item, Mapping):
         raise UserError(f"{schema.show(item)} is neither a name nor a mapping with name and model")
     for key in item:
-        if key not in KEYS:
-            raise UserError(f"unknown key {schema.show(key)}{suggest(key, KEYS)}")
+        if key not in _GIVEN:
+            raise UserError(f"unknown key {schema.show(key)}{suggest(key, _GIVEN)}")
     name = item.get("name", item.get("model"))
     model = item.get("model", name)
     if not isinstance(name, str) or not isinstance(model, str):

@@ -17,6 +17,7 @@ from forerun.config import (
     schema,
     search,
     search_checks,
+    seeds,
     windows,
 )
 from forerun.config.coercion import coerce, plain
@@ -91,6 +92,8 @@ def _expand_models(settings: dict[str, Any], given: Mapping[str, Any], where: st
             _refuse([f"{key} is {schema.show(settings[key])}; it must be a list of {kind}"], where)
     settings["search"], wrong = search_checks.expand(settings["search"], settings)
     settings["models"] = search.without_found(settings["models"], settings["search"])
+    for key in _MODEL_KEYS:
+        settings[key] = seeds.collapsed(settings[key])
     for key in _MODEL_KEYS:
         settings[key], more = models.expand(settings[key], key, settings)
         wrong += more

@@ -55,11 +55,19 @@ def choose(folder: Path, settings: Mapping[str, Any], asked: Sequence[str] | Non
             raise UserError(f"run '{folder.name}' has no model '{name}'{suggest(name, valid)}")
     single = [name for name in asked if name in models]
     if single == asked:
-        return Choice(asked, usable_models(folder, settings, asked))
+        needed = _with_members(settings, asked)
+        return Choice(asked, usable_models(folder, settings, needed))
     if not _is_scored(folder):
         raise UserError(f"run '{folder.name}' has no scores yet, which {asked[-1]} requires")
     usable_models(folder, settings, single)  # refuses those that cannot forecast
     return Choice(asked, usable_models(folder, settings))
+
+
+def _with_members(settings: Mapping[str, Any], asked: Sequence[str]) -> list[str]:
+    """Return the models with those whose mean one of them is."""
+    means = [one for one in specs(settings) if one.name in asked]
+    members = [name for one in means for name in one.members or ()]
+    return list(dict.fromkeys([*asked, *members]))
 
 
 def _is_scored(folder: Path) -> bool:

@@ -19,6 +19,7 @@ from forerun.config.models import ModelSpec, specs
 from forerun.config.names import COMBINED, ENSEMBLE, PER_SERIES
 from forerun.data import forecastable
 from forerun.evaluation.arrays import sorted_results
+from forerun.evaluation.averaging import mean_of_members
 from forerun.evaluation.combining import chosen_models, ensemble_forecasts, per_series_forecasts
 from forerun.evaluation.intervals import complete_forecasts
 from forerun.evaluation.measures import Measures
@@ -206,9 +207,14 @@ def _own_forecasts(
     refused: list[str],
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the own forecasts of models; `refused` receives one message for each that cannot."""
+    done: dict[str, pd.DataFrame] = {}
     for spec in wanted:
         folder = models.get(spec.name)
         if folder is None or not has_model(folder):
+            continue
+        if spec.members:
+            if (mean := _mean(spec, settings, data, folder, done)) is not None:
+                yield spec.name, mean
             continue
         echo_error(f"{spec.name}: predicting")
         engine = get_engine(spec.engine)
@@ -228,7 +234,32 @@ def _own_forecasts(
             continue
         frame = transforms.back(frame, data, spec)
         frame = frame.sort_values(["unique_id", "ds"], ignore_index=True)
-        yield spec.name, without_gap(frame, settings, ["unique_id"])
+        frame = without_gap(frame, settings, ["unique_id"])
+        if spec.member_of:
+            done[spec.name] = frame
+        yield spec.name, frame
+
+
+def _mean(
+    spec: ModelSpec,
+    settings: dict[str, Any],
+    data: Data,
+    folder: Path,
+    done: dict[str, pd.DataFrame],
+) -> pd.DataFrame | None:
+    """Return the mean of the forecasts of a model's members; None if one cannot forecast.
+
+    Parameters
+    ----------
+    done : forecasts of members that were made already
+    """
+    members = list(spec.members or ())
+    missing = [one for one in specs(settings) if one.name in members and one.name not in done]
+    places = {one.name: folder.with_name(one.name) for one in missing}
+    found = done | dict(_own_forecasts(missing, settings, data, places, []))
+    if any(name not in found for name in members):
+        return None  # the members themselves say why
+    return mean_of_members({name: found[name] for name in members}, spec.name)
 
 
 def _of_shards(

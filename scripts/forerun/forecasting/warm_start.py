@@ -92,9 +92,10 @@ class Parent:
 def can_continue(spec: ModelSpec) -> bool:
     """Return whether a model continues weights of a run.
 
-    Automatic models, and the models of a search, choose a new network.
+    Automatic models, and the models of a search, choose a new network; a mean has none.
     """
-    return not (spec.is_pretrained or spec.info.auto or spec.search) and spec.is_network
+    chosen_elsewhere = spec.is_pretrained or spec.info.auto or spec.search or spec.members
+    return spec.is_network and not chosen_elsewhere
 
 
 def weights(run: Path, settings: Mapping[str, Any], spec: ModelSpec) -> dict[str, str] | None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from forerun.base.bounded import Damaged
 from forerun.base.files import write_csv
-from forerun.config import weight_folders
+from forerun.config import seeds, weight_folders
 from forerun.config.frozen import read_frozen
 from forerun.config.models import spec
 from forerun.evaluation.arrays import sorted_results
@@ -72,8 +72,9 @@ def _outcome(fit: Fit) -> Outcome:
 
 
 def _note(settings: dict[str, Any], model: str, fits: Iterable[Fit]) -> str | None:
-    """Return notes on the series that the model could not forecast, and on pretrained weights."""
-    notes = (_fallback(fits), weight_folders.note(spec(settings, model)))
+    """Return notes on series that the model could not forecast, pretrained weights, and seeds."""
+    own = spec(settings, model)
+    notes = (_fallback(fits), weight_folders.note(own), seeds.note(own))
     return "; ".join(note for note in notes if note) or None
 
 

@@ -29,7 +29,7 @@ NOT_SEEN = {
     *("on_missing_future", "tz", "decimal"),
     *("models", "baselines", "exogenous", "hist_exog", "futr_exog", "stat_exog"),
     *("preset", "metrics", "sort_metric", "ensemble", "ensemble_size"),
-    *("horizon_weight", "weights_file", "metric_functions"),
+    *("horizon_weight", "weights_file", "metric_functions", "seeds"),
     *("interval_scale", "pretrained", "search"),
     *("n_windows", "test_size", "step_size", "refit", "warm_start"),
 }

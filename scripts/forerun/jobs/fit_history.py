@@ -98,7 +98,7 @@ def _of_run(folder: Path) -> Iterator[Cost]:
     paths = RunPaths(folder)
     try:
         settings, megabytes = read_frozen(paths.config), size(folder)
-        for spec in specs(settings):
+        for spec in (spec for spec in specs(settings) if not spec.members):
             like, length = kind(spec, settings), steps(spec, settings)
             for fit in fits(paths, settings, spec.name):
                 outcome = fit.outcome()

@@ -24,7 +24,15 @@ from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec
 from forerun.forecasting import checkpoint
-from forerun.jobs import child_task, fingerprint, gpus, lease, model_cache, search_time
+from forerun.jobs import (
+    averaging,
+    child_task,
+    fingerprint,
+    gpus,
+    lease,
+    model_cache,
+    search_time,
+)
 from forerun.runs import session
 from forerun.runs.fit import Fit
 from forerun.runs.outcome import UNFINISHED, Failure, Outcome
@@ -98,6 +106,8 @@ def _performed(job: Job, deaths: int) -> Outcome:
     _clear(fit.product_path)
     settings = read_frozen(fit.run.config)
     spec = fit.spec(settings)
+    if spec.members:
+        return _announced(fit, averaging.average(fit, spec, job.failures + 1))
     outcome = _without_arguments(job, settings, spec)
     saves = job.checkpoint_minutes is not None and checkpoint.is_supported(spec)
     what = _ingredients(job, settings) if (job.reuse or saves) and not outcome else None
@@ -118,9 +128,14 @@ def _performed(job: Job, deaths: int) -> Outcome:
                 model_cache.put(fit, what, outcome.seconds)
     if outcome.is_ok or (outcome.error and outcome.error.kind not in INTERRUPTIONS):
         fit.checkpoint_path.unlink(missing_ok=True)
+    if not outcome.is_ok and is_full(outcome.reason):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return _announced(fit, outcome)
+
+
+def _announced(fit: Fit, outcome: Outcome) -> Outcome:
+    """Say why a fit failed and create its placeholder; return the outcome."""
     if not outcome.is_ok:
-        if is_full(outcome.reason):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         _placeholder(fit)
         line = f"forerun: {fit.run.run_id} {fit.model} {fit.stage} {outcome.status}"
         echo_error(f"{line}: {outcome.reason} (log: {fit.log_path})")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LEASE = ".claim"
 #: Suffix of the state of a network that trains.
 CHECKPOINT = ".checkpoint"
+#: File in the folder of a model that is the mean of others.
+MEMBERS = "members.json"
 _NAME = re.compile(r"final|fold_(0|[1-9][0-9]{0,5})")
 
 
