@@ -4,6 +4,9 @@ The getters_*.smk hold the functions of wildcards for inputs, params and resourc
 decisions are in the library, uses of Snakemake's internals in internals.smk.
 """
 
+from functools import partial
+
+from forerun.jobs import fit_history
 from forerun.runs import paths
 from forerun.runs.request import Request
 
@@ -27,7 +30,9 @@ PARTS_OF_A_RUN = ["predictions", "plots", "report.html"]
 #: Folder that functions read: the runs themselves, or a local snapshot of runs in object storage.
 HERE = f".snakemake/forerun/{RUNS}" if STORAGE else RUNS
 
-REQUEST = Request(Path(HERE), config, LAYERS, CORES, IS_PLANNING)
+REQUEST = Request(
+    Path(HERE), config, LAYERS, CORES, IS_PLANNING, partial(fit_history.step_seconds, HERE)
+)
 
 
 pathvars:

@@ -17,13 +17,13 @@ from forerun.cli.call import Call
 from forerun.cli.console import is_terminal, leaderboard, show, warn
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
-from forerun.config import schema
+from forerun.config import presets, schema
 from forerun.config.models import specs
 from forerun.config.names import REFERENCE
 from forerun.config.settings import read_frozen, resolve
 from forerun.evaluation import cautions
 from forerun.forecasting import warm_start
-from forerun.jobs import model_cache
+from forerun.jobs import fit_history, model_cache
 from forerun.runs import state
 from forerun.runs.listing import read_run
 from forerun.runs.paths import RunPaths, check_run_id, new_run_id, reserve_run_id
@@ -121,7 +121,11 @@ def _settings(call: Call, work: Workspace) -> tuple[dict[str, Any], Prepared | N
     if found := call.disagreements(run_id):
         advice = "choose another run id, or make the two files agree"
         raise UserError(f"run '{run_id}': {'; '.join(found)}; {advice}")
-    settings = resolve(call.for_run(run_id))
+    given = call.for_run(run_id)
+    timed = given.get("preset") and given.get("time_limit")
+    seconds = fit_history.step_seconds(work.runs) if timed else {}
+    settings = resolve(given, step_seconds=seconds)
+    echo(*(f"note: {note}" for note in presets.notes(settings, bool(seconds))))
     check_own_metrics(settings)
     return settings, _check_data(settings, work.runs)
 

@@ -34,7 +34,11 @@ _ROLES = ("id_col", "time_col", "target_col", "hist_exog", "futr_exog", "stat_ex
 _OWN_COLUMNS = {"unique_id", "ds", "y", "cutoff"}
 
 
-def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str, Any]:
+def resolve(
+    asked: Mapping[str, Any],
+    where: str = "configuration",
+    step_seconds: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
     """Fill in defaults, validate, and expand models to full mappings.
 
     Idempotent: ``resolve(resolve(x)) == resolve(x)``.
@@ -46,6 +50,8 @@ def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str,
         as given on a command line.
     where
         Origin of `asked`, for messages.
+    step_seconds
+        Seconds of a training step of each network in earlier fits, for a preset with a time limit.
 
     Returns
     -------
@@ -69,7 +75,7 @@ def resolve(asked: Mapping[str, Any], where: str = "configuration") -> dict[str,
         _refuse(unknown, where)
     given = {key: coerce(value, rules[key]) for key, value in given.items()}
     defaults = schema.defaults()
-    settings = presets.applied({**defaults, **given}, defaults)
+    settings = presets.applied({**defaults, **given}, defaults, step_seconds)
     settings["metric_functions"], wrong = own_metrics.expanded(settings)
     _refuse(wrong, where)
     checked = own_metrics.without_own(settings)
@@ -196,6 +202,7 @@ def differences(
         (key, frozen value, requested value) for each key that differs, in the schema's order;
         models and baselines in their shortest form.
     """
+    asked = presets.unset(asked, frozen)
     named = [key for key in asked if key not in _TOLERATED]
     context = {key: value for key, value in frozen.items() if key not in _MODEL_KEYS}
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import json
 import os
+import statistics
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from forerun.config import windows
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec, exogenous_columns, specs
+from forerun.config.presets import FEWEST_STEPS, PRESETS
 from forerun.jobs.benchmark_files import read_benchmark
 from forerun.runs.fit import fits
 from forerun.runs.paths import RunPaths, run_folders
@@ -35,6 +37,8 @@ MARGIN, MORE = 1.25, 500
 OF_MEMORY = ("ProcessKilled", "MemoryError", "JobKilled")
 #: Arguments of a model that affect neither memory nor the duration of a step.
 _HARMLESS = ("max_steps", "learning_rate", "random_seed", "early_stop_patience_steps")
+#: Number of windows in a batch of the presets' networks.
+BATCH = int(PRESETS["best"]["windows_batch_size"])
 #: Settings that determine the size of a fit.
 _SIZES = (
     *("horizon", "gap", "input_size", "windows_batch_size", "batch_size", "precision"),
@@ -109,6 +113,25 @@ def _of_run(folder: Path) -> Iterator[Cost]:
                 yield Cost(like, covered, length, megabytes, outcome.seconds, memory)
     except (UserError, OSError, LookupError, TypeError, ValueError):
         return  # not started, of another version, or damaged
+
+
+def step_seconds(runs: str | Path, batch: int = BATCH) -> dict[str, float]:
+    """Return the seconds of a training step of each network class: the median of earlier fits.
+
+    The time of a fit includes preparing the data and forecasting.
+
+    Parameters
+    ----------
+    batch : number of windows in a batch; fits with others are not used
+    """
+    found: dict[str, list[float]] = {}
+    for cost in costs(runs):
+        what = json.loads(cost.kind)
+        engine, model = what["model"]
+        size = what["params"].get("windows_batch_size", what["settings"].get("windows_batch_size"))
+        if ENGINES[engine].networks and size == batch and cost.steps >= FEWEST_STEPS:
+            found.setdefault(model, []).append(cost.seconds / cost.steps)
+    return {model: statistics.median(values) for model, values in found.items()}
 
 
 def memory(earlier: Collection[Cost], kind: str, size: float) -> int | None:

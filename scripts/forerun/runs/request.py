@@ -8,7 +8,7 @@ module, only its `config` for the module is used.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ class Request:
     layers : origin of the configuration; None if another workflow provides it
     cores : cores shared by the fits of a run; None if each job has separate cores
     is_planning : whether settings are checked; jobs use the settings of the plan
+    step_seconds : returns the seconds of a training step of each network in earlier fits
     """
 
     folder: Path
@@ -77,6 +78,7 @@ class Request:
     layers: Layers | None = None
     cores: int | None = None
     is_planning: bool = True
+    step_seconds: Callable[[], Mapping[str, float]] | None = None
     _asked: dict[str, dict[str, Any]] = field(default_factory=dict)
     _settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     _models: dict[str, dict[str, ModelSpec]] = field(default_factory=dict)
@@ -114,7 +116,9 @@ class Request:
     def _new(self, run_id: str) -> dict[str, Any]:
         asked = self.asked(run_id)
         if (key := repr(asked)) not in self._resolved:
-            settings = resolve({**self.config, **asked})
+            given = {**self.config, **asked}
+            timed = self.step_seconds if given.get("preset") and given.get("time_limit") else None
+            settings = resolve(given, step_seconds=timed() if timed else None)
             if self.is_planning:
                 refuse_unusable(settings)
                 check_own_metrics(settings)

@@ -48,7 +48,37 @@ def test_the_time_limit_limits_the_steps() -> None:
     assert resolve({"preset": "good", "time_limit": 60})["max_steps"] == 300
     assert resolve({"preset": "good", "time_limit": 30})["max_steps"] == 150
     assert resolve({"preset": "best", "time_limit": 120})["max_steps"] == 200  # three networks
-    assert resolve({"preset": "best", "time_limit": 1})["max_steps"] == 50
+    # Three fits with refits, and two seeds: six instead of two.
+    more = {"preset": "good", "time_limit": 60, "refit": True, "n_windows": 2, "seeds": 2}
+    assert resolve(more)["max_steps"] == 100
+
+
+def test_networks_without_time_for_50_steps_are_left_out() -> None:
+    # 0.5 * 24 s / 2 fits: 40 steps of three networks, 60 of two.
+    settings = resolve({"preset": "best", "time_limit": 24})
+    assert (names(settings), settings["max_steps"]) == (["LightGBM", "NHITS", "NBEATS"], 60)
+    assert names(resolve({"preset": "best", "time_limit": 1})) == ["LightGBM"]
+    own = resolve({"preset": "best", "time_limit": 1, "models": ["LSTM"]})
+    assert (names(own), own["max_steps"]) == (["LSTM"], 50)  # models of the user are kept
+
+
+def test_earlier_fits_decide_the_steps() -> None:
+    given = {"preset": "best", "time_limit": 120}
+    settings = resolve(given, step_seconds={"NHITS": 0.01, "NBEATS": 0.02, "TiDE": 0.03})
+    assert settings["max_steps"] == 500
+    assert presets.notes(settings, is_measured=True) == [
+        "preset best within time_limit 120 s: max_steps 500 (by earlier fits)"
+    ]
+    settings = resolve(given, step_seconds={"TiDE": 10.0})  # a network too slow
+    assert (names(settings)[1:], settings["max_steps"]) == (["NHITS", "NBEATS"], 300)
+    assert presets.notes(settings, is_measured=False) == [
+        "preset best within time_limit 120 s: max_steps 300, without TiDE "
+        "(by an assumed 0.05 s per step)"
+    ]
+    assert presets.notes(resolve({"preset": "best"}), is_measured=True) == []
+    # The run keeps what it has, whatever was measured since.
+    assert resolve(settings) == settings
+    assert differences(settings, {**schema.defaults(), **given}) == []
 
 
 def test_another_preset_contradicts_a_run_and_the_same_does_not() -> None:

@@ -162,3 +162,14 @@ def test_only_failures_for_lack_of_memory_increase_the_request(
 )
 def test_cores_are_shared_among_the_fits_of_a_run(cores: int, asked: dict, threads: int) -> None:
     assert share(cores, resolve(ASKED | asked)) == threads
+
+
+def test_seconds_of_a_step_are_the_median_of_fits_with_such_batches(tmp_path: Path) -> None:
+    for number, seconds in enumerate((10, 30, 80)):
+        run = make_run(tmp_path / f"r{number}", windows_batch_size=fit_history.BATCH)
+        note(run, "final", "train_model/NHITS", seconds=seconds, memory=600)
+    make_run(tmp_path / "other", windows_batch_size=32)
+    short = make_run(tmp_path / "short", windows_batch_size=fit_history.BATCH, max_steps=10)
+    note(short, "final", "train_model/NHITS", seconds=90, memory=600)
+    assert fit_history.step_seconds(tmp_path) == {"NHITS": 0.3}
+    assert fit_history.step_seconds(tmp_path / "none") == {}
