@@ -108,6 +108,7 @@ def left_behind() -> list[tuple[psutil.Process, str]]:
 NETWORKS = (
     *("test_engines.py", "test_pretrained.py", "test_covariates.py", "test_neural_checkpoint.py"),
     *("test_scaling.py", "test_same_data.py", "test_window_scaling.py", "test_training_losses.py"),
+    "test_automatic.py",
 )
 #: What waits comes first, then what takes minutes: short tests fill the gaps and the end.
 FIRST = (

@@ -27,7 +27,6 @@ _REFUSED = {
     "stat_exog_list": f"{_BY_KEY} stat_exog",
     "prediction_intervals": f"{_BY_KEY} levels",
     "max_time": f"{_BY_KEY} max_time",
-    "time_budget": f"{_BY_KEY} max_time",
     "max_epochs": f"{_BY_KEY} max_steps",
     "min_epochs": f"{_BY_KEY} max_steps",
     "n_series": "it is counted in the data",
@@ -88,6 +87,8 @@ def reserved(params: Mapping[str, Any]) -> str | None:
 def _check_value(name: str, value: Any, argument: Argument) -> list[str]:
     if name in _SHARED:
         return schema.problems({name: value})
+    if name == "time_budget":  # seconds, as max_time
+        return [one.replace("max_time", name) for one in schema.problems({"max_time": value})]
     if name in ("loss", "valid_loss"):
         return [] if value is None else training_losses.check(name, value)
     if name == "devices":

@@ -69,6 +69,7 @@ def score_all(
     if not columns:
         results = {name: pd.DataFrame(columns=[*KEYS, name]) for name in COMBINED}
         return Scored(side_by_side(tables, settings), results, {}, {})
+    columns = dict(sorted(columns.items()))  # sums depend on their order in the last digit
     stacked = stack(keys[0], columns, history, settings, measures)
     combined = combine(stacked, settings)
     results = {}

@@ -129,5 +129,5 @@ class Checkpoint:
 
 
 def is_supported(spec: ModelSpec) -> bool:
-    """Return whether fits of a model can resume: networks except automatic ones."""
-    return ENGINES[spec.engine].networks and not spec.info.auto
+    """Return whether fits of a model can resume: those of networks."""
+    return ENGINES[spec.engine].networks

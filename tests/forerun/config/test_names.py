@@ -25,6 +25,7 @@ OTHERS = {
     ("per_series", "runs/json_files.py"),
     ("best", "cli/run_table.py"),  # a column: the first of the leaderboard
     ("best", "config/presets.py"),  # a preset
+    ("best", "jobs/fit_history.py"),  # a preset
     ("best", "plots/names.py"),
     ("best", "report/comparison.py"),
     ("best", "report/run_report.py"),

@@ -51,7 +51,7 @@ def _build(
 ) -> NeuralForecast:
     """Build the untrained model, which writes to a scratch folder only."""
     _set_precision(settings)
-    rounds = 1 + settings["num_samples"] if spec.info.auto else 1
+    report = Report(progress)
     trainer = {
         "accelerator": settings["accelerator"],
         "devices": 1,
@@ -61,17 +61,18 @@ def _build(
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "default_root_dir": machine_folder(),  # saved with the model
-        "callbacks": [Report(progress, rounds)],
+        "callbacks": [report],
     }
     arguments = trainer | arguments_of(spec, settings, data)
     if spec.info.auto:
         from forerun.forecasting.engines import automatic  # imports optuna
 
-        model = automatic.build(spec, settings, arguments)
+        report.rounds = 1 + automatic.number_of_trials(spec, settings)
+        model = automatic.build(spec, settings, arguments, report, data.checkpoint)
     else:
         model = model_class(spec)(**arguments)
-    if data.checkpoint is not None:
-        Checkpoints(data.checkpoint, progress).attach(model)
+        if data.checkpoint is not None:
+            Checkpoints(data.checkpoint, progress).attach(model)
     if data.start is not None:
         _continue(model, load(spec, settings, data.start).models[0])
     return NeuralForecast(models=[model], freq=settings["freq"])

@@ -51,7 +51,7 @@ def given(model: str, threads: int) -> tuple[Any, dict[str, Any], Data]:
 def test_series_may_be_divided_in_any_way(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for chunk, threads in ((1e9, 1), (0.0, 1), (0.0, 3)):
-        monkeypatch.setattr(statistical, "CHUNK", chunk)
+        monkeypatch.setattr("forerun.forecasting.engines.statistical.CHUNK", chunk)
         spec, settings, data = given(model, threads)
         fitted = statistical.fit(spec, settings, data, lambda *_: None)
         tested = statistical.cross_validate(spec, settings, data, 2, lambda *_: None)
@@ -62,7 +62,7 @@ def test_series_may_be_divided_in_any_way(model: str, monkeypatch: pytest.Monkey
 
 
 def test_progress_counts_series(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(statistical, "CHUNK", 0.0)
+    monkeypatch.setattr("forerun.forecasting.engines.statistical.CHUNK", 0.0)
     spec, settings, data = given("SeasonalNaive", 2)
     steps: list[tuple[int, int]] = []
     statistical.fit(spec, settings, data, lambda step, steps_, _: steps.append((step, steps_)))
@@ -84,7 +84,7 @@ def test_long_fits_use_several_processes_and_short_ones_none(
     monkeypatch.setattr(statistical.model_classes.SeasonalNaive, "forecast", observed)
 
     def processes(chunk: float, threads: int) -> set[str]:
-        monkeypatch.setattr(statistical, "CHUNK", chunk)
+        monkeypatch.setattr("forerun.forecasting.engines.statistical.CHUNK", chunk)
         spec, settings, data = given("SeasonalNaive", threads)
         fitted = statistical.fit(spec, settings, data, lambda *_: None)
         assert len(fitted.forecasts) == 3 * SERIES
@@ -101,7 +101,7 @@ def test_long_fits_use_several_processes_and_short_ones_none(
 def test_a_series_that_fails_gets_the_naive_forecast_in_any_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(statistical, "CHUNK", 0.0)
+    monkeypatch.setattr("forerun.forecasting.engines.statistical.CHUNK", 0.0)
     whole = statistical.model_classes.SeasonalNaive.forecast
 
     def fragile(self: Any, y: np.ndarray, **options: Any) -> Any:
