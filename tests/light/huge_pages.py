@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 
 #: As in ``asm-generic/mman-common.h``: collapse into huge pages now.
 MADV_COLLAPSE = 25
+MAPS = "/proc/self/maps"
 SIZE = 1 << 21
 
 
 def collapse() -> None:
     """Collapse the private memory of this process, where the kernel can."""
+    if not os.path.exists(MAPS):  # not Linux
+        return
     libc = ctypes.CDLL(None)
     libc.madvise.argtypes = [ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int]
-    with open("/proc/self/maps") as maps:
+    with open(MAPS) as maps:
         lines = [line.split() for line in maps]
     for place, rights, _, _, inode, *_ in lines:
         if (rights, inode) == ("rw-p", "0"):
