@@ -18,6 +18,8 @@ COMBINED = (PER_SERIES, ENSEMBLE)
 TIDY = "all"
 #: Column of the data of a run with the weight of each series (``weights_file``).
 SERIES_WEIGHT = "series_weight"
+#: Limits of positive weights of series and steps: sums of others lose digits or overflow.
+SMALLEST_WEIGHT, LARGEST_WEIGHT = 1e-100, 1e100
 #: The reference model for skill.
 REFERENCE = "SeasonalNaive"
 #: Beginning of the note on series that a model could not forecast.

@@ -112,6 +112,8 @@ def expanded(settings: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[s
     for one in definitions({"metric_functions": found}):
         if files.setdefault(one.file_name, one.file) != one.file:
             wrong.append(f"metric_functions has two files with the name {one.file_name}")
+    twice = [name for name in found if named.count(name) > 1]
+    wrong += [f"metrics contains '{name}' more than once" for name in twice]
     unused = [name for name in found if name not in named]
     wrong += [f"metric_functions has '{name}', which is not one of metrics" for name in unused]
     if settings["sort_metric"] in list(found) and SURROGATE not in named:
@@ -129,7 +131,8 @@ def _problem(name: str, item: Any) -> str:
         return f"the name {schema.show(name)} is not allowed: letters, digits and '_', at most 50"
     if name in rules["metrics"]["items"]["enum"]:
         return f"'{name}' is the name of a metric of Forerun; choose another"
-    if not isinstance(item, Mapping) or item.keys() - Definition.__dataclass_fields__.keys():
+    allowed = Definition.__dataclass_fields__.keys() - {"name"}
+    if not isinstance(item, Mapping) or item.keys() - allowed:
         return f"{name} is {schema.show(item)}; it must be FILE.FUNCTION or a mapping"
     if not FUNCTION.fullmatch(str(item.get("function"))):
         return (
@@ -166,12 +169,13 @@ def without_own(settings: Mapping[str, Any]) -> dict[str, Any]:
     ----------
     settings : with ``metric_functions`` as full mappings
     """
-    own, metrics = set(settings["metric_functions"] or {}), settings["metrics"]
+    own, metrics = list(settings["metric_functions"] or {}), settings["metrics"]
     if not own or not isinstance(metrics, list):
         return dict(settings)
     spare = [n for n in schema.properties()["metrics"]["items"]["enum"] if n not in metrics]
     taken = {name: spare.pop() for name in own if spare and name in metrics}  # keep the places
-    shown = [taken.get(name, name) if isinstance(name, str) else name for name in metrics]
+    once = [name for i, name in enumerate(metrics) if name not in own or name not in metrics[:i]]
+    shown = [taken.get(name, name) if isinstance(name, str) else name for name in once]
     ordering = settings["sort_metric"]
     return {
         **settings,

@@ -22,7 +22,7 @@ from forerun.config import (
 )
 from forerun.config.coercion import coerce, plain
 from forerun.config.frozen import read_frozen
-from forerun.config.names import SERIES_WEIGHT
+from forerun.config.names import LARGEST_WEIGHT, SERIES_WEIGHT, SMALLEST_WEIGHT
 
 __all__ = ["differences", "disagreements", "dump", "load_yaml", "read_frozen", "resolve"]
 
@@ -148,6 +148,9 @@ def _inconsistencies(settings: dict[str, Any]) -> list[str]:
 def _step_weights(weights: list[float], horizon: int) -> list[str]:
     if len(weights) != horizon:
         return [f"horizon_weight has {len(weights)} values; it must have {horizon} (horizon)"]
+    if extreme := [w for w in weights if w and not SMALLEST_WEIGHT <= w <= LARGEST_WEIGHT]:
+        limits = f"{SMALLEST_WEIGHT:g} to {LARGEST_WEIGHT:g}"
+        return [f"horizon_weight has {extreme[0]:g}; it must be 0 or in {limits}"]
     return [] if any(weights) else ["horizon_weight is 0 for all steps; one must be positive"]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.base.errors import suggest
-from forerun.config.names import SERIES_WEIGHT
+from forerun.config.names import LARGEST_WEIGHT, SERIES_WEIGHT, SMALLEST_WEIGHT
 from forerun.data.checking import Roles, check_numbers, tidy
 from forerun.data.numbers import writings
 from forerun.data.parsing import Floats, parse_ids, parse_numbers
@@ -95,7 +95,15 @@ def _invalid(values: Floats, wrong: np.ndarray) -> list[tuple[str, np.ndarray]]:
         ("missing", np.isnan(values) & ~wrong),
         ("infinite", np.isinf(values)),
         ("negative", values < 0),
+        (f"outside of {SMALLEST_WEIGHT:g} to {LARGEST_WEIGHT:g}", _is_extreme(values)),
     ]
+
+
+def _is_extreme(values: Floats) -> np.ndarray:
+    """Return which weights are so small or large that sums of them lose digits or overflow."""
+    return np.isfinite(values) & (
+        ((values > 0) & (values < SMALLEST_WEIGHT)) | (values > LARGEST_WEIGHT)
+    )
 
 
 def _compare_names(weights: pd.Series, names: list[str], problems: Problems) -> None:

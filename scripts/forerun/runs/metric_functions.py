@@ -6,6 +6,7 @@ run on this machine, or by ``--trust`` (:mod:`forerun.runs.trusted`).
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 import sys
@@ -69,12 +70,12 @@ class OwnMetric:
         given = {"scale": scale, "quantiles": quantiles, "step_weights": step_weights}
         if given["quantiles"] is None and "quantiles" in self.arguments:
             return np.full(actual.shape[:2], np.nan)  # a model without intervals
-        copies = (array.copy() for array in (actual, forecast))  # the function may change them
+        copies = [array.copy() for array in (actual, forecast)]  # the function may change them
+        more = {key: copy.deepcopy(given[key]) for key in self.arguments}
         name = self.definition.name
         try:
             with np.errstate(all="ignore"):
-                value = self.function(*copies, **{key: given[key] for key in self.arguments})
-                found = np.asarray(value, dtype=float)
+                found = _numbers(self.function(*copies, **more))
         except (Exception, SystemExit) as error:
             raise UserError(
                 f"metric '{name}': {self.definition.function} failed: {type(error).__name__}: "
@@ -88,6 +89,16 @@ class OwnMetric:
             )
         found = -found if self.definition.greater_is_better else found
         return np.where(np.isfinite(found), found, np.nan)
+
+
+def _numbers(value: Any) -> Floats:
+    """Return what a function returned as an array; masked values are missing."""
+    if np.ma.is_masked(value):
+        value = value.astype(float).filled(np.nan)
+    array = np.asarray(value)
+    if array.dtype.kind in "cUSmM":  # numpy would drop the imaginary part, or read a text
+        raise TypeError(f"it returned values of type {array.dtype}, not real numbers")
+    return np.asarray(array, dtype=float)
 
 
 def load(definition: Definition, source: str) -> OwnMetric:

@@ -47,6 +47,8 @@ def test_weights_become_a_column(tmp_path: Path) -> None:
         ("unique_id,weight\na,1\n007,1\na,2\n", "several rows for series 'a'"),
         ("unique_id,weight\na,-1\n007,1\n", "the weight of series 'a' is negative"),
         ("unique_id,weight\na,inf\n007,1\n", "the weight of series 'a' is infinite"),
+        ("unique_id,weight\na,1e308\n007,1\n", "'a' is outside of 1e-100 to 1e+100"),
+        ("unique_id,weight\na,1e-320\n007,0\n", "'a' is outside of 1e-100 to 1e+100"),
         ("unique_id,weight\na,\n007,1\n", "the weight of series 'a' is missing"),
         ("unique_id,weight\na,heavy\n007,1\n", "1 value is not a number, e.g. 'heavy'"),
         ("unique_id,weight\n,1\na,1\n007,1\n", "no 'unique_id' in data row 1"),

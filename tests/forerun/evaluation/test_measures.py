@@ -187,6 +187,7 @@ def test_horizon_weight_keeps_its_order_and_fits_the_horizon() -> None:
     for given, message in (
         ([1], "horizon_weight has 1 values; it must have 2 (horizon)"),
         ([0, 0], "horizon_weight is 0 for all steps"),
+        ([1, 1e-320], "horizon_weight has 9.99989e-321; it must be 0 or in 1e-100 to 1e+100"),
         ([1, -1], "it must be a number of at least 0"),
         (["x", 1], "horizon_weight"),
     ):

@@ -12,6 +12,7 @@ import pytest
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.config.frozen import read_frozen
+from forerun.config.own_metrics import Definition
 from forerun.config.settings import differences, dump, resolve
 from forerun.config.typed import read_settings
 from forerun.evaluation import metrics
@@ -124,7 +125,7 @@ def test_arguments_are_given_by_name_and_greater_is_better_is_turned(home: Path)
         ("def cost(actual, forecast): return 1", "returned an array of shape ()"),
         ("def cost(a, f): return a", "shape (2, 3, 2); it must return one error for each"),
         ("def cost(a, f): return a[..., 0] * float('nan')", "returned nan on a trial"),
-        ("def cost(a, f): return 'high'", "failed: ValueError"),
+        ("def cost(a, f): return 'high'", "not real numbers"),
         ("def cost(a, f): raise RuntimeError('no')", "mine.cost failed: RuntimeError: no"),
         ("def cost(a, f, quantiles): return a[..., 0]", "takes quantiles; set levels"),
         ("\0", "is not a text file"),
@@ -235,3 +236,40 @@ def test_damaged_definitions_are_refused(home: Path, damage: str) -> None:
     (run / "config.yaml").write_text(f"{text[:start]}metric_functions: {damage}{text[rest:]}")
     with pytest.raises(Damaged, match="metric_functions"):
         read_frozen(run / "config.yaml")
+
+
+def loaded(body: str) -> metric_functions.OwnMetric:
+    source = f"import numpy as np\ndef f(actual, forecast, scale, quantiles):\n    {body}\n"
+    return metric_functions.load(Definition("x", "mine.f"), source)
+
+
+def test_function_cannot_change_what_others_get() -> None:
+    actual, scale, low = np.ones((2, 1, 3)), np.ones((2, 1)), np.ones((2, 1, 3))
+    metric = loaded("actual *= 0; scale *= 0; quantiles[0.1] *= 0; return scale")
+    assert not metric.errors(actual, actual, scale, {0.1: low}).any()
+    assert all(array.all() for array in (actual, scale, low))
+
+
+def test_masked_values_are_missing() -> None:
+    ones = np.ones((2, 1, 3))
+    found = loaded("return np.ma.masked_array([[1], [2]], [[True], [False]])").errors(
+        ones, ones, None, {}
+    )
+    np.testing.assert_array_equal(found, [[np.nan], [2]])
+
+
+@pytest.mark.parametrize("value", ["[[1j], [1]]", "[['1'], ['2']]"])
+def test_other_values_than_real_numbers_are_refused(value: str) -> None:
+    ones = np.ones((2, 1, 3))
+    with pytest.raises(UserError, match="not real numbers"):
+        loaded(f"return {value}").errors(ones, ones, None, {})
+
+
+def test_key_and_metrics_are_refused_in_one_line(home: Path) -> None:
+    with pytest.raises(UserError, match="it must be FILE"):
+        settings({"x": {"function": "mine.cost", "name": "y"}})
+    with pytest.raises(UserError, match="metrics contains 'x' more than once") as error:
+        settings({"x": "mine.cost"}, metrics=["mae", "x", "x"])
+    assert "rmsle" not in str(error.value)
+    with pytest.raises(UserError, match="metrics"):
+        settings({"x": "mine.cost"}, metrics=["mae", "x", ["mae"]])
