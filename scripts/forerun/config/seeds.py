@@ -11,12 +11,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from forerun.base.errors import UserError
+from forerun.config import schema
 
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
 
 #: Argument of networks with the seed.
 SEED = "random_seed"
+#: Largest seed that the networks' library takes.
+LARGEST_SEED = 2**32 - 1
 #: Maximum number of seeds.
 MOST = 100
 
@@ -45,6 +48,11 @@ def expanded(spec: ModelSpec, item: Any, settings: Mapping[str, Any]) -> list[Mo
     if number == 1 or not able:
         return [spec]
     first = spec.params.get(SEED, settings["seed"])
+    if type(first) is not int or not 0 <= first <= LARGEST_SEED - number + 1:
+        raise UserError(
+            f"the first of {number} seeds of {spec.name} is {schema.show(first)}; it must be an "
+            f"integer from 0 to {LARGEST_SEED - number + 1}"
+        )
     each = [
         replace(spec, name=name, params={**spec.params, SEED: first + place}, member_of=spec.name)
         for place, name in enumerate(members(spec.name, number))

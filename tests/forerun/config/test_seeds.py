@@ -90,3 +90,12 @@ def test_damaged_members_are_refused(tmp_path: Path, damage: str) -> None:
     path.write_text(text[:start] + f"  {damage}" + text[start + len("  member_of: NHITS") :])
     with pytest.raises(Damaged, match="models"):
         read_frozen(path)
+
+
+@pytest.mark.parametrize("first", [None, 1.5, -1, 2**32 - 1])
+def test_first_seed_and_those_after_it_are_valid(first: Any) -> None:
+    item = {"name": "NHITS", "seeds": 2, "params": {"random_seed": first}}
+    with pytest.raises(UserError, match="an integer"):
+        resolved(models=[item])
+    item["params"] = {"random_seed": 2**32 - 2}
+    assert resolved(models=[item])["models"][1]["params"] == {"random_seed": 2**32 - 1}
