@@ -76,7 +76,24 @@ def note(spec: ModelSpec) -> str | None:
 
 
 def collapsed(items: Sequence[Any]) -> list[Any]:
-    """Return items of ``models`` with ``seeds`` in place of members, which are added again."""
+    """Return items of ``models`` with ``seeds`` in place of members, which are added again.
+
+    Raises
+    ------
+    UserError
+        An item has ``members`` that are not in `items`, or is a member of no other item.
+    """
+    mappings = [item for item in items if isinstance(item, Mapping)]
+    named = {str(item.get("name")): item.get("member_of") for item in mappings}
+    means = {str(item.get("name")): item["members"] for item in mappings if "members" in item}
+    for item in mappings:
+        name, mean = item.get("name"), item.get("member_of")
+        siblings = means.get(str(mean))
+        if "member_of" in item and not (isinstance(siblings, list) and name in siblings):
+            raise UserError(f"models: member_of of {name} is not for a configuration; use seeds")
+        parts = item.get("members", [])
+        if not isinstance(parts, list) or any(named.get(str(one)) != name for one in parts):
+            raise UserError(f"models: members of {name} is not for a configuration; use seeds")
     found = []
     for item in items:
         if not isinstance(item, Mapping) or not {"members", "member_of"} & item.keys():

@@ -155,7 +155,7 @@ def test_bad_functions_are_refused_before_anything_starts(
         ({"metrics": ["mae"]}, "'cost', which is not one of metrics"),
         ({"metrics": ["cost", "mae", "cots"]}, "metrics[2] is 'cots'"),
         ({"metrics": ["cost"], "sort_metric": "cost"}, "add mae to metrics"),
-        ({"metrics": ["mae", "cost", "cost"]}, "contains duplicates"),
+        ({"metrics": ["mae", "cost", "cost"]}, "contains 'cost' more than once"),
         ({"metric_functions": ["cost"]}, "metric_functions is ['cost']"),
     ],
 )
