@@ -96,7 +96,7 @@ def _numbers(value: Any) -> Floats:
     if np.ma.is_masked(value):
         value = value.astype(float).filled(np.nan)
     array = np.asarray(value)
-    if array.dtype.kind in "cUSmM":  # numpy would drop the imaginary part, or read a text
+    if array.dtype.kind in "cUSmM":  # numpy would drop the imaginary part, or read a string
         raise TypeError(f"it returned values of type {array.dtype}, not real numbers")
     return np.asarray(array, dtype=float)
 
