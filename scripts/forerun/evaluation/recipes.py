@@ -111,20 +111,17 @@ def recipe_of(
     models = len(stacked.models)
     if not chosen:
         return Recipe(np.full(models, 1.0 / models), np.full(models, True), (0.0, 1.0, 0.0))
-    some = by_window[:, series][:, :, chosen]
-    objective = stacked.objective.part(series, chosen)
-    good = good_members(stacked.models, some, objective.series)
     many = stacked.index.shape[0] >= MANY_SERIES or stacked.index.shape[1] > 1
-    if method in BLENDS and len(chosen) < MIN_WINDOWS and many:
-        return _shrunk(stacked, good, chosen, settings, series)
+    shrinks = method in BLENDS and len(chosen) < MIN_WINDOWS and many
     shares = _shares(method, len(chosen), stacked.index.shape)
-    if not shares[1]:
-        own = series_weights(mean(some, 2), objective.series) if shares[0] else None
-        return Recipe(good / good.sum(), good, shares, own, method == "median")
-    recipe = _parts(stacked, by_window, chosen, settings, series)
+    greedily = bool(shares[1]) and not shrinks
+    recipe = _parts(stacked, by_window, chosen, settings, series, greedily)
+    if shrinks:
+        return _shrunk(stacked, recipe.members, chosen, settings, series)
     if method == "adaptive" and len(chosen) >= MIN_WINDOWS:
         shares = _adapted(stacked, by_window, chosen, settings)
-    return replace(recipe, shares=shares, own=recipe.own if shares[0] else None)
+    own = recipe.own if shares[0] else None
+    return replace(recipe, shares=shares, own=own, median=method == "median")
 
 
 def _parts(
@@ -133,10 +130,20 @@ def _parts(
     chosen: list[int],
     settings: dict[str, Any],
     series: slice = slice(None),
+    greedily: bool = True,
 ) -> Recipe:
-    """Return the weights of all parts from the windows `chosen` of some series."""
+    """Return the weights of all parts from the windows `chosen` of some series.
+
+    Parameters
+    ----------
+    greedily : whether the mean with the same weights for all series is needed; equal ones if not
+    """
     some = by_window[:, series][:, :, chosen]
     objective = stacked.objective.part(series, chosen)
+    good = good_members(stacked.models, some, objective.series)
+    own = series_weights(mean(some, 2), objective.series)
+    if not greedily:
+        return Recipe(good / good.sum(), good, METHODS["blend"], own)
     weights = greedy(
         stacked.forecasts[:, series][:, :, chosen],
         stacked.actual[series][:, chosen],
@@ -144,8 +151,6 @@ def _parts(
         settings["ensemble_size"],
         settings["seed"],
     )
-    good = good_members(stacked.models, some, objective.series)
-    own = series_weights(mean(some, 2), objective.series)
     return Recipe(weights, good, METHODS["blend"], own)
 
 
