@@ -67,10 +67,12 @@ def definitions(settings: Mapping[str, Any]) -> list[Definition]:
 
 
 def _items(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: {"function": item} if isinstance(item, str) else item
-        for name, item in (settings.get("metric_functions") or {}).items()
-    }
+    return {name: _mapping(item) for name, item in (settings.get("metric_functions") or {}).items()}
+
+
+def _mapping(item: Any) -> Any:
+    """Return an item of ``metric_functions`` in its long form."""
+    return {"function": item} if isinstance(item, str) else item
 
 
 # -- Settings -------------------------------------------------------------------------------------
@@ -83,7 +85,7 @@ def located(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         return settings
     found = {}
     for name, item in items.items():
-        item = {"function": item} if isinstance(item, str) else item
+        item = _mapping(item)
         named = FUNCTION.fullmatch(str(item.get("function"))) if isinstance(item, dict) else None
         if named and not item.get("file"):
             item = {**item, "file": str(folder / f"{named[1]}.py")}
@@ -101,7 +103,7 @@ def expanded(settings: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[s
     named = settings["metrics"] if isinstance(settings["metrics"], list) else []
     found, wrong = {}, []
     for name, item in items.items():
-        item = {"function": item} if isinstance(item, str) else item
+        item = _mapping(item)
         if problem := _problem(name, item):
             wrong.append(f"metric_functions: {problem}")
             continue
