@@ -57,7 +57,7 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
         reused_from=every[Fit(run, model)].reused_from,
         finished_at=max(outcome.finished_at for outcome in every.values()),
         scores=scores,
-        **_costs(every),
+        **_costs(every, is_mean=bool(spec(settings, model).members)),
     )
     write_csv(run.cv_results(model), frame)
     status.write(run.status(model))
@@ -88,8 +88,13 @@ def _fallback(fits: Iterable[Fit]) -> str:
     return fallback.note(pd.concat(tables)) if tables else ""
 
 
-def _costs(outcomes: dict[Fit, Outcome]) -> dict[str, Any]:
-    """Return time and memory from the benchmark files, or from the outcomes if one is missing."""
+def _costs(outcomes: dict[Fit, Outcome], is_mean: bool) -> dict[str, Any]:
+    """Return time and memory from the benchmark files, or from the outcomes if one is missing.
+
+    Parameters
+    ----------
+    is_mean : whether the model is a mean of seeds: its job takes longer to start than to compute
+    """
     seconds, memory = {}, []
     for fit, outcome in outcomes.items():
         forked = bool(outcome.usage)  # Snakemake did not see the process
@@ -97,7 +102,8 @@ def _costs(outcomes: dict[Fit, Outcome]) -> dict[str, Any]:
             correct(str(fit.benchmark_path), 0, dict(outcome.usage))
         measured = read_benchmark(fit.benchmark_path)
         # A job may have waited for the server to fork: use the seconds of the child.
-        seconds[fit] = outcome.seconds if forked else measured.get("seconds", outcome.seconds)
+        inside = forked or is_mean
+        seconds[fit] = outcome.seconds if inside else measured.get("seconds", outcome.seconds)
         memory.append(measured.get("peak_memory_mb", outcome.peak_memory_mb))
     measured_memory = [value for value in memory if value is not None]
     return {

@@ -15,6 +15,7 @@ from forerun.config.settings import dump, resolve
 from forerun.evaluation.averaging import mean_of_members
 from forerun.forecasting import choice, predict
 from forerun.jobs import fit_history
+from forerun.jobs.collect import collect
 from forerun.jobs.fit_job import Job, perform
 from forerun.runs.fit import Fit
 from forerun.runs.outcome import Failure, Outcome
@@ -68,6 +69,23 @@ def test_forecasts_and_limits_are_averaged(run: tuple[RunPaths, dict[str, Any]])
     assert list(usable.models) == ["NHITS_seed1", "NHITS_seed2", "NHITS"]  # all are needed
     costs = fit_history.costs(paths.folder.parent)
     assert [cost.seconds for cost in costs] == [2.0] * 4  # the mean says nothing about training
+
+
+def test_the_time_of_a_mean_is_not_that_of_its_job(run: tuple[RunPaths, dict[str, Any]]) -> None:
+    """A job that averages takes seconds to start, and a benchmark file includes them."""
+    paths, _ = run
+    pd.DataFrame({"unique_id": "ab", "ds": [1, 1], "y": 1.0}).to_parquet(paths.data)
+    for name in ("NHITS_seed1", "NHITS"):
+        for fit in (Fit(paths, name, 0), Fit(paths, name)):
+            if name == "NHITS":
+                assert perform(Job(fit)).is_ok
+            fit.benchmark_path.parent.mkdir(parents=True, exist_ok=True)
+            fit.benchmark_path.write_text("s\th:m:s\tmax_rss\n9e5\t250:00:00\t300\n")
+    member, mean = collect(paths, "NHITS_seed1"), collect(paths, "NHITS")
+    assert (member.train_seconds, member.cv_seconds) == (9e5, 9e5)
+    assert mean.train_seconds is not None
+    assert mean.train_seconds < 9e5
+    assert mean.peak_memory_mb == 300
 
 
 @pytest.mark.parametrize("status", ["failed", "skipped"])
