@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from forerun.base import text
@@ -15,7 +18,7 @@ from forerun.evaluation.shared_windows import Shared
 from forerun.runs.reader import RunReader
 
 #: Settings that define the forecast: runs that differ in one are shown but not ranked.
-SCORED = ("horizon", "gap", "target_col", "freq", "horizon_weight")
+SCORED = ("horizon", "gap", "target_col", "freq")
 #: Settings that define the windows: runs that differ in one may share some of them.
 WINDOWS = ("n_windows", "test_size", "step_size")
 #: Maximum number of names or times in a sentence.
@@ -30,6 +33,9 @@ def reasons(runs: Sequence[RunReader]) -> list[str]:
         if any(value != values[0] for value in values):
             shown = ", ".join(schema.show(value) for value in values)
             found.append(f"{key} differs ({shown})")
+    if not found and not _weigh_steps_alike(runs):
+        shown = ", ".join(schema.show(run.config.get("horizon_weight")) for run in runs)
+        found.append(f"horizon_weight differs ({shown})")
     found += [f"{run.run_id} has no data.parquet" for run in runs if not run.paths.data.is_file()]
     if not found and not _have_same_weights(runs):
         found.append("the weights of their series differ (weights_file)")
@@ -38,14 +44,38 @@ def reasons(runs: Sequence[RunReader]) -> list[str]:
     return found
 
 
+def _weigh_steps_alike(runs: Sequence[RunReader]) -> bool:
+    """Return whether the weights of the steps are the same but for a factor."""
+    weights = [Measures.of_steps(run.config).steps for run in runs]
+    steps = next((one.size for one in weights if one is not None), 1)
+    given = [np.ones(steps) if one is None else one for one in weights]
+    return all(_are_proportional(one, given[0]) for one in given)
+
+
 def _have_same_weights(runs: Sequence[RunReader]) -> bool:
-    """Return whether the series of all runs have the same weights, where they share series."""
-    weights = [Measures.of_weights(run.config, run.folder).series for run in runs]
+    """Return whether the series that runs share have the same weights but for a factor."""
+    found = [Measures.of_weights(run.config, run.folder).series for run in runs]
+    if all(one is None for one in found):
+        return True
+    ids = [pd.Index(sorted(_series(run))) for run in runs]
+    weights = [
+        pd.Series(1.0, each) if one is None else one.reindex(each).dropna()
+        for one, each in zip(found, ids, strict=True)
+    ]
     first = weights[0]
-    if first is None or any(one is None for one in weights):
-        return all(one is None for one in weights)
-    shared = [(one.reindex(first.index).dropna(), first) for one in weights if one is not None]
-    return all((one == first[one.index]).all() for one, first in shared)
+    shared = [first.index.intersection(one.index) for one in weights]
+    return all(
+        _are_proportional(one[each].to_numpy(), first[each].to_numpy())
+        for one, each in zip(weights, shared, strict=True)
+    )
+
+
+def _are_proportional(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
+    """Return whether weights differ at most by a factor; they are not negative."""
+    largest = one.max(initial=0), other.max(initial=0)
+    if one.size != other.size or not all(largest):
+        return one.size == other.size and not any(largest)
+    return bool(np.allclose(one / largest[0], other / largest[1], rtol=1e-9, atol=0))
 
 
 def _series(run: RunReader) -> set[str]:

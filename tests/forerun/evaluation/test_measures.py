@@ -164,22 +164,43 @@ def test_weights_of_a_run_are_in_its_data(tmp_path: Path) -> None:
         Measures.of_steps(run | {"horizon_weight": [0.0, -1.0]})
 
 
+def weighted_run(
+    folder: Path, series: dict[str, float] | None = None, steps: list[float] | None = None
+) -> RunReader:
+    """Return a run with the series a and b and weights of these and of the steps."""
+    run = RunReader(folder)
+    run.folder.mkdir()
+    frame = pd.DataFrame({"unique_id": ["a", "b"], "ds": 1, "y": 1.0})
+    if series:
+        frame["series_weight"] = frame["unique_id"].map(series).fillna(9.0)
+    frame.to_parquet(run.paths.data)
+    run.config = settings(weights_file="weights.csv" if series else None, horizon_weight=steps)
+    run.metrics = pd.DataFrame({"unique_id": list(series or "ab")})
+    return run
+
+
 def test_runs_with_other_weights_are_not_ranked(tmp_path: Path) -> None:
-    runs = []
-    for name, weight in (("one", 1.0), ("two", 2.0), ("three", None)):
-        run = RunReader(tmp_path / name)
-        run.folder.mkdir()
-        frame = pd.DataFrame({"unique_id": ["a", "b"], "ds": 1, "y": 1.0})
-        weighted = {} if weight is None else {"series_weight": [1.0, weight]}
-        frame.assign(**weighted).to_parquet(run.paths.data)
-        run.config = settings(weights_file=None if weight is None else "weights.csv")
-        run.metrics = pd.DataFrame({"unique_id": ["a", "b"]})
-        runs.append(run)
-    for differing in (runs[:2], runs[1:]):
+    even = weighted_run(tmp_path / "even", {"a": 1.0, "b": 1.0})
+    other = weighted_run(tmp_path / "other", {"a": 1.0, "b": 2.0})
+    none = weighted_run(tmp_path / "none")
+    steep = weighted_run(tmp_path / "steep", steps=[2, 1])
+    for differing in ([even, other], [other, none], [none, other], [none, even, other]):
         assert comparable.reasons(differing) == [
             "the weights of their series differ (weights_file)"
         ]
-    assert comparable.reasons([runs[0], runs[0]]) == []
+    assert comparable.reasons([steep, none]) == ["horizon_weight differs ([2, 1], [])"]
+    assert comparable.reasons([even, even]) == []
+
+
+def test_runs_whose_weights_differ_by_a_factor_are_ranked(tmp_path: Path) -> None:
+    one = weighted_run(tmp_path / "one", {"a": 1.0, "b": 2.0}, [2, 1])
+    scaled = weighted_run(tmp_path / "scaled", {"a": 0.3, "b": 0.6}, [0.2, 0.1])
+    assert comparable.reasons([one, scaled]) == []
+    even = weighted_run(tmp_path / "even", {"a": 7.0, "b": 7.0}, [3, 3])
+    none = weighted_run(tmp_path / "none")
+    assert comparable.reasons([even, none]) == comparable.reasons([none, even]) == []
+    alone = weighted_run(tmp_path / "alone", {"b": 5.0}, [4, 2])  # one series in common
+    assert comparable.reasons([one, alone]) == []
 
 
 def test_horizon_weight_keeps_its_order_and_fits_the_horizon() -> None:
