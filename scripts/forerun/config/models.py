@@ -11,7 +11,7 @@ from forerun.base.errors import UserError, suggest
 from forerun.config import calendar, catalog, categories, params, schema, seeds
 from forerun.config.coercion import exponents
 from forerun.config.engines import ENGINES
-from forerun.config.names import RESERVED
+from forerun.config.names import RESERVED, repetition
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 #: Keys of an item of ``models``.
@@ -263,6 +263,8 @@ def check_name(name: str) -> None:
             f"name {schema.show(name)} is not allowed: letters, digits, '_' and '-', at most 100,"
             " the first a letter or digit, without '-lo-' and '-hi-'"
         )
+    if wrong := repetition(name):
+        raise UserError(f"name {schema.show(name)} is not allowed: {wrong}")
     if name.lower() in RESERVED:
         raise UserError(f"name '{name}' is reserved for Forerun's own results; choose another")
 

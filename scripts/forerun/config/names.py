@@ -6,6 +6,7 @@ runs keep that name, which their seals cover; readers translate it to ``per_seri
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 #: Names of runs and deployments as a pattern, and in words.
@@ -30,6 +31,15 @@ FORMER = {"best": PER_SERIES}
 RESERVED = frozenset(
     {*COMBINED, *FORMER, TIDY, "unique_id", "ds", "y", "cutoff", "metric", "model", "chosen"}
 )
+
+
+def repetition(name: str) -> str | None:
+    """Return what is wrong with a name that Snakemake takes for an endless recursion, or None.
+
+    These are values of wildcards that end with 20 repetitions (``check_periodic_wildcards``).
+    """
+    match = re.search(r"(.+?)\1{19,}$", name)
+    return match and f"it ends with '{match[1]}' repeated 20 times or more, which Snakemake refuses"
 
 
 def current(name: str, among: Collection[str] = ()) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from forerun.base.errors import UserError, check_path
-from forerun.config.names import RUN_ID, RUN_ID_RULE, spellings
+from forerun.config.names import RUN_ID, RUN_ID_RULE, repetition, spellings
 
 MODEL = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 
@@ -24,6 +24,8 @@ def check_run_id(run_id: str, what: str = "run id") -> str:
     """Return `run_id` if it is valid; otherwise refuse it."""
     if not is_run_id(str(run_id)):
         raise UserError(f"{what} '{run_id}' is invalid: use {RUN_ID_RULE}")
+    if wrong := repetition(str(run_id)):
+        raise UserError(f"{what} '{run_id}' is invalid: {wrong}")
     return str(run_id)
 
 

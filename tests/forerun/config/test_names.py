@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from snakemake.io import PeriodicityDetector
 
+from forerun.base.errors import UserError
 from forerun.config import names, schema
+from forerun.config.settings import resolve
+from forerun.runs.paths import check_run_id
 
 ROOT = Path(__file__).parents[3]
 NAMES = {*names.COMBINED, *names.FORMER, names.REFERENCE}
@@ -76,3 +80,19 @@ def test_the_schema_has_the_rules_for_names_of_runs_and_models() -> None:
     keys = schema.properties()
     assert keys["run_id"]["pattern"] == keys["warm_start"]["pattern"] == f"^{names.RUN_ID}$"
     assert names.RUN_ID_RULE in schema.allowed(keys["run_id"])
+
+
+@pytest.mark.parametrize("name", ["a" * 20, "x" + "ab" * 20, "1" * 100, "b-" + "a_1" * 25])
+def test_names_that_snakemake_takes_for_a_recursion_are_refused(name: str) -> None:
+    assert PeriodicityDetector().is_periodic(name)
+    asked = {"models": [{"name": name, "model": "NHITS"}]}
+    for refused in (lambda: check_run_id(name), lambda: resolve(asked)):
+        with pytest.raises(UserError, match="repeated 20 times or more, which Snakemake refuses"):
+            refused()
+
+
+@pytest.mark.parametrize("name", ["a" * 19, "ab" * 19, "a" * 60 + "b", "run_20240101_000000"])
+def test_other_repetitions_are_allowed(name: str) -> None:
+    assert not PeriodicityDetector().is_periodic(name)
+    assert check_run_id(name) == name
+    assert resolve({"models": [{"name": name, "model": "NHITS"}]})
