@@ -76,7 +76,7 @@ class OwnMetric:
         try:
             with np.errstate(all="ignore"):
                 found = _numbers(self.function(*copies, **more))
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # SystemExit and the like as well, raised by the function
             raise UserError(
                 f"metric '{name}': {self.definition.function} failed: {type(error).__name__}: "
                 f"{' '.join(str(error).split())[:200]}"
@@ -119,7 +119,7 @@ def load(definition: Definition, source: str) -> OwnMetric:
     sys.modules[made.__name__] = made  # dataclasses and the like look their module up
     try:
         exec(compile(source, definition.file_name, "exec"), made.__dict__)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{what} cannot be imported: {type(error).__name__}: {reason}") from error
     function = made.__dict__.get(name)
@@ -264,7 +264,7 @@ def _trusted_source(run: Path, one: Definition) -> str:
         raise UserError(
             f"run '{run.name}' has the metric '{one.name}', code from elsewhere in "
             f"{FOLDER}/{one.file_name}, which is not executed; read it and, if you trust it, use "
-            f"'train --run-id {run.name} --trust'"
+            f"'train --run-id {run.name} --trust' or 'reproduce {run.name} --trust'"
         )
     return source
 
