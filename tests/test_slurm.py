@@ -312,6 +312,23 @@ def the_login_node_breaks_and_nothing_is_trained_twice(cluster: Cluster, home: P
         assert taken or datetime.fromisoformat(known["started_at"]) < restarted, fit
 
 
+def a_search_of_which_a_job_is_canceled(cluster: Cluster, home: Path) -> None:
+    """Each trial is a job; one that is canceled while it trains is tried again."""
+    space = {"learning_rate": {"low": 0.001, "high": 0.1, "log": True}}
+    item = {"model": "DLinear", "trials": 6, "space": space}
+    asked = ("models=[]", f"search={json.dumps([item])}", "max_steps=6")
+    call = Call(cluster, home, config=asked)
+    (pid,) = stop_at_work(call, home, "DLinear_search_0/fold_2").values()
+    canceled = call.job("run_trial.*_0_2$|run_trial.*2.*0")
+    cancel(call, canceled["id"], pid)
+    call.end()
+    assert_complete(home, ["DLinear_search1", "SeasonalNaive"])
+    states = [job["state"] for job in call.jobs("run_trial")]
+    assert sorted(states) == ["CANCELLED", *["COMPLETED"] * 8]  # six trials, two of them again
+    table = (home / "runs" / "exp1" / "search" / "DLinear_search" / "study.csv").read_text()
+    assert len(re.findall(r"(?m)^[01],\d,[26],ok,", table)) == 8, table
+
+
 #: Each tests something else; the networks' imports take minutes on a small machine.
 CASES: list[Callable[[Cluster, Path], None]] = [
     mishaps_of_jobs_stay_with_the_model_they_hit,
@@ -320,7 +337,10 @@ CASES: list[Callable[[Cluster, Path], None]] = [
     a_whole_run,
     a_whole_run_through_submit_commands,
 ]
-LONG = [pytest.param(a_whole_run_of_networks, marks=pytest.mark.long)]
+LONG = [
+    pytest.param(case, marks=pytest.mark.long)
+    for case in (a_whole_run_of_networks, a_search_of_which_a_job_is_canceled)
+]
 
 
 @pytest.mark.parametrize("case", [*CASES, *LONG], ids=lambda case: case.__name__)

@@ -59,7 +59,10 @@ def conclude(run: RunPaths, name: str) -> search.Chosen:
     rows = [_row(run, study, settings, each) for each in judged]
     columns = ["round", "trial", "max_steps", "status", "error", "params", "reason"]
     write_csv(folder(run, name) / search.TABLE, pd.DataFrame(rows, columns=columns))
-    found = _result(study, judged, rows, [_outcome(t) for t in trials(run, study)])
+    outcomes = [_outcome(trial) for trial in trials(run, study)]
+    found = _result(study, judged, rows, outcomes)
+    if not _limited_by_run(outcomes):
+        search_time.forget(run, name)
     record = {"status": found.status, "reason": found.reason}
     write_json(
         folder(run, name) / search.CHOSEN,
@@ -72,19 +75,28 @@ def _result(
     study: Study, judged: list[Candidate], rows: list[dict[str, Any]], outcomes: list[Outcome]
 ) -> search.Chosen:
     """Choose the best trials; none if the run's time limit stopped some."""
-    stopped = [o for o in outcomes if o.status == "skipped" and o.error]
-    kinds = {outcome.error.kind: outcome for outcome in stopped if outcome.error}
-    if unfinished := kinds.get("TimeLimit"):
+    if unfinished := _limited_by_run(outcomes):
         return search.Chosen([], "skipped", f"{study.name}: {unfinished.reason}", exists=True)
     best = _best(judged, study)
     if len(best) == study.keep:
         return search.Chosen(best, "ok", "", exists=True)
     reason = f"{study.name}: only {len(best)} of {len({row['trial'] for row in rows})} trials"
     reason += f" succeeded, keep is {study.keep}"
-    if limit := kinds.get(search_time.KIND):
+    if limit := _stopped(outcomes, search_time.KIND):
         return search.Chosen(best, "skipped", f"{reason}; {limit.reason}", exists=True)
     first = next((row["reason"] for row in rows if row["status"] == "failed"), "")
     return search.Chosen(best, "failed", f"{reason}; {first}".rstrip("; "), exists=True)
+
+
+def _limited_by_run(outcomes: list[Outcome]) -> Outcome | None:
+    """Return a trial that the time limit of the run stopped."""
+    return _stopped(outcomes, "TimeLimit")
+
+
+def _stopped(outcomes: list[Outcome], kind: str) -> Outcome | None:
+    """Return the last trial that was skipped with an error of this kind."""
+    stopped = [o for o in outcomes if o.status == "skipped" and o.error and o.error.kind == kind]
+    return stopped[-1] if stopped else None
 
 
 def _best(judged: list[Candidate], study: Study) -> list[Candidate]:

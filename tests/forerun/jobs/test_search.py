@@ -7,6 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 
 from forerun.base.errors import UserError
-from forerun.base.files import write_parquet, write_text
+from forerun.base.files import write_json, write_parquet, write_text
 from forerun.cli import plan
 from forerun.cli.board import sentence
 from forerun.config import search
@@ -290,9 +291,50 @@ class TestTime:
         assert later is not None
         assert later.seconds < 0
         assert "the time_limit of NHITS_search (60 s) had passed" in later.reason
+        search_time.forget(run, NAME)
+        again = search_time.limit(trial, settings)
+        assert again is not None
+        assert again.seconds == 60
         unlimited = make(tmp_path / "other")
         assert search_time.limit(files.Trial(unlimited, NAME), settings | {
             "search": read_frozen(unlimited.config)["search"]}) is None  # fmt: skip
+
+    def test_after_a_kill_the_time_continues(self, tmp_path: Path) -> None:
+        """Killed calls: 10,000 s ago after 2,000 s of the search, and 4,000 s ago after 1,500 s."""
+        run = make(tmp_path, time_limit=6000)
+        trial, settings = files.Trial(run, NAME), read_frozen(run.config)
+        mark = trial.log_path.with_name(f"{NAME}.began")
+        lease, own = trial.lease_path, files.Trial(run, NAME, place=1).lease_path
+        expected = {9000.0: 6000 - 2000, 3000.0: 6000 - 2000 - 1500}
+        killed = ((12_000, 10_000), (5500, 4000))
+        for (started, last), call in zip(killed, expected, strict=True):
+            assert search_time.limit(trial, settings)
+            for path, age in ((mark, started), (lease, last), (own, 0), (run.session, call)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+                os.utime(path, (time.time() - age,) * 2)
+            at = datetime.now(UTC) - timedelta(seconds=call)
+            write_json(run.session, {"pid": os.getpid(), "started_at": at.isoformat()})
+            found = search_time.limit(trial, settings)
+            assert found is not None
+            assert found.seconds == pytest.approx(expected[call], abs=400)
+        mark.write_text("nan")
+        found = search_time.limit(trial, settings)  # damaged
+        assert found is not None
+        assert found.seconds == pytest.approx(6000, abs=400)
+
+    def test_the_time_is_forgotten_with_the_end_unless_the_run_was_stopped(
+        self, tmp_path: Path
+    ) -> None:
+        run = make(tmp_path, time_limit=60)
+        mark = files.Trial(run, NAME).log_path.with_name(f"{NAME}.began")
+        search_time.limit(files.Trial(run, NAME), read_frozen(run.config))
+        perform(run)
+        assert not mark.exists()
+        search_time.limit(files.Trial(run, NAME), read_frozen(run.config))
+        end(files.trials(run, study(run))[2], "skipped", "TimeLimit", "rerun to resume")
+        conclude(run, NAME)
+        assert mark.exists()
 
 
 def test_without_halving_later_rounds_learn(tmp_path: Path) -> None:
