@@ -31,7 +31,7 @@ PARTS_OF_A_RUN = ["predictions", "plots", "report.html"]
 HERE = f".snakemake/forerun/{RUNS}" if STORAGE else RUNS
 
 REQUEST = Request(
-    Path(HERE), config, LAYERS, CORES, IS_PLANNING, partial(fit_history.step_seconds, HERE)
+    Path(HERE), config, LAYERS, CORES, IS_PLANNING, partial(fit_history.timings, HERE)
 )
 
 

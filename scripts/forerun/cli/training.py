@@ -20,7 +20,7 @@ from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import presets, schema
 from forerun.config.models import specs
 from forerun.config.names import REFERENCE
-from forerun.config.settings import read_frozen, resolve
+from forerun.config.settings import preset_choice, read_frozen, resolve
 from forerun.evaluation import cautions
 from forerun.forecasting import warm_start
 from forerun.jobs import fit_history, model_cache
@@ -112,8 +112,9 @@ def _settings(call: Call, work: Workspace) -> tuple[dict[str, Any], Prepared | N
         refuse_if_busy(folder)
         state.refuse_if_damaged(folder)
         frozen = read_frozen(folder / "config.yaml")
-        state.refuse_contradictions(folder, frozen, {**call.in_files, **call.options})
-        state.refuse_contradictions(folder, frozen, call.named(run_id))
+        explicit = call.explicit(run_id)
+        state.refuse_contradictions(folder, frozen, {**call.in_files, **call.options}, explicit)
+        state.refuse_contradictions(folder, frozen, call.named(run_id), explicit)
         check_frozen_metrics(folder, frozen, call.named(run_id))
         if not state.is_sealed(folder):
             warm_start.parent_of(folder, frozen)
@@ -121,13 +122,26 @@ def _settings(call: Call, work: Workspace) -> tuple[dict[str, Any], Prepared | N
     if found := call.disagreements(run_id):
         advice = "choose another run id, or make the two files agree"
         raise UserError(f"run '{run_id}': {'; '.join(found)}; {advice}")
-    given = call.for_run(run_id)
-    timed = given.get("preset") and given.get("time_limit")
-    seconds = fit_history.step_seconds(work.runs) if timed else {}
-    settings = resolve(given, step_seconds=seconds)
-    echo(*(f"note: {note}" for note in presets.notes(settings, bool(seconds))))
+    choose_by_preset(call, work.runs)
+    settings = resolve(call.for_run(run_id), explicit=call.explicit(run_id))
     check_own_metrics(settings)
     return settings, _check_data(settings, work.runs)
+
+
+def choose_by_preset(call: Call, runs: Path) -> None:
+    """Say what the preset of a new run chooses, and pass it to Snakemake, which does not choose.
+
+    Other runs may end in between, so that the times of fits would be different.
+    """
+    given = call.for_run(call.run_id)
+    if not given.get("preset"):
+        return
+    limited = given.get("time_limit")
+    timings = fit_history.timings(runs, given.get("data_file")) if limited else presets.Timings()
+    found, notes = preset_choice(given, timings, call.explicit(call.run_id))
+    echo(*(f"note: {note}" for note in notes))
+    if limited:
+        call.options |= {key: found[key] for key in found if key in presets.CHOSEN}
 
 
 def operational(requested: Mapping[str, Any]) -> dict[str, Any]:

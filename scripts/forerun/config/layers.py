@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from forerun.config import settings
+from forerun.config import schema, settings
 from forerun.config.typed import read_settings
 
 #: Base configuration of new runs.
@@ -56,6 +56,16 @@ class Layers:
     def for_run(self, run_id: str | None) -> dict[str, Any]:
         """Return the merged settings of all layers, including the run's experiment."""
         return {**self.base, **self.named(run_id)}
+
+    def explicit(self, run_id: str | None) -> set[str]:
+        """Return the keys that the user has set, even to their default.
+
+        A layer with more than half of all keys, such as a generated configuration file, lists
+        defaults: these keys are not meant.
+        """
+        few = len(schema.properties()) / 2
+        layers = [self.base, self.in_files, _experiment(run_id)]
+        return {*self.options, *(key for each in layers if len(each) <= few for key in each)}
 
     def disagreements(self, run_id: str | None) -> list[str]:
         """Return one phrase for each key whose values differ between the experiment and a file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from forerun.base.errors import UserError, suggest
@@ -37,7 +37,8 @@ _OWN_COLUMNS = {"unique_id", "ds", "y", "cutoff"}
 def resolve(
     asked: Mapping[str, Any],
     where: str = "configuration",
-    step_seconds: Mapping[str, float] | None = None,
+    timings: presets.Timings | None = None,
+    explicit: Collection[str] = (),
 ) -> dict[str, Any]:
     """Fill in defaults, validate, and expand models to full mappings.
 
@@ -50,8 +51,10 @@ def resolve(
         as given on a command line.
     where
         Origin of `asked`, for messages.
-    step_seconds
-        Seconds of a training step of each network in earlier fits, for a preset with a time limit.
+    timings
+        Times of earlier fits, for a preset with a time limit.
+    explicit
+        Keys that a preset keeps even if they have their default.
 
     Returns
     -------
@@ -64,18 +67,10 @@ def resolve(
     UserError
         One line for each problem: key, value and allowed values.
     """
-    if not isinstance(asked, Mapping):
-        raise UserError(f"{where}: is a {type(asked).__name__}, not a mapping of keys and values")
-    given = plain({key: value for key, value in asked.items() if key not in _TOLERATED}, where)
-    rules = schema.properties()
-    unknown = [
-        f"unknown key {schema.show(key)}{suggest(key, rules)}" for key in given if key not in rules
-    ]
-    if unknown:
-        _refuse(unknown, where)
-    given = {key: coerce(value, rules[key]) for key, value in given.items()}
+    given = _coerced(asked, where)
     defaults = schema.defaults()
-    settings = presets.applied({**defaults, **given}, defaults, step_seconds)
+    settings = {**defaults, **given}
+    settings |= presets.chosen(settings, defaults, timings, explicit)
     settings["metric_functions"], wrong = own_metrics.expanded(settings)
     _refuse(wrong, where)
     checked = own_metrics.without_own(settings)
@@ -83,6 +78,31 @@ def resolve(
     _refuse(_inconsistencies(settings), where)
     _expand_models(settings, given, where)
     return settings
+
+
+def preset_choice(
+    asked: Mapping[str, Any], timings: presets.Timings, explicit: Collection[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
+    """Return the keys that the preset of a configuration sets, and notes on the choice.
+
+    Arguments are those of :func:`resolve`.
+    """
+    defaults = schema.defaults()
+    settings = {**defaults, **_coerced(asked, "configuration")}
+    found = presets.chosen(settings, defaults, timings, explicit)
+    return found, presets.notes(settings, found, timings)
+
+
+def _coerced(asked: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the given keys, coerced to the types of the schema; refuse unknown ones."""
+    if not isinstance(asked, Mapping):
+        raise UserError(f"{where}: is a {type(asked).__name__}, not a mapping of keys and values")
+    given = plain({key: value for key, value in asked.items() if key not in _TOLERATED}, where)
+    rules = schema.properties()
+    _refuse(
+        [f"unknown key {schema.show(k)}{suggest(k, rules)}" for k in given if k not in rules], where
+    )
+    return {key: coerce(value, rules[key]) for key, value in given.items()}
 
 
 def _refuse(wrong: list[str], where: str) -> None:
@@ -184,6 +204,7 @@ def differences(
     asked: Mapping[str, Any],
     same_data: Callable[[Any, Any], bool] | None = None,
     where: str = "configuration",
+    explicit: Collection[str] = (),
 ) -> list[tuple[str, Any, Any]]:
     """Compare requested settings with the frozen configuration of an existing run.
 
@@ -198,6 +219,8 @@ def differences(
         default.
     where
         Origin of `asked`, for messages.
+    explicit
+        Keys that were requested even if they have their default.
 
     Returns
     -------
@@ -205,11 +228,11 @@ def differences(
         (key, frozen value, requested value) for each key that differs, in the schema's order;
         models and baselines in their shortest form.
     """
-    asked = presets.unset(asked, frozen)
+    asked = presets.unset(asked, frozen, explicit)
     named = [key for key in asked if key not in _TOLERATED]
     context = {key: value for key, value in frozen.items() if key not in _MODEL_KEYS}
     try:
-        resolved = resolve({**context, **asked}, where)
+        resolved = resolve({**context, **asked}, where, explicit=context.keys() | asked.keys())
     except UserError:  # both together are invalid: compare the requested settings alone
         resolved = resolve(asked, where)
     from_data, operational = schema.marked("x-from-data"), schema.marked("x-operational")

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from forerun.base.errors import UserError
+from forerun.base.resources import DATA
 from forerun.config import windows
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec, exogenous_columns, specs
-from forerun.config.presets import FEWEST_STEPS, PRESETS
+from forerun.config.presets import FEWEST_STEPS, PRESETS, Timings
 from forerun.jobs.benchmark_files import read_benchmark
 from forerun.runs.fit import fits
 from forerun.runs.paths import RunPaths, run_folders
@@ -57,6 +58,7 @@ class Cost:
     steps : number of training steps
     size : size of the run's configuration and data in MB
     seconds, memory : duration, and peak memory in MB or None if unknown
+    data_file : path of the table that the run was created from
     """
 
     kind: str
@@ -65,6 +67,7 @@ class Cost:
     size: float
     seconds: float
     memory: float | None
+    data_file: str | None = None
 
 
 def kind(spec: ModelSpec, settings: dict[str, Any]) -> str:
@@ -110,28 +113,37 @@ def _of_run(folder: Path) -> Iterator[Cost]:
                     continue
                 covered = 0 if fit.fold is None else len(windows.folds(settings)[fit.fold])
                 memory = read_benchmark(fit.benchmark_path).get("peak_memory_mb")
-                yield Cost(like, covered, length, megabytes, outcome.seconds, memory)
+                yield Cost(
+                    like, covered, length, megabytes, outcome.seconds, memory, settings["data_file"]
+                )
     except (UserError, OSError, LookupError, TypeError, ValueError):
         return  # not started, of another version, or damaged
 
 
-def step_seconds(runs: str | Path, batch: int = BATCH) -> dict[str, float]:
-    """Return the seconds of a training step of each network class: the median of earlier fits.
+def timings(runs: str | Path, data_file: str | None, batch: int = BATCH) -> Timings:
+    """Return the times of earlier fits by class of the model, each the median.
 
     The time of a fit includes preparing the data and forecasting.
 
     Parameters
     ----------
-    batch : number of windows in a batch; fits with others are not used
+    data_file : table of the new run, the shipped one if None. Only fits on the same file count for
+        models other than networks, whose steps take about the same time on any data.
+    batch : number of windows in a batch; fits of networks with others are not used
     """
-    found: dict[str, list[float]] = {}
+    steps: dict[str, list[float]] = {}
+    fits: dict[str, list[float]] = {}
+    same = str(Path(str(data_file or DATA)).absolute())
     for cost in costs(runs):
         what = json.loads(cost.kind)
         engine, model = what["model"]
         size = what["params"].get("windows_batch_size", what["settings"].get("windows_batch_size"))
-        if ENGINES[engine].networks and size == batch and cost.steps >= FEWEST_STEPS:
-            found.setdefault(model, []).append(cost.seconds / cost.steps)
-    return {model: statistics.median(values) for model, values in found.items()}
+        if ENGINES[engine].networks:
+            if size == batch and cost.steps >= FEWEST_STEPS:
+                steps.setdefault(model, []).append(cost.seconds / cost.steps)
+        elif cost.data_file == same and not cost.windows and not what["params"]:
+            fits.setdefault(model, []).append(cost.seconds)
+    return Timings(*({m: statistics.median(v) for m, v in each.items()} for each in (steps, fits)))
 
 
 def memory(earlier: Collection[Cost], kind: str, size: float) -> int | None:

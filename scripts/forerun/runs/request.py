@@ -21,7 +21,8 @@ from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_recorded
 from forerun.config.layers import Layers
 from forerun.config.models import ModelSpec, specs
-from forerun.config.settings import read_frozen, resolve
+from forerun.config.presets import CHOSEN, Timings
+from forerun.config.settings import preset_choice, read_frozen, resolve
 from forerun.config.weight_folders import refuse_unusable
 from forerun.runs import paths, state
 from forerun.runs.paths import RunPaths
@@ -70,7 +71,7 @@ class Request:
     layers : origin of the configuration; None if another workflow provides it
     cores : cores shared by the fits of a run; None if each job has separate cores
     is_planning : whether settings are checked; jobs use the settings of the plan
-    step_seconds : returns the seconds of a training step of each network in earlier fits
+    timings : returns the times of earlier fits, given the data file of the run
     """
 
     folder: Path
@@ -78,7 +79,7 @@ class Request:
     layers: Layers | None = None
     cores: int | None = None
     is_planning: bool = True
-    step_seconds: Callable[[], Mapping[str, float]] | None = None
+    timings: Callable[[str | None], Timings] | None = None
     _asked: dict[str, dict[str, Any]] = field(default_factory=dict)
     _settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     _models: dict[str, dict[str, ModelSpec]] = field(default_factory=dict)
@@ -105,6 +106,10 @@ class Request:
             self._asked[run_id] = self.layers.named(run_id)
         return self._asked[run_id]
 
+    def explicit(self, run_id: str) -> set[str]:
+        """Return the keys that were set for a run, even to their default."""
+        return self.layers.explicit(run_id) if self.layers else set()
+
     def settings(self, run_id: str) -> dict[str, Any]:
         """Return the settings of a run; refuse settings that contradict an existing one."""
         if run_id not in self._settings:
@@ -117,8 +122,14 @@ class Request:
         asked = self.asked(run_id)
         if (key := repr(asked)) not in self._resolved:
             given = {**self.config, **asked}
-            timed = self.step_seconds if given.get("preset") and given.get("time_limit") else None
-            settings = resolve(given, step_seconds=timed() if timed else None)
+            explicit = self.explicit(run_id)
+            if self.timings and given.get("preset") and given.get("time_limit"):
+                found, notes = preset_choice(given, self.timings(given.get("data_file")), explicit)
+                for note in notes if self.is_planning and found.keys() & CHOSEN else []:
+                    echo_error(f"run '{run_id}': {note}", before="forerun: note: ")
+                given |= found
+                explicit |= found.keys()
+            settings = resolve(given, explicit=explicit)
             if self.is_planning:
                 refuse_unusable(settings)
                 check_own_metrics(settings)
@@ -131,7 +142,8 @@ class Request:
         frozen = read_frozen(run.config)
         if self.is_planning:
             state.refuse_if_damaged(run.folder)
-            state.refuse_contradictions(run.folder, frozen, self.asked(run_id))
+            asked, explicit = self.asked(run_id), self.explicit(run_id)
+            state.refuse_contradictions(run.folder, frozen, asked, explicit)
             check_frozen_metrics(run.folder, frozen, self.asked(run_id))
         return frozen
 

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -100,12 +100,20 @@ def refuse_if_damaged(folder: str | Path) -> None:
 
 
 def refuse_contradictions(
-    folder: str | Path, frozen: Mapping[str, Any], asked: Mapping[str, Any]
+    folder: str | Path,
+    frozen: Mapping[str, Any],
+    asked: Mapping[str, Any],
+    explicit: Collection[str] = (),
 ) -> None:
-    """Refuse settings that contradict a run's frozen ones; name each key with both values."""
+    """Refuse settings that contradict a run's frozen ones; name each key with both values.
+
+    Parameters
+    ----------
+    explicit : keys that were requested even if they have their default
+    """
     from forerun.config.settings import differences  # slow to import
 
-    if differing := differences(frozen, asked, same_table(folder)):
+    if differing := differences(frozen, asked, same_table(folder), explicit=explicit):
         listed = "; ".join(f"{key} is {old!r}, requested {new!r}" for key, old, new in differing)
         raise UserError(
             f"run '{Path(folder).name}' exists with other settings: {listed}; choose another run id"

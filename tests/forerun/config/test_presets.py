@@ -10,11 +10,20 @@ import pytest
 from forerun.base.errors import UserError
 from forerun.config import presets, schema
 from forerun.config.frozen import read_frozen
-from forerun.config.settings import differences, dump, resolve
+from forerun.config.layers import Layers
+from forerun.config.presets import Timings
+from forerun.config.settings import differences, dump, preset_choice, resolve
 
 
 def names(settings: dict[str, Any], key: str = "models") -> list[str]:
-    return [item["name"] for item in settings[key]]
+    """Return the names of models; one for those with several seeds."""
+    return [item["name"] for item in settings[key] if "member_of" not in item]
+
+
+def chosen(given: dict[str, Any], **times: dict[str, float]) -> dict[str, Any]:
+    """Return the keys that the preset of a configuration sets, without its lists of models."""
+    found, _ = preset_choice(given, Timings(**times))
+    return {key: found[key] for key in ("n_windows", "refit", "seeds", "max_steps") if key in found}
 
 
 def test_the_schema_lists_all_presets() -> None:
@@ -62,23 +71,85 @@ def test_networks_without_time_for_50_steps_are_left_out() -> None:
     assert (names(own), own["max_steps"]) == (["LSTM"], 50)  # models of the user are kept
 
 
+def test_refits_and_seeds_are_given_up_before_300_steps() -> None:
+    """Three networks at 0.05 s: 0.15 s for a step of each, in half of the limit."""
+    most = {"n_windows": 3, "refit": True, "seeds": 3, "max_steps": 1500}
+    assert chosen({"preset": "best"}) == most
+    assert chosen({"preset": "best", "time_limit": 10_000}) == most  # 12 fits: 2,778 steps
+    given = {"preset": "best", "time_limit": 2000}
+    assert chosen(given) == {**most, "max_steps": 556}  # 1000 / 12 / 0.15
+    lower = {**most, "refit": False}
+    assert chosen(given | {"time_limit": 1000}) == {**lower, "max_steps": 556}  # 500 / 6 / 0.15
+    assert chosen(given | {"time_limit": 400}) == {**lower, "seeds": 2, "max_steps": 333}
+    assert chosen(given | {"time_limit": 200}) == {**lower, "seeds": 1, "max_steps": 333}
+    # Few steps of the user fit with all seeds: 6 fits of 30 steps take 27 s.
+    few = {"preset": "best", "time_limit": 60, "max_steps": 30}
+    assert chosen(few) == {"n_windows": 3, "refit": False, "seeds": 3}
+
+
+def test_other_models_have_the_other_half_by_their_earlier_fits() -> None:
+    given = {"preset": "best", "time_limit": 200}
+    fits = {"LightGBM": 3.0, "AutoETS": 10.0, "AutoARIMA": 20.0}
+    # 33 s for a fit of each: 132 s with three windows, 99 s with two.
+    assert chosen(given, fits=fits)["n_windows"] == 2
+    assert chosen(given | {"time_limit": 264}, fits=fits)["n_windows"] == 3
+    assert chosen(given, fits={"AutoETS": 10.0})["n_windows"] == 3  # others are not counted
+    less, notes = preset_choice(given | {"time_limit": 100}, Timings(fits=fits))
+    assert less["baselines"] == ["SeasonalNaive", "DynamicOptimizedTheta", "AutoETS"]
+    assert "without AutoARIMA" in notes[0]
+    least, _ = preset_choice(given | {"time_limit": 1}, Timings(fits=fits))
+    assert least["baselines"] == ["SeasonalNaive"]
+    assert "n_windows" not in chosen(given | {"test_size": 12}, fits=fits)
+
+
 def test_earlier_fits_decide_the_steps() -> None:
     given = {"preset": "best", "time_limit": 120}
-    settings = resolve(given, step_seconds={"NHITS": 0.01, "NBEATS": 0.02, "TiDE": 0.03})
-    assert settings["max_steps"] == 500
-    assert presets.notes(settings, is_measured=True) == [
-        "preset best within time_limit 120 s: max_steps 500 (by earlier fits)"
+    steps = {"NHITS": 0.01, "NBEATS": 0.02, "TiDE": 0.03}
+    found, notes = preset_choice(given, Timings(steps))
+    assert (found["max_steps"], found["seeds"], found["refit"]) == (500, 1, False)
+    assert notes == [
+        "preset best within time_limit 120 s: n_windows 3, refit false, max_steps 500, seeds 1 "
+        "(by earlier fits)"
     ]
-    settings = resolve(given, step_seconds={"TiDE": 10.0})  # a network too slow
+    settings = resolve(given, timings=Timings({"TiDE": 10.0}))  # a network too slow
     assert (names(settings)[1:], settings["max_steps"]) == (["NHITS", "NBEATS"], 300)
-    assert presets.notes(settings, is_measured=False) == [
-        "preset best within time_limit 120 s: max_steps 300, without TiDE "
-        "(by an assumed 0.05 s per step)"
-    ]
-    assert presets.notes(resolve({"preset": "best"}), is_measured=True) == []
-    # The run keeps what it has, whatever was measured since.
-    assert resolve(settings) == settings
+    assert preset_choice(given, Timings())[1][0].endswith("(by an assumed 0.05 s per step)")
+    # The run keeps what it has, whatever was measured since, even if it is the default.
+    settings = resolve(given, timings=Timings(steps))
+    assert resolve(settings, timings=Timings({"NHITS": 9.0})) == settings
     assert differences(settings, {**schema.defaults(), **given}) == []
+
+
+def test_keys_that_the_preset_leaves_alone_are_named() -> None:
+    given = {"preset": "best", "max_steps": 77, "models": ["LSTM"]}
+    found, notes = preset_choice(given, Timings())
+    assert not {"models", "max_steps"} & found.keys()
+    assert notes == ["preset best: models, max_steps as configured, not those of the preset"]
+    assert preset_choice({"preset": "best"}, Timings())[1] == []
+
+
+def test_a_default_that_the_user_has_set_is_kept() -> None:
+    given = {"preset": "best", "seeds": 1, "refit": False}
+    assert resolve(given)["seeds"] == 3
+    frozen = resolve(given, explicit=given.keys())
+    assert (frozen["seeds"], frozen["refit"], frozen["max_steps"]) == (1, False, 1500)
+    assert differences(frozen, given, explicit=given.keys()) == []
+    most = resolve({"preset": "best"})
+    assert differences(most, given) == []
+    assert differences(most, given, explicit={"seeds"}) == [("seeds", 3, 1)]
+
+
+def test_a_listing_of_all_defaults_sets_none(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    full, few = tmp_path / "full.yaml", tmp_path / "few.yaml"
+    full.write_text(schema.template("config.schema.yaml"))
+    few.write_text("seeds: 1\n")
+    assert Layers.of([full], {"n_windows": "3"}).explicit(None) == {"n_windows"}
+    assert Layers.of([few], {}).explicit(None) == {"seeds"}
+    folder = tmp_path / "config" / "experiments"
+    folder.mkdir(parents=True)
+    (folder / "exp.yaml").write_text("refit: false\n")
+    assert Layers.of([full], {}).explicit("exp") == {"refit"}
 
 
 def test_another_preset_contradicts_a_run_and_the_same_does_not() -> None:

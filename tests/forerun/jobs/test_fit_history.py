@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from forerun.base.resources import DATA
 from forerun.config.models import spec
+from forerun.config.presets import Timings
 from forerun.config.settings import dump, resolve
 from forerun.config.threads import share
 from forerun.jobs import fit_history
@@ -31,8 +33,9 @@ def make_run(folder: Path, size: int = 1 * MB, **settings: object) -> Path:
 
 
 def note(folder: Path, fit: str, job: str, seconds: float, memory: float, **more: object) -> None:
-    """Write the outcome and the benchmark file of a fit of NHITS."""
-    outcome = folder / "parts" / "NHITS" / f"{fit}.json"
+    """Write the outcome and the benchmark file of a fit of a model, given in `job`."""
+    model = Path(job).name.removesuffix("_0")
+    outcome = folder / "parts" / model / f"{fit}.json"
     outcome.parent.mkdir(parents=True, exist_ok=True)
     outcome.write_text(json.dumps({"status": "ok", "seconds": seconds} | more))
     benchmark = folder / "benchmarks" / f"{job}.tsv"
@@ -164,12 +167,25 @@ def test_cores_are_shared_among_the_fits_of_a_run(cores: int, asked: dict, threa
     assert share(cores, resolve(ASKED | asked)) == threads
 
 
-def test_seconds_of_a_step_are_the_median_of_fits_with_such_batches(tmp_path: Path) -> None:
+def test_times_for_presets_are_medians_of_such_fits(tmp_path: Path) -> None:
     for number, seconds in enumerate((10, 30, 80)):
         run = make_run(tmp_path / f"r{number}", windows_batch_size=fit_history.BATCH)
         note(run, "final", "train_model/NHITS", seconds=seconds, memory=600)
     make_run(tmp_path / "other", windows_batch_size=32)
     short = make_run(tmp_path / "short", windows_batch_size=fit_history.BATCH, max_steps=10)
     note(short, "final", "train_model/NHITS", seconds=90, memory=600)
-    assert fit_history.step_seconds(tmp_path) == {"NHITS": 0.3}
-    assert fit_history.step_seconds(tmp_path / "none") == {}
+    timings = fit_history.timings(tmp_path, None)
+    assert timings.steps == {"NHITS": 0.3}
+    assert fit_history.timings(tmp_path / "none", None) == Timings({}, {})
+
+
+def test_times_of_other_models_are_those_on_the_same_file(tmp_path: Path) -> None:
+    for name, file, seconds in (("a", DATA, 4), ("b", DATA, 6), ("c", tmp_path / "my.csv", 90)):
+        run = make_run(tmp_path / name, data_file=str(file))
+        note(run, "final", "train_baseline/SeasonalNaive", seconds=seconds, memory=90)
+        note(run, "fold_0", "cross_validate/SeasonalNaive_0", seconds=50, memory=90)
+    given = {"name": "SeasonalNaive", "params": {"season_length": 3}}
+    other = make_run(tmp_path / "d", data_file=str(DATA), baselines=[given])
+    note(other, "final", "train_baseline/SeasonalNaive", seconds=900, memory=90)
+    assert fit_history.timings(tmp_path, None).fits == {"SeasonalNaive": 5}
+    assert fit_history.timings(tmp_path, str(tmp_path / "my.csv")).fits == {"SeasonalNaive": 90}
