@@ -15,7 +15,7 @@ from forerun.config.models import exogenous_columns, specs
 from forerun.config.settings import dump, resolve
 from forerun.data import forecastable, model_needs, prepare, split
 from forerun.forecasting.engines.base import Data
-from forerun.forecasting.predict import forecasts
+from forerun.forecasting.forecasts import forecasts
 from forerun.forecasting.remainder import Remainder
 from forerun.forecasting.training import cross_validate, train_model, without_last
 from forerun.runs.fit import Fit

@@ -128,7 +128,7 @@ def errors(
     """MAE of the back-tests of NHITS with the scaling and without it; forecasts have the level."""
     from forerun.base.files import write_parquet, write_text
     from forerun.data import prepare
-    from forerun.forecasting.predict import forecasts
+    from forerun.forecasting.forecasts import forecasts
     from forerun.forecasting.training import cross_validate, read_run_data, train_model
 
     given = {"models": [{"name": "NHITS", "params": SMALL}], "baselines": [], "horizon": 6}

@@ -12,7 +12,7 @@ import pytest
 
 from forerun.base.errors import UserError
 from forerun.config.settings import resolve
-from forerun.forecasting import predict
+from forerun.forecasting import forecasts, predict
 from forerun.forecasting.choice import Choice
 from forerun.forecasting.engines.base import Data
 
@@ -45,7 +45,7 @@ def choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Choice:
         return pd.DataFrame({"unique_id": "a", "ds": [21, 22], name: 1.0})
 
     fake = SimpleNamespace(load=lambda spec, *_: spec.name, predict=forecast)
-    monkeypatch.setattr(predict, "get_engine", lambda _: fake)
+    monkeypatch.setattr(forecasts, "get_engine", lambda _: fake)
     return Choice(names, folders)
 
 

@@ -14,7 +14,7 @@ from forerun.config.models import ModelSpec, brief, specs
 from forerun.config.settings import dump, resolve
 from forerun.forecasting import transforms
 from forerun.forecasting.engines.base import Data
-from forerun.forecasting.predict import forecasts
+from forerun.forecasting.forecasts import forecasts
 from forerun.forecasting.training import cross_validate, train_model
 from forerun.runs.fit import Fit
 from forerun.runs.paths import RunPaths

@@ -19,8 +19,8 @@ from forerun.config.models import specs
 from forerun.config.settings import dump, resolve
 from forerun.config.weight_folders import checksums
 from forerun.forecasting import weights
+from forerun.forecasting.forecasts import forecasts
 from forerun.forecasting.freeze import freeze
-from forerun.forecasting.predict import forecasts
 from forerun.forecasting.training import read_run_data, train
 from forerun.jobs import fingerprint
 from forerun.runs.fit import Fit

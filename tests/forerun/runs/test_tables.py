@@ -18,7 +18,7 @@ from forerun.base.errors import UserError
 from forerun.base.files import write_csv
 from forerun.cli import console, series_plots
 from forerun.config.models import specs
-from forerun.forecasting import inference, predict, reproduce
+from forerun.forecasting import forecasts, inference, reproduce
 from forerun.forecasting.engines.base import Data
 from forerun.runs import tables
 from forerun.runs.paths import RunPaths
@@ -107,7 +107,7 @@ def test_forecasts_do_not_depend_on_names_of_series(pair: tuple[Path, Path]) -> 
         }
         (folder / "ensemble.json").write_text(json.dumps(record))
         settings = dict(run.config)
-        found.append(dict(predict.combinations(settings, data, folder, frames)))
+        found.append(dict(forecasts.combinations(settings, data, folder, frames)))
     odd, plain = found
     assert set(plain["per_series"]["chosen"]) == {
         "NHITS",
