@@ -34,7 +34,8 @@ demo: env
 
 # The tests of a file run in one process, as they share slow fixtures; conftest.py starts slow files
 # first. One more process than cores: some tests only wait.
-PYTEST := $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
+# Tests are compiled once, not by each worker each time.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Processes that end after the last test leave their data beside those of the tests.
 REPORT = $(BIN)/coverage combine --quiet --append 2>/dev/null; $(BIN)/coverage report
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -143,6 +145,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return FIRST.index(name) if name in FIRST else len(FIRST), light, str(item.path)
 
     items.sort(key=key)
+
+
+def pytest_collection_finish() -> None:
+    """Have Python look for garbage seldom, and not among the tests and what they import.
+
+    Collecting does not import torch: it would take longer than all else, in each worker.
+    """
+    if "torch" in sys.modules:
+        raise pytest.UsageError("a test module imports torch at its top: use lazily.py")
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
 
 
 # -- Fixtures -------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from light import huge_pages
 
@@ -60,8 +60,8 @@ MODULES = (
 PR_SET_NAME = 15
 #: The environment variable with the socket of the process that forks for all tests.
 ADDRESS = "FORERUN_TEST_PROGRAMS"
-#: The name of a process that imports for the jobs of a call.
-SERVER = "server_process"
+#: The name of a process that imports for the jobs of a call, and of one without it that trains.
+SERVER, WORKER = "server_process", "worker"
 #: The environment variable that has figures drawn.
 DRAW = "FORERUN_TEST_DRAW"
 #: The environment variable with the seconds that each fit lasts longer, to be met at work.
@@ -219,6 +219,7 @@ def serve(listener: socket.socket) -> NoReturn:
         importlib.import_module(name)
     importlib.import_module("snakemake.cli").get_argument_parser()  # imports all plugins
     fork_what_they_start()
+    measure_quickly()
     gc.collect()
     huge_pages.collapse()
     gc.freeze()  # what is loaded stays shared with the forks
@@ -344,22 +345,41 @@ def exit_code(function: Callable[[], Any]) -> int:
 
 
 def fork_what_they_start() -> None:
-    """Have Snakemake fork for the script of a job, and `train` for Snakemake and the server."""
+    """Have Snakemake fork for a script, `train` for Snakemake and the server, jobs for workers."""
     from types import SimpleNamespace
 
     from snakemake.script import PythonScript
 
     import forerun.cli.snakemake
+    import forerun.jobs.children
     import forerun.jobs.server
 
     PythonScript.execute_script = execute_script
     for module, forked in (
         (forerun.cli.snakemake, ForkedSnakemake),
         (forerun.jobs.server, ForkedServer),
+        (forerun.jobs.children, ForkedWorker),
     ):
         module.subprocess = SimpleNamespace(  # type: ignore[attr-defined]
             **vars(subprocess) | {"Popen": forked}
         )
+
+
+def measure_quickly() -> None:
+    """Have Snakemake's benchmarks measure the resident memory only: the rest needs all pages."""
+    import psutil
+
+    class Memory(NamedTuple):
+        rss: int
+        vms: int
+        uss: int
+        pss: int
+
+    def memory_full_info(process: psutil.Process) -> Memory:
+        used = process.memory_info()
+        return Memory(used.rss, used.vms, used.rss, used.rss)
+
+    psutil.Process.memory_full_info = memory_full_info
 
 
 class Forked(subprocess.Popen[Any]):
@@ -374,10 +394,11 @@ class Forked(subprocess.Popen[Any]):
         kept = {0, 1, 2, *options.get("pass_fds", ())}
 
         def call() -> None:
+            # Not only closed: Arrow aborts where a fork of this process finds its pipe closed.
+            nothing = os.open(os.devnull, os.O_RDWR)
             for name in os.listdir("/proc/self/fd"):
-                if int(name) not in kept:
-                    with suppress(OSError):
-                        os.close(int(name))
+                if int(name) not in {nothing, *kept}:
+                    os.dup2(nothing, int(name), inheritable=False)
             fresh()
             leave(function)
 
@@ -407,6 +428,20 @@ class ForkedServer(Forked):
             return exit_code(server_process.main)
 
         super().__init__(arguments, serve_jobs, **options)
+
+
+class ForkedWorker(Forked):
+    """A process that trains for a job whose call has no server (any more)."""
+
+    def __init__(self, arguments: Sequence[str], **options: Any) -> None:
+        def work() -> int:
+            from forerun.jobs import worker
+
+            take(options["env"])
+            rename(WORKER)
+            return exit_code(worker.main)
+
+        super().__init__(arguments, work, **options)
 
 
 def train_longer(seconds: float) -> None:
@@ -455,11 +490,16 @@ def run_script(script: Any, fname: str) -> int:
 
 
 def undraw() -> None:
-    """Have figures saved without drawing them, which takes longer than all else of a small run."""
+    """Have empty figures saved, without drawing: it takes longer than all else of a small run."""
+    from dataclasses import replace
+
     import numpy as np
+    from matplotlib.figure import Figure
 
-    from forerun.plots import style
+    from forerun.plots import index, style
 
+    drawings = index.drawings
+    index.drawings = lambda inputs: [replace(one, draw=Figure) for one in drawings(inputs)]
     style.render = lambda *_: (np.zeros((1, 1, 4), "uint8"), "<svg/>")
 
 
@@ -483,8 +523,9 @@ def fresh() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w")
-    sys.stderr = os.fdopen(2, "w", buffering=1)
+    # What replaces them in a fork of this process does not close the files.
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     for logger in (logging.getLogger(), *map(logging.getLogger, logging.root.manager.loggerDict)):
         logger.handlers.clear()
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from forking import SERVER, Started
+from forking import SERVER, WORKER, Started
 from running import OWN_SERVER, PROGRAMS, PROJECT, TEST_CONFIG
 
 from forerun.base.files import TEMPORARY, read_json, sha256
@@ -62,7 +62,7 @@ def kind_of(process: psutil.Process) -> str | None:
         return "snakemake" if name == "snakemake" else "job"
     if is_server(process):
         return ("server", "keeper", "worker")[sum(map(is_server, process.parents()))]
-    return "worker" if "forerun.jobs.worker" in process.cmdline() else None
+    return "worker" if name == WORKER or "forerun.jobs.worker" in process.cmdline() else None
 
 
 def is_server(process: psutil.Process) -> bool:

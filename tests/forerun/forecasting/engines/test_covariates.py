@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from lazily import lazily
 from synthetic import EFFECT, shop_settings, shops
 
 from forerun.config import catalog, schema
@@ -16,8 +17,9 @@ from forerun.config.models import specs
 from forerun.data import prepare, split
 from forerun.forecasting.engines import bounded
 from forerun.forecasting.engines.base import Data, get_engine
-from forerun.forecasting.engines.neural_arguments import arguments_of
 from forerun.forecasting.scaling import Scaling
+
+neural_arguments = lazily("forerun.forecasting.engines.neural_arguments")
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -90,10 +92,13 @@ def test_tide_ends_without_normalization_unless_its_run_is_older() -> None:
     settings = shop_settings(models=["TiDE", asked, "NHITS"], baselines=[])
     made = prepare(shops(1), settings)
     data = Data(*split(made.frame, settings))
-    found = [arguments_of(spec, settings, data).get("layernorm") for spec in specs(settings)]
+    found = [
+        neural_arguments.arguments_of(spec, settings, data).get("layernorm")
+        for spec in specs(settings)
+    ]
     assert found == [False, True, None]
     older = settings | {"model_defaults": schema.earlier()["model_defaults"]}
-    assert "layernorm" not in arguments_of(specs(settings)[0], older, data)
+    assert "layernorm" not in neural_arguments.arguments_of(specs(settings)[0], older, data)
 
 
 @pytest.mark.parametrize(
