@@ -70,8 +70,13 @@ class Parent:
 
     def spec(self, name: str) -> ModelSpec | None:
         """Return the specification of a trained model; None if it was not trained."""
-        own = [spec for spec in specs(self.settings) if spec.name == name]
+        own = [spec for spec in specs(self.settings) if spec.name == name and not spec.members]
         return own[0] if own and Fit(RunPaths(self.folder), name).has_product() else None
+
+    def seeds(self, name: str) -> int:
+        """Return the number of networks whose mean a model is; 0 for other models."""
+        own = [spec for spec in specs(self.settings) if spec.name == name]
+        return len(own[0].members or ()) if own else 0
 
     def weights(self, name: str) -> dict[str, str]:
         """Return the sha256 of each file of a model, as recorded in the seal."""
@@ -179,6 +184,12 @@ def check(runs: Path, settings: dict[str, Any], frame: pd.DataFrame) -> list[str
     parent = Parent.open(runs, settings["warm_start"])
     wanted = specs(settings)
     continued = [spec for spec in wanted if _continues(parent, spec)]
+    for spec in wanted:
+        if can_continue(spec) and (number := parent.seeds(spec.name)):
+            raise UserError(
+                f"warm_start: {spec.name} is the mean of {number} seeds in run '{parent.run_id}'; "
+                f"set seeds of {spec.name} to {number}, or leave warm_start out"
+            )
     if not continued:
         raise UserError(
             f"warm_start: run '{parent.run_id}' has none of the networks of this run; name one of "
@@ -214,7 +225,7 @@ def _names(history: pd.DataFrame) -> set[str]:
 
 
 def _notes(parent: Parent, wanted: list[ModelSpec], continued: list[ModelSpec]) -> list[str]:
-    rest = [spec for spec in wanted if spec not in continued]
+    rest = [spec for spec in wanted if spec not in continued and not spec.members]
     notes = [f"weights of run '{parent.run_id}' are continued by {_listed(continued)}"]
     return notes + ([f"trained from scratch: {_listed(rest)}"] if rest else [])
 

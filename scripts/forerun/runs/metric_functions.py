@@ -78,8 +78,7 @@ class OwnMetric:
                 found = _numbers(self.function(*copies, **more))
         except BaseException as error:  # SystemExit and the like as well, raised by the function
             raise UserError(
-                f"metric '{name}': {self.definition.function} failed: {type(error).__name__}: "
-                f"{' '.join(str(error).split())[:200]}"
+                f"metric '{name}': {self.definition.function} failed: {_reason(error)}"
             ) from error
         if found.shape != actual.shape[:2]:
             raise UserError(
@@ -89,6 +88,12 @@ class OwnMetric:
             )
         found = -found if self.definition.greater_is_better else found
         return np.where(np.isfinite(found), found, np.nan)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the class and the message of an error of the user's code, in one line."""
+    message = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__}: {message}".removesuffix(": ")
 
 
 def _numbers(value: Any) -> Floats:
@@ -120,8 +125,7 @@ def load(definition: Definition, source: str) -> OwnMetric:
     try:
         exec(compile(source, definition.file_name, "exec"), made.__dict__)
     except BaseException as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{what} cannot be imported: {type(error).__name__}: {reason}") from error
+        raise UserError(f"{what} cannot be imported: {_reason(error)}") from error
     function = made.__dict__.get(name)
     if not callable(function):
         state = "is not a function" if name in made.__dict__ else "does not exist"
