@@ -18,8 +18,7 @@ from forerun.cli.console import is_terminal, leaderboard, show, warn
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import presets, schema
-from forerun.config.models import specs
-from forerun.config.names import REFERENCE
+from forerun.config.names import reference
 from forerun.config.settings import preset_choice, read_frozen, resolve
 from forerun.evaluation import cautions
 from forerun.forecasting import warm_start
@@ -171,10 +170,10 @@ def _targets(folder: Path) -> list[str]:
 
 def _first(folder: Path, settings: dict[str, Any]) -> list[str]:
     """Return the arguments with which a new run begins with the reference: a result in seconds."""
-    reference = next((s.name for s in specs(settings) if s.model == REFERENCE), None)
-    if reference is None or state.is_frozen(folder):
+    name = reference(settings)
+    if name is None or state.is_frozen(folder):
         return []
-    return ["--prioritize", RunPaths(folder).status(reference).as_posix()]
+    return ["--prioritize", RunPaths(folder).status(name).as_posix()]
 
 
 def _run(

@@ -7,7 +7,8 @@ runs keep that name, which their seals cover; readers translate it to ``per_seri
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 #: Names of runs and deployments as a pattern, and in words.
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
@@ -31,6 +32,20 @@ FORMER = {"best": PER_SERIES}
 RESERVED = frozenset(
     {*COMBINED, *FORMER, TIDY, "unique_id", "ds", "y", "cutoff", "metric", "model", "chosen"}
 )
+
+
+def reference(settings: Mapping[str, Any]) -> str | None:
+    """Return the name of the baseline against which skill is measured, or None.
+
+    It is ``SeasonalNaive``, otherwise the first one of that class. One that forecasts a transformed
+    target is another model.
+    """
+    plain = [
+        str(item["name"])
+        for item in settings["baselines"]
+        if item.get("model") == REFERENCE and not item.get("transform")
+    ]
+    return REFERENCE if REFERENCE in plain else next(iter(plain), None)
 
 
 def repetition(name: str) -> str | None:

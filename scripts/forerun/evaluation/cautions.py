@@ -15,7 +15,7 @@ from forerun.base.errors import UserError
 from forerun.base.text import real
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec, specs
-from forerun.config.names import FALLBACK, REFERENCE
+from forerun.config.names import FALLBACK, REFERENCE, reference
 from forerun.config.weight_folders import MAY_HAVE_SEEN
 from forerun.runs.json_files import read_ensemble
 from forerun.runs.paths import RunPaths
@@ -66,16 +66,16 @@ def _worse(rows: list[dict[str, str]], settings: Mapping[str, Any]) -> Iterable[
     metric = settings["sort_metric"]
     networks = {spec.name for spec in specs(settings) if spec.is_network}
     by_name = {spec.name: spec for spec in specs(settings)}
-    naive = [spec["name"] for spec in settings["baselines"] if spec.get("model") == REFERENCE]
+    naive = reference(settings)
     values = {row["model"]: real(row.get(metric)) for row in rows}
     errors = {model: error for model, error in values.items() if error is not None}
-    if not naive or naive[0] not in errors:
+    if naive not in errors:
         return
     for model, error in errors.items():
-        if model in networks and error > errors[naive[0]]:
+        if model in networks and error > errors[naive]:
             yield (
                 f"{model} is worse than {REFERENCE}: {text.metric(metric)} "
-                f"{text.error(metric, error)} against {text.error(metric, errors[naive[0]])}; "
+                f"{text.error(metric, error)} against {text.error(metric, errors[naive])}; "
                 + _advice(by_name[model])
             )
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.config.models import specs
-from forerun.config.names import REFERENCE
+from forerun.config.names import REFERENCE, reference
 from forerun.evaluation.arrays import Floats, WindowIndex, mean
 from forerun.evaluation.intervals import columns
 from forerun.evaluation.losses import errors, interval_errors, scales
@@ -158,8 +158,7 @@ def leaderboard(
     table = table.sort_values([sort_by, "model"], na_position="last", ignore_index=True)
     table.insert(1, "rank", pd.Series(range(1, len(table) + 1)).where(table[sort_by].notna()))
     table["rank"] = table["rank"].astype("Int64")
-    classes = {item["name"]: item["model"] for item in settings["baselines"]}
-    naive = table.loc[table["model"].map(classes) == REFERENCE, sort_by]
+    naive = table.loc[table["model"] == reference(settings), sort_by]
     skill = np.nan
     if len(naive) and naive.iloc[0]:  # own metrics may be negative
         skill = (naive.iloc[0] - table[sort_by]) / abs(naive.iloc[0])

@@ -172,6 +172,28 @@ def test_leaderboard_ranks_with_failed_models_last(tmp_path: Path) -> None:
     assert board["mae"].tolist()[:2] == pytest.approx([1.0, 2.0])
 
 
+def test_skill_is_measured_against_the_untransformed_seasonal_naive_forecast() -> None:
+    """A better variant of the class is another model; without a plain one there is no skill."""
+    table = pd.DataFrame({"unique_id": ["a"], "metric": ["mae"]})
+    table = table.assign(Log=1.0, SeasonalNaive=4.0, Weekly=2.0)
+    variants = [
+        {"name": "Log", "model": "SeasonalNaive", "transform": "log"},
+        {"name": "Weekly", "model": "SeasonalNaive", "params": {"season_length": 7}},
+    ]
+    states = {name: ModelStatus(status="ok") for name in table.columns[2:]}
+
+    def skill(baselines: list[Any]) -> dict[str, float]:
+        run = settings(models=[], baselines=baselines, metrics=["mae"])
+        kept = {item["name"]: states[item["name"]] for item in run["baselines"]}
+        board = metrics.leaderboard(table, kept, run).set_index("model")
+        return board["skill"].to_dict()
+
+    every = skill([*variants, "SeasonalNaive"])
+    assert every == {"Log": 0.75, "Weekly": 0.5, "SeasonalNaive": 0.0}
+    assert skill(variants) == {"Log": 0.5, "Weekly": 0.0}
+    assert np.isnan(list(skill(variants[:1]).values())).all()
+
+
 def test_scales_do_not_depend_on_the_size_of_the_batches(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
