@@ -20,6 +20,7 @@ from typing import IO, Any
 from forerun.base import scratch
 from forerun.base.errors import UserError
 from forerun.base.resources import SNAKEFILE
+from forerun.base.signals import handled_by
 from forerun.base.yaml_files import load_yaml
 from forerun.config.models import specs
 from forerun.jobs import server
@@ -29,6 +30,8 @@ from forerun.runs import session, state
 _OWN_EXECUTORS = ("local", "dryrun", "touch")
 #: Seconds that processes have to end after SIGINT.
 PATIENCE = 15.0
+#: Signals that end a command.
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 class Ended(BaseException):
@@ -129,7 +132,7 @@ def run(
     keep : descriptors of locks that the command inherits
     is_hopeless : called every second; if it returns True the command is stopped with exit code 2
     """
-    with scratch.folder() as temporary, _signals():
+    with scratch.folder() as temporary, handled_by(_raise_ended, *ENDING):
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=output,
             stderr=subprocess.STDOUT if output else None, start_new_session=True,
@@ -175,25 +178,13 @@ def _who(temporary: Path) -> dict[str, str]:
     return missing
 
 
-@contextmanager
-def _signals() -> Iterator[None]:
-    """Convert signals that end a process to exceptions."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        raise Ended(number)
-
-    numbers = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-    before = {number: signal.signal(number, handle) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _raise_ended(number: int, frame: FrameType | None) -> None:
+    raise Ended(number)
 
 
 def end(process: subprocess.Popen[Any]) -> None:
     """Stop a process and its descendants: by SIGINT, then SIGTERM, then SIGKILL."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     started = _descendants(process.pid)
     for number, patience in (

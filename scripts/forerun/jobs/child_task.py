@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any
 
 from forerun.base.clock import now
 from forerun.base.errors import UserError
+from forerun.base.signals import handled_by
 from forerun.base.terminal import echo_error
 from forerun.jobs import benchmark_files, children, gpus
 from forerun.runs import refusals
@@ -158,7 +160,7 @@ class _Work:
         """Wait for the child; kill it at the limit or when this process is ended by a signal."""
         began, reported, reached = time.time(), time.time(), None
         pause = 0.005
-        with _ending_with_signals(self.child):
+        with handled_by(self._end, signal.SIGTERM, signal.SIGINT):
             while (ended := self.child.poll()) is None:
                 time.sleep(pause := min(POLL, pause * 1.5))
                 if not self.child.started():
@@ -182,6 +184,12 @@ class _Work:
             usage=ended.usage or {},
         )
 
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        """Kill the child before this process ends by a signal."""
+        signal.signal(number, signal.SIG_IGN)
+        self.child.kill()
+        sys.exit(128 + number)
+
 
 def _dead(ended: children.Ended, reached: Limit | None) -> Outcome:
     """Return the outcome of a child that wrote none."""
@@ -199,23 +207,6 @@ def _dead(ended: children.Ended, reached: Limit | None) -> Outcome:
             "set a smaller windows_batch_size or batch_size"
         )
     return Outcome(status="failed", error=Failure("ProcessKilled", message))
-
-
-@contextmanager
-def _ending_with_signals(child: children.Child) -> Iterator[None]:
-    """On SIGTERM and SIGINT, kill the child before this process ends."""
-
-    def end(number: int, frame: Any) -> None:
-        signal.signal(number, signal.SIG_IGN)
-        child.kill()
-        sys.exit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
