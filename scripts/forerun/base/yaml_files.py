@@ -20,7 +20,7 @@ LARGEST_FILE = 1_000_000  # bytes; larger than any configuration, smaller than m
 #: Maximum number of values with aliases expanded, and maximum nesting depth.
 MOST_VALUES, DEEPEST = 100_000, 40
 # The C parser is eight times faster, but deep nesting overflows its stack.
-_LARGEST_FOR_C = 5_000
+_DEEPEST_FOR_C = 5_000
 
 
 class _UniqueKeys:
@@ -77,7 +77,11 @@ _FastLoader.add_constructor(_INT, _integer)
 
 
 def _loader(content: bytes) -> Any:
-    return _FastLoader if len(content) <= _LARGEST_FOR_C else _Loader
+    # Each level has a bracket, or is further right in its line than the one that contains it, but
+    # for a sequence in a mapping.
+    brackets = content.count(b"[") + content.count(b"{")
+    deepest = min(brackets + 2 * max(map(len, content.split(b"\n"))), len(content))
+    return _FastLoader if deepest <= _DEEPEST_FOR_C else _Loader
 
 
 class _Dumper(yaml.SafeDumper):

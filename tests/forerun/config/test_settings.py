@@ -458,6 +458,7 @@ BAD_FILES = [
     (b"[" * 4_000, "YAML"),
     (b"[" * 400_000, "nested too deeply"),
     (b"- " * 400_000, "nested too deeply"),
+    (b"".join(b" " * depth + b"a:\n" for depth in range(1_200)), "nested too deeply"),
     (b"a: 1\n" + b"#" * 1_000_001, "too large"),
 ]
 
