@@ -1,8 +1,9 @@
-"""Time of a call with nothing to do, and of list-runs, with few and with many sealed runs.
+"""Time of a call with nothing to do, and of listings, with few and with many sealed runs.
 
     python benchmarks/many_runs.py [--sealed 10 10000] [--times 3]
 
-The calls take turns, so that a busy machine is busy for all of them.
+The calls take turns, so that a busy machine is busy for all of them. `list-runs`, `runs-page` and
+`show` are compared with a plain script that prints `summary.json` of each run.
 """
 
 from __future__ import annotations
@@ -12,10 +13,19 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from measuring import Cost, compared, forerun, in_turn, run, snakemake, table, write_series
+from measuring import (
+    PYTHON,
+    Cost,
+    compared,
+    forerun,
+    in_turn,
+    run,
+    snakemake,
+    table,
+    write_series,
+)
 from planning import settings
 
 TARGET = "runs/x/predictions"
@@ -40,36 +50,56 @@ def main() -> None:
         for number, home in zip(asked.sealed, homes.values(), strict=True):
             add_runs(home / "runs", number)
 
-        def way(home: Path) -> Callable[[int], Cost]:
-            return lambda _: run(nothing, home)
-
-        ways = {name: way(home) for name, home in homes.items()}
+        ways = {name: way(nothing, home) for name, home in homes.items()}
+        table(compared(in_turn(ways, asked.times), next(iter(homes))))
         for number, home in zip(asked.sealed, homes.values(), strict=True):
-            ways[f"list-runs of {number} runs"] = partial(listing, home)
-        found = in_turn(ways, asked.times)
-        table(compared(found, next(iter(homes))))
+            plain = f"plain script, {number} runs"
+            listings = {
+                plain: way([PYTHON, "-c", PLAIN], home),
+                f"list-runs of {number}": way(forerun("list-runs"), home),
+                f"runs-page of {number}": way(forerun("runs-page"), home),
+                f"show beside {number}": way(forerun("show", "x"), home),
+            }
+            table(compared(in_turn(listings, asked.times), plain))
     finally:
         shutil.rmtree(folder)
 
 
-def listing(home: Path, _: int) -> Cost:
-    return run(forerun("list-runs"), home)
+#: Prints the summary of each run.
+PLAIN = """
+import json
+from pathlib import Path
+
+for path in sorted(Path("runs").glob("*/summary.json"), reverse=True):
+    print(path.parent.name, *json.loads(path.read_text())["run"].values())
+"""
+
+
+def way(command: list[str], home: Path) -> Callable[[int], Cost]:
+    return lambda _: run(command, home)
+
+
+#: Links of a file, whose number file systems limit.
+MOST_LINKS = 10_000
+#: The seal and the files that listings read.
+FILES = (
+    *("config.yaml", "provenance.json", "leaderboard.csv", "metrics.csv"),
+    *("SEALED", "summary.json"),
+)
 
 
 def add_runs(runs: Path, number: int) -> None:
-    """Make sealed runs of hard links, with the seal and the files that list-runs reads."""
+    """Make sealed runs of hard links."""
+    source = runs / "x"
     for count in range(number):
-        copy = runs / f"run_20260101_{count:06d}"
-        copy.mkdir()
-        for name in (
-            "config.yaml",
-            "provenance.json",
-            "leaderboard.csv",
-            "metrics.csv",
-            "SEALED",
-            "summary.json",
-        ):
-            os.link(runs / "x" / name, copy / name)
+        new = runs / f"run_20260101_{count:06d}"
+        new.mkdir()
+        for name in FILES:
+            if count % MOST_LINKS:
+                os.link(source / name, new / name)
+            else:
+                shutil.copy2(source / name, new / name)
+        source = new if count % MOST_LINKS == 0 else source
 
 
 if __name__ == "__main__":

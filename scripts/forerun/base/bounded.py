@@ -19,6 +19,8 @@ SMALL = 16_000_000
 LARGE = 32_000_000_000
 #: Maximum nesting depth of a JSON file.
 DEEPEST = 40
+#: Bytes to read first, more than most small files have.
+_FIRST = 32_768
 #: Maximum number of digits of an integer in a JSON file.
 _DIGITS = 18
 
@@ -41,9 +43,7 @@ def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]
         The file is missing, not regular, a link out of its folder, or too large.
     """
     try:
-        if not follow and os.path.islink(path) and not _stays(path):
-            raise Damaged(f"{path}: is a link to a place outside its folder")
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = _open(path, follow)
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) == errno.ENXIO:
             raise Damaged(f"{path}: cannot be read (it is not a regular file)") from None
@@ -62,6 +62,19 @@ def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]
     return os.fdopen(descriptor, "rb")
 
 
+def _open(path: str | Path, follow: bool) -> int:
+    how = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    if not follow:
+        try:
+            return os.open(path, how | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        if not _stays(path):
+            raise Damaged(f"{path}: is a link to a place outside its folder")
+    return os.open(path, how)
+
+
 def _stays(link: str | Path) -> bool:
     """Return whether the target of a link is in the same folder or below."""
     return Path(os.path.realpath(link)).is_relative_to(os.path.realpath(Path(link).parent))
@@ -71,7 +84,9 @@ def read_bytes(path: str | Path, most: int = SMALL) -> bytes:
     """Read a regular file of at most `most` bytes."""
     with open_regular(path, most) as file:
         try:
-            content = file.read(most + 1)
+            content = file.read(_FIRST)  # Python allocates as much as it is asked to read
+            if len(content) == _FIRST <= most:
+                content += file.read(most + 1 - _FIRST)
         except OSError as error:
             raise Damaged(f"{path}: cannot be read ({error.strerror or error})") from None
     if len(content) > most:
@@ -100,12 +115,11 @@ def parse_json(text: str) -> Any:
         The string is not JSON, nested too deeply, or contains half of a surrogate pair.
     """
     try:
-        value = json.loads(
-            text, parse_constant=lambda _: None, parse_float=_finite, parse_int=_whole
-        )
+        value = _DECODER.decode(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    _check_depth(value)
+    if text.count("{") + text.count("[") >= DEEPEST:
+        _check_depth(value)
     if "\\u" in text:
         json.dumps(value, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
     return value
@@ -118,6 +132,9 @@ def _finite(text: str) -> float | None:
 
 def _whole(text: str) -> int | None:
     return int(text) if len(text) <= _DIGITS else None
+
+
+_DECODER = json.JSONDecoder(parse_constant=lambda _: None, parse_float=_finite, parse_int=_whole)
 
 
 def _check_depth(value: Any) -> None:
@@ -146,7 +163,7 @@ def shaped(value: Any, shape: Shape) -> dict[str, Any]:
         A type for each key (``float`` accepts integers as well). A list of one type stands for a
         list of such values, a mapping for a nested shape; the single key ``"*"`` means any key.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return {}
     if "*" in shape:
         keys = [key for key in value if isinstance(key, str)]
@@ -158,8 +175,8 @@ def shaped(value: Any, shape: Shape) -> dict[str, Any]:
 
 def _fitting(value: Any, rule: Any) -> Any:
     """Return a value that fits a rule of :func:`shaped`; otherwise None."""
-    if isinstance(rule, Mapping):
-        return shaped(value, rule) if isinstance(value, Mapping) else None
+    if isinstance(rule, dict):
+        return shaped(value, rule) if isinstance(value, dict) else None
     if isinstance(rule, list):
         if not isinstance(value, list):
             return None

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from forerun.base import text
 from forerun.report import charts
 from forerun.report.page import write_page
-from forerun.runs.json_files import read_provenance
+from forerun.runs.json_files import read_source
 from forerun.runs.listing import Row, scan
 
 #: Size of the chart of errors, and maximum number of lines.
@@ -57,9 +57,8 @@ def trends(runs: str | Path, rows: list[Row]) -> list[dict[str, Any]]:
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in reversed(rows):
         if row.error is not None:
-            data = read_provenance(Path(runs) / row.run_id)["data"]
-            key = (data.get("sha256"), row.horizon, row.metric, Path(str(data.get("file"))).name)
-            groups.setdefault(key, []).append(row)
+            sha256, file = read_source(f"{runs}/{row.run_id}")
+            groups.setdefault((sha256, row.horizon, row.metric, file), []).append(row)
     found = [_trend(key, group) for key, group in groups.items() if len(group) > 1]
     return sorted(found, key=lambda trend: trend["newest"], reverse=True)[:MOST_TRENDS]
 

@@ -25,6 +25,7 @@ _PROVENANCE = {
         "series": int, "rows": int, "start": (str, int), "end": (str, int), "notes": [str],
     },
 }  # fmt: skip
+_SOURCE = {"data": {"file": str, "sha256": str}}
 _SESSION = {"pid": int, "create_time": float, "host": str, "user": str, "started_at": str}
 #: Selection of the model of each series.
 _CHOICE = {"overall": str, "per_series": bool}
@@ -47,6 +48,12 @@ def read_provenance(folder: str | Path) -> dict[str, Any]:
     if not is_moment(provenance.get("created_at")):
         provenance.pop("created_at", None)
     return provenance
+
+
+def read_source(folder: str | Path) -> tuple[str | None, str]:
+    """Return checksum and name of the table that a run was made of, from its provenance."""
+    found = read_mapping(f"{folder}/provenance.json", _SOURCE).get("data", {})
+    return found.get("sha256"), os.path.basename(found.get("file", "data"))
 
 
 def damage(path: str | Path) -> str:

@@ -77,11 +77,11 @@ def write(folder: str | Path, row: Row) -> None:
 
 def fill(row: Row, folder: str) -> bool:
     """Fill `row` from the summary; return whether there is one that agrees with the folder."""
-    record = read_mapping(os.path.join(folder, NAME))
+    record = read_mapping(f"{folder}/{NAME}")
     if not record or record.get("sources") != _stamps(folder):
         return False
     found = shaped(record.get("run"), _SHAPE)
-    if "models" not in found or not os.path.isfile(os.path.join(folder, "SEALED")):
+    if "models" not in found or not os.path.isfile(f"{folder}/SEALED"):
         return False
     for name, value in found.items():
         setattr(row, name, value)
@@ -94,7 +94,7 @@ def _stamps(folder: str) -> list[list[int]] | None:
     found = []
     for name in SOURCES:
         try:
-            state = os.lstat(os.path.join(folder, name))
+            state = os.lstat(f"{folder}/{name}")
         except OSError:
             return None
         if not stat.S_ISREG(state.st_mode):
