@@ -46,13 +46,38 @@ def get_tables(wildcards):
     return {key: get_local(path) for key, path in tables.items()}
 
 
-def get_fold_files(pattern):
-    """Return an input function: `pattern` for each fold of the model."""
+def get_fit_files(outcome):
+    """Return an input function: what a fit with this outcome needs besides configuration and data.
+
+    A single function, as Snakemake's overhead for each one exceeds the work of these: the result
+    of a search, and the same fit of each member if the model is a mean.
+    """
+    barrier = get_barrier(outcome)
 
     def files(wildcards):
-        return collect(pattern, fold=get_folds(wildcards.run_id), allow_missing=True)
+        run_id, model = wildcards.run_id, wildcards.model
+        members = get_specs(run_id)[model].members or []
+        parts = [outcome.format(**dict(wildcards.items()) | {"model": one}) for one in members]
+        return {
+            "search": get_search(run_id, model),
+            "members": [f"{RUNS}/{run_id}/{part}" for part in parts],
+            "barrier": barrier(wildcards),
+        }
 
     return files
+
+
+def get_fold_files(wildcards):
+    """Return outcomes and results of a model's folds, and the barrier of its status."""
+    run_id, model = wildcards.run_id, wildcards.model
+    closed = IS_PLANNING and get_closed(run_id).is_sealed
+    start = f"{RUNS}/{run_id}/parts/{model}/fold_"
+    numbers = [] if closed else get_folds(run_id)
+    return {
+        "folds": [f"{start}{number}.json" for number in numbers],
+        "results": [f"{start}{number}.parquet" for number in numbers],
+        "barrier": get_barrier("status/{model}.json")(wildcards),
+    }
 
 
 def get_open(files):

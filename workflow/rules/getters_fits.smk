@@ -21,13 +21,18 @@ def get_fit(wildcards):
     return Fit(get_run(wildcards.run_id), wildcards.model, fold)
 
 
+@cache
+def get_fit_settings(run_id):
+    return {key: ask(REQUEST.operational, run_id, key) for key in FIT_SETTINGS}
+
+
 def get_fit_options(wildcards):
     """Return the operational settings of a fit and the number of its failures.
 
     A single parameter, as Snakemake checks each one for each job. The number of failures makes a
     failed fit a changed job. Trials that failed are not run again.
     """
-    how = {key: ask(REQUEST.operational, wildcards.run_id, key) for key in FIT_SETTINGS}
+    how = get_fit_settings(wildcards.run_id)
     is_trial = hasattr(wildcards, "study")
     return how | {"failures": 0 if is_trial else get_fit(wildcards).failures()}
 

@@ -9,22 +9,12 @@ def get_study(wildcards):
     return ask(search.study, get_settings(wildcards.run_id), wildcards.study)
 
 
-def get_search(wildcards):
+def get_search(run_id, model):
     """Return the result of the search for a model's arguments; nothing for other models."""
-    study = get_specs(wildcards.run_id)[wildcards.model].search
+    study = get_specs(run_id)[model].search
     if study and STORAGE:
         refuse("searches need runs in a folder; they do not work with runs in object storage")
-    return [f"{RUNS}/{wildcards.run_id}/{search.FOLDER}/{study}/{search.CHOSEN}"] if study else []
-
-
-def get_members(pattern):
-    """Return an input function: `pattern` for each member of a mean; nothing for other models."""
-
-    def files(wildcards):
-        members = get_specs(wildcards.run_id)[wildcards.model].members or []
-        return [pattern.format(**dict(wildcards.items()) | {"model": one}) for one in members]
-
-    return files
+    return [f"{RUNS}/{run_id}/{search.FOLDER}/{study}/{search.CHOSEN}"] if study else []
 
 
 def get_earlier_trials(wildcards):

@@ -11,11 +11,9 @@ NOT_FAST = rf"(?!{FAST}){paths.MODEL}"
 rule train_model:
     """Train a model in a separate process; if it fails, the others continue."""
     input:
+        unpack(get_fit_files("parts/{model}/final.json")),
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
-        search=get_search,
-        members=get_members(f"{RUNS}/{{run_id}}/parts/{{model}}/final.json"),
-        barrier=get_barrier("parts/{model}/final.json"),
     output:
         model=directory("<runs>/{run_id}/models/{model}"),
         outcome="<runs>/{run_id}/parts/{model}/final.json",

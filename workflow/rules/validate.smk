@@ -12,11 +12,9 @@ NOT_COMBINED = rf"(?!(?:{'|'.join([*names.COMBINED, *names.FORMER])})\.){paths.M
 rule cross_validate:
     """Train a model before the windows of a fold, and forecast them."""
     input:
+        unpack(get_fit_files("parts/{model}/fold_{fold}.json")),
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
-        search=get_search,
-        members=get_members(f"{RUNS}/{{run_id}}/parts/{{model}}/fold_{{fold}}.json"),
-        barrier=get_barrier("parts/{model}/fold_{fold}.json"),
     output:
         results="<runs>/{run_id}/parts/{model}/fold_{fold}.parquet",
         outcome="<runs>/{run_id}/parts/{model}/fold_{fold}.json",
@@ -54,12 +52,10 @@ use rule cross_validate as cross_validate_baseline with:
 rule collect_model:
     """Collect the fits of a model: its cross-validation results and its status."""
     input:
+        unpack(get_fold_files),
         config="<runs>/{run_id}/config.yaml",
         data="<runs>/{run_id}/data.parquet",
         final="<runs>/{run_id}/parts/{model}/final.json",
-        folds=get_open(get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.json")),
-        results=get_open(get_fold_files("<runs>/{run_id}/parts/{model}/fold_{fold}.parquet")),
-        barrier=get_barrier("status/{model}.json"),
     output:
         cv_results="<runs>/{run_id}/cv_results_{model}.csv",
         status="<runs>/{run_id}/status/{model}.json",
