@@ -43,9 +43,10 @@ def split(
     observed = frame["y"].notna().to_numpy()
     columns = ["unique_id", "ds", "y", *roles.hist, *roles.futr]
     # Usually all rows have a target, and a copy of the table can be avoided.
-    history = (
-        frame[columns] if observed.all() else frame.loc[observed, columns].reset_index(drop=True)
-    )
+    if observed.all():
+        history = only(frame, columns)
+    else:
+        history = frame.loc[observed, columns].reset_index(drop=True)
     futr_df = static_df = None
     if roles.futr and not observed.all():
         futr_df = frame.loc[~observed, ["unique_id", "ds", *roles.futr]]
@@ -69,6 +70,11 @@ def split(
         )
     history, futr_df = with_calendar(history, futr_df, settings, reach(dict(settings)))
     return history, futr_df, static_df
+
+
+def only(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Return the table with only some columns; itself, not a copy, if it has no others."""
+    return frame if list(frame.columns) == columns else frame[columns]
 
 
 def _columns_of_models(settings: Mapping[str, Any]) -> set[str]:

@@ -24,6 +24,7 @@ from forerun.base.files import read_json, write_json
 from forerun.config.engines import ENGINES
 from forerun.config.models import ModelSpec, categorical_columns, exogenous_columns
 from forerun.data.future import listed
+from forerun.data.panel import series_starts
 from forerun.forecasting.engines.base import Data
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 FILE = "scaling.json"
 #: Largest accepted spacing of 32-bit numbers, relative to the usual change of a series.
 COARSEST = 0.01
+#: Number of rows to look at together, which bounds memory.
+ROWS = 1_000_000
 #: Losses and distributions that need the level of the target: positive values, relative errors.
 OF_LEVEL = {
     *("MAPE", "SMAPE", "relMSE", "Accuracy", "sCRPS", "PMM", "NBMM", "Tweedie"),
@@ -172,13 +175,26 @@ def notes(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> list[str]:
 
 def loses_digits(history: pd.DataFrame) -> bool:
     """Return whether some series usually changes too little for 32-bit numbers to resolve."""
+    starts = series_starts(history["unique_id"].to_numpy())
+    ends = np.append(starts[1:], len(history))
     values = history["y"].to_numpy(dtype=float)
-    ids = history["unique_id"]
+    while len(starts):
+        some = max(1, int(np.searchsorted(starts, starts[0] + ROWS)))
+        rows = slice(starts[0], ends[some - 1])
+        codes = np.repeat(np.arange(some), ends[:some] - starts[:some])
+        if _lose_digits(codes, values[rows]):
+            return True
+        starts, ends = starts[some:], ends[some:]
+    return False
+
+
+def _lose_digits(codes: npt.NDArray[np.int64], values: Floats) -> bool:
+    """See :func:`loses_digits`; `codes` are the numbers of the series, in order."""
     changes = np.abs(np.diff(values, prepend=np.nan))
-    changes[(ids != ids.shift()).to_numpy()] = np.nan
+    changes[np.diff(codes, prepend=-1) != 0] = np.nan
     changes[changes == 0] = np.nan
     table = pd.DataFrame({"change": changes, "size": np.abs(values)})
-    grouped = table.groupby(ids.to_numpy(), observed=True)
+    grouped = table.groupby(codes)
     usual, size = grouped["change"].median(), grouped["size"].max()
     coarse = size * float(np.finfo(np.float32).eps) > COARSEST * usual
     return bool(coarse.any())  # a constant series has no usual change

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from forerun.base.files import new_folder, write_csv, write_json, write_parquet
@@ -15,6 +16,7 @@ from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec
 from forerun.config.windows import reach, step_size
 from forerun.data import split
+from forerun.data.panel import series_starts
 from forerun.forecasting import search_data, transforms, warm_start, weights
 from forerun.forecasting.checkpoint import Checkpoint
 from forerun.forecasting.engines.base import Data, Progress, get_engine
@@ -38,10 +40,16 @@ def _scaling(spec: ModelSpec, settings: dict[str, Any], data: Data, seen: pd.Dat
 
 def without_last(history: pd.DataFrame, steps: int) -> pd.DataFrame:
     """Return `history` without the last `steps` rows of each series."""
-    if steps == 0:
+    if steps == 0 or not len(history):
         return history
-    from_end = history.groupby("unique_id", observed=True).cumcount(ascending=False)
-    return history[from_end >= steps].reset_index(drop=True)
+    ids = history["unique_id"]
+    codes = ids.cat.codes if isinstance(ids.dtype, pd.CategoricalDtype) else ids
+    starts = series_starts(codes.to_numpy())
+    ends = np.append(starts[1:], len(history))
+    last = ends[:, None] - np.arange(1, steps + 1)
+    kept = np.ones(len(history), dtype=bool)
+    kept[last[last >= starts[:, None]]] = False
+    return history[kept].reset_index(drop=True)
 
 
 def without_gap(frame: pd.DataFrame, settings: dict[str, Any], by: list[str]) -> pd.DataFrame:

@@ -23,13 +23,19 @@ def read_data(
     Damaged
         The file is not a valid table.
     """
-    import pandas as pd
-    from pyarrow import ArrowException
+    from pyarrow import ArrowException, parquet
 
     try:
-        return pd.read_parquet(path, columns=columns, filters=filters)
+        table = parquet.read_table(
+            path, columns=columns, filters=filters, read_dictionary=["unique_id"]
+        )
     except ArrowException as error:
         raise _damaged(path, error) from None
+    frame = table.to_pandas(self_destruct=True)  # each column is freed when it is converted
+    del table
+    if "unique_id" in frame and frame["unique_id"].dtype == "category":
+        frame["unique_id"] = frame["unique_id"].astype(object)  # rows of a series share its name
+    return frame
 
 
 def read_history(path: str | Path) -> pd.DataFrame:

@@ -95,6 +95,18 @@ def test_large_levels_are_detected(level: float, change: float, lost: bool) -> N
     assert scaling.loses_digits(example(level, change).history) is lost
 
 
+@pytest.mark.parametrize("rows", [1, 5, 9])
+def test_series_are_looked_at_in_parts(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only series b, of the second part, is coarse: 3,000,000 changes by 0.1."""
+    monkeypatch.setattr(scaling, "ROWS", rows)
+    history = example().history
+    assert not scaling.loses_digits(history)
+    y = history["y"].mask(history["unique_id"] == "b", 3e6 + 0.1 * np.arange(8))
+    assert scaling.loses_digits(history.assign(y=y))
+    assert not scaling.loses_digits(history.assign(y=y).iloc[:4])
+    assert not scaling.loses_digits(history.iloc[:0])
+
+
 @pytest.mark.parametrize("loss", ["MAPE", {"name": "DistributionLoss", "distribution": "Poisson"}])
 def test_losses_that_need_the_level_are_named(loss: Any) -> None:
     data = example(level=1e10, change=1000.0)

@@ -18,6 +18,7 @@ from forerun.base.files import put_in_order
 from forerun.base.scratch import machine_folder
 from forerun.config import windows
 from forerun.config.models import exogenous_columns
+from forerun.data.splitting import only
 from forerun.forecasting.engines import window_scaling
 from forerun.forecasting.engines.base import (
     Data,
@@ -99,7 +100,7 @@ def _narrow(used: dict[str, list[str]], data: Data) -> tuple[pd.DataFrame, pd.Da
     if used["stat_exog"] and data.static is not None:
         static = data.static[["unique_id", *used["stat_exog"]]]
     columns = dict.fromkeys([*used["hist_exog"], *used["futr_exog"]])
-    return data.history[["unique_id", "ds", "y", *columns]], static
+    return only(data.history, ["unique_id", "ds", "y", *columns]), static
 
 
 def _float64(frame: pd.DataFrame) -> pd.DataFrame:

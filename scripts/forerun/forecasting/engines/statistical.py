@@ -24,7 +24,8 @@ from forerun.config.engines import versions
 from forerun.config.models import exogenous_columns
 from forerun.config.windows import reach, step_size
 from forerun.data.panel import series_starts
-from forerun.forecasting.engines import bounded, fallback
+from forerun.data.splitting import only
+from forerun.forecasting.engines import bounded, fallback, quantiles
 from forerun.forecasting.engines.base import (
     Data,
     Progress,
@@ -169,7 +170,8 @@ def _working(
     processes = int(settings.get("threads") or 1)
 
     def with_fallback(model: Any, some: pd.DataFrame) -> pd.DataFrame:
-        return tidy_columns(work(_build(spec, settings, model), some), spec.name)
+        with quantiles.computed_once():
+            return tidy_columns(work(_build(spec, settings, model), some), spec.name)
 
     def all_series(model: Any) -> pd.DataFrame:
         return _by_series(history, processes, progress, lambda part: with_fallback(model, part))
@@ -209,7 +211,7 @@ def _levels(spec: ModelSpec, settings: dict[str, Any]) -> list[float] | None:
 
 
 def _narrow(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataFrame:
-    return data.history[["unique_id", "ds", "y", *_columns(spec, settings)]]
+    return only(data.history, ["unique_id", "ds", "y", *_columns(spec, settings)])
 
 
 def _series(data: Data) -> pd.DataFrame:

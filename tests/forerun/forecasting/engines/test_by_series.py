@@ -61,6 +61,26 @@ def test_series_may_be_divided_in_any_way(model: str, monkeypatch: pytest.Monkey
         pd.testing.assert_frame_equal(tested, found[0][1], check_exact=True)
 
 
+def test_quantiles_are_computed_once_with_the_same_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    from statsforecast import StatsForecast, distributions
+    from statsforecast.models import SeasonalNaive
+
+    made: list[Any] = []
+    original = distributions.frozen_error_distribution
+    counting = lambda *given: made.append(given) or original(*given)  # noqa: E731
+    monkeypatch.setattr(distributions, "frozen_error_distribution", counting)
+    plain = StatsForecast([SeasonalNaive(4)], freq="MS").cross_validation(
+        h=3, df=table(), n_windows=2, step_size=3, level=[80], refit=True
+    )
+    assert len(made) == 2 * SERIES
+    made.clear()
+    spec, settings, data = given("SeasonalNaive", 1)
+    found = statistical.cross_validate(spec, settings, data, 2, lambda *_: None)
+    assert len(made) <= 1
+    for column in ("SeasonalNaive", "SeasonalNaive-lo-80", "SeasonalNaive-hi-80"):
+        assert found[column].tolist() == plain[column].tolist()
+
+
 def test_progress_counts_series(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forerun.forecasting.engines.statistical.CHUNK", 0.0)
     spec, settings, data = given("SeasonalNaive", 2)
