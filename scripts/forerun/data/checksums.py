@@ -45,13 +45,12 @@ def columns_sha256(frame: pd.DataFrame) -> dict[str, str]:
     """Return the sha256 of the values of each column, in their order."""
     from pandas.util import hash_pandas_object
 
-    return {
-        name: hashlib.sha256(
-            str(frame[name].dtype).encode()
-            + hash_pandas_object(frame[name], index=False).to_numpy().tobytes()
-        ).hexdigest()
-        for name in map(str, frame.columns)
-    }
+    sums = {}
+    for name in map(str, frame.columns):
+        found = hashlib.sha256(str(frame[name].dtype).encode())
+        found.update(hash_pandas_object(frame[name], index=False).to_numpy())
+        sums[name] = found.hexdigest()
+    return sums
 
 
 def history_sha256(data: str | Path) -> str:

@@ -44,13 +44,12 @@ def duration(span: int) -> str:
 
 def jitter(panel: Panel) -> str:
     """Return a message if times deviate slightly from even steps, or an empty string."""
-    same = panel.code[1:] == panel.code[:-1]
     for name, length in _CLOCKS.items():
+        if not (panel.time % length).any():
+            return ""
         rounded = (panel.time + length // 2) // length * length
         off = np.abs(panel.time - rounded)
-        if not off.any():
-            return ""
-        steps = np.diff(rounded)[same]
+        steps = np.diff(rounded)[panel.code[1:] == panel.code[:-1]]
         if not len(steps) or not (steps > 0).all() or (off > _TOLERANCE * usual(steps)).any():
             continue
         uneven = off > 0

@@ -84,7 +84,11 @@ class Grid:
         The second array marks the rows on the grid.
         """
         index, fits = self.index(panel.time)
-        behind, rest = np.divmod(index - index[panel.starts()], self.step)
+        first = np.flatnonzero(panel.firsts())
+        behind = index - np.repeat(index[first], np.diff(first, append=len(index)))
+        if self.step == 1:
+            return behind, fits
+        behind, rest = np.divmod(behind, self.step)
         return behind, fits & (rest == 0)
 
     def times(self, panel: Panel, row: Ints, position: Ints) -> Ints:
@@ -188,8 +192,7 @@ def infer_freq(panel: Panel) -> tuple[str | int | None, str]:
 
 
 def _weekdays_only(panel: Panel, steps: Ints) -> bool:
-    weekday = (panel.time // DAY + 3) % 7
-    return bool((steps == 3 * DAY).any() and (weekday < 5).all())
+    return bool((steps == 3 * DAY).any() and ((panel.time // DAY + 3) % 7 < 5).all())
 
 
 def _half_months(panel: Panel) -> str | None:

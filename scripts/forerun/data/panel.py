@@ -54,7 +54,9 @@ class Panel:
         return self.columns["y"]
 
     def take(self, rows: npt.NDArray[np.generic]) -> Panel:
-        """Return the panel with the rows selected by a mask or by positions."""
+        """Return the panel with the rows selected by a mask or by positions; itself if all are."""
+        if rows.dtype == bool and rows.all():
+            return self
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, code=self.code[rows], time=self.time[rows], columns=columns)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from forerun.config.windows import reach
 from forerun.data import (
@@ -111,11 +112,12 @@ def _load(
         return read_table(path, None if roles.single else roles.id, roles.time, roles.columns)
 
     static, futr = (read(path) if path else None for path in (static_file, futr_file))
-    table = read(data_file)
+    tables = [read(data_file)]
+    names = [str(name) for name in tables[0].attrs.get("columns", ())]
     if static is None and frozen_static is not None:
-        static = frozen_static(table.columns)
-    prepared = prepare(table, settings, static, futr, training)
-    return replace(prepared, columns=[str(name) for name in table.attrs.get("columns", ())])
+        static = frozen_static(tables[0].columns)
+    # Without a reference here, the table is freed when it has been parsed.
+    return replace(prepare(tables.pop(), settings, static, futr, training), columns=names)
 
 
 def prepare(
@@ -163,6 +165,8 @@ def prepare(
         problems.check()
     texts = categories.encode([df, static, futr], settings, problems)
     panel = _parse(df, settings, roles, static, futr, problems)
+    del df
+    pa.default_memory_pool().release_unused()  # the columns of the file
     grid = frequencies.choose_grid(panel, settings.get("freq"), problems)
     if grid is None:
         problems.check()

@@ -58,7 +58,7 @@ def read_table(
     wanted = None if columns is None else set(columns)
     try:
         if start.startswith(b"PAR1"):
-            table, about = _read_parquet(path, wanted)
+            table, about = _read_parquet(path, wanted, id_col)
         elif start.startswith(FEATHER):
             table, about = _read_feather(path, wanted)
         else:
@@ -107,8 +107,11 @@ def _refuse_duplicates(path: Path, header: list[str], wanted: set[str] | None) -
         seen.add(name)
 
 
-def _read_parquet(path: Path, wanted: set[str] | None) -> tuple[pa.Table, dict[str, Any]]:
-    with pq.ParquetFile(path) as file:
+def _read_parquet(
+    path: Path, wanted: set[str] | None, id_col: str | None
+) -> tuple[pa.Table, dict[str, Any]]:
+    # The names of series as categories take a third of the memory of strings.
+    with pq.ParquetFile(path, read_dictionary=[id_col] if id_col else None) as file:
         names = list(file.schema_arrow.names)
         return file.read(columns=_chosen(names, wanted)), _about(names)
 

@@ -93,7 +93,7 @@ def summary(frame: pd.DataFrame) -> dict[str, Any]:
         of the targets (ISO 8601 or a number), ``columns``, ``lengths`` (min, median, max).
     """
     observed = frame["y"].notna()
-    history = frame[observed]
+    history = frame if observed.all() else frame[observed]
     lengths = history["unique_id"].value_counts(sort=False).to_numpy()
     start, end = (_plain(history["ds"].agg(how)) for how in ("min", "max"))
     return {

@@ -116,7 +116,8 @@ def read_data(settings: dict[str, Any], runs: Path) -> Prepared:
     model_needs.check(complete, prepared.frame)
     how = settings["on_missing_future"]
     prepared.notes += forecastable.check(complete, prepared.frame, how)
-    history = prepared.frame[prepared.frame["y"].notna()]
+    observed = prepared.frame["y"].notna()
+    history = prepared.frame if observed.all() else prepared.frame[observed]
     prepared.notes += scaling.notes(history, models.specs(settings))
     prepared.notes += search_data.check(complete, history)
     prepared.notes += warm_start.check(runs, complete, prepared.frame)
