@@ -37,7 +37,7 @@ def read_table(
         Path of the file.
     id_col, time_col : str, optional
         Columns of a CSV file to keep as strings, so that ``007`` stays ``007`` and ``NA`` is a
-        name. They are returned as categories.
+        name. They are returned as categories, and so is a Parquet column `id_col` of strings.
     columns : iterable of str, optional
         Columns to load; `prepare` reports missing ones.
 

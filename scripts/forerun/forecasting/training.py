@@ -132,6 +132,7 @@ def cross_validate(fit: Fit, progress: Progress, checkpoint: Checkpoint | None =
     before = without_last(given.history, held)
     scaling = _scaling(spec, inner, given, before)
     scaled = scaling.forward(given, before)
+    before = before if scaling.centered else before[:0].copy()  # frees most memory of it
     frame = engine.cross_validate(spec, inner, scaled, number, progress)
     frame = remainder.back(scaling.back(frame, given, before), logged)
     frame = transforms.back(frame, seen, spec)
