@@ -48,7 +48,7 @@ def columns_sha256(frame: pd.DataFrame) -> dict[str, str]:
     sums = {}
     for name in map(str, frame.columns):
         found = hashlib.sha256(str(frame[name].dtype).encode())
-        found.update(hash_pandas_object(frame[name], index=False).to_numpy())
+        found.update(hash_pandas_object(frame[name], index=False).to_numpy().data)
         sums[name] = found.hexdigest()
     return sums
 
