@@ -2,7 +2,7 @@
 
     python benchmarks/scaling.py [--series 100 1000 10000] [--models NHITS] [--baselines ...]
 
-Each size is a separate run on series of 200 daily steps: it trains, cross-validates, scores,
+Each size is a separate run on series of `--length` daily steps: it trains, cross-validates, scores,
 predicts, draws and reports (`--targets` selects some). The table holds CPU seconds and peak
 memory of each job; its last columns divide the growth of the seconds by that of the series: 1 is
 linear, less is better. Runs with more series than `--shard-size` are predicted in shards.
@@ -21,9 +21,9 @@ from pathlib import Path
 
 from measuring import Cost, run, snakemake, table, write_series
 
-#: Steps of each series.
-LENGTH = 200
 TARGETS = ["predictions", "plots", "report.html"]
+#: Targets that can be selected besides: only freeze the data.
+MORE_TARGETS = ["config.yaml"]
 BASELINES = ["SeasonalNaive", "SimpleExponentialSmoothingOptimized"]
 #: For each size and job: seconds of CPU time and peak MB.
 Costs = dict[int, dict[str, tuple[float, float]]]
@@ -32,11 +32,12 @@ Costs = dict[int, dict[str, tuple[float, float]]]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--series", type=int, nargs="+", default=[100, 1000, 10000])
+    parser.add_argument("--length", type=int, default=200, help="steps of each series")
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--models", nargs="*", default=["NHITS"])
     parser.add_argument("--baselines", nargs="*", default=BASELINES)
     parser.add_argument("--levels", type=int, nargs="*", default=[])
-    parser.add_argument("--targets", nargs="+", default=TARGETS, choices=TARGETS)
+    parser.add_argument("--targets", nargs="+", default=TARGETS, choices=TARGETS + MORE_TARGETS)
     parser.add_argument("--shard-size", type=int, default=20000)
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
     options = parser.parse_args()
@@ -58,7 +59,7 @@ def main() -> None:
 
 def one_size(folder: Path, series: int, options: argparse.Namespace) -> Cost:
     """Make a run of that many series from its data to the last target."""
-    write_series(folder / f"{series}.parquet", series, LENGTH)
+    write_series(folder / f"{series}.parquet", series, options.length)
     settings = {
         "data_file": f"{series}.parquet",
         "horizon": 7,

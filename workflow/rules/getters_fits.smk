@@ -90,7 +90,8 @@ def get_training_memory(wildcards, input, attempt):
 def get_training_runtime(wildcards, input, attempt):
     fast = ENGINES[get_specs(wildcards.run_id)[get_model(wildcards)].engine].local
     max_time = ask(REQUEST.operational, wildcards.run_id, "max_time")
-    return resources.fit_minutes(max_time, fast, input.size_mb, attempt)
+    size = get_size(wildcards, input)  # input.size_mb starts an event loop each time
+    return resources.fit_minutes(max_time, fast, size, attempt)
 
 
 def get_gpus(wildcards):
