@@ -32,6 +32,11 @@ from forerun.jobs.server import identity
 FIRST, LONGEST = 0.5, 10.0
 #: Seconds to wait for Snakemake to write the benchmark file of a job that has ended.
 PATIENCE = 60.0
+#: What the tasks of all engines import, besides what the engines import.
+COMMON = (
+    *("forerun.forecasting.training", "forerun.forecasting.predict", "forerun.base.csv_text"),
+    *("pyarrow.dataset", "pandas.io.formats.csvs", "pandas.core.arrays.arrow.extension_types"),
+)
 
 
 def serve(listener: socket.socket, modules: list[str], at_once: bool) -> NoReturn:
@@ -179,6 +184,7 @@ def main() -> None:
     # Light engines first: statistical models need not wait for neural libraries.
     chosen = sorted((ENGINES[name] for name in engines), key=lambda engine: len(engine.heavy))
     modules = list(dict.fromkeys(name for engine in chosen for name in engine.imports))
+    modules = [*COMMON, *modules] if modules else []
     try:
         serve(socket.socket(fileno=int(descriptor)), modules, at_once == "True")
     finally:
