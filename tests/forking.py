@@ -220,9 +220,12 @@ def serve(listener: socket.socket) -> NoReturn:
     importlib.import_module("snakemake.cli").get_argument_parser()  # imports all plugins
     fork_what_they_start()
     measure_quickly()
+    os.fsync = lambda _: None  # kills lose nothing of what a process has written
+    warm_up()
     gc.collect()
     huge_pages.collapse()
     gc.freeze()  # what is loaded stays shared with the forks
+    gc.set_threshold(100_000, 20, 20)
     server, keepers = os.getpid(), set[int]()
     while True:
         connection = listener.accept()[0]
@@ -232,6 +235,19 @@ def serve(listener: socket.socket) -> NoReturn:
         keepers.add(pid)
         connection.close()
         keepers = {one for one in keepers if not os.waitpid(one, os.WNOHANG)[0]}
+
+
+def warm_up() -> None:
+    """Fill caches that each fork would fill: schema, catalog, templates, the parts of pandas."""
+    from synthetic import make_run
+
+    from forerun.report import write_report
+
+    with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder
+        write_report(make_run(f"{folder}/runs", models=1, series=1))
+    tempfile.tempdir = None
+    atexit.unregister(shutil.rmtree)  # no fork removes at its end what make_run keeps
 
 
 def keep(connection: socket.socket, server: int) -> int:

@@ -32,11 +32,15 @@ def collapse() -> None:
 
 
 def before_freezing() -> None:
-    """Have memory collapsed when all is imported: when `gc.freeze` is called."""
+    """Have memory collapsed when all is imported: when `gc.freeze` is called.
+
+    After that, little garbage is not searched for.
+    """
     freeze = gc.freeze
 
     def collapse_and_freeze() -> None:
         collapse()
         freeze()
+        gc.set_threshold(100_000, 20, 20)
 
     gc.freeze = collapse_and_freeze
