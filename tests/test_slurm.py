@@ -316,8 +316,9 @@ def a_search_of_which_a_job_is_canceled(cluster: Cluster, home: Path) -> None:
     """Each trial is a job; one that is canceled while it trains is tried again."""
     space = {"learning_rate": {"low": 0.001, "high": 0.1, "log": True}}
     item = {"model": "DLinear", "trials": 6, "space": space}
-    asked = ("models=[]", f"search={json.dumps([item])}", "max_steps=6")
-    call = Call(cluster, home, config=asked)
+    (home / "config" / "experiments").mkdir(parents=True)
+    (home / "config" / "experiments" / "exp1.yaml").write_text(json.dumps({"search": [item]}))
+    call = Call(cluster, home, config=("models=[]", "max_steps=6"))
     (pid,) = stop_at_work(call, home, "DLinear_search_0/fold_2").values()
     canceled = call.job("run_trial.*_0_2$|run_trial.*2.*0")
     cancel(call, canceled["id"], pid)
