@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from forerun.base.errors import UserError
-from forerun.config.models import ModelSpec, specs
+from forerun.config import catalog
+from forerun.config.models import ModelSpec, exogenous_columns, specs
 from forerun.config.training_losses import distribution_of
 
 if TYPE_CHECKING:
@@ -38,6 +39,21 @@ def check(settings: Mapping[str, Any], frame: pd.DataFrame) -> None:
             _check_season_of_loss(spec, settings)
         elif spec.model in NEED_SEASON:
             _check_season(spec, settings)
+
+
+def notes(settings: Mapping[str, Any]) -> list[str]:
+    """Return a note on models that do not use the future values of known columns."""
+    found = [
+        spec.name
+        for spec in specs(settings)
+        if spec.model in catalog.PAST_ONLY and exogenous_columns(spec, settings)["futr_exog"]
+    ]
+    if not found:
+        return []
+    return [
+        f"{', '.join(found)}: this network uses known columns only up to the cutoff; its forecasts "
+        "do not depend on their future values"
+    ]
 
 
 def _check_distribution(spec: ModelSpec, frame: pd.DataFrame) -> None:

@@ -114,6 +114,7 @@ def read_data(settings: dict[str, Any], runs: Path) -> Prepared:
     complete = settled(settings, prepared)
     calendar.check(complete)
     model_needs.check(complete, prepared.frame)
+    prepared.notes += model_needs.notes(complete)
     how = settings["on_missing_future"]
     prepared.notes += forecastable.check(complete, prepared.frame, how)
     observed = prepared.frame["y"].notna()

@@ -110,3 +110,13 @@ def test_train_refuses_before_the_run_is_created(
     assert run(["train", "--run-id", "new", "--config", "my.yaml"]) == 2
     assert "the loss Poisson of p needs a target without negative" in capsys.readouterr().err
     assert not Path("runs").exists()
+
+
+def test_networks_that_ignore_future_values_are_noted() -> None:
+    asked = {"models": ["TimesNet", "NHITS"], "futr_exog": ["promo"], "season_length": 7}
+    assert model_needs.notes(resolve(asked)) == [
+        "TimesNet: this network uses known columns only up to the cutoff; its forecasts do not "
+        "depend on their future values"
+    ]
+    assert model_needs.notes(resolve(asked | {"futr_exog": []})) == []
+    assert model_needs.notes(resolve(asked | {"models": ["NHITS"]})) == []

@@ -32,6 +32,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "NBEATSx": {"mlp_units": [[64, 64]] * 3},
     "NHITS": {"mlp_units": [[64, 64]] * 3},
     "TiDE": {"hidden_size": 64},
+    "FEDformer": {"hidden_size": 16, "n_head": 8, "conv_hidden_size": 16},
+    "iTransformer": {"hidden_size": 64, "n_heads": 4, "d_ff": 64},
+    "MLPMultivariate": {"hidden_size": 128},
+    "TimesNet": {"hidden_size": 16, "conv_hidden_size": 16, "encoder_layers": 1, "top_k": 2},
     "LSTM": {"encoder_hidden_size": 32, "max_steps": 60},
 }
 
@@ -41,12 +45,16 @@ def able(engine: str) -> list[str]:
     return [n for n, i in offered.items() if i.futr_exog and not i.refusal and not i.auto]
 
 
+#: Networks whose forecasts depend on the column, but which do not learn its effect from these data:
+#: DeepNPTS only weighs past values, MLPMultivariate has an input for each value of each series.
+WEAK = ("DeepNPTS", "MLPMultivariate")
 #: A model of each engine that `make test` trains; `make test-all` trains all of them.
 FIRST = ("ARIMA", "LightGBM", "NHITS", "TiDE")
 CASES = [
     name if name in FIRST else pytest.param(name, marks=pytest.mark.long)
     for engine in ("statsforecast", "mlforecast", "neuralforecast")
     for name in able(engine)
+    if name not in (*WEAK, *catalog.PAST_ONLY)
 ]
 
 
@@ -73,6 +81,19 @@ def effect(item: Any, folder: Path, **more: Any) -> float:
 def test_the_effect_of_a_promotion_is_found(model: str, tmp_path: Path) -> None:
     found = effect({"name": model, "params": SMALL.get(model, {})}, tmp_path)
     assert 0.5 * EFFECT < found < 1.5 * EFFECT
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("model", WEAK)
+def test_other_networks_use_the_column(model: str, tmp_path: Path) -> None:
+    found = effect({"name": model, "params": SMALL.get(model, {})}, tmp_path)
+    assert 1e-4 < abs(found) < 0.5 * EFFECT
+
+
+@pytest.mark.long
+def test_timesnet_uses_the_past_of_the_column_only(tmp_path: Path) -> None:
+    """If this fails after an upgrade, TimesNet is no longer in `PAST_ONLY`."""
+    assert effect({"name": "TimesNet", "params": SMALL["TimesNet"]}, tmp_path) == 0
 
 
 def test_a_search_with_columns_is_bounded_with_a_note() -> None:
