@@ -7,6 +7,7 @@ from forerun.config.frozen import read_frozen
 from forerun.config.names import TIDY, current
 from forerun.jobs.logs import recording
 from forerun.plots.figures import write_all
+from forerun.runs import progress
 from forerun.runs.paths import RunPaths
 from forerun.runs.records import recorded_folder
 from forerun.runs.run_data import read_history
@@ -29,7 +30,8 @@ def main(
     plot_series,
     plot_formats,
     processes,
-    **logs,
+    log,
+    log_file=None,
 ):
     """Draw the plots of `plot_series` series into `folder`, as `plot_formats`.
 
@@ -40,7 +42,11 @@ def main(
     processes : number of processes that draw
     """
     place = Path(folder)
-    with recording(**logs), recorded_folder(place.parent, place.name) as temporary:
+    with (
+        recording(log, log_file),
+        progress.figures(place.parent) as report,
+        recorded_folder(place.parent, place.name) as temporary,
+    ):
         settings = read_frozen(config)
         settings |= {"plot_series": plot_series, "plot_formats": plot_formats}
         cv = {m: read_cv_results(p) for m, p in zip(models, cv_results, strict=True)}
@@ -59,6 +65,7 @@ def main(
             settings=settings,
             processes=processes,
             searches=results(RunPaths(place.parent), settings),
+            progress=report,
         )
 
 

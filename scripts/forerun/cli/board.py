@@ -21,6 +21,7 @@ from forerun.runs.progress import (
     STOPPED,
     WAITING,
     FitState,
+    figures_drawn,
     survey,
     time_left,
 )
@@ -175,7 +176,8 @@ class Board:
 
         words = [clock(time.time() - self.began)]
         if states and not any(each.state in (WAITING, RUNNING) for each in states):
-            words.append(stage(self.folder))
+            drawn = figures_drawn(self.folder)
+            words.append(stage(self.folder) + (f" ({drawn} figures)" if drawn else ""))
         elif states:
             left = time_left(states)
             words.append("time left unknown" if left is None else f"about {clock(left)} left")

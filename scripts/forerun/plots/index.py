@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ def write_all(
     settings: Mapping[str, Any],
     processes: int = 1,
     searches: Sequence[Result] = (),
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> list[Path]:
     """Write the plots of a run, with ``index.json`` and ``README.md``.
 
@@ -59,6 +60,8 @@ def write_all(
         How many draw at once.
     searches
         The searches of the run.
+    progress
+        Called with the number of figures drawn so far, and of all.
 
     Returns
     -------
@@ -75,7 +78,11 @@ def write_all(
         gc.freeze()  # existing objects are not searched for garbage with each figure
         return save(made[number].draw(), folder, made[number].plot.name, formats)
 
-    files = list(each(draw, len(made), processes))
+    progress(0, len(made))
+    files: list[list[Path]] = []
+    for paths in each(draw, len(made), processes):
+        files.append(paths)
+        progress(len(files), len(made))
     plots = [
         replace(drawing.plot, files={path.suffix[1:]: path.name for path in paths})
         for drawing, paths in zip(made, files, strict=True)

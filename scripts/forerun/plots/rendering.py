@@ -136,6 +136,6 @@ def _in_points(size: re.Match[str], dpi: int) -> str:
 
 def png(picture: np.ndarray, dpi: int, title: str) -> bytes:
     """Return a picture (rows, columns, RGBA) as the bytes of a PNG file."""
-    file, options = io.BytesIO(), {"compress_level": 4}
+    file, options = io.BytesIO(), {"compress_level": 1}  # a tenth larger, a third faster
     imsave(file, picture, format="png", dpi=dpi, metadata={"Title": title}, pil_kwargs=options)
     return file.getvalue()

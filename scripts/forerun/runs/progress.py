@@ -7,7 +7,8 @@ they end.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from forerun.runs.fit import Fit, fits
 from forerun.runs.paths import RunPaths
 
 WAITING, RUNNING, OK, FAILED, STOPPED = "waiting", "running", "done", "failed", "stopped"
+#: The progress of drawing, in the folder of a run.
+FIGURES = "logs/plot_run.progress.json"
 #: Status of the outcome -> state, for fits that a rerun retries.
 _UNFINISHED = {"failed": FAILED, "skipped": STOPPED}
 _SHAPE = {"step": int, "max_steps": int, "loss": float, "elapsed": float, "resumed": int}
@@ -162,6 +165,23 @@ def _look(fit: Fit, since: float) -> FitState:
     reason, log = clean(outcome.reason), clean(outcome.log or "")
     state = _UNFINISHED[outcome.status]
     return replace(waiting, state=state, progress=last, reason=reason, log=log)
+
+
+@contextmanager
+def figures(run: str | Path) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that records how many figures of a run are drawn, and of how many."""
+    path = Path(run) / FIGURES
+    try:
+        yield lambda drawn, count: Progress(drawn, count).write(path)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def figures_drawn(run: str | Path) -> str:
+    """Return ``12 of 35`` while the figures of a run are drawn, otherwise an empty string."""
+    drawn = (Path(run) / "plots").exists()
+    now = None if drawn else Progress.read(Path(run) / FIGURES)
+    return f"{now.step} of {now.max_steps}" if now else ""
 
 
 def state_of(states: Iterable[FitState]) -> str:

@@ -24,6 +24,7 @@ from forerun.runs.progress import (
     STOPPED,
     WAITING,
     FitState,
+    figures,
     share,
     survey,
 )
@@ -149,6 +150,11 @@ def test_a_resumed_fit_shows_its_first_step() -> None:
 
 def test_steps_after_the_fits(folder: Path) -> None:
     assert stage(folder) == "drawing plots and writing the report"
+    with figures(folder) as report:
+        report(12, 35)
+        console = Console(file=io.StringIO(), width=120, color_system=None)
+        console.print(Board(folder, console).table([state_of_fit("A", None, OK)]))
+        assert "drawing plots and writing the report (12 of 35 figures)" in console.file.getvalue()  # type: ignore[attr-defined]
     (folder / "plots").mkdir()
     assert stage(folder) == "writing the report"
     (folder / "leaderboard.csv").unlink()

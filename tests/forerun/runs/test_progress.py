@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fits_at_work import by_fit, make_run_at_work, state_of_fit
 
+from forerun.runs import progress
 from forerun.runs.fit import Fit
 from forerun.runs.paths import RunPaths
 from forerun.runs.progress import FAILED, OK, RUNNING, WAITING, Progress, share, survey, time_left
@@ -99,3 +100,13 @@ def test_progress_in_words() -> None:
     series = Progress(step=3, max_steps=15, elapsed=6.0)
     assert series.words == "series 3 of 15, about 24 s left"
     assert Progress(step=50, max_steps=50, elapsed=8.0).remaining is None  # it is still writing
+
+
+def test_figures_are_counted_while_they_are_drawn(tmp_path: Path) -> None:
+    with progress.figures(tmp_path) as report:
+        report(12, 35)
+        assert progress.figures_drawn(tmp_path) == "12 of 35"
+    assert progress.figures_drawn(tmp_path) == ""
+    with pytest.raises(ZeroDivisionError), progress.figures(tmp_path) as report:
+        report(0, 1 // 0)
+    assert list(tmp_path.rglob("*.json")) == []
