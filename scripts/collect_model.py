@@ -3,23 +3,20 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.jobs.collect import collect
-from forerun.jobs.logs import recording
-from forerun.runs.paths import RunPaths
+from forerun.jobs.helper import record
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(config, model, log):
-    """Write ``cv_results_<model>.csv`` and ``status/<model>.json``."""
-    with recording(log):
-        collect(RunPaths(Path(config).parent), model)
+def main(**job):
+    """Write results and status of a model; see :func:`forerun.jobs.collect.collect_model`."""
+    record("forerun.jobs.collect:collect_model", **job)
 
 
 if __name__ == "__main__":
     main(
-        config=snakemake.input.config,
+        folder=str(Path(snakemake.input.config).parent),
         model=snakemake.wildcards.model,
         log=snakemake.log[0],
     )

@@ -2,17 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from forerun.forecasting.freeze import freeze
-from forerun.jobs.logs import recording
+from forerun.jobs.helper import record
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(settings, data_file, to, run_id, log):
-    """Freeze the run `run_id`; see :func:`forerun.forecasting.freeze.freeze`."""
-    with recording(log, settings["log_file"]):
-        freeze(settings, data_file, to, run_id)
+def main(settings, **job):
+    """Freeze a run; see :func:`forerun.forecasting.freeze.freeze`."""
+    record(
+        "forerun.forecasting.freeze:freeze",
+        log_file=settings["log_file"],
+        is_measured=True,
+        settings=settings,
+        **job,
+    )
 
 
 if __name__ == "__main__":

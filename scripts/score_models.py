@@ -1,79 +1,25 @@
 """Compute the errors of all models of a run and of their combinations, and rank them."""
 
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from forerun.base.bounded import Damaged
-from forerun.base.files import write_csv, write_json
-from forerun.config.frozen import read_frozen
-from forerun.config.models import specs
-from forerun.config.names import FORMER
-from forerun.data.forecastable import without_forecasts
-from forerun.evaluation.measures import Measures
-from forerun.evaluation.metrics import leaderboard
-from forerun.evaluation.scoring import score_all
-from forerun.jobs.logs import recording
-from forerun.runs.outcome import Failure, ModelStatus
-from forerun.runs.run_data import read_history
-from forerun.runs.state import NO_FORECAST
+from forerun.jobs.helper import record
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 
-def main(config, data, models, cv_results, statuses, outputs, log, log_file=None):
-    """Score the models and write the files `outputs`.
-
-    The combinations use only models that can forecast, so that scores and forecasts are of the same
-    ensemble; of a network with several seeds they use the mean.
-
-    Parameters
-    ----------
-    models : names of the models of the files `cv_results` and `statuses`, in the same order
-    outputs : paths of ``metrics``, ``leaderboard``, ``ensemble`` (the weights), and of the
-        cross-validation results ``cv_per_series`` and ``cv_ensemble``
-    """
-    with recording(log, log_file):
-        settings = read_frozen(config)
-        history = read_history(data)
-        measures = Measures.of(settings, Path(config).parent)
-        states = {}
-        for model, path in zip(models, statuses, strict=True):
-            if not (status := ModelStatus.read(path)):
-                raise Damaged(f"{path}: is damaged; remove it to create it again")
-            states[model] = status
-        good = {
-            model: path
-            for model, path in zip(models, cv_results, strict=True)
-            if states[model].is_ok
-        }
-        silent = without_forecasts(settings, data)
-        parts = {spec.name for spec in specs(settings) if spec.member_of}
-        members = [name for name in good if name not in silent and name not in parts]
-        scored = score_all(good, history, settings, members, measures)
-        states |= {
-            model: replace(states[model], status=NO_FORECAST, error=Failure(message=reason))
-            for model, reason in silent.items()
-            if model in good
-        }
-        for name, frame in scored.results.items():
-            write_csv(outputs[f"cv_{name}"], frame)
-        write_json(outputs["ensemble"], scored.record)
-        write_csv(outputs["metrics"], scored.metrics)
-        table = leaderboard(scored.metrics, states | scored.states, settings, measures)
-        write_csv(outputs["leaderboard"], table)
-        for former in FORMER:  # an unfinished run of an earlier version is scored again
-            Path(outputs["metrics"]).with_name(f"cv_results_{former}.csv").unlink(missing_ok=True)
+def main(**job):
+    """Write scores and leaderboard; see :func:`forerun.jobs.score.score`."""
+    record("forerun.jobs.score:score", is_measured=True, **job)
 
 
 if __name__ == "__main__":
     main(
         config=snakemake.input.config,
         data=snakemake.input.data,
-        models=snakemake.params.models,
-        cv_results=snakemake.input.cv_results,
-        statuses=snakemake.input.statuses,
+        models=list(snakemake.params.models),
+        cv_results=list(snakemake.input.cv_results),
+        statuses=list(snakemake.input.statuses),
         outputs=dict(snakemake.output.items()),
         log=snakemake.log[0],
         log_file=snakemake.params.log_file,

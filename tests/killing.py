@@ -61,7 +61,11 @@ def kind_of(process: psutil.Process) -> str | None:
     if (name := process.name()) in (*RULES, "snakemake"):
         return "snakemake" if name == "snakemake" else "job"
     if is_server(process):
-        return ("server", "keeper", "worker")[sum(map(is_server, process.parents()))]
+        if not any(map(is_server, process.parents())):
+            return "server"
+        # Keepers may be forks of the server or of the fork that has imported slow engines.
+        with suppress(ProcessLookupError):
+            return "worker" if os.getsid(process.pid) == process.pid else "keeper"
     return "worker" if name == WORKER or "forerun.jobs.worker" in process.cmdline() else None
 
 
@@ -74,7 +78,7 @@ def family(call: Started) -> dict[str, list[psutil.Process]]:
     """Return the living processes of a call by kind."""
     found: dict[str, list[psutil.Process]] = {}
     for pid in below(call.pid):
-        with suppress(psutil.Error, IndexError):
+        with suppress(psutil.Error):
             process = psutil.Process(pid)
             if process.status() != psutil.STATUS_ZOMBIE and (kind := kind_of(process)):
                 found.setdefault(kind, []).append(process)

@@ -97,7 +97,7 @@ class Forked:
         request |= {"identity": server.identity()}
         self.has_started = False
         try:
-            self.connection = Client(os.environ[server.VARIABLE])
+            self.connection = Client(server.address(task.get("imports", ())))
             self.connection.send_bytes(json.dumps(request).encode())
             send_handle(self.connection, out, None)
             send_handle(self.connection, result, None)

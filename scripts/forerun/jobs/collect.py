@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -62,6 +63,11 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
     write_csv(run.cv_results(model), frame)
     status.write(run.status(model))
     return status
+
+
+def collect_model(folder: str, model: str) -> None:
+    """Collect the fits of a model of the run in `folder`."""
+    collect(RunPaths(Path(folder)), model)
 
 
 def _outcome(fit: Fit) -> Outcome:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from forerun.config import calendar, categories, models, schema, windows
 from forerun.config.engines import ENGINES, versions
-from forerun.data.checksums import rows
 from forerun.forecasting import warm_start
 from forerun.runs.fit import Fit
 
@@ -55,6 +54,8 @@ def ingredients(
     ----------
     data : data of a run that is not frozen yet; by default the run's ``data.parquet``
     """
+    from forerun.data.checksums import rows  # imports pandas
+
     spec = fit.spec(settings)
     unseen = NOT_SEEN | schema.marked("x-operational") | ENGINES[spec.engine].not_seen
     unseen |= set() if spec.info.auto else {"num_samples"}

@@ -25,10 +25,10 @@ from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec
 from forerun.forecasting import checkpoint
 from forerun.jobs import (
-    averaging,
     child_task,
     fingerprint,
     gpus,
+    helper,
     lease,
     model_cache,
     search_time,
@@ -36,6 +36,7 @@ from forerun.jobs import (
 from forerun.runs import session
 from forerun.runs.fit import Fit
 from forerun.runs.outcome import UNFINISHED, Failure, Outcome
+from forerun.runs.paths import RunPaths
 from forerun.runs.search import Trial, chosen
 
 #: Number of attempts of a fit whose whole job is killed (not only its child); then it has failed.
@@ -107,10 +108,12 @@ def _performed(job: Job, deaths: int) -> Outcome:
     settings = read_frozen(fit.run.config)
     spec = fit.spec(settings)
     if spec.members:
+        from forerun.jobs import averaging  # imports pandas
+
         return _announced(fit, averaging.average(fit, spec, job.failures + 1))
     outcome = _without_arguments(job, settings, spec)
     saves = job.checkpoint_minutes is not None and checkpoint.is_supported(spec)
-    what = _ingredients(job, settings) if (job.reuse or saves) and not outcome else None
+    what = _ingredients(job) if (job.reuse or saves) and not outcome else None
     saved = _checkpoint(job, what, deaths) if saves and what else None
     header = _header(job, saved)
     fruitless = deaths - (header.deaths if header else 0)  # attempts that saved nothing
@@ -204,10 +207,21 @@ def _trained(
     return child_task.run(task, fit, limit=limit, attempt=job.failures + 1)
 
 
-def _ingredients(job: Job, settings: dict[str, Any]) -> dict[str, Any] | None:
+def _ingredients(job: Job) -> dict[str, Any] | None:
     """Return what determines the product; None if the initial weights are missing."""
+    given = job.fit.arguments() | {"threads": job.threads}
+    what: dict[str, Any] | None = helper.ask("forerun.jobs.fit_job:ingredients", given)
+    return what
+
+
+def ingredients(
+    run: str, model: str, fold: int | None, threads: int, trial: tuple[int, int] | None = None
+) -> dict[str, Any] | None:
+    """Return what determines the product of a fit; None if the initial weights are missing."""
+    paths = RunPaths(Path(run))
+    fit = Trial(paths, model, round=trial[0], place=trial[1]) if trial else Fit(paths, model, fold)
     try:
-        return fingerprint.ingredients(job.fit, settings, job.threads)
+        return fingerprint.ingredients(fit, read_frozen(paths.config), threads)
     except UserError:
         return None  # the fit will fail with the reason
 

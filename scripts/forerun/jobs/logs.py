@@ -7,7 +7,7 @@ import io
 import sys
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -15,6 +15,7 @@ from typing import IO, Any, NoReturn
 from forerun.base.errors import UserError, system_error
 from forerun.base.parent import end_with_parent
 from forerun.base.terminal import echo
+from forerun.jobs.worker import named
 from forerun.runs import refusals
 
 
@@ -81,6 +82,18 @@ def recording(log: str, log_file: str | None = None) -> Iterator[None]:
         for file in files:
             with suppress(OSError):
                 file.close()
+
+
+def recorded(
+    function: str, arguments: Mapping[str, Any], log: str, log_file: str | None = None
+) -> int:
+    """Call a function, ``module:name``, while its output is recorded; return the exit code."""
+    try:
+        with recording(log, log_file):
+            named(function)(**arguments)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 1
+    return 0
 
 
 def _refuse(message: str, log: str, *places: Any) -> NoReturn:

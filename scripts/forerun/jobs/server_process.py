@@ -3,6 +3,9 @@
 :mod:`forerun.jobs.server` starts it as ``python -m forerun.jobs.server_process``. For each job it
 forks a keeper, which forks the child that runs the task, measures it, kills it when the job closes
 its connection, and reports its end.
+
+When all but the slow engines are imported it forks once more: that process imports them and serves
+the jobs that need them. It has a separate socket, so no other job waits for these imports.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import recv_handle
@@ -25,36 +29,56 @@ from typing import Any, NoReturn
 
 from forerun.base.parent import end_with_parent
 from forerun.config.engines import ENGINES
-from forerun.jobs import benchmark_files, worker
+from forerun.jobs import benchmark_files, helper, worker
 from forerun.jobs.server import identity
 
 #: Seconds until the first measurement of a child's memory, and maximum between two measurements.
 FIRST, LONGEST = 0.5, 10.0
 #: Seconds to wait for Snakemake to write the benchmark file of a job that has ended.
 PATIENCE = 60.0
-#: What the tasks of all engines import, besides what the engines import.
+#: What tasks of all engines import, besides the engines' modules, and jobs that call a function in
+#: a fork (:mod:`forerun.jobs.helper`).
 COMMON = (
-    *("forerun.forecasting.training", "forerun.forecasting.predict", "forerun.base.csv_text"),
-    *("pyarrow.dataset", "pandas.io.formats.csvs", "pandas.core.arrays.arrow.extension_types"),
+    *("pandas", "pyarrow.parquet", "pyarrow.dataset", "pandas.io.formats.csvs"),
+    *("pandas.core.arrays.arrow.extension_types", "forerun.base.csv_text"),
+    *("forerun.forecasting.training", "forerun.forecasting.predict", "forerun.forecasting.freeze"),
+    *("forerun.jobs.fit_job", "forerun.jobs.collect", "forerun.jobs.score"),
 )
 
 
-def serve(listener: socket.socket, modules: list[str], at_once: bool) -> NoReturn:
-    """Import `modules` and fork for each job until a signal."""
+def serve(
+    listener: socket.socket,
+    modules: list[str],
+    at_once: bool,
+    later: socket.socket | None = None,
+    fork: Callable[[], Any] = lambda: None,
+) -> NoReturn:
+    """Import `modules` and fork for each job until a signal.
+
+    Parameters
+    ----------
+    later : what waits for a connection before `fork` is called, unless `at_once`
+    fork : called once, when all modules are imported
+    """
     waiting: list[tuple[Connection, dict[str, Any]]] = []
     while True:
         for request in [
             one for one in waiting if not set(one[1].get("imports", [])) & set(modules)
         ]:
             waiting.remove(request)
-            _fork_keeper(listener, *request)
-        importing = bool(modules) and (at_once or bool(waiting))
+            _fork_keeper([listener, *([later] if later else [])], *request)
+        asked = later is not None and (at_once or bool(wait([later], 0)))
+        importing = bool(modules) and (at_once or asked or bool(waiting))
         if importing:
             importlib.import_module(modules.pop(0))
             if not modules:
                 gc.collect()
                 gc.freeze()  # keeps loaded objects in memory shared with children
-        if wait([listener], 0 if importing else None):
+        elif asked and not modules:
+            fork()
+            later = None
+            continue
+        if listener in wait([listener, *([later] if later else [])], 0 if importing else None):
             waiting += _accept(listener)
         _reap()
 
@@ -74,7 +98,9 @@ def _accept(listener: socket.socket) -> list[tuple[Connection, dict[str, Any]]]:
 KEEPERS: set[int] = set()
 
 
-def _fork_keeper(listener: socket.socket, connection: Connection, task: dict[str, Any]) -> None:
+def _fork_keeper(
+    listeners: list[socket.socket], connection: Connection, task: dict[str, Any]
+) -> None:
     server = os.getpid()
     if pid := os.fork():
         KEEPERS.add(pid)
@@ -83,7 +109,8 @@ def _fork_keeper(listener: socket.socket, connection: Connection, task: dict[str
     try:
         KEEPERS.clear()
         end_with_parent(signal.SIGTERM, server)
-        listener.close()
+        for listener in listeners:
+            listener.close()
         _keep(connection, task)
     finally:
         os._exit(0)
@@ -161,9 +188,9 @@ def _work(task: dict[str, Any], out: int, result: int, keeper: int) -> NoReturn:
         tempfile.tempdir = None
         os.umask(task["umask"])
         os.chdir(task["cwd"])
-        outcome = worker.perform(task)
+        answer = helper.answer(task) if task.get("helper") else worker.perform(task).as_dict()
         with os.fdopen(3, "w") as pipe:
-            json.dump(outcome.as_dict(), pipe)
+            json.dump(answer, pipe, default=str)
         atexit._run_exitfuncs()  # some libraries stop helper processes at exit
         status = 0
     finally:
@@ -177,20 +204,47 @@ def _end(number: int, frame: Any) -> NoReturn:
     sys.exit()
 
 
+def _fork_slow(listeners: list[socket.socket], modules: list[str], at_once: bool) -> None:
+    """Fork the process that imports slow engines and serves their jobs."""
+    server = os.getpid()
+    if pid := os.fork():
+        KEEPERS.add(pid)
+        listeners.pop().close()
+        return
+    try:
+        KEEPERS.clear()
+        end_with_parent(signal.SIGTERM, server)
+        listeners[0].close()
+        serve(listeners[1], modules, at_once)
+    finally:
+        _end_keepers()
+        os._exit(0)
+
+
+def _end_keepers() -> None:
+    for pid in KEEPERS:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    _reap(0)
+
+
 def main() -> None:
-    descriptor, folder, at_once, *engines = sys.argv[1:]
+    descriptors, folder, at_once, *names = sys.argv[1:]
     signal.signal(signal.SIGTERM, _end)
     end_with_parent()
-    # Light engines first: statistical models need not wait for neural libraries.
-    chosen = sorted((ENGINES[name] for name in engines), key=lambda engine: len(engine.heavy))
-    modules = list(dict.fromkeys(name for engine in chosen for name in engine.imports))
-    modules = [*COMMON, *modules] if modules else []
+    listeners = [socket.socket(fileno=int(number)) for number in descriptors.split(",")]
+    engines = sorted((ENGINES[name] for name in names), key=lambda engine: len(engine.heavy))
+    quick = [*COMMON] if engines else []
+    quick += [name for engine in engines if not engine.heavy for name in engine.imports]
+    slow = [name for engine in engines if engine.heavy for name in engine.imports]
+    modules = list(dict.fromkeys(quick))
+    others = [name for name in dict.fromkeys(slow) if name not in modules]
+    is_now = at_once == "True"
     try:
-        serve(socket.socket(fileno=int(descriptor)), modules, at_once == "True")
+        later = listeners[1] if len(listeners) > 1 else None
+        serve(listeners[0], modules, is_now, later, lambda: _fork_slow(listeners, others, is_now))
     finally:
-        for pid in KEEPERS:
-            os.kill(pid, signal.SIGTERM)
-        _reap(0)
+        _end_keepers()
         shutil.rmtree(folder, ignore_errors=True)
 
 

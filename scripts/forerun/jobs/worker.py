@@ -16,6 +16,7 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from forerun.base.errors import UserError
@@ -37,12 +38,16 @@ def figures(usage: resource.struct_rusage) -> tuple[float, float]:
 
 
 class ProgressFile:
-    """Writes the progress of training to a small file, about once a second."""
+    """Writes the progress of training to a small file, about once a second.
+
+    The first one with a total is written at once: the first step may take long.
+    """
 
     def __init__(self, path: str, **labels: str):
         self.path, self.labels = path, labels
         self.started = time.time()
         self.written = 0.0
+        self.total = 0
         self.resumed = 0
 
     def __call__(
@@ -51,9 +56,9 @@ class ProgressFile:
         now = time.time()
         if resumed:
             self.resumed = step
-        elif now - self.written < 1 and step < max_steps:
+        elif now - self.written < 1 and step < max_steps == self.total:
             return
-        self.written = now
+        self.written, self.total = now, max_steps
         elapsed = round(now - self.started, 1)
         Progress(step, max_steps, loss, elapsed, self.resumed).write(self.path, **self.labels)
 
@@ -67,8 +72,7 @@ def perform(task: dict[str, Any]) -> Outcome:
             arguments["progress"](0, 0, None)
         for name in task.get("imports", []):
             importlib.import_module(name)
-        module, _, function = task["function"].rpartition(":")
-        work = getattr(importlib.import_module(module), function)
+        work = named(task["function"])
         bind_threads(task["threads"])
         work(**arguments)
     except UserError as error:
@@ -81,6 +85,13 @@ def perform(task: dict[str, Any]) -> Outcome:
         message = " ".join(str(error).split())[:1000] or repr(error)
         return Outcome(status="failed", error=Failure(type(error).__name__, message))
     return Outcome(status="ok")
+
+
+def named(function: str) -> Callable[..., Any]:
+    """Return a function by its name, ``module:name``."""
+    module, _, name = function.rpartition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
 def bind_threads(threads: int) -> None:

@@ -18,7 +18,7 @@ import pytest
 from forerun.cli.snakemake import libraries
 from forerun.config.engines import ENGINES
 from forerun.config.settings import resolve
-from forerun.jobs import child_task
+from forerun.jobs import child_task, helper
 from forerun.jobs import server as preload
 from forerun.jobs.benchmark_files import correct, of_log
 from forerun.jobs.child_task import Task
@@ -41,6 +41,14 @@ def mistake():
 
 def die(signal_number, progress=None):
     os.kill(os.getpid(), signal_number)
+
+def process(given):
+    return [os.getpid(), given]
+
+def die_in_a_fork(parent):
+    if os.getpid() != parent:
+        os.kill(os.getpid(), 9)
+    return "asked again"
 
 def leave(code, progress=None):
     os._exit(code)
@@ -116,6 +124,52 @@ def test_a_fresh_process_prints_the_same(place, monkeypatch):
     call("show", text="hello")
     log = Path("logs/train_model/m.log").read_text()
     assert log == f"printed hello {os.getcwd()} green\nto stderr\n"
+
+
+def test_a_job_has_functions_called_in_a_fork(server, place, monkeypatch, capfd):
+    monkeypatch.syspath_prepend(place)
+    given = {"given": {"a": [1, 2.5, None]}}
+    pid, same = helper.ask("work_here:process", given)
+    assert pid != os.getpid()
+    assert same == given["given"]
+    # Not what JSON changes, nor after the death of the fork, nor without a server.
+    assert helper.ask("work_here:process", {"given": (1, 2)}) == [os.getpid(), (1, 2)]
+    assert helper.ask("work_here:die_in_a_fork", {"parent": os.getpid()}) == "asked again"
+    with pytest.raises(SystemExit) as ended:
+        helper.record("work_here:mistake", log="logs/a.log")
+    assert ended.value.code == 2
+    line = "forerun: error: the table is empty; give another one\n"
+    assert capfd.readouterr().err == Path("logs/a.log").read_text() == line
+    helper.record("work_here:show", log="logs/a.log", text="hello")
+    assert "printed hello" in Path("logs/a.log").read_text()
+    monkeypatch.setenv(preload.VARIABLE, "off")
+    assert helper.ask("work_here:process", given)[0] == os.getpid()
+
+
+def test_slow_engines(place):
+    assert preload.is_slow(ENGINES["neuralforecast"].imports)
+    assert not preload.is_slow([*ENGINES["statsforecast"].imports, *ENGINES["direct"].imports])
+
+
+@pytest.mark.long
+def test_jobs_of_slow_engines_have_a_separate_process(place):
+    """It does not exist before a job asks; no other job waits for these imports."""
+    started = preload.start(["direct", "mlforecast"], at_once=False)
+    try:
+        imports = ENGINES["mlforecast"].imports
+        quick, slow = preload.address(["pandas"]), preload.address(imports)
+        assert slow == quick + preload.SLOW
+        monitored = psutil.Process(started.process.pid)
+        call("sleep", seconds=0, mark="mark")
+        assert monitored.children() == []
+        task = Task("work_here:sleep", {"seconds": 0, "mark": "mark"}, imports)
+        child_task.call(task, log="logs/train_model/m.log")
+        (forked,) = monitored.children()
+        forked.kill()
+        assert wait_for(lambda: not forked.is_running() or forked.status() == "zombie")
+        child_task.call(task, log="logs/train_model/m.log")  # in a fresh process
+    finally:
+        started.stop()
 
 
 @pytest.mark.parametrize("forked", [True, False])
