@@ -41,6 +41,9 @@ _SHARED |= {"scaler_type", "num_samples", "accelerator", "precision"}
 # Arguments that an engine sets when they are not given.
 _PROVIDED = {"h", "input_size", "n_series", "season_length", "test_size"}
 
+#: Maximum number of random features; a fit needs the square of it in memory.
+MOST_FEATURES = 5000
+
 
 def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each argument that is unknown to the class or invalid.
@@ -73,6 +76,8 @@ def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:
         wrong += training_losses.check_pair(info, params)
     if info.engine == "mlforecast" and not wrong:
         wrong += regressor_features.problems(info.name, params)
+    if info.engine == "direct" and not wrong:
+        wrong += _check_features(params)
     for name, argument in arguments.items():
         if argument.required and name not in params and name not in _PROVIDED:
             wrong.append(f"{info.name} needs the argument '{name}'")
@@ -112,6 +117,17 @@ def _check_value(name: str, value: Any, argument: Argument) -> list[str]:
     if a_list and not isinstance(value, list):
         return [f"{name} is {schema.show(value)}; it must be a list"]
     return []
+
+
+def _check_features(params: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the random features of DirectRidge."""
+    number, scale = params.get("features"), params.get("feature_scale")
+    wrong = []
+    if number is not None and not 0 <= number <= MOST_FEATURES:
+        wrong.append(f"features is {number}; it must be an integer from 0 to {MOST_FEATURES}")
+    if scale is not None and not 0 < scale < float("inf"):
+        wrong.append(f"feature_scale is {schema.show(scale)}; it must be a number above 0")
+    return wrong
 
 
 def _check_devices(value: Any) -> list[str]:

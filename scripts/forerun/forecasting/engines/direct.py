@@ -4,7 +4,8 @@ It forecasts all steps at once from the last values (:mod:`.window_regression`),
 needs only numpy. Its parameters: ``input_size``, the number of lags (by default five seasons, at
 least 8, at most the longer of 48 and two seasons); ``penalty``; ``log``: use logarithms (``true``),
 values (``false``), or the mean of both forecasts (the default). Series with values that are not
-positive are always forecast from the values.
+positive are always forecast from the values. ``features`` adds random nonlinear features, of size
+``feature_scale`` relative to the lags, drawn with the run's seed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from forerun.config.windows import reach, step_size
 from forerun.data.panel import series_starts
 from forerun.forecasting.engines import fallback, window_regression
 from forerun.forecasting.engines.base import Data, Progress, check_finite
-from forerun.forecasting.engines.window_regression import Floats, Regression
+from forerun.forecasting.engines.window_regression import Features, Floats, Regression
 
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
@@ -38,6 +39,8 @@ PENALTY = 3e-3
 #: Forecasts from logarithms may exceed the range of a series by half of it, within these factors.
 NEAR, FAR = 1.1, 2.0
 ADVICE = "look at the data, or set log: false"
+#: Suffix of the names of saved weights of random features.
+FEATURES = "features"
 
 
 @dataclass
@@ -54,6 +57,8 @@ def describe() -> EngineCatalog:
         "input_size": Argument("int | None"),
         "penalty": Argument("float", PENALTY),
         "log": Argument("bool | None"),
+        "features": Argument("int", Features.number),
+        "feature_scale": Argument("float", Features.scale),
     }
     info = ModelInfo(
         NAME,
@@ -76,11 +81,18 @@ def _fit(spec: ModelSpec, settings: dict[str, Any], series: Sequence[Floats]) ->
     lags = int(spec.params.get("input_size") or default_lags(season))
     penalty = float(spec.params.get("penalty", PENALTY))
     given = {"values": series, "logs": [np.log(one) for one in series if _is_positive(one)]}
+    features = Features(
+        int(spec.params.get("features") or Features.number),
+        float(spec.params.get("feature_scale") or Features.scale),
+        int(settings.get("seed", Features.seed)),
+    )
     log = spec.params.get("log")
     wanted = ["values"] if log is False else ["values", "logs"]
     steps = reach(settings)
     regressions = {
-        kind: window_regression.fit(given[kind], lags, steps, season, penalty, kind == "values")
+        kind: window_regression.fit(
+            given[kind], lags, steps, season, penalty, kind == "values", features
+        )
         for kind in wanted
         if given[kind]
     }
@@ -174,15 +186,25 @@ def save(fitted: Fitted, folder: Path) -> None:
         for kind, regression in fitted.regressions.items()
         for lags, coefficients in regression.by_lags.items()
     }
+    arrays |= {
+        f"{kind}_{lags}_{FEATURES}": weights
+        for kind, regression in fitted.regressions.items()
+        for lags, weights in regression.features.items()
+    }
     np.savez(folder / "coefficients.npz", allow_pickle=False, **arrays)
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
     """Read a model written by :func:`save`."""
     found: dict[str, dict[int, Floats]] = {}
+    drawn: dict[str, dict[int, Floats]] = {}
     with np.load(folder / "coefficients.npz", allow_pickle=False) as arrays:
         for name in arrays.files:
-            kind, _, lags = name.partition("_")
-            found.setdefault(kind, {})[int(lags)] = arrays[name]
-    regressions = {kind: Regression(by_lags, kind == "values") for kind, by_lags in found.items()}
+            kind, lags, *what = name.split("_")
+            table = drawn if what == [FEATURES] else found
+            table.setdefault(kind, {})[int(lags)] = arrays[name]
+    regressions = {
+        kind: Regression(by_lags, kind == "values", drawn.get(kind, {}))
+        for kind, by_lags in found.items()
+    }
     return Fitted(spec, regressions)

@@ -5,12 +5,15 @@ each window, which is then divided by its mean absolute change (logarithms are n
 of any level and size can share the matrix. It minimizes absolute errors relative to the error of
 the seasonal naive forecast of the series: a ridge regression in closed form is solved several times
 with smaller weights for windows with large errors (iteratively reweighted least squares).
+
+With random features (an extreme learning machine) the map is not linear: rectified linear units
+with random, fixed weights are inputs besides the lags, and the regression stays in closed form.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -28,21 +31,26 @@ MOST_VALUES = 20_000_000
 WINDOWS = 2
 #: Floor of the error of the seasonal naive forecast, which is divided by.
 SMALLEST_ERROR = 1e-9
+#: Minimum number of windows per lag for random features, and the spread of their thresholds.
+FEATURE_WINDOWS, THRESHOLD = 20, 0.5
 #: Scaled lags are clipped to this absolute value.
 LARGEST = 50.0
 
 
 @dataclass
 class Regression:
-    """Coefficients by number of lags, shape (lags + 1, steps); a short series uses fewer lags.
+    """Coefficients by number of lags, shape (inputs, steps); a short series uses fewer lags.
 
     Attributes
     ----------
     scaled : whether windows are divided by their mean absolute change
+    features : weights of the random features, shape (lags + 1, features), by number of lags; the
+        inputs are the lags, a one, and the features, if there are any
     """
 
     by_lags: dict[int, Floats]
     scaled: bool = True
+    features: dict[int, Floats] = field(default_factory=dict)
 
     def forecast(self, series: Sequence[Floats]) -> Floats:
         """Return forecasts, shape (series, steps); NaN for a series without values."""
@@ -55,8 +63,18 @@ class Regression:
             if len(chosen):
                 windows = np.stack([series[int(one)][-lags:] for one in chosen])
                 inputs, last, change = _measured(windows, self.scaled)
+                inputs = _with_features(inputs, self.features.get(int(lags)))
                 result[chosen] = inputs @ self.by_lags[int(lags)] * change + last
         return result
+
+
+@dataclass(frozen=True)
+class Features:
+    """Random features: their number, their size relative to the lags, and the seed."""
+
+    number: int = 0
+    scale: float = 0.3
+    seed: int = 1
 
 
 def ladder(lags: int, season: int, steps: int) -> list[int]:
@@ -72,20 +90,45 @@ def fit(
     season: int,
     penalty: float,
     scaled: bool = True,
+    features: Features = Features(),
 ) -> Regression:
     """Fit the regression; it repeats the last value if no series is longer than `steps`.
 
     Parameters
     ----------
     series : values of each series, finite
-    penalty : of the coefficients, relative to the mean square of the inputs
+    penalty : of the coefficients, relative to the mean square of the lags
+    features : random features, none by default; left out with few windows
     """
-    found: dict[int, Floats] = {}
+    found, drawn = {}, {}
+    random = np.random.default_rng(features.seed)
     for number in ladder(lags, season, steps):
-        windows = _Windows.of(series, number, steps, season)
-        if windows is not None and (number == 1 or len(windows.lags) >= WINDOWS * (number + 1)):
-            found[number] = _solve(windows, penalty, scaled)
-    return Regression(found or {1: np.zeros((2, steps))}, scaled)
+        windows = _Windows.of(series, number, steps, season, features.number)
+        if windows is None or not (number == 1 or len(windows.lags) >= WINDOWS * (number + 1)):
+            continue
+        inputs, last, change = _measured(windows.lags, scaled)
+        if features.number and len(inputs) >= FEATURE_WINDOWS * (number + 1):
+            drawn[number] = _drawn(inputs, features, random)
+        targets = (windows.targets - last) / change
+        unit = windows.naive / change[:, 0]
+        inputs = _with_features(inputs, drawn.get(number))
+        found[number] = _solve(inputs, targets, windows.weight, unit, penalty, number + 1)
+    return Regression(found or {1: np.zeros((2, steps))}, scaled, drawn)
+
+
+def _drawn(inputs: Floats, features: Features, random: np.random.Generator) -> Floats:
+    """Return random weights of features of inputs whose last column is one."""
+    lags = inputs.shape[1] - 1
+    weights = random.standard_normal((lags + 1, features.number))
+    weights[:lags] /= np.sqrt(lags)
+    weights[lags] *= THRESHOLD * float(np.sqrt((inputs[:, :lags] ** 2).mean()))
+    return features.scale * weights
+
+
+def _with_features(inputs: Floats, weights: Floats | None) -> Floats:
+    if weights is None:
+        return inputs
+    return np.hstack([inputs, np.maximum(inputs @ weights, 0.0)])
 
 
 @dataclass
@@ -105,11 +148,13 @@ class _Windows:
     naive: Floats
 
     @classmethod
-    def of(cls, series: Sequence[Floats], lags: int, steps: int, season: int) -> _Windows | None:
+    def of(
+        cls, series: Sequence[Floats], lags: int, steps: int, season: int, features: int = 0
+    ) -> _Windows | None:
         long = [values for values in series if len(values) >= lags + steps]
         if not long:
             return None
-        most = max(1, MOST_VALUES // (len(long) * (lags + steps)))
+        most = max(1, MOST_VALUES // (len(long) * (lags + steps + features)))
         views = [_spread(sliding_window_view(values, lags + steps), most) for values in long]
         counts = np.array([len(view) for view in views])
         whole = np.concatenate(views)
@@ -139,20 +184,27 @@ def _measured(windows: Floats, scaled: bool) -> tuple[Floats, Floats, Floats]:
     return np.hstack([inputs, np.ones((len(inputs), 1))]), last, change
 
 
-def _solve(windows: _Windows, penalty: float, scaled: bool) -> Floats:
-    inputs, last, change = _measured(windows.lags, scaled)
-    targets = (windows.targets - last) / change
-    naive = windows.naive / change[:, 0]
-    base = windows.weight / np.maximum(naive, 1e-2 * np.median(naive))
-    size = np.sqrt((targets**2).mean(axis=1))
-    error = size + np.median(size)
+def _solve(
+    inputs: Floats, targets: Floats, weight: Floats, naive: Floats, penalty: float, measured: int
+) -> Floats:
+    """Return the coefficients, shape (inputs, steps).
+
+    Parameters
+    ----------
+    naive : array, shape (windows,): error of the seasonal naive forecast in the unit of `targets`
+    measured : the penalty is relative to the mean square of this many first inputs
+    """
+    base = weight / np.maximum(naive, 1e-2 * np.median(naive))
+    usual = np.sqrt((targets**2).mean(axis=1))
+    error = usual + np.median(usual)
     coefficients = np.zeros((inputs.shape[1], targets.shape[1]))
     for _ in range(ITERATIONS):
         floor = max(SMALLEST * float(np.median(error)), 1e-12)
         root = np.sqrt(base / np.maximum(error, floor))[:, None]
         weighted = inputs * root
         gram = weighted.T @ weighted
-        gram += np.eye(len(gram)) * max(penalty * float(np.trace(gram)) / len(gram), 1e-12)
+        size = float(np.trace(gram[:measured, :measured]))
+        gram += np.eye(len(gram)) * max(penalty * size / measured, 1e-12)
         coefficients = np.linalg.solve(gram, weighted.T @ (targets * root))
         error = np.abs(targets - inputs @ coefficients).mean(axis=1)
     return coefficients

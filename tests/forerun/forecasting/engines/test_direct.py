@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,44 @@ def test_one_outlier_among_the_windows_changes_little() -> None:
         forecast(table(y, last), log=False)["DirectRidge"].to_numpy()[:2] for last in (y, spoiled)
     )
     np.testing.assert_allclose(clean, other, atol=0.5)
+
+
+def test_random_features_learn_what_is_not_linear() -> None:
+    """Each value is the absolute difference of the two before it: no linear map of lags."""
+    values = [5.0, 2.0]
+    for _ in range(80):
+        values.append(abs(values[-1] - values[-2]) + 1.0)
+    frame = table(values[:-2], *(np.roll(values, -n)[:50] for n in range(1, 9)))
+    error = {}
+    for number in (0, 60):
+        params = {"log": False, "input_size": 4, "features": number, "feature_scale": 1.0}
+        found = forecast(frame, penalty=1e-6, **params)["DirectRidge"].to_numpy()[:2]
+        error[number] = np.abs(found - values[-2:]).mean()
+    assert error[60] < 0.3 * error[0]
+
+
+def test_random_features_are_saved_and_depend_on_the_seed(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    data = Data(table(*(np.cumsum(random.normal(0, 1, 60)) + 50 for _ in range(4))))
+    spec = ModelSpec("DirectRidge", "direct", "DirectRidge", {"features": 20, "input_size": 4})
+    found = []
+    for seed in (1, 1, 2):
+        fitted = direct.fit(spec, SETTINGS | {"seed": seed}, data, lambda *_: None)
+        found.append(direct.predict(fitted, SETTINGS, data)["DirectRidge"].to_numpy())
+    np.testing.assert_array_equal(found[0], found[1])
+    assert np.abs(found[0] - found[2]).max() > 1e-6
+    direct.save(fitted, tmp_path)
+    loaded = direct.load(spec, SETTINGS, tmp_path)
+    again = direct.predict(loaded, SETTINGS, data)["DirectRidge"]
+    np.testing.assert_array_equal(again, found[2])
+
+
+def test_few_windows_have_no_random_features() -> None:
+    """Two series of ten values: far fewer windows than 20 for each lag."""
+    series = [np.arange(10.0) ** 1.5, np.sqrt(np.arange(1.0, 11.0))]
+    fitted = window_regression.fit(series, 4, 2, 1, 1e-3, True, window_regression.Features(30))
+    assert fitted.features == {}
+    assert fitted.by_lags[4].shape == (5, 2)
 
 
 def test_windows_of_a_long_series_are_spread_over_all_of_it(
