@@ -90,7 +90,7 @@ ENGINES = {
             "direct",
             "forerun.forecasting.engines.direct",
             _COMMON,
-            not_seen=_NETWORK | {"levels", "on_short", "seed"},
+            not_seen=_NETWORK | {"levels", "on_short"},
             local=True,
         ),
         Engine(

@@ -212,6 +212,8 @@ BAD_PARAMS = [
     ("NHITS", {"loss": {"name": "MQLoss", "levels": [80]}}, "did you mean 'level'"),
     ("NHITS", {"loss": "QuantileLoss"}, "needs the argument 'q'"),
     ("NHITS", {"early_stop_patience_steps": 3}, "needs validation data; set val_size"),
+    ("DirectRidge", {"features": -1}, "features is -1; it must be an integer from 0 to 5000"),
+    ("DirectRidge", {"feature_scale": 0}, "feature_scale is 0; it must be a number above 0"),
     ("WindowAverage", {}, "WindowAverage needs the argument 'window_size'"),
     ("AutoETS", {"seasonlength": 3}, "did you mean 'season_length'"),
     ("AutoETS", {"prediction_intervals": 3}, "set by the key levels"),

@@ -47,7 +47,7 @@ _UNSUPPORTED = {
 _NEEDS = {"MFLES": ("scikit-learn",), "AutoMFLES": ("scikit-learn",)}
 #: Models whose intervals StatsForecast simulates: for 6 steps 170 times as long as the forecast.
 _SIMULATED = ("AutoCES",)
-#: Number of series to try separately when a model fails for all of them together.
+#: Number of the longest series to try separately when a model fails for all of them together.
 TRIED = 3
 #: Seconds that the series of one call are meant to take: between two reports of progress.
 CHUNK = 1.0
@@ -162,7 +162,7 @@ def _working(
 ) -> pd.DataFrame:
     """Call `work`; use the naive forecast for series that it fails for, and list them.
 
-    If each of the first series fails, so does the model.
+    If it fails for each of the longest series, the model fails.
     """
     history = _narrow(spec, settings, data)
     if limits := bounded.note(spec, settings):
@@ -181,8 +181,8 @@ def _working(
     except MemoryError:
         raise
     except Exception as error:
-        ids = history["unique_id"].unique()
-        for name in ids[:TRIED] if len(ids) > 1 else []:
+        longest = history["unique_id"].value_counts().index  # many models need a minimum length
+        for name in longest[:TRIED] if len(longest) > 1 else []:
             with suppress(Exception):
                 with_fallback(None, history[history["unique_id"] == name])
                 break
