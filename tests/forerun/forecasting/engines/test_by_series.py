@@ -135,3 +135,24 @@ def test_a_series_that_fails_gets_the_naive_forecast_in_any_process(
     last = data.history["y"].iloc[-1]
     assert (forecasts.loc[forecasts["unique_id"] == "s6", "SeasonalNaive"] == last).all()
     assert list(data.kept["fallback"]["unique_id"]) == ["s6"]
+
+
+def test_a_model_that_fails_for_the_first_series_but_not_for_the_longest_is_not_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = statistical.model_classes.SeasonalNaive.forecast
+
+    def demanding(self: Any, y: np.ndarray, **options: Any) -> Any:
+        if len(y) < 40:
+            raise ValueError("tiny datasets")
+        return whole(self, y=y, **options)
+
+    monkeypatch.setattr(statistical.model_classes.SeasonalNaive, "forecast", demanding)
+    spec, settings, data = given("SeasonalNaive", 1)
+    short = ["s0", "s1", "s2", "s3"]
+    history = data.history
+    history = history[~history["unique_id"].isin(short) | (history["ds"] >= "2022-01-01")]
+    data.history = history.reset_index(drop=True)
+    forecasts = statistical.fit(spec, settings, data, lambda *_: None).forecasts
+    assert len(forecasts) == 3 * SERIES
+    assert list(data.kept["fallback"]["unique_id"]) == short
