@@ -38,6 +38,35 @@ def start(*arguments: str) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
+# -- The table ------------------------------------------------------------------------------------
+
+
+def test_the_table_of_deployments(sales: Deployment, capsys: Capture) -> None:
+    assert forerun(["challenge", "sales", "--run-id", "other"]) == 0
+    second = ["deploy", "second", *DEPLOY[2:]]
+    assert forerun([*second, "--data-file", until(TRAINED)]) == 0
+    assert forerun(["forecast", "sales"]) == 0
+    shutil.copytree("deployments/second", "deployments/third")
+    (Path("deployments/third") / "champions.jsonl").write_text("damaged")
+    capsys.readouterr()
+    assert forerun(["deployments"]) == 0
+    shown = capsys.readouterr()
+    rows = {line.split()[0]: line.split()[1:] for line in shown.out.splitlines() if line.strip()}
+    (origin,) = origins.origins(sales)
+    assert rows["sales"][0] == "naive"
+    assert rows["sales"][2:] == ["other", "1", origin.name]
+    assert rows["second"][0] == "naive"
+    assert rows["second"][-3:] == ["0", "none", "yet"]
+    assert "third" not in rows
+    assert "third" in shown.err
+
+
+def test_no_deployments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert forerun(["deployments"]) == 0
+    assert capsys.readouterr().out.startswith("no deployments; create one with 'forerun deploy ")
+
+
 # -- @NAME ----------------------------------------------------------------------------------------
 
 
