@@ -77,7 +77,7 @@ def own_forecasts(
         if folder is None or not has_model(folder):
             continue
         if spec.members:
-            if (mean := _mean(spec, settings, data, folder, done)) is not None:
+            if (mean := mean_forecast(spec, settings, data, folder, done)) is not None:
                 yield spec.name, mean
             continue
         echo_error(f"{spec.name}: predicting")
@@ -104,7 +104,7 @@ def own_forecasts(
         yield spec.name, frame
 
 
-def _mean(
+def mean_forecast(
     spec: ModelSpec,
     settings: dict[str, Any],
     data: Data,

@@ -13,7 +13,7 @@ from forerun.base.files import read_json, write_json
 from forerun.config.models import spec
 from forerun.config.settings import dump, resolve
 from forerun.evaluation.averaging import mean_of_members
-from forerun.forecasting import choice, predict
+from forerun.forecasting import choice, forecasts
 from forerun.jobs import fit_history
 from forerun.jobs.collect import collect
 from forerun.jobs.fit_job import Job, perform
@@ -115,7 +115,7 @@ def test_the_forecasts_of_members_that_were_made_are_used(
         for name, points in (("NHITS_seed1", [1.0, 2.0]), ("NHITS_seed2", [3.0, 4.0]))
     }
     mean = spec(settings, "NHITS")
-    made = predict._mean(mean, settings, None, paths.model("NHITS"), done)  # type: ignore[arg-type]
+    made = forecasts.mean_forecast(mean, settings, None, paths.model("NHITS"), done)  # type: ignore[arg-type]
     assert made is not None
     assert made["NHITS"].tolist() == [2.0, 3.0]
 
