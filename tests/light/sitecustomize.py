@@ -54,4 +54,5 @@ if "forerun.jobs.server_process" in sys.orig_argv:
     import huge_pages
 
     huge_pages.before_freezing()
-pkgutil.iter_modules = _other_modules  # type: ignore[assignment]
+if "SLURM_JOB_ID" not in os.environ:  # a job has the options of all plugins that its call has
+    pkgutil.iter_modules = _other_modules  # type: ignore[assignment]

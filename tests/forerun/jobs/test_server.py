@@ -161,10 +161,10 @@ def test_jobs_of_slow_engines_have_a_separate_process(place):
         assert slow == quick + preload.SLOW
         monitored = psutil.Process(started.process.pid)
         call("sleep", seconds=0, mark="mark")
-        assert monitored.children() == []
+        keepers = monitored.children()
         task = Task("work_here:sleep", {"seconds": 0, "mark": "mark"}, imports)
         child_task.call(task, log="logs/train_model/m.log")
-        (forked,) = monitored.children()
+        (forked,) = [one for one in monitored.children() if one not in keepers]
         forked.kill()
         assert wait_for(lambda: not forked.is_running() or forked.status() == "zombie")
         child_task.call(task, log="logs/train_model/m.log")  # in a fresh process
