@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 from forking import ADDRESS, LINGER
-from running import OWN_SERVER, PROGRAMS, PROJECT, TEST_CONFIG, write_table
+from running import OWN_SERVER, PROGRAMS, PROJECT, TEST_CONFIG, contents, write_table
 from slurm.cluster import Cluster, why_not
 
 from forerun.base.files import read_json
@@ -330,6 +330,37 @@ def a_search_of_which_a_job_is_canceled(cluster: Cluster, home: Path) -> None:
     assert len(re.findall(r"(?m)^[01],\d,[26],ok,", table)) == 8, table
 
 
+def a_network_longer_than_the_time_limit(cluster: Cluster, home: Path) -> None:
+    """It is halted after a checkpoint, so that its job reaches its time limit."""
+    settings = ('models=["NHITS"]', "baselines=[]", "max_steps=300", "reuse=false")
+    saving = (*settings, "checkpoint_minutes=0.0001")
+    call = Call(cluster, home, config=saving, shared=False)
+    run = home / "runs" / "exp1"
+    checkpoint = run / "logs" / "train_model" / "NHITS.checkpoint"
+    call.wait(checkpoint.exists, "a checkpoint")
+    job = call.job("train_model.*NHITS")
+    holder = psutil.Process(holders(run)["NHITS/final"])
+    for process in (holder, *holder.children(recursive=True)):
+        process.suspend()
+    cluster.ask("scontrol", "update", f"JobId={job['id']}", "TimeLimit=1")
+    call.end()
+    assert state(cluster, job["id"]) == "TIMEOUT"
+    assert_complete(home, ["NHITS"])
+    first, second = call.jobs("train_model.*NHITS")
+    assert (first["id"], second["state"]) == (job["id"], "COMPLETED")
+    log = (run / "logs" / "train_model" / "NHITS.log").read_text()
+    assert re.search(r"(?m)^resumed at step [1-9]\d* of 300$", log)
+    assert not checkpoint.exists()
+
+    # The model is that of a run without interruption, to the byte.
+    whole = home / "whole"
+    whole.mkdir()
+    Call(cluster, whole, config=settings, shared=False).end()
+    assert outcome(whole, "NHITS/final")["status"] == "ok"
+    for part in ("models/NHITS", "predictions"):
+        assert contents(run / part) == contents(whole / "runs" / "exp1" / part)
+
+
 #: Each tests something else; the networks' imports take minutes on a small machine.
 CASES: list[Callable[[Cluster, Path], None]] = [
     mishaps_of_jobs_stay_with_the_model_they_hit,
@@ -340,7 +371,11 @@ CASES: list[Callable[[Cluster, Path], None]] = [
 ]
 LONG = [
     pytest.param(case, marks=pytest.mark.long)
-    for case in (a_whole_run_of_networks, a_search_of_which_a_job_is_canceled)
+    for case in (
+        a_whole_run_of_networks,
+        a_search_of_which_a_job_is_canceled,
+        a_network_longer_than_the_time_limit,
+    )
 ]
 
 
