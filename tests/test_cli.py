@@ -194,7 +194,7 @@ def test_list_runs_elsewhere(home: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_a_closed_pipe(home: Path) -> None:
-    make_run(home / "runs", "x" * 60, models=1, series=1)
+    make_run(home / "runs", "long_" + "name_" * 10 + "end", models=1, series=1)
     command = f"{sys.executable} -m forerun.cli list-runs --json | head -1"
     done = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], cwd=home, capture_output=True, text=True,

@@ -21,7 +21,7 @@ OTHERS = {
     ("ensemble", "evaluation/recipes.py"),
     ("ensemble", "evaluation/selection.py"),  # a key of the configuration
     ("ensemble", "jobs/fingerprint.py"),
-    ("ensemble", "score_models.py"),  # an output of the rule
+    ("ensemble", "jobs/score.py"),  # an output of the rule
     ("per_series", "config/regressor_features.py"),  # an argument of linear models
     ("per_series", "evaluation/combining.py"),
     ("per_series", "evaluation/selection.py"),  # in a recipe: whether each series has its own model
