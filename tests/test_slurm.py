@@ -298,6 +298,7 @@ def the_login_node_breaks_and_nothing_is_trained_twice(cluster: Cluster, home: P
     for pid in started.values():
         os.kill(pid, signal.SIGCONT)
     assert call.jobs(state="RUNNING"), "the jobs died with the login node"
+    cluster.wait(lambda: not any(map(is_before_training, started.values())), "the fits to start")
 
     unlock = ["--unlock", "--snakefile", str(PROJECT / "Snakefile")]
     assert PROGRAMS.run(unlock, home, cluster.env, PATIENCE).returncode == 0
@@ -400,6 +401,14 @@ def stop_at_work(call: Call, home: Path, *fits: str) -> dict[str, int]:
 
     call.wait(stopped, f"{fits} to begin")
     return found
+
+
+def is_before_training(pid: int) -> bool:
+    """Return whether a process that holds a fit's lease still has to start its training."""
+    try:
+        return not psutil.Process(pid).children()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def cancel(call: Call, job: str, pid: int) -> None:
