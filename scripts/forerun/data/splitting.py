@@ -77,6 +77,12 @@ def only(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return frame if list(frame.columns) == columns else frame[columns]
 
 
+def observed_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with a target; the table itself, not a copy, if all have one."""
+    has_target = frame["y"].notna()
+    return frame if has_target.all() else frame[has_target]
+
+
 def _columns_of_models(settings: Mapping[str, Any]) -> set[str]:
     """Return the columns that some model uses."""
     used = (exogenous_columns(spec, settings) for spec in specs(settings))
@@ -92,13 +98,12 @@ def summary(frame: pd.DataFrame) -> dict[str, Any]:
         ``rows`` and ``future_rows`` (with and without a target), ``series``, ``start`` and ``end``
         of the targets (ISO 8601 or a number), ``columns``, ``lengths`` (min, median, max).
     """
-    observed = frame["y"].notna()
-    history = frame if observed.all() else frame[observed]
+    history = observed_rows(frame)
     lengths = history["unique_id"].value_counts(sort=False).to_numpy()
     start, end = (_plain(history["ds"].agg(how)) for how in ("min", "max"))
     return {
         "rows": len(history),
-        "future_rows": int((~observed).sum()),
+        "future_rows": len(frame) - len(history),
         "series": len(lengths),
         "start": start,
         "end": end,

@@ -26,6 +26,7 @@ from forerun.data import (
     series_weights,
     summary,
 )
+from forerun.data.splitting import observed_rows
 from forerun.forecasting import scaling, search_data, transforms, warm_start, weights
 from forerun.runs import metric_functions, session
 from forerun.runs.request import MORE_TABLES
@@ -117,8 +118,7 @@ def read_data(settings: dict[str, Any], runs: Path) -> Prepared:
     prepared.notes += model_needs.notes(complete)
     how = settings["on_missing_future"]
     prepared.notes += forecastable.check(complete, prepared.frame, how)
-    observed = prepared.frame["y"].notna()
-    history = prepared.frame if observed.all() else prepared.frame[observed]
+    history = observed_rows(prepared.frame)
     prepared.notes += scaling.notes(history, models.specs(settings))
     prepared.notes += search_data.check(complete, history)
     prepared.notes += warm_start.check(runs, complete, prepared.frame)
