@@ -20,9 +20,10 @@ KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
 _GIVEN = (*KEYS, "seeds")
 #: Keys that are written only where they have a value.
 _OPTIONAL = ("transform", "search", "members", "member_of")
-#: Transformations of the target before training: its logarithm, the residuals of a regression of
-#: each series on trend, season and known columns, or the residuals of its logarithm.
-TRANSFORMS = ("log", "regression", "log_regression")
+#: Transformations of the target before training: its logarithm, the logarithm of the target plus 1,
+#: the residuals of a regression of each series on trend, season and known columns, or the residuals
+#: of its logarithm.
+TRANSFORMS = ("log", "log1p", "regression", "log_regression")
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,13 @@ class ModelSpec:
 
     @property
     def takes_log(self) -> bool:
-        """Whether the model is trained on the logarithm of the target."""
-        return self.transform in ("log", "log_regression")
+        """Whether the model is trained on the logarithm of the target, or of the target plus 1."""
+        return self.transform in ("log", "log1p", "log_regression")
+
+    @property
+    def plus(self) -> float:
+        """What is added to the target before its logarithm, so that zeros have one."""
+        return 1.0 if self.transform == "log1p" else 0.0
 
     @property
     def takes_remainder(self) -> bool:

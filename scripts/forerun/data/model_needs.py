@@ -70,7 +70,7 @@ def _check_distribution(spec: ModelSpec, frame: pd.DataFrame) -> None:
         )
     target = frame["y"].to_numpy(dtype=float)
     if spec.takes_log:
-        target = np.log(np.where(target > 0, target, np.nan))
+        target = np.log(np.where(target + spec.plus > 0, target + spec.plus, np.nan))
     bad = ~np.isin(target, (0, 1)) if name in ZERO_OR_ONE else target < 0
     bad &= ~np.isnan(target)
     if not bad.any():

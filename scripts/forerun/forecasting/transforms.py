@@ -1,6 +1,7 @@
 """The logarithm of the target, set per model: ``{name: NHITS, transform: log}``.
 
-The target is transformed before training; forecasts and intervals are transformed back.
+The target is transformed before training; forecasts and intervals are transformed back. ``log1p``,
+the logarithm of the target plus 1, accepts zeros, and its forecasts are not negative.
 :mod:`forerun.forecasting.remainder` is the other transformation, which comes after the logarithm.
 """
 
@@ -26,16 +27,20 @@ LEAST, MOST = 1.1, 2.0
 
 
 def check(history: pd.DataFrame, specs: Iterable[ModelSpec]) -> None:
-    """Refuse a target with values that are not positive if a model takes its logarithm."""
-    asking = [spec.name for spec in specs if spec.takes_log]
-    wrong = history[history["y"] <= 0] if asking else history.iloc[:0]
-    if len(wrong):
-        first = wrong.iloc[0]
-        raise UserError(
-            f"transform: log of {', '.join(asking)} needs a target above 0, but series "
-            f"'{first['unique_id']}' is {first['y']:g} at {first['ds']} ({len(wrong)} such values "
-            "in all); leave transform out"
-        )
+    """Refuse a target with values whose logarithm a model cannot take."""
+    for plus, needs in ((0.0, "above 0"), (1.0, "of at least 0")):
+        asking = [spec for spec in specs if spec.takes_log and spec.plus == plus]
+        if not asking:
+            continue
+        wrong = history[history["y"] < 0 if plus else history["y"] <= 0]
+        if len(wrong):
+            first, zeros = wrong.iloc[0], not plus and bool((wrong["y"] == 0).all())
+            raise UserError(
+                f"transform: {'log1p' if plus else 'log'} of "
+                f"{', '.join(spec.name for spec in asking)} needs a target {needs}, but series "
+                f"'{first['unique_id']}' is {first['y']:g} at {first['ds']} ({len(wrong)} such "
+                f"values in all); {'use log1p or ' if zeros else ''}leave transform out"
+            )
 
 
 def forward(data: Data, spec: ModelSpec) -> Data:
@@ -43,7 +48,8 @@ def forward(data: Data, spec: ModelSpec) -> Data:
     if not spec.takes_log:
         return data
     check(data.history, [spec])
-    history = data.history.assign(y=np.log(data.history["y"].to_numpy(dtype=float)))
+    target = data.history["y"].to_numpy(dtype=float)
+    history = data.history.assign(y=np.log(target + spec.plus))
     return replace(data, history=history)
 
 
@@ -57,18 +63,20 @@ def back(frame: pd.DataFrame, data: Data, spec: ModelSpec) -> pd.DataFrame:
     """
     if not spec.takes_log or not len(frame):
         return frame
-    lower, upper = (limit.to_numpy() for limit in _limits(frame, data.history))
-    return converted(frame, data.history, lambda values: np.exp(np.clip(values, lower, upper)))
+    lower, upper = (limit.to_numpy() for limit in _limits(frame, data.history, spec.plus))
+    return converted(
+        frame, data.history, lambda values: np.exp(np.clip(values, lower, upper)) - spec.plus
+    )
 
 
-def _limits(frame: pd.DataFrame, history: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+def _limits(frame: pd.DataFrame, history: pd.DataFrame, plus: float) -> tuple[pd.Series, pd.Series]:
     """Return the lower and the upper limit of the logarithm for each row of `frame`."""
     if "cutoff" in frame.columns:
         first = frame.groupby("unique_id", observed=True)["cutoff"].min()
         history = history[history["ds"] <= history["unique_id"].map(first)]
-    logs = pd.Series(np.log(history["y"].to_numpy(dtype=float)), index=history.index)
+    logs = pd.Series(np.log(history["y"].to_numpy(dtype=float) + plus), index=history.index)
     grouped = logs.groupby(history["unique_id"], observed=True)
     low, high = grouped.min(), grouped.max()
     more = ((high - low) / 2).clip(np.log(LEAST), np.log(MOST))
-    ids = frame["unique_id"]
-    return ids.map(low - more), ids.map(high + more)
+    ids, least = frame["unique_id"], np.log(plus) if plus else -np.inf
+    return ids.map((low - more).clip(lower=least)), ids.map(high + more)

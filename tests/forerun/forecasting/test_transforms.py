@@ -70,6 +70,25 @@ def test_zero_is_refused_with_series_and_time() -> None:
     transforms.check(table(b=[0.0]), [ModelSpec("Naive", "statsforecast", "Naive")])
 
 
+def test_log1p_accepts_zeros_and_forecasts_nothing_negative() -> None:
+    spec = ModelSpec("Naive", "statsforecast", "Naive", transform="log1p")
+    data = Data(table(a=[0.0, np.e - 1, 0.0], b=[7.0, 7.0, 7.0]))
+    assert transforms.forward(data, spec).history["y"].tolist() == pytest.approx(
+        [0, 1, 0, *[np.log(8)] * 3]
+    )
+    frame = table(a=[0.0, 0.0], b=[0.0, 0.0])[["unique_id", "ds"]]
+    found = transforms.back(frame.assign(Naive=[-3.0, 1.0, np.log(8), 9.0]), data, spec)
+    assert found["Naive"].tolist() == pytest.approx([0, np.e - 1, 7, 8 * transforms.LEAST - 1])
+    with pytest.raises(UserError, match=r"log1p of Naive needs a target of at least 0, .* -1 at 0"):
+        transforms.forward(Data(table(a=[-1.0, 0.0])), spec)
+    with pytest.raises(UserError, match=r"in all\); use log1p or leave"):
+        transforms.forward(data, LOG)
+    assert (
+        resolve({"models": [{"name": "NHITS", "transform": "log1p"}]})["models"][0]["transform"]
+        == "log1p"
+    )
+
+
 def test_configuration_takes_its_transformations_only() -> None:
     run = resolve({"models": [{"name": "NHITS", "transform": "log"}], "baselines": []})
     assert run["models"][0]["transform"] == "log"
