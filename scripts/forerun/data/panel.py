@@ -18,6 +18,20 @@ def series_starts(ids: npt.NDArray[Any]) -> Ints:
     return np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], int)
 
 
+def without_last(history: pd.DataFrame, steps: int) -> pd.DataFrame:
+    """Return `history` without the last `steps` rows of each series."""
+    if steps == 0 or not len(history):
+        return history
+    ids = history["unique_id"]
+    codes = ids.cat.codes if isinstance(ids.dtype, pd.CategoricalDtype) else ids
+    starts = series_starts(codes.to_numpy())
+    ends = np.append(starts[1:], len(history))
+    last = ends[:, None] - np.arange(1, steps + 1)
+    kept = np.ones(len(history), dtype=bool)
+    kept[last[last >= starts[:, None]]] = False
+    return history[kept].reset_index(drop=True)
+
+
 @dataclass
 class Panel:
     """Rows of many series.

@@ -12,6 +12,9 @@ import pandas as pd
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+#: Columns by which cross-validation results are sorted.
+ORDER = ["unique_id", "cutoff", "ds"]
+
 
 @dataclass
 class WindowIndex:
@@ -89,5 +92,23 @@ def mean(values: Floats, axis: int, weights: Floats | None = None) -> Floats:
 
 
 def sorted_results(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return cross-validation results in the order that :class:`WindowIndex` requires."""
-    return frame.sort_values(["unique_id", "cutoff", "ds"], ignore_index=True, kind="stable")
+    """Return cross-validation results in the order that :class:`WindowIndex` requires.
+
+    The frame itself, not a copy, if it is sorted already.
+    """
+    if isinstance(frame.index, pd.RangeIndex) and _are_sorted(frame[ORDER]):
+        return frame
+    return frame.sort_values(ORDER, ignore_index=True, kind="stable")
+
+
+def _are_sorted(keys: pd.DataFrame) -> bool:
+    """Return whether rows are sorted by the columns; False if a value is missing."""
+    if keys.isna().any(axis=None):
+        return False
+    tied = np.ones(max(0, len(keys) - 1), dtype=bool)
+    for name in keys:
+        values = keys[name].to_numpy()
+        if not ((values[:-1] <= values[1:]) | ~tied).all():
+            return False
+        tied &= values[:-1] == values[1:]
+    return True

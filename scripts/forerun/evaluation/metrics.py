@@ -118,12 +118,17 @@ def means(
 
 def side_by_side(scores: Iterable[pd.DataFrame], settings: dict[str, Any]) -> pd.DataFrame:
     """Merge the scores of models (see :func:`score`) into one table with a column for each."""
+    first, *others = scores = list(scores) or [pd.DataFrame(columns=["unique_id", "metric"])]
+    if all(_have_same_rows(first, other) for other in others):
+        return first.assign(**{str(own.columns[2]): own.iloc[:, 2] for own in others})
     columns = [frame.set_index(["unique_id", "metric"]).iloc[:, 0] for frame in scores]
-    if not columns:
-        return pd.DataFrame(columns=["unique_id", "metric"])
-    if all(column.index.equals(columns[0].index) for column in columns):
-        return pd.concat(columns, axis=1).reset_index()
     return _ordered(pd.concat(columns, axis=1).reset_index(), settings)
+
+
+def _have_same_rows(first: pd.DataFrame, other: pd.DataFrame) -> bool:
+    return len(first) == len(other) and all(
+        (first[name].to_numpy() == other[name].to_numpy()).all() for name in ("unique_id", "metric")
+    )
 
 
 def leaderboard(

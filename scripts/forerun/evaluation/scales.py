@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from forerun.data.panel import series_starts
 from forerun.evaluation.arrays import Floats, Ints
 
 #: Approximate number of rows of the history to process at once.
@@ -37,11 +38,12 @@ def naive_scales(
     """
 
     def block(y: Floats, starts: Ints, ends: Ints, steps: Ints) -> Floats:
-        error = np.full(len(y), np.nan)
-        error[season:] = _changes(y, season) ** power if season < len(y) else np.nan
-        error[np.arange(len(y)) - np.repeat(starts, ends - starts) < season] = np.nan
-        stop = np.maximum(ends[:, None] - steps, starts[:, None])
-        return _means(error, starts[:, None], stop)
+        error = np.zeros(len(y))
+        if season < len(y):
+            error[season:] = _changes(y, season) if power == 1 else _changes(y, season) ** power
+        first = np.minimum(starts + season, ends)  # the first season has no forecast
+        error[_rows(starts, first)] = 0.0
+        return _means(error, first[:, None], np.maximum(ends[:, None] - steps, first[:, None]))
 
     return _by_series(history, ids, before_end, block)
 
@@ -77,12 +79,15 @@ def _by_series(
     block: Callable[[Floats, Ints, Ints, Ints], Floats],
 ) -> Floats:
     """Call `block` with values, starts and ends of some series and the steps to exclude."""
-    code, names = pd.factorize(history["unique_id"])
+    column = history["unique_id"]
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    rows = (column.cat.codes if is_category else column).to_numpy()
+    starts = series_starts(rows)
+    names = column.cat.categories[rows[starts]] if is_category else rows[starts]
+    del rows
+    ends = np.append(starts[1:], len(history))[: len(starts)]
     y = history["y"].to_numpy(dtype=float)
-    ends = np.flatnonzero(np.r_[code[1:] != code[:-1], True]) + 1
-    starts = np.r_[0, ends[:-1]]
-    del code
-    place = pd.Index(names).get_indexer(ids)
+    place = pd.Index(names).get_indexer(pd.Index(ids))
     asked = np.asarray(before_end, dtype=np.int64)
     steps = np.zeros((len(names) + 1, asked.shape[-1]), dtype=np.int64)
     steps[place] = asked
@@ -97,13 +102,25 @@ def _by_series(
     return result[place]
 
 
+def _rows(starts: Ints, ends: Ints) -> Ints:
+    """Return the positions from each start to its end."""
+    sizes = ends - starts
+    before = np.cumsum(sizes) - sizes
+    return np.arange(sizes.sum()) + np.repeat(starts - before, sizes)
+
+
 def _means(values: Floats, first: Ints, stop: Ints) -> Floats:
     """Return the means of the values from `first` to `stop` that are not NaN; NaN if none is."""
-    present = ~np.isnan(values)
-    total = np.r_[0.0, np.cumsum(np.where(present, values, 0.0))]
-    number = np.r_[0, np.cumsum(present)]
-    sums, count = total[stop] - total[first], number[stop] - number[first]
-    return np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+    total = np.zeros(len(values) + 1)
+    np.cumsum(values, out=total[1:])
+    if np.isfinite(total[-1]):  # as all values are
+        count = np.broadcast_to(stop - first, stop.shape)
+    else:
+        present = ~np.isnan(values)
+        np.cumsum(np.where(present, values, 0.0), out=total[1:])
+        number = np.r_[0, np.cumsum(present)]
+        count = number[stop] - number[first]
+    return np.where(count > 0, (total[stop] - total[first]) / np.maximum(count, 1), np.nan)
 
 
 def _changes(y: Floats, season: int) -> Floats:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from forerun.base.files import new_folder, write_csv, write_json, write_parquet
@@ -16,7 +15,7 @@ from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec
 from forerun.config.windows import reach, step_size
 from forerun.data import split
-from forerun.data.panel import series_starts
+from forerun.data.panel import without_last
 from forerun.forecasting import search_data, transforms, warm_start, weights
 from forerun.forecasting.checkpoint import Checkpoint
 from forerun.forecasting.engines.base import Data, Progress, get_engine
@@ -36,20 +35,6 @@ def read_run_data(data: str | Path, settings: dict[str, Any]) -> Data:
 def _scaling(spec: ModelSpec, settings: dict[str, Any], data: Data, seen: pd.DataFrame) -> Scaling:
     """Return the scaling of a fit's data: that of the initial weights, if there are any."""
     return Scaling.read(data.start) if data.start else Scaling.of(spec, settings, data, seen)
-
-
-def without_last(history: pd.DataFrame, steps: int) -> pd.DataFrame:
-    """Return `history` without the last `steps` rows of each series."""
-    if steps == 0 or not len(history):
-        return history
-    ids = history["unique_id"]
-    codes = ids.cat.codes if isinstance(ids.dtype, pd.CategoricalDtype) else ids
-    starts = series_starts(codes.to_numpy())
-    ends = np.append(starts[1:], len(history))
-    last = ends[:, None] - np.arange(1, steps + 1)
-    kept = np.ones(len(history), dtype=bool)
-    kept[last[last >= starts[:, None]]] = False
-    return history[kept].reset_index(drop=True)
 
 
 def without_gap(frame: pd.DataFrame, settings: dict[str, Any], by: list[str]) -> pd.DataFrame:
@@ -127,9 +112,11 @@ def cross_validate(fit: Fit, progress: Progress, checkpoint: Checkpoint | None =
         seen, settings = search_data.usable(seen, settings, spec, held)
     engine = get_engine(spec.engine)
     logged = transforms.forward(seen, spec)
-    remainder = Remainder.of(spec, settings, logged, without_last(logged.history, held))
+    before = without_last(logged.history, held)
+    remainder = Remainder.of(spec, settings, logged, before)
     given, inner = remainder.forward(logged), remainder.settings
-    before = without_last(given.history, held)
+    if given is not logged:
+        before = without_last(given.history, held)
     scaling = _scaling(spec, inner, given, before)
     scaled = scaling.forward(given, before)
     before = before if scaling.centered else before[:0].copy()  # frees most memory of it

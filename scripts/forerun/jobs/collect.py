@@ -22,7 +22,7 @@ from forerun.jobs.benchmark_files import correct, read_benchmark
 from forerun.runs.fit import Fit, fits
 from forerun.runs.outcome import ModelStatus, Outcome
 from forerun.runs.paths import RunPaths
-from forerun.runs.run_data import read_history
+from forerun.runs.run_data import VALUES, read_history
 from forerun.runs.tables import read_frame
 
 
@@ -39,7 +39,7 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
     if unfinished:
         frame = pd.DataFrame(columns=[*KEYS, model])
     else:
-        history = read_history(run.data)
+        history = read_history(run.data, VALUES)
         tables = [pd.read_parquet(fit.product_path) for fit in every if fit.fold is not None]
         frame = sorted_results(pd.concat(tables, ignore_index=True))
         frame = complete_results(frame, model, history, settings)

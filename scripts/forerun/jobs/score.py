@@ -16,7 +16,7 @@ from forerun.evaluation.measures import Measures
 from forerun.evaluation.metrics import leaderboard
 from forerun.evaluation.scoring import score_all
 from forerun.runs.outcome import Failure, ModelStatus
-from forerun.runs.run_data import read_history
+from forerun.runs.run_data import VALUES, read_history
 from forerun.runs.state import NO_FORECAST
 
 
@@ -40,7 +40,7 @@ def score(
         cross-validation results ``cv_per_series`` and ``cv_ensemble``
     """
     settings = read_frozen(config)
-    history = read_history(data)
+    history = read_history(data, VALUES)
     measures = Measures.of(settings, Path(config).parent)
     states = {model: _status(path) for model, path in zip(models, statuses, strict=True)}
     results = zip(models, cv_results, strict=True)

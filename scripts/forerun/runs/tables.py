@@ -135,7 +135,7 @@ def read_frame(
         The file is missing, not a table, lacks a column, or has strings in numeric columns.
     """
     import pandas as pd
-    from pyarrow import ArrowException, float64, string
+    from pyarrow import ArrowException, default_memory_pool, float64, string
     from pyarrow import csv as arrow_csv
 
     with open_regular(path, LARGE) as file:
@@ -155,7 +155,9 @@ def read_frame(
                     column_types=types, null_values=[""], strings_can_be_null=True
                 ),
             )
-            frame = table.to_pandas(use_threads=False, date_as_object=False)
+            frame = table.to_pandas(use_threads=False, date_as_object=False, self_destruct=True)
+            del table
+            default_memory_pool().release_unused()
             for column in (name for name in times if name in names):
                 if pd.api.types.is_datetime64_dtype(frame[column]):  # Arrow has read times
                     frame[column] = frame[column].astype("datetime64[ns]")
@@ -164,7 +166,8 @@ def read_frame(
         except (ArrowException, ValueError, TypeError, OverflowError) as error:
             reason = " ".join(str(error).split())[:150]
             raise Damaged(f"{path}: is not a table of a run ({reason})") from None
-    return frame.rename(columns=current_columns(names))
+    renamed = current_columns(names)
+    return frame.rename(columns=renamed) if renamed else frame
 
 
 def read_plain(path: str | Path, needed: Sequence[str]) -> pd.DataFrame:

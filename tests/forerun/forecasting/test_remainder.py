@@ -14,10 +14,11 @@ from forerun.base.errors import UserError
 from forerun.config.models import exogenous_columns, specs
 from forerun.config.settings import dump, resolve
 from forerun.data import forecastable, model_needs, prepare, split
+from forerun.data.panel import without_last
 from forerun.forecasting.engines.base import Data
 from forerun.forecasting.forecasts import forecasts
 from forerun.forecasting.remainder import Remainder
-from forerun.forecasting.training import cross_validate, train_model, without_last
+from forerun.forecasting.training import cross_validate, train_model
 from forerun.runs.fit import Fit
 from forerun.runs.paths import RunPaths
 

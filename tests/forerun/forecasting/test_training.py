@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from forerun.data.panel import without_last
 from forerun.data.splitting import only
-from forerun.forecasting.training import without_last
 
 HISTORY = pd.DataFrame({"unique_id": list("aaabcc"), "ds": [1, 2, 3, 1, 1, 2], "y": 1.0})
 

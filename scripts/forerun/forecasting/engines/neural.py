@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +17,9 @@ from forerun.base.files import put_in_order
 from forerun.base.scratch import machine_folder
 from forerun.config import windows
 from forerun.config.models import exogenous_columns
+from forerun.data.panel import without_last
 from forerun.data.splitting import only
-from forerun.forecasting.engines import window_scaling
+from forerun.forecasting.engines import neural_groups, window_scaling
 from forerun.forecasting.engines.base import (
     Data,
     ForecastError,
@@ -43,8 +43,6 @@ for _name in ("pytorch_lightning", "lightning_fabric", "lightning", "lightning.p
 SERIES_FILE, SERIES = "series.json", "trained_series"
 #: The attribute with the columns that are not scaled inside each window.
 UNSCALED = "unscaled_columns"
-#: Number of series that a univariate model forecasts at once, which bounds memory.
-GROUP = 20_000
 
 
 def _build(
@@ -116,7 +114,7 @@ def fit(
     history, static = _narrow(exogenous_columns(spec, settings), data)
     columns = window_scaling.unscaled(spec, settings, history)
     with window_scaling.without_window_scaling(columns):
-        nf.fit(df=history, static_df=static, val_size=settings["val_size"])
+        nf.fit(df=neural_groups.compact(history), static_df=static, val_size=settings["val_size"])
     _keep_tuned(nf, data)
     _check_weights(nf)
     setattr(nf, SERIES, [str(name) for name in nf.uids])
@@ -149,15 +147,19 @@ def cross_validate(
     """See :meth:`forerun.forecasting.engines.base.Engine.cross_validate`."""
     nf = _build(spec, settings, data, progress)
     history, static = _narrow(exogenous_columns(spec, settings), data)
-    with window_scaling.without_window_scaling(window_scaling.unscaled(spec, settings, history)):
-        frame = nf.cross_validation(
-            df=history,
-            static_df=static,
-            n_windows=number,
-            step_size=windows.step_size(settings),
-            val_size=settings["val_size"],
-            refit=False,
-        )
+    columns = window_scaling.unscaled(spec, settings, history)
+    step = windows.step_size(settings)
+    arguments = {"n_windows": number, "step_size": step, "refit": False}
+    with window_scaling.without_window_scaling(columns):
+        if neural_groups.are_possible(nf.models[0], history):
+            held = windows.reach(settings) + (number - 1) * step
+            past = without_last(neural_groups.compact(history), held)
+            nf.fit(df=past, static_df=static, val_size=settings["val_size"])
+            del past
+            frame = neural_groups.cross_validate(nf, history, static, arguments)
+        else:
+            arguments["val_size"] = settings["val_size"]
+            frame = nf.cross_validation(df=history, static_df=static, **arguments)
     _keep_tuned(nf, data)
     return check_finite(_float64(tidy_columns(frame, spec.name)), spec.name)
 
@@ -169,12 +171,11 @@ def predict(fitted: NeuralForecast, settings: dict[str, Any], data: Data) -> pd.
     used["futr_exog"] = list(model.futr_exog_list or ())
     future = future_values(data, used["futr_exog"], name, settings)
     history, static = _narrow(used, data)
-    series = history["unique_id"].nunique()
     if model.MULTIVARIATE:
         _check_series(name, getattr(fitted, SERIES, None) or data.trained_on, data)
     frames = []
     torch.manual_seed(settings["seed"])  # some models sample their forecasts
-    for ids in _groups(history["unique_id"], series if model.MULTIVARIATE else GROUP):
+    for ids in neural_groups.names(history["unique_id"], joint=model.MULTIVARIATE):
         tables = [
             t if ids is None or t is None else t[t["unique_id"].isin(ids)]
             for t in (history, static, future)
@@ -210,16 +211,6 @@ def _check_series(name: str, trained: list[str] | None, data: Data) -> None:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(f"'{name}'" for name in names[:3]) + more
-
-
-def _groups(ids: pd.Series, size: int) -> Iterator[Any]:
-    """Yield the names of at most `size` series at a time; None if one group has them all."""
-    names = ids.unique()
-    if len(names) <= size:
-        yield None
-        return
-    for start in range(0, len(names), size):
-        yield names[start : start + size]
 
 
 def save(fitted: NeuralForecast, folder: Path) -> None:

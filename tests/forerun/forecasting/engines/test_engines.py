@@ -199,6 +199,32 @@ STATISTICAL_FAMILIES = (
 )
 
 
+@pytest.mark.parametrize("model", ["NHITS", pytest.param("LSTM", marks=pytest.mark.long)])
+def test_cross_validation_by_groups_of_series_is_the_same(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The series have unequal lengths; all targets are exact in 64 bits."""
+    from forerun.forecasting.engines import neural_groups
+
+    parts = [table(50 + 3 * n, 1).assign(unique_id=f"s{n}", stat=1.0 * n) for n in range(6)]
+    columns = {"futr_exog": ["futr"], "hist_exog": ["hist"], "stat_exog": ["stat"]}
+    settings = resolved(
+        models=[{"name": model, "params": SMALL.get(model, {})}], val_size=4, **columns
+    )
+    data = run_data(settings, pd.concat(parts, ignore_index=True))
+    spec, engine = list(specs(settings))[-1], get_engine("neuralforecast")
+    results = [engine.cross_validate(spec, settings, data, WINDOWS, progress)]
+    used: list[Any] = []
+    original = neural_groups.cross_validate
+    monkeypatch.setattr(neural_groups, "SIZE_OF_WINDOWS", 4)  # as the batch size
+    monkeypatch.setattr(neural_groups, "cross_validate", lambda *a: used.append(a) or original(*a))
+    results.append(engine.cross_validate(spec, settings, data, WINDOWS, progress))
+    assert len(used) == 1
+    pd.testing.assert_frame_equal(*results, check_exact=True)
+    exact = data.history.merge(results[1], on=["unique_id", "ds"])
+    assert exact["y_x"].equals(exact["y_y"])
+
+
 @pytest.mark.parametrize("model", one_of_each(STATISTICAL, STATISTICAL_FAMILIES))
 def test_every_statistical_model(model: str, tmp_path: Path) -> None:
     params = SMALL.get(model, {}) | NEEDED.get(model, {})
