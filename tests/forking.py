@@ -238,11 +238,19 @@ def serve(listener: socket.socket) -> NoReturn:
 
 
 def warm_up() -> None:
-    """Fill caches that each fork would fill: schema, catalog, templates, the parts of pandas."""
+    """Fill caches that each fork would fill: schema, rules, templates, the parts of pandas."""
+    from rules_once import remember
     from synthetic import make_run
 
+    from forerun import WORKFLOW
     from forerun.report import write_report
 
+    def dry_run(folder: str) -> None:
+        os.chdir(folder)
+        options = ["--snakefile", str(Path(WORKFLOW).parents[1] / "Snakefile"), "--dry-run"]
+        main("snakemake", [*options, "--cores", "1", "--config", "run_id=dry"], dict(os.environ))
+
+    remember(dry_run)
     with tempfile.TemporaryDirectory() as folder:
         tempfile.tempdir = folder
         write_report(make_run(f"{folder}/runs", models=1, series=1))
