@@ -20,6 +20,7 @@ from forerun.report.errors import Backtest, backtest, window_names
 from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
 from forerun.runs.reader import RunReader
+from forerun.runs.records import recorded_files
 from forerun.runs.search import results
 
 #: Maximum number of series in the picker.
@@ -61,6 +62,13 @@ def write_report(folder: str | Path, path: str | Path | None = None) -> Path:
         provenance=sections.provenance(run.provenance),
     )
     return path
+
+
+def record_report(folder: str, report: str) -> None:
+    """Write and record the page of a run: the work of the rule ``report_run``."""
+    target = Path(report)
+    with recorded_files(target.parent, ".", target.name) as temporary:
+        write_report(folder, temporary / target.name)
 
 
 class _Once(RunReader):
