@@ -130,6 +130,7 @@ class TestVersions:
         declared.add("fracast")  # its models are offered if it is installed, as it is for tests
         names = {
             "yaml": "pyyaml",
+            "PIL": "pillow",
             "xgboost": "xgboost-cpu",
             "pytorch_lightning": "pytorch-lightning",
             "chronos": "chronos-forecasting",
@@ -237,6 +238,16 @@ class TestHabits:
         }
         assert tuple(commands["test"]) == self.TARGETS
         assert commands["test-all"][-1] == "make test-all"
+
+    def test_each_python_that_is_promised_is_tested(self):
+        workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+        tested = workflow["jobs"]["test"]["strategy"]["matrix"]["python-version"]
+        words = "Programming Language :: Python :: "
+        found = [name.removeprefix(words) for name in project()["project"]["classifiers"]]
+        assert [version for version in found if version.startswith("3.")] == tested
+        assert project()["project"]["requires-python"] == f">={tested[0]}"
+        (setup,) = [s for s in workflow["jobs"]["test"]["steps"] if "setup-python" in str(s)]
+        assert setup["with"]["python-version"] == "${{ matrix.python-version }}"
 
 
 #: A fake Python: creates "environments" whose pip records the requested packages.
