@@ -11,16 +11,18 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.backend_bases import GraphicsContextBase
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.backends.backend_svg import RendererSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.image import imsave
 from matplotlib.path import Path as Outline
 from matplotlib.text import Text
 from matplotlib.transforms import Transform
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 POINTS = 72
 """Points of an inch: the units of sizes of text, and of a page in SVG."""
@@ -135,7 +137,13 @@ def _in_points(size: re.Match[str], dpi: int) -> str:
 
 
 def png(picture: np.ndarray, dpi: int, title: str) -> bytes:
-    """Return a picture (rows, columns, RGBA) as the bytes of a PNG file."""
-    file, options = io.BytesIO(), {"compress_level": 1}  # a tenth larger, a third faster
-    imsave(file, picture, format="png", dpi=dpi, metadata={"Title": title}, pil_kwargs=options)
+    """Return a picture (rows, columns, RGBA) as a PNG file; without alpha if it is opaque."""
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    if picture[:, :, 3].min() == 255:
+        image = image.convert("RGB")  # a third faster, a tenth smaller
+    notes = PngInfo()
+    notes.add_text("Title", title)
+    notes.add_text("Software", f"Matplotlib {matplotlib.__version__}")
+    file = io.BytesIO()
+    image.save(file, "png", dpi=(dpi, dpi), pnginfo=notes, compress_level=1)
     return file.getvalue()

@@ -7,6 +7,7 @@ import io
 import re
 
 import numpy as np
+import pytest
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -16,7 +17,7 @@ from plot_samples import sample
 
 from forerun.plots import figures as plots
 from forerun.plots.frame import draw_frame, ticks_of
-from forerun.plots.rendering import pixels, render
+from forerun.plots.rendering import pixels, png, render
 from forerun.plots.style import DPI, style
 
 
@@ -35,6 +36,16 @@ def test_pixels_are_those_of_matplotlib() -> None:
         figure.savefig(file, format="png", dpi=DPI)
     np.testing.assert_array_equal(picture, Image.open(file).convert("RGBA"))
     np.testing.assert_array_equal(picture, alone)
+
+
+@pytest.mark.parametrize(("alpha", "mode"), [(255, "RGB"), (254, "RGBA")])
+def test_a_png_has_the_pixels_and_alpha_only_if_needed(alpha: int, mode: str) -> None:
+    picture = np.full((2, 3, 4), 255, dtype=np.uint8)
+    picture[0, 1] = (10, 20, 30, alpha)
+    image = Image.open(io.BytesIO(png(picture, 144, "Sales")))
+    assert (image.mode, image.text["Title"]) == (mode, "Sales")
+    assert round(image.info["dpi"][0]) == 144
+    np.testing.assert_array_equal(np.asarray(image.convert("RGBA")), picture)
 
 
 def test_both_formats_have_the_size_of_the_figure_in_inches() -> None:
