@@ -57,7 +57,8 @@ rebuild() {
     : >"$venv/.installing"
     # Keep the marker until the end, and keep $venv itself, which may be a link to another disk.
     find "$venv/" -mindepth 1 ! -path "$venv/.installing" -delete
-    "$python" -m venv "$venv"
+    say "creating $venv with $python"
+    watched "$python" -m venv "$venv"
 }
 
 # Print a setting of pip, to be used for uv as well: setting NAME VARIABLE
@@ -69,7 +70,7 @@ setting() {
 
 # Run a command that is silent for long; meanwhile print its progress every few seconds.
 watched() {
-    while sleep 8 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+    while sleep 5 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
         modules=$(find "$venv/lib" -name '*.pyc' 2>/dev/null | wc -l)
         say "still working: $(du -sm "$venv" 2>/dev/null | cut -f 1) MB installed, $((modules)) modules compiled"
     done 9>&- &
@@ -96,7 +97,7 @@ compile_all() {
 install_with_uv() {
     [ "${INSTALLER:-uv}" = uv ] || return 1
     uv=$venv/bin/uv
-    [ -x "$uv" ] || "$venv/bin/python" -m pip install -q -c "$lock" uv || return 1
+    [ -x "$uv" ] || watched "$venv/bin/python" -m pip install -q -c "$lock" uv || return 1
     links=$(setting find-links PIP_FIND_LINKS | tr -s ' \n' ',')
     index=$(setting index-url PIP_INDEX_URL)
     certificates=$(setting cert PIP_CERT)
@@ -138,7 +139,7 @@ else
 fi
 say "installing the versions of $lock into $venv (once; a minute or a few, depending on the network)"
 # Environments created by uv have no pip.
-"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$venv/bin/python" -m ensurepip >/dev/null
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || watched "$venv/bin/python" -m ensurepip >/dev/null
 install_with_uv || { say "installing with pip"; install_with_pip; }
 state "$extras" >"$venv/.ready"
 rm "$venv/.installing"
