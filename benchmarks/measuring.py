@@ -17,6 +17,10 @@ PYTHON = sys.executable
 SNAKEMAKE = str(Path(sys.executable).with_name("snakemake"))
 
 
+#: Number of series that are written at once.
+BLOCK = 20_000
+
+
 @dataclass
 class Cost:
     """Costs of a command, including its descendants."""
@@ -107,21 +111,32 @@ def write_series(path: Path, series: int, length: int = 120) -> Path:
     """Write daily series with a week, a trend and seeded noise, as CSV or Parquet."""
     import numpy as np
     import pandas as pd
+    from pyarrow import Table, parquet
 
     random = np.random.default_rng(1)
-    step = np.arange(length)
-    level = random.uniform(10, 100, (series, 1))
-    y = level + 3 * np.sin(2 * np.pi * step / 7) + 0.05 * step
-    y = y + random.normal(0, 1, (series, length))
-    frame = pd.DataFrame(
-        {
-            "unique_id": np.repeat([f"series_{n:05d}" for n in range(series)], length),
-            "ds": np.tile(pd.date_range("2024-01-01", periods=length, freq="D"), series),
-            "y": y.round(3).ravel(),
-        }
-    )
-    if path.suffix == ".parquet":
-        frame.to_parquet(path, index=False)
-    else:
-        frame.to_csv(path, index=False)
+    step, digits = np.arange(length), max(5, len(str(series - 1)))
+    levels = random.uniform(10, 100, (series, 1))
+    times = pd.date_range("2024-01-01", periods=length, freq="D")
+    writer = None
+    for first in range(0, series, BLOCK):  # which bounds memory
+        level = levels[first : first + BLOCK]
+        names = [f"series_{first + n:0{digits}d}" for n in range(len(level))]
+        y = level + 3 * np.sin(2 * np.pi * step / 7) + 0.05 * step
+        y = y + random.normal(0, 1, y.shape)
+        frame = pd.DataFrame(
+            {
+                "unique_id": np.repeat(np.array(names, dtype=object), length),
+                "ds": np.tile(times, len(level)),
+                "y": y.round(3).ravel(),
+            }
+        )
+        if path.suffix == ".parquet":
+            table = Table.from_pandas(frame, preserve_index=False)
+            writer = writer or parquet.ParquetWriter(path, table.schema)
+            writer.write_table(table)
+        else:
+            mode = "a" if first else "w"
+            frame.to_csv(path, index=False, mode=mode, header=not first)
+    if writer:
+        writer.close()
     return path

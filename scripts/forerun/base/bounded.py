@@ -42,6 +42,11 @@ def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]
     Damaged
         The file is missing, not regular, a link out of its folder, or too large.
     """
+    return os.fdopen(_open_regular(path, most, follow), "rb")
+
+
+def _open_regular(path: str | Path, most: int, follow: bool = False) -> int:
+    """Return the descriptor of a file; see :func:`open_regular`."""
     try:
         descriptor = _open(path, follow)
     except (OSError, ValueError) as error:
@@ -59,7 +64,7 @@ def open_regular(path: str | Path, most: int, follow: bool = False) -> IO[bytes]
     if wrong:
         os.close(descriptor)
         raise Damaged(f"{path}: {wrong}")
-    return os.fdopen(descriptor, "rb")
+    return descriptor
 
 
 def _open(path: str | Path, follow: bool) -> int:
@@ -82,13 +87,15 @@ def _stays(link: str | Path) -> bool:
 
 def read_bytes(path: str | Path, most: int = SMALL) -> bytes:
     """Read a regular file of at most `most` bytes."""
-    with open_regular(path, most) as file:
-        try:
-            content = file.read(_FIRST)  # Python allocates as much as it is asked to read
-            if len(content) == _FIRST <= most:
-                content += file.read(most + 1 - _FIRST)
-        except OSError as error:
-            raise Damaged(f"{path}: cannot be read ({error.strerror or error})") from None
+    descriptor, content = _open_regular(path, most), b""
+    try:
+        # Python allocates as much as it is asked to read.
+        while len(content) <= most and (more := os.read(descriptor, max(_FIRST, len(content)))):
+            content += more
+    except OSError as error:
+        raise Damaged(f"{path}: cannot be read ({error.strerror or error})") from None
+    finally:
+        os.close(descriptor)
     if len(content) > most:
         raise Damaged(f"{path}: is too large (at most {most / 1e6:,.0f} MB)")
     return content

@@ -17,9 +17,10 @@ def echo(*lines: object, file: IO[str] | None = None, before: str = "") -> None:
     """
     stream = sys.stdout if file is None else file
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    for line in (part for text in lines for part in str(text).split("\n")):
-        shown = f"{before}{visible(line)}"
-        print(shown.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    parts = [f"{before}{visible(part)}" for text in lines for part in str(text).split("\n")]
+    if parts:
+        shown = "\n".join(parts).encode(encoding, "backslashreplace").decode(encoding)
+        print(shown, file=stream, flush=True)
 
 
 def echo_error(*lines: object, before: str = "") -> None:

@@ -169,9 +169,10 @@ def local_time(created: str | None) -> str:
     if not created:
         return ""
     try:
-        return datetime.fromisoformat(created).astimezone().strftime("%Y-%m-%d %H:%M")
+        local = datetime.fromisoformat(created).astimezone()
     except (ValueError, OverflowError):
         return created[:16]
+    return local.isoformat(" ", "minutes")[:16]
 
 
 def as_json(rows: Sequence[Row]) -> str:

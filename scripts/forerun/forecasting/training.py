@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from forerun.base.files import new_folder, write_csv, write_json, write_parquet
+from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec
 from forerun.config.windows import reach, step_size
@@ -112,7 +113,8 @@ def cross_validate(fit: Fit, progress: Progress, checkpoint: Checkpoint | None =
         seen, settings = search_data.usable(seen, settings, spec, held)
     engine = get_engine(spec.engine)
     logged = transforms.forward(seen, spec)
-    before = without_last(logged.history, held)
+    local = ENGINES[spec.engine].local and not spec.takes_remainder  # sees no scale
+    before = logged.history[:0] if local else without_last(logged.history, held)
     remainder = Remainder.of(spec, settings, logged, before)
     given, inner = remainder.forward(logged), remainder.settings
     if given is not logged:

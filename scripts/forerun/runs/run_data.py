@@ -36,7 +36,8 @@ def read_data(
     del table
     default_memory_pool().release_unused()
     if "unique_id" in frame and frame["unique_id"].dtype == "category":
-        frame["unique_id"] = frame["unique_id"].astype(object)  # rows of a series share its name
+        ids = frame["unique_id"].cat  # rows of a series share its name
+        frame["unique_id"] = ids.categories.to_numpy(dtype=object)[ids.codes.to_numpy()]
     return frame
 
 

@@ -162,14 +162,14 @@ def series_hashes(history: pd.DataFrame) -> pd.Series:
 
     ids, y = history["unique_id"].to_numpy(), history["y"].to_numpy(dtype="float64")
     times = history["ds"].to_numpy()
-    if times.dtype.kind == "M":
-        times = times.astype("datetime64[ns]")
-    rows = np.stack([times.astype("int64"), (y + 0.0).view("int64")], axis=1)  # -0.0 is 0.0
     starts = series_starts(ids)
     ends = [*starts[1:], len(ids)]
-    found = [
-        hashlib.sha256(rows[a:b].tobytes()).hexdigest() for a, b in zip(starts, ends, strict=False)
-    ]
+    found = []
+    for first, end in zip(starts, ends, strict=False):
+        time = times[first:end]
+        time = time.astype("datetime64[ns]") if time.dtype.kind == "M" else time
+        rows = np.stack([time.astype("int64"), (y[first:end] + 0.0).view("int64")], axis=1)
+        found.append(hashlib.sha256(rows.tobytes()).hexdigest())  # -0.0 is 0.0
     return pd.Series(found, index=pd.Index(ids[starts], name="unique_id"), dtype=object)
 
 

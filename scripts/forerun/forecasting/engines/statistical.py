@@ -242,7 +242,7 @@ def fit(spec: ModelSpec, settings: dict[str, Any], data: Data, progress: Progres
     if _columns(spec, settings):
         progress(0, 1, None)
         return Fitted(spec, pd.DataFrame(columns=["unique_id", "ds", spec.name]), _series(data))
-    progress(0, data.history["unique_id"].nunique(), None)
+    progress(0, len(series_starts(data.history["unique_id"].to_numpy())), None)
     return Fitted(spec, _forecast(spec, settings, data, progress), _series(data))
 
 
@@ -250,7 +250,7 @@ def cross_validate(
     spec: ModelSpec, settings: dict[str, Any], data: Data, windows: int, progress: Progress
 ) -> pd.DataFrame:
     """See :meth:`Engine.cross_validate`; each window is fitted separately."""
-    progress(0, data.history["unique_id"].nunique(), None)
+    progress(0, len(series_starts(data.history["unique_id"].to_numpy())), None)
 
     def work(library: StatsForecast, history: pd.DataFrame) -> pd.DataFrame:
         return library.cross_validation(
