@@ -21,7 +21,7 @@ BIN := $(VENV)/bin
 WITH_PATH := PATH="$$(cd $(BIN) && pwd):$$PATH"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo weekly test test-all coverage run-tests run-checks check check-types check-style format lock catalog env env-test clean-env
+.PHONY: help demo weekly test test-all coverage run-tests run-checks check check-types check-style check-rules format lock catalog env env-test clean-env
 
 help:
 	@sed -n '/^$$/q; s/^# \{0,1\}//p' Makefile
@@ -39,7 +39,8 @@ PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n $(JOBS) --dist loadfile --no
 # Processes that end after the last test leave their data beside those of the tests.
 REPORT = $(BIN)/coverage combine --quiet --append 2>/dev/null; $(BIN)/coverage report
 
-# Checks fill the time in which tests wait; what they say appears in one go.
+# Checks fill the time in which tests wait; what they say appears in one go. The rules are checked by
+# a test, as Snakemake takes seconds to start.
 test: env-test
 	@$(MAKE) --no-print-directory --jobs=2 run-tests run-checks
 
@@ -60,7 +61,7 @@ coverage: env-test
 
 # mypy takes as long as all other checks together, a minute the first time: both run at once.
 check: env-test
-	@$(MAKE) --no-print-directory --jobs=2 check-types check-style
+	@$(MAKE) --no-print-directory --jobs=2 check-types check-style check-rules
 
 check-types:
 	$(BIN)/mypy
@@ -71,6 +72,8 @@ check-style:
 	$(WITH_PATH) snakefmt --check Snakefile workflow
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/hadolint Dockerfile
+
+check-rules:
 	$(BIN)/snakemake --lint
 	$(BIN)/snakemake --snakefile workflow/Snakefile --lint
 

@@ -7,6 +7,7 @@ import os
 import re
 from pathlib import Path
 
+import pytest
 from running import PROGRAMS, PROJECT
 
 INTERNALS = PROJECT / "workflow" / "rules" / "internals.smk"
@@ -100,3 +101,10 @@ def test_no_other_rule_file_touches_them() -> None:
             assert not used.search(re.sub(r'""".*?"""', "", path.read_text(), flags=re.DOTALL)), (
                 path
             )
+
+
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile"])
+def test_the_rules_pass_the_checks_of_snakemake(snakefile: str) -> None:
+    options = ["--snakefile", snakefile, "--lint"]
+    done = PROGRAMS.run(options, PROJECT, dict(os.environ), timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
