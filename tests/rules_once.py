@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-#: Python of each file of rules, by its path, size, time of change and number of its first rule.
-_parsed: dict[tuple[Any, ...], tuple[str, int, dict[int, int]]] = {}
+#: Python of a file of rules with its path, by its content and the number of its first rule.
+_parsed: dict[tuple[bytes, int], tuple[str, str, int, dict[int, int]]] = {}
 _compiled: dict[tuple[str, str], CodeType] = {}
 
 
@@ -31,6 +31,7 @@ def remember(dry_run: Callable[[str], object]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if (pid := os.fork()) == 0:
             try:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
                 dry_run(folder)  # which removes the folder at its end
                 patterns = [key[1:] for key in re._cache]  # type: ignore[attr-defined]
                 with open(writing, "wb") as pipe:
@@ -55,13 +56,14 @@ def _once(parse: Callable[..., tuple[str, int]]) -> Callable[..., tuple[str, int
         path = file.get_path_or_uri(secret_free=True)
         if not os.path.isfile(path):  # in a repository
             return parse(file, workflow, rulecount=rulecount, linemap=linemap)
-        found = os.stat(path)
-        key = (path, found.st_size, found.st_mtime_ns, rulecount)
+        with open(path, "rb") as content:
+            key = (content.read(), rulecount)
         if key not in _parsed:
-            _parsed[key] = (*parse(file, workflow, rulecount=rulecount, linemap=linemap), linemap)
-        code, count, lines = _parsed[key]
+            code, count = parse(file, workflow, rulecount=rulecount, linemap=linemap)
+            _parsed[key] = (code, path, count, linemap)
+        code, old, count, lines = _parsed[key]
         linemap |= lines
-        return code, count
+        return code.replace(f"snakefile={old!r}", f"snakefile={path!r}"), count  # of a clone
 
     return parse_once
 
