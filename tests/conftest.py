@@ -106,18 +106,17 @@ def left_behind() -> list[tuple[psutil.Process, str]]:
 # -- Order ----------------------------------------------------------------------------------------
 
 
-#: Files whose tests import torch: one worker does.
+#: Files whose tests import torch in the process of pytest: one worker does.
 NETWORKS = (
     *("test_engines.py", "test_pretrained.py", "test_covariates.py", "test_neural_checkpoint.py"),
     *("test_scaling.py", "test_same_data.py", "test_window_scaling.py", "test_training_losses.py"),
-    "test_automatic.py",
+    *("test_automatic.py", "test_catalog.py"),
 )
-#: What waits comes first, then what takes minutes: short tests fill the gaps and the end.
+#: What takes minutes comes first: files that wait in turn with files that compute.
 FIRST = (
-    *("test_slurm.py", "test_storage.py", "test_cli_workflow.py", "test_resume.py"),
-    *("test_commands.py", "test_installed.py", "test_browser.py", "test_docs.py"),
-    *("test_counts.py", "test_partial.py", "test_warm_start.py", "test_workflow.py"),
-    *NETWORKS,
+    *("test_slurm.py", *NETWORKS, "test_storage.py", "test_browser.py", "test_cli_workflow.py"),
+    *("test_installed.py", "test_resume.py", "test_commands.py", "test_partial.py"),
+    *("test_counts.py", "test_docs.py", "test_warm_start.py", "test_workflow.py"),
 )
 
 
@@ -135,14 +134,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest: a worker that gets it last would end long after the others."""
+    """Begin with what takes longest: a worker that gets it last would end long after the others.
+
+    Tests of units compute, others wait half of the time: two files of the former follow each of the
+    latter.
+    """
     units = Path(__file__).parent / "forerun"
     slow = {item.path for item in items if item.get_closest_marker("slow")}
+    waiting, computing = [], []
+    for path in sorted({item.path for item in items if item.path.name not in FIRST}):
+        light = path.is_relative_to(units) and path not in slow
+        (computing if light else waiting).append(path)
+    turns = {path: turn for turn, path in enumerate(waiting)}
+    turns |= {path: turn // 2 for turn, path in enumerate(computing)}
 
-    def key(item: pytest.Item) -> tuple[int, bool, str]:
-        light = item.path.is_relative_to(units) and item.path not in slow
-        name = item.path.name
-        return FIRST.index(name) if name in FIRST else len(FIRST), light, str(item.path)
+    def key(item: pytest.Item) -> tuple[int, int, str]:
+        name, path = item.path.name, item.path
+        if name in FIRST:
+            return FIRST.index(name), 0, str(path)
+        return len(FIRST), turns[path], str(path)
 
     items.sort(key=key)
 
