@@ -7,7 +7,8 @@ A test runs it, so an intended increase is recorded with the change that causes 
 
 Counted: modules that each command imports; for a small run: trainings, interpreters started,
 children forked, files and kilobytes written; the same for a second run that reuses its models, and
-for a call with nothing to do; the files that list-runs opens.
+for a call with nothing to do; the files of runs that list-runs opens, and the tables that it and
+show parse.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="counts-"))
     try:
-        found = commands(folder) | workflows(folder) | listing(folder)
+        found = commands(folder) | workflows(folder) | listing(folder) | tables(folder)
     finally:
         shutil.rmtree(folder)
     if options.write:
@@ -141,6 +142,32 @@ def listing(folder: Path) -> dict[str, dict[str, int]]:
     opened = (folder / "opened.txt").read_text().splitlines()
     runs = [path for path in (folder / "runs").iterdir() if (path / "SEALED").is_file()]
     return {f"list-runs of {len(runs)} sealed runs": {"files opened": len(opened)}}
+
+
+#: Runs a command and records the tables that it opens for reading.
+PARSING = """
+import sys
+opened = open(sys.argv[1], "a", buffering=1)
+def note(event, arguments):
+    name = str(arguments[0]) if event == "open" else ""
+    if name.endswith((".csv", ".parquet")) and not (arguments[2] or 0) & 3:
+        opened.write(name + "\\n")
+sys.addaudithook(note)
+from forerun.cli.app import run
+sys.stdout = open("/dev/null", "w")
+sys.exit(run(sys.argv[2:]))
+"""
+
+
+def tables(folder: Path) -> dict[str, dict[str, int]]:
+    """Count the tables of existing runs that commands read."""
+    found = {}
+    for words in (["list-runs"], ["show", "b"]):
+        (folder / "parsed.txt").write_text("")
+        run([PYTHON, "-c", PARSING, "parsed.txt", *words], folder)
+        read = (folder / "parsed.txt").read_text().splitlines()
+        found[f"{words[0]} of sealed runs"] = {"tables parsed": len(read)}
+    return found
 
 
 def trainings(folder: Path) -> int:
