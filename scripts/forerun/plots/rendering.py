@@ -140,7 +140,7 @@ def png(picture: np.ndarray, dpi: int, title: str) -> bytes:
     """Return a picture (rows, columns, RGBA) as a PNG file; without alpha if it is opaque."""
     image = Image.fromarray(np.ascontiguousarray(picture))
     if picture[:, :, 3].min() == 255:
-        image = image.convert("RGB")  # a third faster, a tenth smaller
+        image = image.convert("RGB")  # a tenth smaller and faster to write
     notes = PngInfo()
     notes.add_text("Title", title)
     notes.add_text("Software", f"Matplotlib {matplotlib.__version__}")
