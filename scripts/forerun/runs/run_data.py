@@ -35,9 +35,11 @@ def read_data(
     frame = table.to_pandas(self_destruct=True)  # each column is freed when it is converted
     del table
     default_memory_pool().release_unused()
-    if "unique_id" in frame and frame["unique_id"].dtype == "category":
-        ids = frame["unique_id"].cat  # rows of a series share its name
-        frame["unique_id"] = ids.categories.to_numpy(dtype=object)[ids.codes.to_numpy()]
+    if "unique_id" in frame:
+        _check_names(path, frame["unique_id"])
+        if frame["unique_id"].dtype == "category":
+            ids = frame["unique_id"].cat  # rows of a series share its name
+            frame["unique_id"] = ids.categories.to_numpy(dtype=object)[ids.codes.to_numpy()]
     return frame
 
 
@@ -59,12 +61,19 @@ def read_history(
     frame = table.to_pandas(use_threads=False, self_destruct=True)
     del table
     default_memory_pool().release_unused()
+    _check_names(path, frame["unique_id"])
     observed = frame["y"].notna()
     return frame if observed.all() else frame[observed].reset_index(drop=True)
 
 
 #: The columns of a history that errors and their scales depend on.
 VALUES = ("unique_id", "y")
+
+
+def _check_names(path: str | Path, ids: pd.Series) -> None:
+    """Refuse rows without a name: as codes of categories they would count as the last name."""
+    if (ids.cat.codes < 0 if ids.dtype == "category" else ids.isna()).any():
+        raise Damaged(f"{path}: has rows without unique_id; restore it")
 
 
 def _damaged(path: str | Path, error: Exception) -> Damaged:

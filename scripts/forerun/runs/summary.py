@@ -10,7 +10,6 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from forerun.base.bounded import shaped
 from forerun.base.files import read_mapping, write_json
@@ -22,8 +21,6 @@ _SHAPE = {
     "models": [str], "horizon": int, "steps": int, "failed": int, "created": str, "best": str,
     "metric": str, "error": float, "duration": float, "best_model": str,
 }  # fmt: skip
-#: Types of a complete summary, which needs no further checks.
-_USUAL = [list if isinstance(rule, list) else rule for rule in _SHAPE.values()]
 
 
 @dataclass
@@ -83,13 +80,10 @@ def fill(row: Row, folder: str) -> bool:
     record = read_mapping(f"{folder}/{NAME}")
     if not record or record.get("sources") != _stamps(folder):
         return False
-    given: Any = record.get("run")
-    usual = isinstance(given, dict) and [type(given.get(name)) for name in _SHAPE] == _USUAL
-    if not usual or {*map(type, given["models"])} != {str}:
-        given = shaped(given, _SHAPE)
-    if "models" not in given or not os.path.isfile(f"{folder}/SEALED"):
+    found = shaped(record.get("run"), _SHAPE)
+    if "models" not in found or not os.path.isfile(f"{folder}/SEALED"):
         return False
-    vars(row).update((name, given[name]) for name in _SHAPE if name in given)
+    vars(row).update(found)
     row.state = "complete"
     return True
 

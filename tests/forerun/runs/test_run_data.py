@@ -39,3 +39,12 @@ def test_a_damaged_table_is_named(table: Path, read) -> None:
     table.write_bytes(table.read_bytes()[:50])
     with pytest.raises(Damaged, match=r"data\.parquet: is not the table of a run .*; restore it"):
         read(table)
+
+
+@pytest.mark.parametrize("names", [["a", None, "b"], [1.0, np.nan, 2.0]])
+@pytest.mark.parametrize("read", [read_data, read_history])
+def test_rows_without_a_name_are_refused(tmp_path: Path, read, names) -> None:
+    frame = pd.DataFrame({"unique_id": names, "ds": [1, 2, 1], "y": [5.0, 6.0, 7.0]})
+    frame.to_parquet(tmp_path / "data.parquet")
+    with pytest.raises(Damaged, match=r"data\.parquet: has rows without unique_id; restore it"):
+        read(tmp_path / "data.parquet")
