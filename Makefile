@@ -1,6 +1,6 @@
 # make demo       set everything up, train on the shipped data set, show the leaderboard
 # make weekly     eight weeks with a deployment: forecast, score, challenge, promote, monitor
-# make test       set everything up, check the code, run the tests: some 10 minutes on two idle cores
+# make test       set everything up, check the code, run the tests: some 11 minutes on two idle cores
 # make test-all   the same with all long tests (all networks, many kills), and coverage
 # make coverage   run the tests of `make test` and print the coverage of scripts/forerun
 # make check      only the checks: snakemake --lint, snakefmt, ruff, mypy, import-linter, hadolint
