@@ -18,13 +18,17 @@ def series_starts(ids: npt.NDArray[Any]) -> Ints:
     return np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], int)
 
 
+def starts_of(ids: pd.Series) -> Ints:
+    """Return the position of the first row of each series, for names or categories of them."""
+    codes = ids.cat.codes if isinstance(ids.dtype, pd.CategoricalDtype) else ids
+    return series_starts(codes.to_numpy())
+
+
 def without_last(history: pd.DataFrame, steps: int) -> pd.DataFrame:
     """Return `history` without the last `steps` rows of each series."""
     if steps == 0 or not len(history):
         return history
-    ids = history["unique_id"]
-    codes = ids.cat.codes if isinstance(ids.dtype, pd.CategoricalDtype) else ids
-    starts = series_starts(codes.to_numpy())
+    starts = starts_of(history["unique_id"])
     ends = np.append(starts[1:], len(history))
     last = ends[:, None] - np.arange(1, steps + 1)
     kept = np.ones(len(history), dtype=bool)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from forerun.data.panel import series_starts
+from forerun.data.panel import starts_of
 from forerun.evaluation.arrays import Floats, Ints
 
 #: Approximate number of rows of the history to process at once.
@@ -80,11 +80,8 @@ def _by_series(
 ) -> Floats:
     """Call `block` with values, starts and ends of some series and the steps to exclude."""
     column = history["unique_id"]
-    is_category = isinstance(column.dtype, pd.CategoricalDtype)
-    rows = (column.cat.codes if is_category else column).to_numpy()
-    starts = series_starts(rows)
-    names = column.cat.categories[rows[starts]] if is_category else rows[starts]
-    del rows
+    starts = starts_of(column)
+    names = np.asarray(column.iloc[starts])
     ends = np.append(starts[1:], len(history))[: len(starts)]
     y = history["y"].to_numpy(dtype=float)
     place = pd.Index(names).get_indexer(pd.Index(ids))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from neuralforecast.common._base_model import BaseModel
 
-from forerun.data.panel import series_starts
+from forerun.data.panel import series_starts, starts_of
 
 if TYPE_CHECKING:
     from neuralforecast import NeuralForecast
@@ -62,7 +62,7 @@ def are_possible(model: Any, history: pd.DataFrame) -> bool:
         return False
     if getattr(model, "cat_exog_list", None):
         return False
-    return len(series_starts(history["unique_id"].to_numpy())) > SIZE_OF_WINDOWS
+    return len(starts_of(history["unique_id"])) > SIZE_OF_WINDOWS
 
 
 def cross_validate(
@@ -77,7 +77,7 @@ def cross_validate(
     ----------
     arguments : of ``NeuralForecast.cross_validation``
     """
-    starts = series_starts(history["unique_id"].to_numpy())
+    starts = starts_of(history["unique_id"])
     frames = []
     for first, end in pairwise([*starts[::SIZE_OF_WINDOWS].tolist(), len(history)]):
         some = history.iloc[first:end]
