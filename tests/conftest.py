@@ -16,7 +16,7 @@ import psutil
 import pytest
 from filelock import FileLock
 from forking import ADDRESS
-from running import DRAWN, PROGRAMS, snakemake, write_table
+from running import DRAWN, PROGRAMS, TEMPORARY_FILES, snakemake, write_table
 from xdist.scheduler import LoadFileScheduling
 
 from forerun.config.engines import ENGINES
@@ -205,7 +205,7 @@ def trained_run(shared_folder: Path) -> Path:
 def run_copy(trained_run: Path, tmp_path: Path) -> Path:
     """A copy of the trained run (in ``tmp_path/runs``) that a test may change."""
     target = tmp_path / "runs" / "trained"
-    shutil.copytree(trained_run, target)
+    shutil.copytree(trained_run, target, ignore=TEMPORARY_FILES)
     return target
 
 

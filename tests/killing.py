@@ -282,7 +282,7 @@ class Storm:
         }
         self.wrong += [f"{run_id}: {name} is not as undisturbed" for name in sorted(differing)]
         self.wrong += [f"{run_id}: verify: {k} {v}" for k, v in verify(run).items() if v]
-        left = [p for p in run.rglob(f"{TEMPORARY}*") if "logs" not in p.parts]
+        left = [p for p in run.rglob(f"{TEMPORARY}*") if not {"logs", "benchmarks"} & {*p.parts}]
         self.wrong += [f"{run_id}: half-written: {path}" for path in left]
         if (run / "logs" / "session.json").exists():
             self.wrong.append(f"{run_id}: is still marked as in use")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,15 +74,21 @@ def forerun(
     )
 
 
+#: Files that may vanish: Snakemake's own, and those with which the tests' server
+#: corrects benchmark files, perhaps after Snakemake has ended.
+TEMPORARY_FILES = shutil.ignore_patterns(".tmp-*")
+_PASSING = re.compile(r"\.snakemake|/benchmarks/(.*/)?\.tmp-")
+
+
 def files(folder: Path) -> dict[str, int]:
-    """Return every file below `folder` but Snakemake's own, with its time of change (ns)."""
+    """Return every file below `folder` that stays, with its time of change (ns)."""
     return {
         path.relative_to(folder).as_posix(): path.stat().st_mtime_ns
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and ".snakemake" not in path.as_posix()
+        if path.is_file() and not _PASSING.search(path.as_posix())
     }
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file below `folder` but Snakemake's own, with its content."""
+    """Return every file below `folder` that stays, with its content."""
     return {name: (folder / name).read_bytes() for name in files(folder)}

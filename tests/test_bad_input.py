@@ -15,7 +15,7 @@ import running
 from hypothesis import HealthCheck, given
 from hypothesis import settings as example_settings
 from hypothesis import strategies as st
-from running import PROJECT, contents, snakemake, write_table
+from running import PROJECT, TEMPORARY_FILES, contents, snakemake, write_table
 from synthetic import make_run
 
 from forerun.base.errors import UserError
@@ -482,7 +482,7 @@ def test_the_workflow_reports_a_damaged_model(tmp_path: Path) -> None:
 def test_contradictions_in_any_layer_are_refused(trained_run: Path, tmp_path: Path) -> None:
     """The message names each differing key with both values; config/config.yaml is not compared."""
     home = tmp_path
-    shutil.copytree(trained_run, home / "runs" / "trained")
+    shutil.copytree(trained_run, home / "runs" / "trained", ignore=TEMPORARY_FILES)
     before = contents(home / "runs")
     (home / "config" / "experiments").mkdir(parents=True)
     (home / "config" / "config.yaml").write_text("horizon: 99\nmax_steps: 7\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from running import PROGRAMS, PROJECT, TEST_CONFIG, contents, write_table
+from running import PROGRAMS, PROJECT, TEMPORARY_FILES, TEST_CONFIG, contents, write_table
 
 from forerun.base.errors import UserError
 from forerun.base.files import read_json, sha256
@@ -49,7 +49,7 @@ TRAIN = ["train", "--config", str(TEST_CONFIG)]
 def home(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the run `trained` and `child`, which continues its networks."""
     folder = tmp_path_factory.mktemp("home")
-    shutil.copytree(trained_run, folder / "runs" / "trained")
+    shutil.copytree(trained_run, folder / "runs" / "trained", ignore=TEMPORARY_FILES)
     table(folder, 70)
     done = forerun(folder, *CHILD, "--run-id", "child")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

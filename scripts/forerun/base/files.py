@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,6 +161,18 @@ def modified_at(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def states_below(folder: str | Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield each path below a folder with its state; links are not followed.
+
+    What another process removes in the meantime, such as a temporary file, is skipped.
+    """
+    for place, folders, names in os.walk(folder):
+        for name in [*folders, *names]:
+            path = os.path.join(place, name)
+            with suppress(FileNotFoundError):
+                yield path, os.lstat(path)
 
 
 def sha256(path: str | Path) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from forerun.base import text
 from forerun.base.errors import UserError
+from forerun.base.files import modified_at
 from forerun.config.frozen import read_frozen
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
@@ -42,7 +43,7 @@ class Standings:
                 continue
             self._values[model] = value
             self.errors[model] = text.error(self.metric, value).replace(text.MINUS, "-")
-            if path.stat().st_mtime >= self.since:
+            if modified_at(path) >= self.since:
                 yield self._line(model) + (f"; {status.note}" if status and status.note else "")
 
     def _begin(self) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from forerun.base.errors import UserError
+from forerun.base.files import modified_at
 from forerun.base.resources import DATA
 from forerun.config import windows
 from forerun.config.engines import ENGINES
@@ -97,7 +98,7 @@ def size(folder: str | Path) -> float:
 def costs(runs: str | Path, newest: int = NEWEST) -> list[Cost]:
     """Return the costs of the fits of the `newest` runs, without reused fits."""
     entries = run_folders(runs)
-    latest = heapq.nlargest(newest, entries, key=lambda entry: entry.stat().st_mtime)
+    latest = heapq.nlargest(newest, entries, key=lambda entry: modified_at(Path(entry.path)))
     return [cost for entry in latest for cost in _of_run(Path(entry.path))]
 
 

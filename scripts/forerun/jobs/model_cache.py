@@ -22,7 +22,15 @@ from typing import Any
 
 from forerun.base.clock import now
 from forerun.base.errors import UserError
-from forerun.base.files import new_folder, read_mapping, replacing, sha256, write_json
+from forerun.base.files import (
+    modified_at,
+    new_folder,
+    read_mapping,
+    replacing,
+    sha256,
+    states_below,
+    write_json,
+)
 from forerun.base.publishing import discard, sweep
 from forerun.jobs import fingerprint
 from forerun.runs.fit import Fit
@@ -46,8 +54,7 @@ class Entry:
     @property
     def size(self) -> int:
         """Bytes on the disk that are not shared with runs by hard links."""
-        states = [path.lstat() for path in self.folder.rglob("*")]
-        files = [state for state in states if stat.S_ISREG(state.st_mode)]
+        files = [state for _, state in states_below(self.folder) if stat.S_ISREG(state.st_mode)]
         return sum(state.st_size for state in files if state.st_nlink == 1)
 
     @property
@@ -187,8 +194,8 @@ def prune(store: Path, older_than: float = 0, unused: bool = False) -> list[Entr
     """
     before, removed = time.time() - older_than, []
     for entry in list(entries(store)):
-        age = entry.folder.lstat().st_mtime
-        if age <= before and (not unused or not _used(entry) or entry.damaged()):
+        stored = modified_at(entry.folder)
+        if stored <= before and (not unused or not _used(entry) or entry.damaged()):
             remove(entry)
             removed.append(entry)
     sweep(store)
@@ -196,8 +203,8 @@ def prune(store: Path, older_than: float = 0, unused: bool = False) -> list[Entr
 
 
 def _used(entry: Entry) -> bool:
-    files = [path for path in (entry.folder / "files").rglob("*") if path.is_file()]
-    return any(path.stat().st_nlink > 1 for path in files)
+    states = [state for _, state in states_below(entry.folder / "files")]
+    return any(stat.S_ISREG(state.st_mode) and state.st_nlink > 1 for state in states)
 
 
 def _link(source: Path, target: Path) -> None:

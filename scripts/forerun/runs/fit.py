@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from forerun.base.files import modified_at
 from forerun.runs.outcome import UNFINISHED, Outcome
 from forerun.runs.paths import MODEL, RunPaths
 
@@ -199,7 +200,7 @@ def unfinished_models(
     found: dict[str, str] = {}
     for fit in recorded_fits(run):
         outcome = fit.outcome()
-        recent = fit.outcome_path.stat().st_mtime >= since
+        recent = modified_at(fit.outcome_path) >= since
         if recent and outcome and outcome.status in statuses:
             found.setdefault(fit.model, outcome.reason)
     return found

@@ -12,7 +12,7 @@ from typing import Any
 
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
-from forerun.base.files import sha256
+from forerun.base.files import sha256, states_below
 from forerun.runs.json_files import read_provenance, sealed_files
 from forerun.runs.outcome import UNFINISHED
 from forerun.runs.tables import read_leaderboard_rows
@@ -74,15 +74,13 @@ def strange_files(folder: str | Path) -> Iterator[str]:
     """Yield paths in a run that are not files or folders: pipes, devices, links out of the run."""
     folder = Path(folder)
     real = os.path.realpath(folder)
-    for place, folders, names in os.walk(folder):
-        for name in [*folders, *names]:
-            path = os.path.join(place, name)
-            mode = os.lstat(path).st_mode
-            if stat.S_ISLNK(mode):
-                inside = Path(os.path.realpath(path)).is_relative_to(real)
-                mode = os.stat(path).st_mode if inside and os.path.exists(path) else mode
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                yield os.path.relpath(path, folder)
+    for path, state in states_below(folder):
+        mode = state.st_mode
+        if stat.S_ISLNK(mode):
+            inside = Path(os.path.realpath(path)).is_relative_to(real)
+            mode = os.stat(path).st_mode if inside and os.path.exists(path) else mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            yield os.path.relpath(path, folder)
 
 
 def refuse_if_damaged(folder: str | Path) -> None:

@@ -15,7 +15,9 @@ from synthetic import make_run
 from forerun.base.errors import UserError
 from forerun.base.files import read_json, write_json
 from forerun.cli.app import run as forerun
-from forerun.runs import records, seal
+from forerun.jobs import model_cache
+from forerun.runs import records, seal, state
+from forerun.runs.archive import export_run
 from forerun.runs.records import recorded_files, recorded_folder
 
 
@@ -63,6 +65,26 @@ def test_no_differences(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for line in ("predictions: as recorded (2 files)", "report.html: as recorded (1 file)"):
         assert line in out
+
+
+def test_temporary_files_that_vanish_meanwhile_are_not_missed(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk, ghosts = os.walk, []
+
+    def with_ghosts(folder: str | Path) -> Iterator[tuple[str, list[str], list[str]]]:
+        """List in each folder a file that another process removes before it is read."""
+        for place, folders, names in walk(folder):
+            ghosts.append(place)
+            yield place, folders, [*names, ".tmp-0123456789ab-score_models.tsv"]
+
+    monkeypatch.setattr(os, "walk", with_ghosts)
+    state.refuse_if_damaged(run)
+    assert not any(seal.verify(run).values())
+    assert not any(found.wrong for found in seal.verify_derived(run).values())
+    assert export_run(run, tmp_path / "exp1.tar.gz") > 10
+    assert model_cache.Entry(run, {}).size > 0
+    assert ghosts
 
 
 def differences() -> Iterator[Any]:
