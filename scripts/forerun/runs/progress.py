@@ -201,9 +201,10 @@ def share(states: Collection[FitState]) -> float:
 def time_left(states: Collection[FitState]) -> float | None:
     """Estimate the seconds until all fits are completed; None before the first durations are known.
 
-    The duration of a fit is estimated by the mean over its model, or over all fits; the number of
-    parallel fits is assumed to stay the same. None also if a running fit takes longer than that, or
-    if less than a second is expected.
+    A running fit that reports its steps or series has its own estimate. The duration of another one
+    is estimated by the mean over its model, or over all fits; the number of parallel fits is
+    assumed to stay the same. None also if a running fit takes longer than that, or if less than a
+    second is expected.
     """
     seen = [each for each in states if each.elapsed and each.share and not each.is_old]
     if not seen:
@@ -215,9 +216,11 @@ def time_left(states: Collection[FitState]) -> float | None:
     expected = []
     for each in (each for each in states if each.state in (WAITING, RUNNING)):
         like = durations.get(each.fit.model, every)
-        left = sum(like) / len(like) - each.elapsed
-        if each.state == RUNNING and left < 1:
-            return None
+        left = each.remaining
+        if left is None:
+            left = sum(like) / len(like) - each.elapsed
+            if each.state == RUNNING and left < 1:
+                return None
         expected.append(max(0.0, left))
     running = max(1, sum(each.state == RUNNING for each in states))
     total = max(sum(expected) / running, max(expected, default=0.0))

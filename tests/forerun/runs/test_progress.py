@@ -67,6 +67,16 @@ def test_time_left_by_hand() -> None:
     assert time_left([*done, running, late]) is None
 
 
+def test_time_left_of_a_fit_that_takes_longer_than_its_model_by_hand() -> None:
+    """The final fit took 10 s; the back-test is at half after 30 s: 30 s are left, not unknown."""
+    done = state_of_fit("A", None, OK, elapsed=10.0)
+    running = state_of_fit("A", 0, RUNNING, step=50, max_steps=100, elapsed=30.0)
+    assert time_left([done, running]) == pytest.approx(30.0)
+    # B, which waits, is expected to take the mean of 10 s and 60 s.
+    waiting = state_of_fit("B", None)
+    assert time_left([done, running, waiting]) == pytest.approx(30.0 + 35.0)
+
+
 def test_time_left_of_a_resumed_fit_by_hand() -> None:
     """60 of 100 steps, 40 of them by an earlier attempt: 20 took 4 s, so 40 take 8 s."""
     progress = Progress(step=60, max_steps=100, loss=0.25, elapsed=4.0, resumed=40)
