@@ -182,6 +182,8 @@ def shaped(value: Any, shape: Shape) -> dict[str, Any]:
 
 def _fitting(value: Any, rule: Any) -> Any:
     """Return a value that fits a rule of :func:`shaped`; otherwise None."""
+    if type(value) is rule and rule is not float:
+        return value
     if isinstance(rule, dict):
         return shaped(value, rule) if isinstance(value, dict) else None
     if isinstance(rule, list):

@@ -9,8 +9,8 @@ import json
 import operator
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -115,9 +115,11 @@ def table(rows: Sequence[Row], width: int | None = None) -> str:
     if width is not None:
         _fit(columns, sizes, width)
     right = {"Horizon", "Steps", own, "Duration"}
-    text = [_line(list(columns), sizes, right), "  ".join("-" * size for size in sizes.values())]
-    every = zip(*columns.values(), strict=True)
-    return "\n".join([*text, *(_line(cells, sizes, right) for cells in every)])
+    aligned = [
+        _aligned([name, "-" * sizes[name], *cells], sizes[name], name in right)
+        for name, cells in columns.items()
+    ]
+    return "\n".join("  ".join(cells).rstrip() for cells in zip(*aligned, strict=True))
 
 
 def _fit(columns: dict[str, list[str]], sizes: dict[str, int], width: int) -> None:
@@ -138,12 +140,10 @@ def _fit(columns: dict[str, list[str]], sizes: dict[str, int], width: int) -> No
         sizes["Models"] = min(whole, sizes["Models"] - min(0, excess()))
 
 
-def _line(cells: Iterable[str], sizes: Mapping[str, int], right: Collection[str]) -> str:
-    parts = []
-    for (name, size), cell in zip(sizes.items(), cells, strict=True):
-        cell = cell if len(cell) <= size else cell[: size - 3] + "..."
-        parts.append(cell.rjust(size) if name in right else cell.ljust(size))
-    return "  ".join(parts).rstrip()
+def _aligned(cells: Iterable[str], size: int, right: bool) -> list[str]:
+    """Return the cells of a column in its width, which is faster than one line after the other."""
+    cut = [cell if len(cell) <= size else cell[: size - 3] + "..." for cell in cells]
+    return [cell.rjust(size) for cell in cut] if right else [cell.ljust(size) for cell in cut]
 
 
 def _cells(row: Row, name_metric: bool) -> list[str]:
@@ -177,7 +177,7 @@ def local_time(created: str | None) -> str:
 
 def as_json(rows: Sequence[Row]) -> str:
     """Return the rows as a JSON list of mappings."""
-    return json.dumps([asdict(row) for row in rows], indent=2)
+    return json.dumps([vars(row) for row in rows], indent=2)
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -186,7 +186,7 @@ def as_csv(rows: Sequence[Row]) -> str:
     writer = csv.DictWriter(text, [item.name for item in fields(Row)], lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        flat = {key: " ".join(v) if isinstance(v, list) else v for key, v in asdict(row).items()}
+        flat = {key: " ".join(v) if isinstance(v, list) else v for key, v in vars(row).items()}
         writer.writerow(flat)
     return text.getvalue().rstrip("\n")
 

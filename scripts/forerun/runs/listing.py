@@ -29,6 +29,8 @@ PARTS = {
     "plots": "plots",
     "report": "report.html",
 }
+#: Number of runs from which several processes read them, in groups of some runs.
+MANY, GROUP, PROCESSES = 2000, 250, 4
 #: Marks a run that was migrated from an old, unversioned folder.
 IMPORTED = "imported.json"
 #: The page of all runs, in the folder of runs.
@@ -54,9 +56,22 @@ def scan(runs: str | Path) -> tuple[list[Row], list[str]]:
     except OSError:
         every = []
     stray = sorted(n for n in every if n not in entries and n[0] != "." and n != OVERVIEW)
-    rows = [read_run(path, name) for name, path in entries.items()]
+    rows = _read_all([(path, name) for name, path in entries.items()])
     rows.sort(key=lambda row: (row.created or "", row.run_id), reverse=True)
     return rows, stray
+
+
+def _read_all(folders: list[tuple[str, str]]) -> list[Row]:
+    """Read all runs; if there are many, in several processes, which wait for the disk at once."""
+    if len(folders) < MANY:
+        return [read_run(*folder) for folder in folders]
+    from forerun.base.parallel import each
+
+    def group(number: int) -> list[Row]:
+        return [read_run(*folder) for folder in folders[number * GROUP : (number + 1) * GROUP]]
+
+    groups = each(group, -(-len(folders) // GROUP), PROCESSES)
+    return [row for rows in groups for row in rows]
 
 
 def read_run(folder: str | Path, run_id: str | None = None) -> Row:

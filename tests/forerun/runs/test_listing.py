@@ -96,6 +96,26 @@ def test_names_that_are_not_runs_are_listed(runs: Path) -> None:
     assert "not runs, ignored: 'a b', 'loop', 'notes.txt'" in run_table.report(runs)
 
 
+def test_many_runs_are_read_by_several_processes(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (runs / "exp1" / "config.yaml").write_text("horizon: [")
+    found = listing.scan(runs)
+    parents: list[str] = []
+    monkeypatch.setattr(listing, "MANY", 2)
+    monkeypatch.setattr(listing, "GROUP", 1)
+    read = listing.read_run
+
+    def noted(folder: str, run_id: str) -> listing.Row:
+        parents.append(run_id)
+        return read(folder, run_id)
+
+    monkeypatch.setattr(listing, "read_run", noted)
+    assert listing.scan(runs) == found
+    assert {row.state for row in found[0]} == {"broken", "partial"}
+    assert parents == []  # no run was read in this process
+
+
 def test_empty_and_missing_folder(tmp_path: Path) -> None:
     assert "does not exist" in run_table.report(tmp_path / "runs")
     (tmp_path / "runs").mkdir()
