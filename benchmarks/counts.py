@@ -7,8 +7,8 @@ A test runs it, so an intended increase is recorded with the change that causes 
 
 Counted: modules that each command imports; for a small run: trainings, interpreters started,
 children forked, files and kilobytes written; the same for a second run that reuses its models, and
-for a call with nothing to do; the files of runs that list-runs opens, and the tables that it and
-show parse.
+for a call with nothing to do; the files of runs that list-runs opens; how often it, show and the
+predictions of a sealed run open a table (CSV or Parquet) for reading.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measuring import PROJECT, PYTHON, run, snakemake, write_series
+from measuring import PROJECT, PYTHON, forerun, run, snakemake, write_series
+from reads import Reads
 
 KNOWN = Path(__file__).with_name("counts.json")
 #: Tolerances of increases: modules and bytes change a little with versions of libraries.
@@ -144,29 +145,21 @@ def listing(folder: Path) -> dict[str, dict[str, int]]:
     return {f"list-runs of {len(runs)} sealed runs": {"files opened": len(opened)}}
 
 
-#: Runs a command and records the tables that it opens for reading.
-PARSING = """
-import sys
-opened = open(sys.argv[1], "a", buffering=1)
-def note(event, arguments):
-    name = str(arguments[0]) if event == "open" else ""
-    if name.endswith((".csv", ".parquet")) and not (arguments[2] or 0) & 3:
-        opened.write(name + "\\n")
-sys.addaudithook(note)
-from forerun.cli.app import run
-sys.stdout = open("/dev/null", "w")
-sys.exit(run(sys.argv[2:]))
-"""
-
-
 def tables(folder: Path) -> dict[str, dict[str, int]]:
-    """Count the tables of existing runs that commands read."""
+    """Count the tables of sealed runs that commands read, in whichever process and library."""
+    shutil.rmtree(folder / "runs" / "b" / "predictions")
+    calls = {
+        "list-runs of sealed runs": forerun("list-runs"),
+        "show of sealed runs": forerun("show", "b"),
+        "predictions of a sealed run": snakemake(
+            "runs/b/predictions", "--config", "data_file=table.csv"
+        ),
+    }
     found = {}
-    for words in (["list-runs"], ["show", "b"]):
-        (folder / "parsed.txt").write_text("")
-        run([PYTHON, "-c", PARSING, "parsed.txt", *words], folder)
-        read = (folder / "parsed.txt").read_text().splitlines()
-        found[f"{words[0]} of sealed runs"] = {"tables parsed": len(read)}
+    for name, command in calls.items():
+        with Reads(folder / "runs") as reads:
+            run(command, folder)
+        found[name] = {"tables read": len(reads.files)}
     return found
 
 

@@ -3,13 +3,15 @@
     python benchmarks/planning.py [--runs 100] [--models 12] [--sealed 1000 10000]
 
 For comparison Snakemake alone: starting with an empty workflow, and planning as many jobs that
-depend on each other in the same way, in a workflow without functions, settings and constraints.
+depend on each other in the same way, in a workflow without functions, settings and constraints:
+with `shell` only, and with the directives that the rules of Forerun have (`script`, `log`...).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -68,6 +70,9 @@ def main() -> None:
         )
         note(f"dry run of {what}", run([*many, *DRY], folder), None)
         note("the same graph, Snakemake alone", run([*bare_many, *DRY], folder / "bare"), None)
+        full_many = ["--snakefile", "full.smk", *DRY]
+        what = "the same graph, Snakemake alone with script, conda, log, benchmark, message"
+        note(what, run([*bare_many, *full_many], folder / "bare"), None)
         made = 0
         for number in options.sealed:
             while made < number:
@@ -115,13 +120,32 @@ rule predict:
     output: "{{r}}/predictions"
     shell: "touch {{output}}"
 """
+#: Directives without functions, as almost all rules of Forerun have them.
+DIRECTIVES = """log: "{place}.log"
+    benchmark: "{place}.tsv"
+    conda: "environment.yaml"
+    threads: 1
+    resources: mem_mb=1000, runtime=30
+    message: "{{wildcards.r}}: working"
+    script: "script.py"
+"""
 
 
 def bare(folder: Path, runs: int, models: int) -> list[str]:
-    """Write a workflow of the same shape; return the command that plans one of its targets."""
+    """Write workflows of the same shape; return the command that plans one of their targets."""
     folder.mkdir()
     # A run has a baseline besides its models.
-    (folder / "Snakefile").write_text(BARE.format(runs=runs, models=models + 1))
+    rules = BARE.format(runs=runs, models=models + 1)
+    (folder / "Snakefile").write_text(rules)
+
+    def full(rule: re.Match[str]) -> str:
+        place = "{r}/logs/" + rule[2] + ("/{m}" if "{m}" in rule[1].partition("output:")[2] else "")
+        return rule[1] + DIRECTIVES.format(place=place)
+
+    with_shell = r'(rule (\w+):\n(?:(?!rule ).*\n)*?    )shell: "touch {output}"\n'
+    (folder / "full.smk").write_text(re.sub(with_shell, full, rules))
+    (folder / "script.py").write_text("print(snakemake.output)\n")
+    (folder / "environment.yaml").write_text("dependencies: [python]\n")
     return [SNAKEMAKE, "--cores", "2"]
 
 

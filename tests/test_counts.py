@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import coverage
+import pyarrow
 import pytest
 from running import PROGRAMS, PROJECT, SNAKEMAKE
 
@@ -59,6 +60,23 @@ def test_counts_of_runs_do_not_increase(
     assert counts.rises(COUNTS, found) == []
 
 
+def test_tables_are_counted_in_any_process_and_library(counts: ModuleType, tmp_path: Path) -> None:
+    path, folder = tmp_path / "x" / "table.csv", tmp_path / "x"
+    folder.mkdir()
+    path.write_text("a\n1\n")
+    (tmp_path / "note.txt").write_text("a")
+    with counts.Reads(tmp_path) as reads:
+        path.read_text()
+        path.read_text()
+        subprocess.run(["cat", str(path)], check=True, capture_output=True)
+        with pyarrow.OSFile(str(path)) as file:
+            file.read()
+        path.stat()
+        (tmp_path / "note.txt").read_text()
+        (folder / "new.parquet").write_bytes(b"1")  # written, not read
+    assert reads.files == [path] * 4
+
+
 @pytest.mark.parametrize(
     ("name", "count", "change", "reported"),
     [
@@ -68,7 +86,8 @@ def test_counts_of_runs_do_not_increase(
         ("a run", "interpreters", 1, True),
         ("nothing to do", "files", 1, True),
         ("list-runs", "heavy", 1, True),
-        ("show of sealed runs", "tables parsed", 1, True),
+        ("show of sealed runs", "tables read", 1, True),
+        ("predictions of a sealed run", "tables read", 1, True),
         ("--help", "modules", 10, False),  # other versions of libraries have a few more
         ("--help", "modules", 100, True),
     ],
