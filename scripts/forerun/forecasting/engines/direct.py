@@ -5,7 +5,8 @@ needs only numpy. Its parameters: ``input_size``, the number of lags (by default
 least 8, at most the longer of 48 and two seasons); ``penalty``; ``log``: use logarithms (``true``),
 values (``false``), or the mean of both forecasts (the default). Series with values that are not
 positive are always forecast from the values. ``features`` adds random nonlinear features, of size
-``feature_scale`` relative to the lags, drawn with the run's seed.
+``feature_scale`` relative to the lags, drawn with the run's seed. ``size_weight`` is the exponent
+of the size of a series in its weight: by default all series count equally.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def describe() -> EngineCatalog:
         "log": Argument("bool | None"),
         "features": Argument("int", Features.number),
         "feature_scale": Argument("float", Features.scale),
+        "size_weight": Argument("float", 0.0),
     }
     info = ModelInfo(
         NAME,
@@ -80,7 +82,12 @@ def _fit(spec: ModelSpec, settings: dict[str, Any], series: Sequence[Floats]) ->
     season = int(settings["season_length"])
     lags = int(spec.params.get("input_size") or default_lags(season))
     penalty = float(spec.params.get("penalty", PENALTY))
-    given = {"values": series, "logs": [np.log(one) for one in series if _is_positive(one)]}
+    positive = np.array([_is_positive(one) for one in series])
+    logs = [np.log(one) for one, usable in zip(series, positive, strict=True) if usable]
+    given = {"values": series, "logs": logs}
+    power = float(spec.params.get("size_weight") or 0.0)
+    sizes = window_regression.by_size(series, season, power) if power else None
+    importance = {"values": sizes, "logs": None if sizes is None else sizes[positive]}
     features = Features(
         int(spec.params.get("features") or Features.number),
         float(spec.params.get("feature_scale") or Features.scale),
@@ -91,7 +98,14 @@ def _fit(spec: ModelSpec, settings: dict[str, Any], series: Sequence[Floats]) ->
     steps = reach(settings)
     regressions = {
         kind: window_regression.fit(
-            given[kind], lags, steps, season, penalty, kind == "values", features
+            given[kind],
+            lags,
+            steps,
+            season,
+            penalty,
+            kind == "values",
+            features,
+            importance[kind],
         )
         for kind in wanted
         if given[kind]

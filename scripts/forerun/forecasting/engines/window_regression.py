@@ -33,6 +33,8 @@ WINDOWS = 2
 SMALLEST_ERROR = 1e-9
 #: Minimum number of windows per lag for random features, and the spread of their thresholds.
 FEATURE_WINDOWS, THRESHOLD = 20, 0.5
+#: Largest and, inverted, smallest size of a series relative to the median, for its weight.
+MOST_SIZE = 1e3
 #: Scaled lags are clipped to this absolute value.
 LARGEST = 50.0
 
@@ -77,6 +79,12 @@ class Features:
     seed: int = 1
 
 
+def by_size(series: Sequence[Floats], season: int, power: float) -> Floats:
+    """Return weights of series: their seasonal naive error relative to the median, to a power."""
+    error = np.array([max(naive_error(values, season), SMALLEST_ERROR) for values in series])
+    return np.clip(error / np.median(error), 1 / MOST_SIZE, MOST_SIZE) ** power
+
+
 def ladder(lags: int, season: int, steps: int) -> list[int]:
     """Return the numbers of lags to fit, from `lags` down to 1."""
     shorter = {2 * season, season, steps, 4, 2, 1}
@@ -91,6 +99,7 @@ def fit(
     penalty: float,
     scaled: bool = True,
     features: Features = Features(),
+    importance: Floats | None = None,
 ) -> Regression:
     """Fit the regression; it repeats the last value if no series is longer than `steps`.
 
@@ -99,11 +108,12 @@ def fit(
     series : values of each series, finite
     penalty : of the coefficients, relative to the mean square of the lags
     features : random features, none by default; left out with few windows
+    importance : array, shape (series,): weight of each series; equal by default
     """
     found, drawn = {}, {}
     random = np.random.default_rng(features.seed)
     for number in ladder(lags, season, steps):
-        windows = _Windows.of(series, number, steps, season, features.number)
+        windows = _Windows.of(series, number, steps, season, features.number, importance)
         if windows is None or not (number == 1 or len(windows.lags) >= WINDOWS * (number + 1)):
             continue
         inputs, last, change = _measured(windows.lags, scaled)
@@ -149,9 +159,16 @@ class _Windows:
 
     @classmethod
     def of(
-        cls, series: Sequence[Floats], lags: int, steps: int, season: int, features: int = 0
+        cls,
+        series: Sequence[Floats],
+        lags: int,
+        steps: int,
+        season: int,
+        features: int = 0,
+        importance: Floats | None = None,
     ) -> _Windows | None:
-        long = [values for values in series if len(values) >= lags + steps]
+        enough = np.array([len(values) >= lags + steps for values in series])
+        long = [values for values, usable in zip(series, enough, strict=True) if usable]
         if not long:
             return None
         most = max(1, MOST_VALUES // (len(long) * (lags + steps + features)))
@@ -160,7 +177,8 @@ class _Windows:
         whole = np.concatenate(views)
         errors = [max(naive_error(values, season), SMALLEST_ERROR) for values in long]
         naive = np.repeat(errors, counts)
-        weight = np.repeat(counts ** (POWER - 1.0), counts)
+        weight = counts ** (POWER - 1.0)
+        weight = np.repeat(weight if importance is None else weight * importance[enough], counts)
         return cls(whole[:, :lags], whole[:, lags:], weight, naive)
 
 

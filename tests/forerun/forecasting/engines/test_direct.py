@@ -91,6 +91,21 @@ def test_one_outlier_among_the_windows_changes_little() -> None:
     np.testing.assert_allclose(clean, other, atol=0.5)
 
 
+def test_large_series_count_more_with_size_weight() -> None:
+    """Two small series are noise around a level, a large one repeats its last change."""
+    noise, line = np.random.default_rng(1).normal(0, 1, 40), np.arange(40.0)
+    frame = table(noise + 9, 2 * noise + 9, 1000 * line + 9)
+    expected = 1000 * np.array([40.0, 41.0]) + 9
+    error = {
+        power: np.abs(
+            forecast(frame, log=False, input_size=2, size_weight=power)["DirectRidge"][4:]
+            - expected
+        ).sum()
+        for power in (0.0, 1.0)
+    }
+    assert error[1.0] < 0.1 * error[0.0]
+
+
 def test_random_features_learn_what_is_not_linear() -> None:
     """Each value is the absolute difference of the two before it: no linear map of lags."""
     values = [5.0, 2.0]
