@@ -14,7 +14,16 @@ from typing import Any
 from forerun.base.bounded import Damaged
 from forerun.base.errors import UserError
 from forerun.base.yaml_files import load_yaml
-from forerun.config import models, own_metrics, params, schema, search, search_checks, seeds
+from forerun.config import (
+    models,
+    own_metrics,
+    params,
+    schema,
+    search,
+    search_checks,
+    seeds,
+    without_season,
+)
 from forerun.config.coercion import plain
 from forerun.config.engines import ENGINES
 
@@ -149,7 +158,7 @@ def _models(path: str | Path, key: str, items: Any) -> list[dict[str, Any]]:
 
 
 def _wrong_model(item: Any) -> str:
-    keys, optional = set(models.KEYS), {"transform", "search", "members", "member_of"}
+    keys, optional = set(models.KEYS), set(models.OPTIONAL)
     if not isinstance(item, dict) or not keys - optional <= item.keys() <= keys | optional:
         return "is not a model"
     name, model, given = item["name"], item["model"], item["params"]
@@ -170,7 +179,7 @@ def _wrong_model(item: Any) -> str:
     found = item.get("search", name)
     if not isinstance(found, str) or not models.NAME.fullmatch(found):
         return f"{schema.show(found)} is not a search"
-    return _wrong_members(item)
+    return without_season.wrong_frozen(item.get(without_season.KEY)) or _wrong_members(item)
 
 
 def _wrong_members(item: dict[str, Any]) -> str:

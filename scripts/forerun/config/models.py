@@ -8,18 +8,18 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from forerun.base.errors import UserError, suggest
-from forerun.config import calendar, catalog, categories, params, schema, seeds
+from forerun.config import calendar, catalog, categories, params, schema, seeds, without_season
 from forerun.config.coercion import exponents
 from forerun.config.engines import ENGINES
 from forerun.config.names import RESERVED, repetition
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 #: Keys of an item of ``models``.
-KEYS = ("name", "engine", "model", "params", "exogenous", "transform")
+KEYS = ("name", "engine", "model", "params", "exogenous", "transform", without_season.KEY)
 #: Those that a user may give.
 _GIVEN = (*KEYS, "seeds")
 #: Keys that are written only where they have a value.
-_OPTIONAL = ("transform", "search", "members", "member_of")
+OPTIONAL = ("transform", "search", "members", "member_of", without_season.KEY)
 #: Transformations of the target before training: its logarithm, the logarithm of the target plus 1,
 #: the residuals of a regression of each series on trend, season and known columns, or the residuals
 #: of its logarithm.
@@ -47,6 +47,8 @@ class ModelSpec:
     members, member_of
         The models whose mean this is, and the model whose mean this is a part of
         (:mod:`forerun.config.seeds`), or None.
+    without_season
+        Class and arguments where the data have no season (:mod:`forerun.config.without_season`).
     """
 
     name: str
@@ -58,11 +60,12 @@ class ModelSpec:
     search: str | None = None
     members: list[str] | None = None
     member_of: str | None = None
+    without_season: dict[str, Any] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the item as written to the frozen configuration."""
         item = asdict(self)
-        return {k: v for k, v in item.items() if v is not None or k not in _OPTIONAL}
+        return {k: v for k, v in item.items() if v is not None or k not in OPTIONAL}
 
     @property
     def is_network(self) -> bool:
@@ -96,8 +99,12 @@ class ModelSpec:
 
 
 def specs(settings: Mapping[str, Any]) -> list[ModelSpec]:
-    """Return the models and baselines of resolved settings, baselines first as they are fast."""
-    return [ModelSpec(**item) for item in [*settings["baselines"], *settings["models"]]]
+    """Return the models and baselines of resolved settings, baselines first as they are fast.
+
+    For data without a season, those with ``without_season`` have that class.
+    """
+    items = [*settings["baselines"], *settings["models"]]
+    return [ModelSpec(**without_season.effective(item, settings)) for item in items]
 
 
 def spec(settings: Mapping[str, Any], name: str) -> ModelSpec:
@@ -206,7 +213,7 @@ def brief(items: Sequence[Any] | None) -> list[Any]:
             continue
         if item.get("members"):
             item = {**item, "seeds": len(item["members"])}
-        optional = ("params", "exogenous", "transform", "search", "seeds")
+        optional = ("params", "exogenous", "transform", "search", "seeds", without_season.KEY)
         rest = {key: item[key] for key in optional if item.get(key)}
         if item["model"] != item["name"]:
             rest = {"model": item["model"], **rest}
@@ -259,7 +266,8 @@ def _spec(item: Any) -> ModelSpec:
             f"transform is {schema.show(transform)}; it must be one of {', '.join(TRANSFORMS)}, "
             "or left out"
         )
-    return ModelSpec(name, engine, model, given, transform=transform)
+    other = without_season.expanded(item.get(without_season.KEY), engine, name)
+    return ModelSpec(name, engine, model, given, transform=transform, without_season=other)
 
 
 def check_name(name: str) -> None:

@@ -14,7 +14,7 @@ from forerun.base.errors import UserError
 from forerun.base.files import sha256, write_json, write_parquet, write_text
 from forerun.base.resources import IS_INSTALLED, PROJECT
 from forerun.base.terminal import echo
-from forerun.config import engines, models
+from forerun.config import engines, models, without_season
 from forerun.config.settings import dump
 from forerun.data import (
     Prepared,
@@ -115,7 +115,7 @@ def read_data(settings: dict[str, Any], runs: Path) -> Prepared:
     complete = settled(settings, prepared)
     calendar.check(complete)
     model_needs.check(complete, prepared.frame)
-    prepared.notes += model_needs.notes(complete)
+    prepared.notes += model_needs.notes(complete) + without_season.notes(complete)
     how = settings["on_missing_future"]
     prepared.notes += forecastable.check(complete, prepared.frame, how)
     history = observed_rows(prepared.frame)

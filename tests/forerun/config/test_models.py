@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from forerun.base.errors import UserError
-from forerun.config import models
+from forerun.config import models, without_season
 from forerun.config.models import ModelSpec
 from forerun.config.settings import resolve
 
@@ -114,6 +116,50 @@ def test_brief():
         {"name": "B", "model": "MLP"},
     ]
     assert models.brief(resolved(asked)) == asked
+
+
+def test_another_class_for_data_without_a_season() -> None:
+    other = {"model": "AutoARIMA", "params": {"max_p": 2}}
+    asked = [
+        {"name": "Classic", "model": "AutoETS", "params": {"damped": True}, "without_season": other}
+    ]
+    settings = resolve({"models": [], "baselines": asked})
+    assert resolve(settings) == settings
+    assert models.brief(settings["baselines"]) == asked
+    for season in (None, 12, 1):
+        spec = models.spec(settings | {"season_length": season}, "Classic")
+        given = {"max_p": 2} if season == 1 else {"damped": True}
+        assert (spec.model, spec.params) == ("AutoARIMA" if season == 1 else "AutoETS", given)
+    assert without_season.notes(settings | {"season_length": 12}) == []
+    assert without_season.notes(settings | {"season_length": 1}) == [
+        "the data have no season, so Classic is AutoARIMA (without_season)"
+    ]
+    assert without_season.wrong_frozen(other) == ""
+    assert (
+        without_season.wrong_frozen({"model": "AutoARIMA"}) == "its without_season is not a model"
+    )
+    assert "cannot be given" in without_season.wrong_frozen(
+        {"model": "AutoARIMA", "params": {"prediction_intervals": 1}}
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "words"),
+    [
+        ({"name": "AutoETS", "without_season": "AutoARIMA"}, "must be a mapping with model"),
+        ({"name": "AutoETS", "without_season": {"model": "AutoArima"}}, "did you mean 'AutoARIMA'"),
+        ({"name": "AutoETS", "without_season": {"model": "NHITS"}}, "NHITS"),
+        ({"name": "NHITS", "without_season": {"model": "NBEATS"}}, "statsforecast and direct"),
+        ({"name": "AutoETS", "without_season": {"model": "AutoARIMA", "x": 1}}, "unknown key 'x'"),
+        (
+            {"name": "AutoETS", "without_season": {"model": "AutoARIMA", "params": {"max_q1": 2}}},
+            "params in without_season of AutoETS: AutoARIMA has no argument",
+        ),
+    ],
+)
+def test_a_class_without_a_season_that_is_refused(item: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        resolve({"models": [], "baselines": [item]})
 
 
 @pytest.mark.parametrize(
