@@ -9,7 +9,7 @@ import pandas as pd
 
 from forerun.config.names import ENSEMBLE, PER_SERIES, spellings
 from forerun.evaluation.arrays import Floats
-from forerun.evaluation.ensemble import Recipe, best_picks, mix, series_weights
+from forerun.evaluation.ensemble import Recipe, mix, series_weights
 from forerun.evaluation.measures import Measures
 
 
@@ -75,40 +75,30 @@ def ensemble_forecasts(
     weights = np.array([record.get("weights", {}).get(model, 0.0) for model in frames])
     good = np.array([model in record.get("members", []) for model in frames])
     shares = (record.get("shares") or {"greedy": 1.0}).get
-    by_series, picked = shares("by_series", 0.0), shares(PER_SERIES, 0.0)
-    parts = (by_series, shares("greedy", 0.0), shares("robust", 0.0), picked)
+    parts = (shares("by_series", 0.0), shares("greedy", 0.0), shares("robust", 0.0))
     if not weights.sum():  # no model with a weight has forecasts
         weights = np.ones(len(frames))
     if not good.any():
         good = np.full(len(frames), True)
     keys = next(iter(frames.values()))[["unique_id", "ds"]]
     metric = record.get("metric") or settings["sort_metric"]
-    own = picks = None
-    if by_series or picked:
-        rows = metrics[metrics["metric"] == metric].set_index("unique_id")[list(frames)]
-        own, picks = _own_weights(keys, rows, measures), _own_picks(keys, rows, measures)
+    own = _own_weights(keys, metrics, list(frames), metric, measures) if parts[0] else None
     median = "median" in (record.get("method"), record.get("robust"))
-    recipe = Recipe(weights / weights.sum(), good, parts, own, median, picks)
+    recipe = Recipe(weights / weights.sum(), good, parts, own, median)
     array = np.stack([frame[model].to_numpy(dtype=float) for model, frame in frames.items()])
     return keys.assign(**{ENSEMBLE: mix(array, recipe)})
 
 
-def _own_weights(keys: pd.DataFrame, error: pd.DataFrame, measures: Measures | None) -> Floats:
-    """Return weights, shape (models, rows of `keys`); series without errors get the mean.
-
-    Parameters
-    ----------
-    error : rows of ``metrics.csv`` by series, one column for each model
-    """
+def _own_weights(
+    keys: pd.DataFrame,
+    metrics: pd.DataFrame,
+    models: list[str],
+    metric: str,
+    measures: Measures | None,
+) -> Floats:
+    """Return weights, shape (models, rows of `keys`); series not in `metrics` get the mean."""
+    error = metrics[metrics["metric"] == metric].set_index("unique_id")[models]
     counts = (measures or Measures()).by_series(error.index)
     weights = series_weights(error.to_numpy(dtype=float).T, counts)
     place = error.index.get_indexer(pd.Index(keys["unique_id"]))
     return np.where(place >= 0, weights[:, place], weights.mean(axis=1)[:, None])
-
-
-def _own_picks(keys: pd.DataFrame, error: pd.DataFrame, measures: Measures | None) -> Floats:
-    """As :func:`_own_weights`, 1 for the best model; new series get the best overall."""
-    counts = (measures or Measures()).by_series(error.index)
-    picks, best = best_picks(error.to_numpy(dtype=float).T, counts)
-    place = error.index.get_indexer(pd.Index(keys["unique_id"]))
-    return np.where(place >= 0, picks[:, place], best[:, None])

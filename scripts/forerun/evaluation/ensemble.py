@@ -14,21 +14,16 @@ from forerun.config.names import REFERENCE
 from forerun.evaluation.arrays import Floats, mean
 from forerun.evaluation.objective import Objective
 
-#: Shares of the mean with weights for each series, the mean with greedy weights, the robust mean
-#: (or median), and the best model of each series.
-Shares = tuple[float, float, float, float]
-#: Methods of the ensemble (key ``ensemble``): their shares; the adaptive ones start from these.
-METHODS: dict[str, Shares] = {
-    "adaptive_best": (0.5, 0.25, 0.25, 0.25),
-    "adaptive": (0.5, 0.25, 0.25, 0.0),
-    "blend": (0.5, 0.25, 0.25, 0.0),
-    "by_series": (1.0, 0.0, 0.0, 0.0),
-    "greedy": (0.0, 1.0, 0.0, 0.0),
-    "trimmed_mean": (0.0, 0.0, 1.0, 0.0),
-    "median": (0.0, 0.0, 1.0, 0.0),
+#: Methods of the ensemble (key ``ensemble``): shares of the mean with weights for each series, the
+#: mean with greedy weights, and the robust mean (or median); ``adaptive`` starts from its shares.
+METHODS = {
+    "adaptive": (0.5, 0.25, 0.25),
+    "blend": (0.5, 0.25, 0.25),
+    "by_series": (1.0, 0.0, 0.0),
+    "greedy": (0.0, 1.0, 0.0),
+    "trimmed_mean": (0.0, 0.0, 1.0),
+    "median": (0.0, 0.0, 1.0),
 }
-#: Share of the model that is best overall, which ``adaptive_best`` starts from besides the others.
-BEST = 0.25
 #: Exponent by which a model's weight decreases with its error.
 POWER = 1.5
 #: Models with more than this multiple of the lowest error are not members of the mean.
@@ -47,25 +42,22 @@ class Recipe:
     members : array of bool, shape (models,): models in the trimmed mean or median
     shares : shares of the parts, as in :data:`METHODS`
     own : array, shape (models, series): weights for each series, or None if their share is 0
-    picks : array, shape (models, series): 1 for the best model of a series, or None
     """
 
     weights: Floats
     members: npt.NDArray[np.bool_]
-    shares: Shares
+    shares: tuple[float, float, float]
     own: Floats | None = None
     median: bool = False
-    picks: Floats | None = None
 
 
 def mix(forecasts: Floats, recipe: Recipe) -> Floats:
     """Combine forecasts, shape (models, series) or (models, series, steps)."""
     mixed = np.zeros(forecasts.shape[1:])
-    by_series, greedy_share, robust, picked = recipe.shares
-    for share, weights in ((by_series, recipe.own), (picked, recipe.picks)):
-        if share and weights is not None:
-            each = weights.reshape(weights.shape + (1,) * (forecasts.ndim - weights.ndim))
-            mixed += share * (each * forecasts).sum(axis=0)
+    by_series, greedy_share, robust = recipe.shares
+    if by_series and recipe.own is not None:
+        own = recipe.own.reshape(recipe.own.shape + (1,) * (forecasts.ndim - recipe.own.ndim))
+        mixed += by_series * (own * forecasts).sum(axis=0)
     if greedy_share:
         mixed += greedy_share * np.tensordot(recipe.weights, forecasts, axes=1)
     if robust:
@@ -93,25 +85,6 @@ def series_weights(error: Floats, weights: Floats | None = None) -> Floats:
     total = weights.sum(axis=0)
     equal = 1.0 / len(error)
     return np.asarray(np.where(total > 0, weights / np.where(total > 0, total, 1.0), equal))
-
-
-def best_picks(error: Floats, weights: Floats | None = None) -> tuple[Floats, Floats]:
-    """Return weights that are 1 for the best model and 0 for the others.
-
-    Parameters
-    ----------
-    error, weights : as in :func:`series_weights`
-
-    Returns
-    -------
-    of_series : array, shape (models, series); series without a finite error get the best overall
-    overall : array, shape (models,)
-    """
-    best = int(np.argmin(np.nan_to_num(mean(error, 1, weights), nan=np.inf)))
-    own = np.argmin(np.nan_to_num(error, nan=np.inf), axis=0)
-    own = np.where(np.isfinite(error).any(axis=0), own, best)
-    each = np.eye(len(error))
-    return each[:, own], each[best]
 
 
 def trimmed_mean(forecasts: Floats) -> Floats:

@@ -16,11 +16,8 @@ from forerun.config import windows
 from forerun.config.own_metrics import SURROGATE
 from forerun.evaluation.arrays import Floats, WindowIndex, mean
 from forerun.evaluation.ensemble import (
-    BEST,
     METHODS,
     Recipe,
-    Shares,
-    best_picks,
     good_members,
     greedy,
     mix,
@@ -30,7 +27,7 @@ from forerun.evaluation.ensemble import (
 from forerun.evaluation.losses import scales
 from forerun.evaluation.measures import Measures
 from forerun.evaluation.objective import Objective
-from forerun.evaluation.stacking import TOLERANCE, shares_by_error, shrunk_weights
+from forerun.evaluation.stacking import shares_by_error, shrunk_weights
 from forerun.runs.metric_functions import OwnMetric
 
 #: Minimum number of windows to select a model for a single series.
@@ -38,9 +35,7 @@ MIN_WINDOWS = 2
 #: Minimum number of series to weight models by a single window.
 MANY_SERIES = 100
 #: Methods that combine several means.
-BLENDS = ("adaptive_best", "adaptive", "blend")
-#: A part whose error is larger by this share of the lowest one gets 1/e of its share.
-TOLERANCES = {"adaptive_best": 0.1, "adaptive": TOLERANCE}
+BLENDS = ("adaptive", "blend")
 #: Maximum number of windows to judge the parts of an adaptive ensemble by.
 MOST_JUDGED = 4
 
@@ -115,7 +110,7 @@ def recipe_of(
     method = settings.get("ensemble") or "blend"
     models = len(stacked.models)
     if not chosen:
-        return Recipe(np.full(models, 1.0 / models), np.full(models, True), (0.0, 1.0, 0.0, 0.0))
+        return Recipe(np.full(models, 1.0 / models), np.full(models, True), (0.0, 1.0, 0.0))
     many = stacked.index.shape[0] >= MANY_SERIES or stacked.index.shape[1] > 1
     shrinks = method in BLENDS and len(chosen) < MIN_WINDOWS and many
     shares = _shares(method, len(chosen), stacked.index.shape)
@@ -123,8 +118,8 @@ def recipe_of(
     recipe = _parts(stacked, by_window, chosen, settings, series, greedily)
     if shrinks:
         return _shrunk(stacked, recipe.members, chosen, settings, series)
-    if method in TOLERANCES and len(chosen) >= MIN_WINDOWS:
-        return _adapted(stacked, by_window, chosen, settings, recipe)
+    if method == "adaptive" and len(chosen) >= MIN_WINDOWS:
+        shares = _adapted(stacked, by_window, chosen, settings)
     own = recipe.own if shares[0] else None
     return replace(recipe, shares=shares, own=own, median=method == "median")
 
@@ -160,68 +155,31 @@ def _parts(
 
 
 def _adapted(
-    stacked: Stack, by_window: Floats, chosen: list[int], settings: dict[str, Any], recipe: Recipe
-) -> Recipe:
-    """Return a recipe whose parts have shares by their out-of-sample errors.
+    stacked: Stack, by_window: Floats, chosen: list[int], settings: dict[str, Any]
+) -> tuple[float, float, float]:
+    """Return the shares of the parts, by their errors in windows that did not determine them.
 
     Each part forecasts some of the windows `chosen` with the weights from the others.
-
-    Parameters
-    ----------
-    recipe : weights of all parts from the windows `chosen`
     """
-    number, method = stacked.index.shape[1], settings["ensemble"]
+    number, before = stacked.index.shape[1], METHODS["adaptive"]
     places = np.linspace(0, len(chosen) - 1, min(len(chosen), MOST_JUDGED)).round().astype(int)
     judged = [chosen[place] for place in places]
-    final = _alone(recipe, by_window[:, :, chosen], stacked, method)
-    before = [*METHODS[method][:3], BEST, METHODS[method][3]][: len(final)]
-    forecasts: list[list[Floats]] = [[] for _ in final]
+    alone: list[tuple[float, float, float]] = [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
+    forecasts: list[list[Floats]] = [[], [], []]
     for window in judged:
         rest = [one for one in windows.others(settings, window, number) if one in chosen]
         if not rest:  # all others overlap it
-            return _together(final, before)
-        alone = _alone(
-            _parts(stacked, by_window, rest, settings), by_window[:, :, rest], stacked, method
-        )
-        for part, one in zip(forecasts, alone, strict=True):
-            part.append(mix(stacked.forecasts[:, :, window], one))
+            return before
+        recipe = _parts(stacked, by_window, rest, settings)
+        for part, shares in zip(forecasts, alone, strict=True):
+            part.append(mix(stacked.forecasts[:, :, window], replace(recipe, shares=shares)))
     weights = np.array(before) * shares_by_error(
         [np.stack(part, axis=1) for part in forecasts],
         stacked.actual[:, judged],
         stacked.objective.part(slice(None), judged),
-        TOLERANCES[method],
     )
-    return _together(final, (weights / weights.sum()).tolist())
-
-
-def _alone(recipe: Recipe, by_window: Floats, stacked: Stack, method: str) -> list[Recipe]:
-    """Return a recipe for each part of an adaptive ensemble.
-
-    The parts are those of the blend and, with ``adaptive_best``, the model that is best overall and
-    the best of each series.
-    """
-    parts = [
-        replace(recipe, shares=shares)
-        for shares in ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))
-    ]
-    if method != "adaptive_best":
-        return parts
-    picks, best = best_picks(mean(by_window, 2), stacked.objective.series)
-    parts.append(replace(recipe, weights=best, shares=(0.0, 1.0, 0.0, 0.0)))
-    return [*parts, replace(recipe, picks=picks, shares=(0.0, 0.0, 0.0, 1.0))]
-
-
-def _together(parts: list[Recipe], shares: list[float]) -> Recipe:
-    """Return one recipe for all parts of :func:`_alone` with these shares, which sum to 1."""
-    by_series, equal, robust = shares[:3]
-    first = parts[0]
-    if len(parts) == 3:
-        return replace(first, shares=(by_series, equal, robust, 0.0))
-    best, picked = shares[3:]
-    same = equal + best
-    weights = (equal * parts[1].weights + best * parts[3].weights) / max(same, 1e-12)
-    shared = (by_series, same, robust, picked)
-    return replace(first, weights=weights, picks=parts[4].picks, shares=shared)
+    by_series, equal, robust = (weights / weights.sum()).tolist()
+    return by_series, equal, robust
 
 
 def _shrunk(
@@ -249,10 +207,10 @@ def _shrunk(
     weights = np.zeros(len(good))
     weighted = counts[0] + counts[1]
     weights[good] = (counts[0] * found + counts[1] * equal) / max(weighted, 1e-12)
-    return Recipe(weights, good, (0.0, float(weighted), float(counts[2]), 0.0), None, True)
+    return Recipe(weights, good, (0.0, float(weighted), float(counts[2])), None, True)
 
 
-def _shares(method: str, chosen: int, shape: tuple[int, ...]) -> Shares:
+def _shares(method: str, chosen: int, shape: tuple[int, ...]) -> tuple[float, float, float]:
     """Return the shares of a method, adjusted if there are too few windows or series.
 
     Parameters
@@ -262,8 +220,8 @@ def _shares(method: str, chosen: int, shape: tuple[int, ...]) -> Shares:
     """
     series, number = shape[:2]
     if number == 1 and series < MANY_SERIES:
-        return 0.0, 0.0, 1.0, 0.0
-    by_series, equal, robust, _ = METHODS[method]
+        return 0.0, 0.0, 1.0
+    by_series, equal, robust = METHODS[method]
     if chosen >= MIN_WINDOWS or not by_series:
-        return by_series, equal, robust, 0.0
-    return 0.0, equal + by_series / 2, robust + by_series / 2, 0.0
+        return by_series, equal, robust
+    return 0.0, equal + by_series / 2, robust + by_series / 2

@@ -43,9 +43,6 @@ from forerun.evaluation.arrays import Floats, Ints, mean
 from forerun.evaluation.ensemble import Recipe, mix
 from forerun.evaluation.recipes import MIN_WINDOWS, Stack, recipe_of
 
-#: Names of the shares in ``ensemble.json``.
-PARTS = ("by_series", "greedy", "robust", PER_SERIES)
-
 
 def choose(by_window: Floats, weights: Floats | None = None) -> tuple[Ints, int]:
     """Return the number of the best model for each series, and overall.
@@ -140,11 +137,7 @@ def _record(
         "windows": number,
         "models": stacked.models,
         "robust": "median" if final.median else "trimmed_mean",
-        "shares": {
-            name: share
-            for name, share in zip(PARTS, final.shares, strict=True)
-            if share or name != PER_SERIES
-        },
+        "shares": dict(zip(("by_series", "greedy", "robust"), final.shares, strict=True)),
         "weights_by_series": None if final.own is None else named(final.own.mean(axis=1)),
         "weights": named(final.weights),
         "members": [m for m, good in zip(stacked.models, final.members, strict=True) if good],

@@ -84,17 +84,12 @@ def projected(values: Floats) -> Floats:
     return np.maximum(values - excess[last] / (last + 1), 0.0)
 
 
-def shares_by_error(
-    candidates: Sequence[Floats],
-    actual: Floats,
-    objective: Objective,
-    tolerance: float = TOLERANCE,
-) -> Floats:
+def shares_by_error(candidates: Sequence[Floats], actual: Floats, objective: Objective) -> Floats:
     """Return the weight of each of several forecasts of the same windows, by its error."""
     found = np.array([objective.error(each, actual) for each in candidates])
     found = np.where(np.isfinite(found), found, np.inf)
     lowest = found.min()
     if not np.isfinite(lowest) or lowest <= 0:
         return np.full(len(found), 1.0 / len(found))
-    weights = np.exp(-(found / lowest - 1) / tolerance)
+    weights = np.exp(-(found / lowest - 1) / TOLERANCE)
     return np.asarray(weights / weights.sum())

@@ -137,48 +137,21 @@ def test_where_one_model_is_much_better_the_ensemble_is_near_it() -> None:
     stack = stacked(
         {model: np.full((3, 4), value) for model, value in forecasts.items()}, run, series=3
     )
-    made = selection.combine(stack, run | {"ensemble": "adaptive"})
+    made = selection.combine(stack, run)
+    assert made.record["method"] == "adaptive"
     assert made.record["shares"]["greedy"] == pytest.approx(1, abs=1e-3)
     assert made.results["ensemble"]["ensemble"].to_numpy() == pytest.approx(1, abs=1e-3)
-    wider = selection.combine(stack, run)
-    assert wider.results["ensemble"]["ensemble"].to_numpy() == pytest.approx(1, abs=0.03)
     fixed = selection.combine(stack, run | {"ensemble": "blend"})
     assert fixed.results["ensemble"]["ensemble"].min() > 1.3
 
 
-def test_the_best_model_of_each_series_is_a_part_that_forecasts_as_it_is_scored() -> None:
-    """A is exact for s0, B for s1; means with the same weights are wrong everywhere."""
-    run = settings(4)
-    forecasts = {"A": [[0.1], [9.0]], "B": [[9.0], [0.1]], "C": [[5.0], [5.0]]}
-    stack = stacked({m: np.tile(v, (1, 4)) for m, v in forecasts.items()}, run)
-    made = selection.combine(stack, run)
-    record = made.record
-    assert record["shares"]["per_series"] > 0.5
-    assert sum(record["shares"].values()) == pytest.approx(1)
-    frame = made.results["ensemble"]
-    adaptive = selection.combine(stack, run | {"ensemble": "adaptive"})
-    assert "per_series" not in adaptive.record["shares"]
-    assert frame["ensemble"].mean() < adaptive.results["ensemble"]["ensemble"].mean()
-    keys = pd.DataFrame({"unique_id": ["s0", "s1"], "ds": [20, 20]})
-    frames = {m: keys.assign(**{m: np.ravel(v)}) for m, v in forecasts.items()}
-    metrics = pd.DataFrame({"unique_id": ["s0", "s1"], "metric": "mae"})
-    metrics = metrics.assign(**{m: np.ravel(v) for m, v in forecasts.items()})
-    future = combining.ensemble_forecasts(frames, record, metrics, run)["ensemble"]
-    assert future.to_numpy() == pytest.approx(frame["ensemble"].to_numpy()[[0, -1]], abs=1e-5)
-    other = keys.assign(unique_id=["s1", "new"])
-    frames = {m: other.assign(**{m: [v[1][0], 3.0]}) for m, v in forecasts.items()}
-    both = combining.ensemble_forecasts(frames, record, metrics, run)["ensemble"]
-    assert both[0] == pytest.approx(future[1])
-    assert both[1] == pytest.approx(3.0, abs=1e-5)  # weights of a new series sum to 1
-
-
 def test_runs_of_earlier_versions_keep_the_fixed_shares() -> None:
     assert schema.earlier()["ensemble"] == "blend"
-    assert settings()["ensemble"] == "adaptive_best"
+    assert settings()["ensemble"] == "adaptive"
 
 
 def test_equal_parts_keep_the_shares_of_the_blend() -> None:
-    run = settings(4, ensemble="adaptive")
+    run = settings(4)
     made = selection.combine(stacked({"A": np.full((2, 4), 1.0)}, run), run)
     assert made.record["shares"] == pytest.approx(
         {"by_series": 0.5, "greedy": 0.25, "robust": 0.25}
