@@ -6,8 +6,10 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,15 +25,91 @@ BLOCK = 20_000
 
 @dataclass
 class Cost:
-    """Costs of a command, including its descendants."""
+    """Costs of a command, including its descendants.
+
+    Attributes
+    ----------
+    wall, cpu : seconds
+    peak_mb : largest memory of a single process
+    """
 
     wall: float
     cpu: float
     peak_mb: float
 
 
-def run(command: Sequence[str], folder: Path, **variables: str) -> Cost:
-    """Run a command that must succeed, in `folder`."""
+class Together(threading.Thread):
+    """Samples the memory of a process and all its descendants together.
+
+    The proportional set size counts a page that several processes share once.
+
+    Attributes
+    ----------
+    peak_mb : largest sum so far
+    at_peak : MB of each process at that moment, with its command, largest first
+    """
+
+    PAUSE = 0.3
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.pid, self.peak_mb = 0, 0.0
+        self.at_peak: list[tuple[float, str]] = []
+        self._end = threading.Event()
+
+    def watch(self, pid: int) -> None:
+        self.pid = pid
+        self.start()
+
+    def run(self) -> None:
+        while not self._end.wait(self.PAUSE):
+            each = {pid: _proportional_mb(pid) for pid in _descendants(self.pid)}
+            if sum(each.values()) > self.peak_mb:
+                self.peak_mb = sum(each.values())
+                largest = sorted(each, key=lambda pid: -each[pid])[:4]
+                self.at_peak = [(each[pid], _command(pid)) for pid in largest]
+
+    def end(self) -> None:
+        self._end.set()
+        self.join()
+
+
+def _descendants(pid: int) -> set[int]:
+    """Return the ids of a process and its descendants."""
+    children: dict[int, list[int]] = {}
+    for entry in os.listdir("/proc"):
+        with suppress(OSError, ValueError):
+            parent = Path(f"/proc/{int(entry)}/stat").read_text().rpartition(")")[2].split()[1]
+            children.setdefault(int(parent), []).append(int(entry))
+    found, waiting = {pid}, [pid]
+    while waiting:
+        following = children.get(waiting.pop(), [])
+        found.update(following)
+        waiting += following
+    return found
+
+
+def _proportional_mb(pid: int) -> float:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def _command(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()[:120]
+    return ""
+
+
+def run(
+    command: Sequence[str],
+    folder: Path,
+    during: Callable[[int], None] = lambda pid: None,
+    **variables: str,
+) -> Cost:
+    """Run a command that must succeed, in `folder`; `during` is called with its process id."""
     library = str(PROJECT / "scripts")
     environment = os.environ | {"PYTHONPATH": library} | variables
     log = folder / "last_command.log"
@@ -40,6 +118,7 @@ def run(command: Sequence[str], folder: Path, **variables: str) -> Cost:
         process = subprocess.Popen(
             command, cwd=folder, env=environment, stdout=file, stderr=subprocess.STDOUT
         )
+        during(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)

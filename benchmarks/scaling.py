@@ -6,6 +6,9 @@ Each size is a separate run on series of `--length` daily steps: it trains, cros
 predicts, draws and reports (`--targets` selects some). The table holds CPU seconds and peak
 memory of each job; its last columns divide the growth of the seconds by that of the series: 1 is
 linear, less is better. Runs with more series than `--shard-size` are predicted in shards.
+
+For the whole call the memory is the largest sum over all its processes at a time, each shared page
+counted once. `--memory` limits the sum of what jobs request that run at once (`mem_mb`).
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from measuring import Cost, run, snakemake, table, write_series
+from measuring import Cost, Together, run, snakemake, table, write_series
 
 TARGETS = ["predictions", "plots", "report.html"]
 #: Targets that can be selected besides: only freeze the data.
@@ -39,6 +42,7 @@ def main() -> None:
     parser.add_argument("--levels", type=int, nargs="*", default=[])
     parser.add_argument("--targets", nargs="+", default=TARGETS, choices=TARGETS + MORE_TARGETS)
     parser.add_argument("--shard-size", type=int, default=20000)
+    parser.add_argument("--memory", type=int, help="MB that jobs at once may request")
     parser.add_argument("--keep", type=Path, help="work in this folder and leave it")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="scaling-"))
@@ -46,10 +50,12 @@ def main() -> None:
     costs: Costs = {}
     try:
         for series in options.series:
-            total = one_size(folder, series, options)
+            total, together = one_size(folder, series, options)
             jobs = dict(measured(folder / "runs" / f"n{series}" / "benchmarks"))
-            costs[series] = {"whole call": (total.cpu, total.peak_mb), **jobs}
+            costs[series] = {"whole call": (total.cpu, together.peak_mb), **jobs}
             print(f"{series} series: {total.wall:.1f} s, CPU {total.cpu:.1f} s", flush=True)
+            for megabytes, command in together.at_peak:
+                print(f"  {megabytes:.0f} of {together.peak_mb:.0f} MB: {command}", flush=True)
             print(json.dumps(costs[series]), flush=True)
     finally:
         if not options.keep:
@@ -57,7 +63,7 @@ def main() -> None:
     report(costs)
 
 
-def one_size(folder: Path, series: int, options: argparse.Namespace) -> Cost:
+def one_size(folder: Path, series: int, options: argparse.Namespace) -> tuple[Cost, Together]:
     """Make a run of that many series from its data to the last target."""
     write_series(folder / f"{series}.parquet", series, options.length)
     settings = {
@@ -74,7 +80,12 @@ def one_size(folder: Path, series: int, options: argparse.Namespace) -> Cost:
     }
     (folder / "settings.json").write_text(json.dumps(settings))
     targets = [f"runs/n{series}/{target}" for target in options.targets]
-    return run(snakemake(*targets, "--configfile", "settings.json"), folder)
+    limit = ["--resources", f"mem_mb={options.memory}"] if options.memory else []
+    command = snakemake(*targets, *limit, "--configfile", "settings.json")
+    together = Together()
+    total = run(command, folder, together.watch)
+    together.end()
+    return total, together
 
 
 def measured(folder: Path) -> Iterator[tuple[str, tuple[float, float]]]:

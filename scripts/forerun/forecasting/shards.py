@@ -7,6 +7,7 @@ need all series, are computed when the shards are merged.
 
 from __future__ import annotations
 
+from itertools import chain
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from forerun.config.models import specs
 from forerun.runs.json_files import read_provenance
 from forerun.runs.paths import RunPaths
-from forerun.runs.run_data import read_data
+from forerun.runs.run_data import names_by_group, read_data
 
 if TYPE_CHECKING:
     from forerun.forecasting.engines.base import Data
@@ -56,18 +57,16 @@ def read_shard(data: str | Path, settings: dict[str, Any], shard: str, size: int
     from forerun.forecasting.engines.base import Data
 
     number = int(shard.partition("-")[0])
-    chosen = series_names(data)[(number - 1) * size : number * size]
-    # Series are sorted by name: row groups outside these bounds are not read.
-    bounds = [("unique_id", ">=", chosen[0]), ("unique_id", "<=", chosen[-1])]
-    return Data(*split(read_data(data, filters=bounds), settings), own=True)
+    groups = list(names_by_group(data))
+    every = list(dict.fromkeys(chain.from_iterable(groups)))
+    chosen = set(every[(number - 1) * size : number * size])
+    some = [place for place, names in enumerate(groups) if not chosen.isdisjoint(names)]
+    frame = read_data(data, groups=some)
+    inside = frame["unique_id"].isin(chosen)
+    frame = frame if inside.all() else frame[inside].reset_index(drop=True)
+    return Data(*split(frame, settings), own=True)
 
 
 def series_names(data: str | Path) -> list[str]:
-    """Return the names of all series in order, reading one batch of rows at a time."""
-    from pyarrow.parquet import ParquetFile
-
-    found: dict[str, None] = {}
-    file = ParquetFile(data, read_dictionary=["unique_id"])
-    for batch in file.iter_batches(columns=["unique_id"]):
-        found |= dict.fromkeys(batch.column(0).unique().to_pylist())
-    return list(found)
+    """Return the names of all series in order, reading one row group at a time."""
+    return list(dict.fromkeys(chain.from_iterable(names_by_group(data))))

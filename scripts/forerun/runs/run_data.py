@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from forerun.base.bounded import Damaged
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyarrow import Array
 
 
 def read_data(
-    path: str | Path,
-    columns: list[str] | None = None,
-    filters: list[tuple[str, str, Any]] | None = None,
+    path: str | Path, columns: list[str] | None = None, groups: Sequence[int] | None = None
 ) -> pd.DataFrame:
     """Read rows and columns of the table: ``unique_id``, ``ds``, ``y`` and exogenous columns.
+
+    Parameters
+    ----------
+    groups : row groups of the file to read; all by default
 
     Raises
     ------
@@ -27,9 +30,11 @@ def read_data(
     from pyarrow import ArrowException, default_memory_pool, parquet
 
     try:
-        table = parquet.read_table(
-            path, columns=columns, filters=filters, read_dictionary=["unique_id"]
-        )
+        if groups is None:
+            table = parquet.read_table(path, columns=columns, read_dictionary=["unique_id"])
+        else:
+            with parquet.ParquetFile(path, read_dictionary=["unique_id"]) as file:
+                table = file.read_row_groups(list(groups), columns=columns)
     except ArrowException as error:
         raise _damaged(path, error) from None
     frame = table.to_pandas(self_destruct=True)  # each column is freed when it is converted
@@ -66,6 +71,42 @@ def read_history(
     return frame if observed.all() else frame[observed].reset_index(drop=True)
 
 
+def names_by_group(path: str | Path) -> Iterator[list[str]]:
+    """Yield the names of the series of each row group, in order, one group in memory at a time.
+
+    Raises
+    ------
+    Damaged
+        The file is not a valid table, or a row has no name.
+    """
+    from pyarrow import ArrowException, parquet
+
+    try:
+        with parquet.ParquetFile(path, read_dictionary=["unique_id"]) as file:
+            for number in range(file.num_row_groups):
+                table = file.read_row_group(number, columns=["unique_id"], use_threads=False)
+                column = table.column("unique_id")
+                if column.null_count:
+                    raise _nameless(path)
+                yield list(dict.fromkeys(name for part in column.chunks for name in _names(part)))
+    except ArrowException as error:
+        raise _damaged(path, error) from None
+
+
+def _names(column: Array) -> list[str]:
+    """Return the distinct values of a column in order of appearance."""
+    import numpy as np
+    from pyarrow import DictionaryArray
+
+    if isinstance(column, DictionaryArray) and len(column):
+        codes = column.indices.to_numpy()
+        steps = np.diff(codes)
+        last = len(column.dictionary) - 1
+        if codes[0] == 0 and codes[-1] == last and ((steps == 0) | (steps == 1)).all():
+            return list(column.dictionary.to_pylist())  # as in a sorted table
+    return list(column.unique().to_pylist())
+
+
 #: The columns of a history that errors and their scales depend on.
 VALUES = ("unique_id", "y")
 
@@ -73,7 +114,11 @@ VALUES = ("unique_id", "y")
 def _check_names(path: str | Path, ids: pd.Series) -> None:
     """Refuse rows without a name: as codes of categories they would count as the last name."""
     if (ids.cat.codes < 0 if ids.dtype == "category" else ids.isna()).any():
-        raise Damaged(f"{path}: has rows without unique_id; restore it")
+        raise _nameless(path)
+
+
+def _nameless(path: str | Path) -> Damaged:
+    return Damaged(f"{path}: has rows without unique_id; restore it")
 
 
 def _damaged(path: str | Path, error: Exception) -> Damaged:

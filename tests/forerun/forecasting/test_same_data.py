@@ -72,13 +72,16 @@ def test_models_are_refitted_to_swapped_values(tmp_path: Path, version: str) -> 
 def test_saved_forecasts_are_used_for_the_same_series_and_subsets(tmp_path: Path) -> None:
     wanted = settings("Naive")
     (spec,) = specs(wanted)
-    engine, table = get_engine("statsforecast"), history()
+    engine, table = get_engine("statsforecast"), history("abcde")
     fitted = engine.fit(spec, wanted, Data(table), lambda *_: None)
     fitted.forecasts["Naive"] = 7.0  # visible if the saved forecasts are used
     engine.save(fitted, tmp_path)
     fitted = engine.load(spec, wanted, tmp_path)
-    for part in (table, table[table["unique_id"] == "b"].reset_index(drop=True)):
-        assert set(engine.predict(fitted, wanted, Data(part))["Naive"]) == {7.0}
+    for names in ("abcde", "b", "bd", "e"):
+        part = table[table["unique_id"].isin(list(names))].reset_index(drop=True)
+        found = engine.predict(fitted, wanted, Data(part))
+        assert set(found["Naive"]) == {7.0}
+        assert "".join(found["unique_id"].unique()) == names
 
 
 @pytest.mark.parametrize("model", ["TSMixer", "iTransformer"])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import statsforecast.models as model_classes
+from pyarrow.parquet import read_metadata
 from statsforecast import StatsForecast
 
 from forerun.base.parallel import each
@@ -49,6 +50,8 @@ _NEEDS = {"MFLES": ("scikit-learn",), "AutoMFLES": ("scikit-learn",)}
 _SIMULATED = ("AutoCES",)
 #: Number of the longest series to try separately when a model fails for all of them together.
 TRIED = 3
+#: A saved model is read in part if it has at least so many times the series to forecast.
+MANY = 2
 #: Seconds that the series of one call are meant to take: between two reports of progress.
 CHUNK = 1.0
 
@@ -65,6 +68,34 @@ class Fitted:
     spec: ModelSpec
     forecasts: pd.DataFrame
     series: pd.DataFrame
+
+
+@dataclass
+class Saved:
+    """A saved model, of which only the series to forecast are read.
+
+    Attributes
+    ----------
+    folder : written by :func:`save`
+    number : of series that it was trained on
+    """
+
+    spec: ModelSpec
+    folder: Path
+    number: int
+
+    def of(self, data: Data) -> Fitted:
+        """Read the part for the series of `data`, and perhaps of others."""
+        names = data.history["unique_id"].to_numpy()
+        names = names[series_starts(names)]
+        some = None
+        if len(names) and self.number > MANY * len(names):
+            some = [("unique_id", ">=", min(names)), ("unique_id", "<=", max(names))]
+        forecasts, series = (
+            pd.read_parquet(self.folder / f"{name}.parquet", filters=some)
+            for name in ("forecasts", "series")
+        )
+        return Fitted(self.spec, forecasts, series.set_index("unique_id"))
 
 
 def describe() -> EngineCatalog:
@@ -265,11 +296,14 @@ def cross_validate(
     return _working(spec, settings, data, work, progress)
 
 
-def predict(fitted: Fitted, settings: dict[str, Any], data: Data) -> pd.DataFrame:
+def predict(fitted: Fitted | Saved, settings: dict[str, Any], data: Data) -> pd.DataFrame:
     """See :meth:`Engine.predict`; the model is refitted to data other than the run's."""
+    fitted = fitted.of(data) if isinstance(fitted, Saved) else fitted
     kept = fitted.forecasts
     if len(kept) and _are_the_same(fitted, data):  # all series, or a shard
-        return kept[kept["unique_id"].isin(data.history["unique_id"])].reset_index(drop=True)
+        names = data.history["unique_id"].to_numpy()
+        inside = kept["unique_id"].isin(names[series_starts(names)])
+        return kept[inside].reset_index(drop=True)
     return _forecast(fitted.spec, settings, data, lambda *_: None)
 
 
@@ -291,7 +325,6 @@ def save(fitted: Fitted, folder: Path) -> None:
     fitted.series.reset_index().to_parquet(folder / "series.parquet", index=False)
 
 
-def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Fitted:
+def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Saved:
     """Load a model that :func:`save` wrote."""
-    series = pd.read_parquet(folder / "series.parquet").set_index("unique_id")
-    return Fitted(spec, pd.read_parquet(folder / "forecasts.parquet"), series)
+    return Saved(spec, folder, read_metadata(folder / "series.parquet").num_rows)
