@@ -59,6 +59,10 @@ def get_usual_memory(wildcards, input, attempt):
     return resources.usual_memory(get_size(wildcards, input), attempt)
 
 
+def get_tables_memory(wildcards, input, attempt):
+    return resources.tables_memory(get_size(wildcards, input), attempt)
+
+
 def get_shard_memory(wildcards, input, attempt):
     number = int(wildcards.scatteritem.rpartition("-")[2])
     return resources.shard_memory(input.size_mb, number, attempt)

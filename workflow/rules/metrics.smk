@@ -28,7 +28,7 @@ checkpoint score_models:
     conda:
         "../envs/forerun.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=get_tables_memory,
         runtime=60,
     params:
         models=get_model_names,

@@ -34,7 +34,7 @@ rule plot_run:
         "../envs/forerun.yaml"
     threads: 4
     resources:
-        mem_mb=2000,
+        mem_mb=get_tables_memory,
         runtime=30,
     params:
         models=get_model_names,

@@ -46,7 +46,7 @@ rule report_run:
     conda:
         "../envs/forerun.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=get_tables_memory,
         runtime=30,
     params:
         log_file=get_setting("log_file"),

@@ -33,7 +33,9 @@ def without_last(history: pd.DataFrame, steps: int) -> pd.DataFrame:
     last = ends[:, None] - np.arange(1, steps + 1)
     kept = np.ones(len(history), dtype=bool)
     kept[last[last >= starts[:, None]]] = False
-    return history[kept].reset_index(drop=True)
+    rest = history[kept]
+    rest.index = pd.RangeIndex(len(rest))  # reset_index would copy the table once more
+    return rest
 
 
 @dataclass

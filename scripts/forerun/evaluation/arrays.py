@@ -96,18 +96,20 @@ def sorted_results(frame: pd.DataFrame) -> pd.DataFrame:
 
     The frame itself, not a copy, if it is sorted already.
     """
-    if isinstance(frame.index, pd.RangeIndex) and _are_sorted(frame[ORDER]):
+    if isinstance(frame.index, pd.RangeIndex) and are_sorted(frame[ORDER]):
         return frame
     return frame.sort_values(ORDER, ignore_index=True, kind="stable")
 
 
-def _are_sorted(keys: pd.DataFrame) -> bool:
+def are_sorted(keys: pd.DataFrame) -> bool:
     """Return whether rows are sorted by the columns; False if a value is missing."""
     if keys.isna().any(axis=None):
         return False
     tied = np.ones(max(0, len(keys) - 1), dtype=bool)
     for name in keys:
-        values = keys[name].to_numpy()
+        column = keys[name]
+        is_category = isinstance(column.dtype, pd.CategoricalDtype)
+        values = (column.cat.codes if is_category else column).to_numpy()
         if not ((values[:-1] <= values[1:]) | ~tied).all():
             return False
         tied &= values[:-1] == values[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from forerun.plots.frames import (
     Frames,
     by_model,
     count_windows,
+    in_order,
     pick,
     same_time,
     values,
@@ -116,7 +118,8 @@ def error_by_horizon(
     frames = by_model(cv)
     shown = pick(models, frames)
     palette = fill_palette(palette, shown)
-    curves = {m: by_step(frames[m], m, metric, settings, history) for m in shown}
+    scales: dict[Any, pd.Series] = {}
+    curves = {m: by_step(frames[m], m, metric, settings, history, scales) for m in shown}
     faint = [model for model in shown if palette[model].faint]
     colored = [model for model in shown if not palette[model].faint]
     texts = [*colored, *([others_text(len(faint))] if faint else [])]
@@ -153,17 +156,26 @@ def by_step(
     metric: str,
     settings: Settings | None,
     history: pd.DataFrame | None,
+    scales: dict[Any, pd.Series] | None = None,
 ) -> pd.Series:
-    """Return the metric per step ahead, over all series and windows."""
+    """Return the metric per step ahead, over all series and windows.
+
+    Parameters
+    ----------
+    scales : scales of the series by the first cutoff, for other models with the same one
+    """
+    scales = {} if scales is None else scales
     needed = frame[["unique_id", "ds", "cutoff", "y", model]]
     cv = with_step(needed)  # first of all: a missing value must not move the steps after it
     cv = cv[np.isfinite(values(cv, "y")) & np.isfinite(values(cv, model))]
     if metric in SCALED and history is not None:
         season = int((settings or {}).get("season_length") or 1)
-        past = same_time(history[["unique_id", "ds", "y"]], None)
-        past = past[past["ds"] <= cv["cutoff"].min()].sort_values(["unique_id", "ds"])
-        scale = scale_by_series(past, season)
-        factor = cv["unique_id"].astype(str).map(scale).fillna(1.0).to_numpy()
+        first = cv["cutoff"].min()
+        if first not in scales:
+            past = in_order(same_time(history, None))
+            past = past.loc[past["ds"] <= first, ["unique_id", "y"]]
+            scales[first] = scale_by_series(past, season)
+        factor = cv["unique_id"].astype(str).map(scales[first]).fillna(1.0).to_numpy()
         cv = cv.assign(**{"y": cv["y"] / factor, model: cv[model] / factor})
     with np.errstate(all="ignore"):
         by_step = cv[["step", "y", model]].sort_values("step", kind="stable")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from forerun.config.names import COMBINED
 from forerun.evaluation.scales import scale_by_series
-from forerun.plots.frames import values
+from forerun.plots.frames import in_order, values
 
 _LONGEST = 60
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
@@ -66,8 +66,7 @@ def series_errors(cv: pd.DataFrame, model: str, history: pd.DataFrame, season: i
     error = np.abs(values(cv, "y") - values(cv, model))
     ids = cv["unique_id"].astype(str)
     per_series = pd.Series(error, index=ids.to_numpy()).groupby(level=0).mean().dropna()
-    ordered = history[["unique_id", "ds", "y"]].sort_values(["unique_id", "ds"], kind="stable")
-    scale = scale_by_series(ordered, season)
+    scale = scale_by_series(in_order(history), season)
     result = per_series / scale.reindex(per_series.index).fillna(1.0)
     return result.sort_index().sort_values(kind="stable")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,17 @@ class Line:
     column: str
     cv_results: Callable[[], pd.DataFrame]
     predictions: Callable[[], pd.DataFrame]
+
+    def of_series(self, ids: Sequence[str]) -> Line:
+        """Return the line of some series; its tables are read once and only their rows kept."""
+        cv_results = cache(lambda: _of_series(self.cv_results(), ids))
+        predictions = cache(lambda: _of_series(self.predictions(), ids))
+        return Line(self.name, self.column, cv_results, predictions)
+
+
+def _of_series(frame: pd.DataFrame, ids: Sequence[str]) -> pd.DataFrame:
+    inside = frame["unique_id"].isin(ids)
+    return frame if inside.all() else frame[inside]
 
 
 def pack(
@@ -64,6 +76,8 @@ def pack(
     ids = list(ids)
     sizes = history.groupby("unique_id", observed=True).size()
     longest = int(sizes.max()) if len(sizes) else 0
+    history = _of_series(history[["unique_id", "ds", "y"]], ids)
+    lines = [line.of_series(ids) for line in lines]
     while True:
         steps = min(longest, _steps(len(ids)))
         packed = _pack(history, lines, ids, steps)
@@ -83,7 +97,7 @@ def _pack(
     history: pd.DataFrame, lines: Sequence[Line], ids: list[str], steps: int
 ) -> dict[str, Any]:
     code = {name: number for number, name in enumerate(ids)}
-    past = _of(history[["unique_id", "ds", "y"]], code)
+    past = _of(history, code)
     past = past.groupby("code", sort=False).tail(steps)
     frames = [_Values(past, ["y"], -1, HISTORY)]
     for number, line in enumerate(lines):

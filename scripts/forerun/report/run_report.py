@@ -21,6 +21,7 @@ from forerun.report.pack import Line, pack
 from forerun.report.page import write_page
 from forerun.runs.reader import RunReader
 from forerun.runs.records import recorded_files
+from forerun.runs.run_data import read_categories, until_last_value
 from forerun.runs.search import results
 
 #: Maximum number of series in the picker.
@@ -73,6 +74,11 @@ def record_report(folder: str, report: str) -> None:
 
 class _Once(RunReader):
     """A run whose back-tests are read once, if they are small enough to be kept."""
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """``unique_id`` (categories), ``ds``, ``y`` up to the last observation of each series."""
+        return until_last_value(read_categories(self.paths.data))
 
     @cached_property
     def _are_kept(self) -> bool:

@@ -16,7 +16,7 @@ from forerun.runs.json_files import read_provenance
 from forerun.runs.listing import read_run
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
-from forerun.runs.run_data import read_data
+from forerun.runs.run_data import read_data, until_last_value
 from forerun.runs.state import is_frozen
 from forerun.runs.tables import read_cv_results, read_leaderboard, read_metrics, read_predictions
 
@@ -106,9 +106,7 @@ class RunReader:
     def history(self) -> pd.DataFrame:
         """``unique_id, ds, y`` and exogenous columns up to the last observation of each series."""
         frame = read_data(self.paths.data).drop(columns=SERIES_WEIGHT, errors="ignore")
-        observed = frame["y"].notna()
-        # Later rows have only known future values.
-        return frame[observed[::-1].groupby(frame["unique_id"], observed=True).cummax()[::-1]]
+        return until_last_value(frame)
 
     @cached_property
     def leaderboard(self) -> pd.DataFrame:

@@ -55,6 +55,15 @@ def read_history(
 
     Names are categories, which takes a tenth of the time and less than half of the memory.
     """
+    frame = read_categories(path, columns)
+    observed = frame["y"].notna()
+    return frame if observed.all() else frame[observed].reset_index(drop=True)
+
+
+def read_categories(
+    path: str | Path, columns: Sequence[str] = ("unique_id", "ds", "y")
+) -> pd.DataFrame:
+    """Read columns of all rows, the names as categories."""
     from pyarrow import ArrowException, default_memory_pool, parquet
 
     try:
@@ -67,8 +76,18 @@ def read_history(
     del table
     default_memory_pool().release_unused()
     _check_names(path, frame["unique_id"])
+    return frame
+
+
+def until_last_value(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows up to the last value of each series; the frame itself if these are all.
+
+    Later rows have only known future values.
+    """
     observed = frame["y"].notna()
-    return frame if observed.all() else frame[observed].reset_index(drop=True)
+    if observed.all():
+        return frame
+    return frame[observed[::-1].groupby(frame["unique_id"], observed=True).cummax()[::-1]]
 
 
 def names_by_group(path: str | Path) -> Iterator[list[str]]:

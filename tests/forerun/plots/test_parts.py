@@ -14,7 +14,7 @@ from forerun.base.text import duration
 from forerun.plots.axes import spread, value_limits
 from forerun.plots.diagnostics import by_step
 from forerun.plots.figures import coverage, file_name, file_names
-from forerun.plots.frames import by_model, intervals, observed
+from forerun.plots.frames import by_model, by_window, in_order, intervals, observed
 from forerun.plots.names import choose_series, order_models, series_errors
 from forerun.plots.page import grid_of
 from forerun.plots.series import shown_steps
@@ -151,6 +151,18 @@ def test_error_by_step() -> None:
     assert by_step(table, "M", "bias", None, None).to_dict() == {1: 1.0, 2: 5.0}
     rmse = by_step(table.sample(frac=1, random_state=1), "M", "rmse", None, None)
     assert rmse.to_dict() == pytest.approx({1: math.sqrt(30 / 4), 2: 10.0})
+
+
+def test_only_tables_out_of_order_are_sorted_and_copied() -> None:
+    table = cv_table()
+    history = table[["unique_id", "ds", "y"]]
+    history = history.astype({"unique_id": "category"}).sort_values(["unique_id", "ds"])
+    assert in_order(history) is history
+    swapped = history.iloc[::-1]
+    pd.testing.assert_frame_equal(in_order(swapped.assign(more=1)), history)
+    ordered = by_window(table)
+    assert by_window(ordered) is ordered
+    pd.testing.assert_frame_equal(by_window(ordered.iloc[::-1]), ordered)
 
 
 def test_scaled_error_by_step() -> None:

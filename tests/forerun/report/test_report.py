@@ -20,7 +20,7 @@ from forerun.base.errors import UserError
 from forerun.evaluation.paired import holm, paired, signed_rank
 from forerun.report import write_comparison, write_report, write_runs_page
 from forerun.report.errors import backtest, window_names
-from forerun.report.pack import round_step
+from forerun.report.pack import Line, pack, round_step
 from forerun.report.page import data_text
 
 #: Maximum size of a page in bytes.
@@ -78,6 +78,26 @@ def test_packed_series_equal_the_tables(page: Path, run: Path) -> None:
     half = np.cumsum(ahead[4]) * packed["s"]
     assert np.abs(half - (forecasts[model] - forecasts[f"{model}-lo-80"])).max() <= packed["s"]
     assert data["explorer"]["times"][ahead[2]] == "2021-01-01"
+
+
+def test_tables_are_read_once_to_fit_a_page() -> None:
+    rows = {"unique_id": np.repeat([f"s{n}" for n in range(40)], 50), "ds": [*range(50)] * 40}
+    table = pd.DataFrame(rows | {"y": np.random.default_rng(0).normal(size=2000)})
+    read: list[str] = []
+
+    def forecasts() -> pd.DataFrame:
+        read.append("forecasts")
+        return table.rename(columns={"y": "M"})
+
+    ids = [str(name) for name in table["unique_id"].unique()][::2]
+    lines = [Line("M", "M", lambda: pd.DataFrame(columns=["unique_id", "ds", "M"]), forecasts)]
+    _, whole = pack(table, lines, ids)
+    assert (whole["series"], whole["of"]) == (20, 40)
+    read.clear()
+    packed, shown = pack(table, lines, ids, room=2000)
+    assert 1 <= shown["series"] < 20
+    assert read == ["forecasts"]
+    assert packed == pack(table, lines, ids[: shown["series"]])[0]
 
 
 def test_missing_values_and_gaps_in_time(tmp_path: Path) -> None:
