@@ -27,6 +27,8 @@ __all__ = ["TEMPORARY", "new_file", "new_folder", "publish"]
 
 #: Maximum size of a file to hash: no practical limit.
 LARGEST = 2**62
+#: Number of rows of a row group of Parquet files, that of pandas.
+ROW_GROUP = 2**20
 
 
 @contextmanager
@@ -134,10 +136,26 @@ def write_csv(path: str | Path, frame: pd.DataFrame) -> None:
             frame.to_csv(temporary, index=False, lineterminator="\n")
 
 
-def write_parquet(path: str | Path, frame: pd.DataFrame) -> None:
-    """Write a frame as Parquet without its index."""
+def write_parquet(path: str | Path, frame: pd.DataFrame, rows: int = ROW_GROUP) -> None:
+    """Write a frame as Parquet without its index, converting one row group at a time.
+
+    Parameters
+    ----------
+    rows : number of rows of a group; by default, the file is the same as pandas'
+    """
     with replacing(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+        if len(frame) <= rows:
+            frame.to_parquet(temporary, index=False)
+            return
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        schema = pa.Schema.from_pandas(frame, preserve_index=False)
+        with parquet.ParquetWriter(temporary, schema) as writer:
+            for first in range(0, len(frame), rows):
+                some = frame.iloc[first : first + rows]
+                table = pa.Table.from_pandas(some, schema=schema, preserve_index=False)
+                writer.write_table(table, row_group_size=rows)
 
 
 def put_in_order(path: str | Path) -> None:

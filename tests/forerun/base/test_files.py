@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from forerun.base.files import new_folder, put_in_order, replacing, write_text
+from forerun.base.files import new_folder, put_in_order, replacing, write_parquet, write_text
 
 WRITE = """
 import sys, numpy as np
@@ -60,3 +61,21 @@ def test_failed_writes_keep_the_existing_target(tmp_path: Path) -> None:
         write_half(new_folder(tmp_path / "f"), "x")
     assert (tmp_path / "t").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["t"]
+
+
+def test_large_tables_are_written_by_row_groups_as_pandas_writes_them(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "unique_id": ["a", "a", "b", "b", "b", "c", "é"],
+            "ds": pd.date_range("2024-01-01", periods=7).astype("datetime64[ns]"),
+            "y": [1.0, np.nan, 0.1, 2.0, 3.0, -0.0, 1e300],
+            "n": np.arange(7),
+            "late": [None] * 6 + ["text"],  # the first row groups do not tell the type
+        }
+    )
+    frame["kind"] = frame["unique_id"].astype("category")
+    for rows, table in [(3, frame), (7, frame), (2, frame.iloc[2:])]:
+        write_parquet(tmp_path / "ours.parquet", table, rows)
+        table.to_parquet(tmp_path / "pandas.parquet", index=False, row_group_size=rows)
+        ours = (tmp_path / "ours.parquet").read_bytes()
+        assert ours == (tmp_path / "pandas.parquet").read_bytes()

@@ -19,6 +19,7 @@ import statsforecast.models as model_classes
 from pyarrow.parquet import read_metadata
 from statsforecast import StatsForecast
 
+from forerun.base.files import write_parquet
 from forerun.base.parallel import each
 from forerun.config.catalog import EngineCatalog, ModelInfo
 from forerun.config.engines import versions
@@ -321,8 +322,8 @@ def save(fitted: Fitted, folder: Path) -> None:
     """Write the specification as JSON, forecasts and hashes of the series as Parquet."""
     text = json.dumps(asdict(fitted.spec), indent=2, sort_keys=True)
     (folder / "model.json").write_text(text + "\n", encoding="utf-8")
-    fitted.forecasts.to_parquet(folder / "forecasts.parquet", index=False)
-    fitted.series.reset_index().to_parquet(folder / "series.parquet", index=False)
+    write_parquet(folder / "forecasts.parquet", fitted.forecasts)
+    write_parquet(folder / "series.parquet", fitted.series.reset_index())
 
 
 def load(spec: ModelSpec, settings: dict[str, Any], folder: Path) -> Saved:
