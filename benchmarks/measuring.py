@@ -49,7 +49,8 @@ class Together(threading.Thread):
     at_peak : MB of each process at that moment, with its command, largest first
     """
 
-    PAUSE = 0.3
+    #: Seconds between samples: at least so many, and so many times those of a sample.
+    PAUSE, TIMES = 0.3, 20
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -62,12 +63,15 @@ class Together(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        while not self._end.wait(self.PAUSE):
+        pause = self.PAUSE
+        while not self._end.wait(pause):
+            began = time.perf_counter()
             each = {pid: _proportional_mb(pid) for pid in _descendants(self.pid)}
             if sum(each.values()) > self.peak_mb:
                 self.peak_mb = sum(each.values())
                 largest = sorted(each, key=lambda pid: -each[pid])[:4]
                 self.at_peak = [(each[pid], _command(pid)) for pid in largest]
+            pause = max(self.PAUSE, self.TIMES * (time.perf_counter() - began))
 
     def end(self) -> None:
         self._end.set()

@@ -21,7 +21,7 @@ import pandas as pd
 
 from forerun.config import windows
 from forerun.evaluation.arrays import Floats, Ints, WindowIndex, mean
-from forerun.evaluation.series_units import Units
+from forerun.evaluation.series_units import Past, Units
 
 #: Number of windows after which the errors of a series count as much as those of all series.
 PRIOR = 4.0
@@ -212,7 +212,7 @@ def limits_of_forecasts(
     ids: npt.NDArray[Any],
     results: pd.DataFrame,
     model: str,
-    history: pd.DataFrame,
+    past: Past,
     settings: dict[str, Any],
     percents: list[float],
 ) -> tuple[Floats, Floats] | None:
@@ -222,13 +222,13 @@ def limits_of_forecasts(
     ----------
     forecast : array, shape (series of `ids`, steps)
     results : cross-validation results, sorted
-    history : of the series to forecast; those of `results` may be others
+    past : of the series to forecast; those of `results` may be others
     """
     index, season = WindowIndex.of(results), int(settings["season_length"])
     actual, fitted = index.spread(results["y"]), index.spread(results[model])
-    own = pd.Index(history["unique_id"].unique()).get_indexer(index.ids) >= 0
-    after = _after_cutoffs(results, index, history, settings)
-    units = Units.of(history, index.ids, after, season)
+    own = pd.Index(past.history["unique_id"].unique()).get_indexer(index.ids) >= 0
+    after = _after_cutoffs(results, index, past, settings)
+    units = past.units(index.ids, after, season)
     if not own.all():  # series that are not forecast: from their windows alone
         other = Units.of(results, index.ids, np.zeros_like(after), season)
         units = Units(
@@ -240,17 +240,15 @@ def limits_of_forecasts(
     widths = calibrate(actual, fitted, units, percents)
     if widths is None:
         return None
-    now = Units.of(history, ids, np.zeros(1, dtype=np.int64), season)
+    now = past.units(ids, np.zeros(1, dtype=np.int64), season)
     return limits(widths, forecast, now, pd.Index(index.ids).get_indexer(ids))
 
 
 def _after_cutoffs(
-    results: pd.DataFrame, index: WindowIndex, history: pd.DataFrame, settings: dict[str, Any]
+    results: pd.DataFrame, index: WindowIndex, past: Past, settings: dict[str, Any]
 ) -> Ints:
     """Return the number of rows of the history after each cutoff, shape (series, windows)."""
     last = results.groupby("unique_id", sort=False, observed=True)["cutoff"].last()
-    cutoff = history["unique_id"].map(last)
-    later = history["unique_id"][(history["ds"] > cutoff).to_numpy()].value_counts()
-    after = later.reindex(index.ids, fill_value=0).to_numpy(dtype=np.int64)
+    after = past.rows_after(index.ids, last.reindex(index.ids).to_numpy())
     back = np.arange(index.shape[1])[::-1] * windows.step_size(settings)
     return np.asarray(after[:, None] + back[None])

@@ -24,6 +24,7 @@ from forerun.config import windows
 from forerun.evaluation import fitted_widths
 from forerun.evaluation.arrays import Floats, WindowIndex
 from forerun.evaluation.scales import naive_scale
+from forerun.evaluation.series_units import Past
 
 #: Number of residuals at which the scale of a series has the same weight as the pooled scale.
 PRIOR = 10.0
@@ -241,6 +242,7 @@ def complete_forecasts(
     results: pd.DataFrame | None,
     history: pd.DataFrame,
     settings: dict[str, Any],
+    past: Past | None = None,
 ) -> pd.DataFrame:
     """Add the missing levels to forecasts of the future, without crossing quantiles.
 
@@ -249,7 +251,9 @@ def complete_forecasts(
     frame : ``unique_id``, ``ds``, ``<model>``; sorted
     results : the model's cross-validation results for calibration, sorted
     history : history of the forecast series, which may differ from those of `results`
+    past : of the same history, for several models
     """
+    past = past or Past(history)
     levels = missing_levels(frame, model, settings)
     if levels and results is not None and len(results):
         series, ids = pd.factorize(frame["unique_id"])
@@ -258,7 +262,7 @@ def complete_forecasts(
             forecast = np.full((len(ids), int(step.max()) + 1), np.nan)
             forecast[series, step] = frame[model]
             limits = fitted_widths.limits_of_forecasts(
-                forecast, np.asarray(ids), results, model, history, settings, levels
+                forecast, np.asarray(ids), results, model, past, settings, levels
             )
         else:
             half = _of_forecasts(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,3 +59,46 @@ class Units:
     def with_exponent(self, exponent: float) -> Floats:
         """Return the unit of each series and cutoff."""
         return np.asarray(self.naive * self.relative_level() ** exponent)
+
+
+class Past:
+    """What intervals need of the history of the series to forecast, computed once for all models.
+
+    Their windows usually have the same cutoffs.
+
+    Attributes
+    ----------
+    history : ``unique_id``, ``ds``, ``y``, sorted by series and time; must not change
+    """
+
+    def __init__(self, history: pd.DataFrame):
+        self.history = history
+        self._computed: list[tuple[str, tuple[npt.NDArray[Any], ...], Any]] = []
+
+    def units(self, ids: npt.NDArray[Any], before_end: Ints, season: int) -> Units:
+        """Return the units; parameters as in :meth:`Units.of`."""
+        return self._once(
+            f"units {season}",
+            (ids, before_end),
+            lambda: Units.of(self.history, ids, before_end, season),
+        )
+
+    def rows_after(self, ids: npt.NDArray[Any], cutoffs: npt.NDArray[Any]) -> Ints:
+        """Return the number of rows of each series after its cutoff."""
+
+        def count() -> Ints:
+            names = self.history["unique_id"]
+            cutoff = names.map(pd.Series(cutoffs, index=ids))
+            later = names[(self.history["ds"] > cutoff).to_numpy()].value_counts()
+            return np.asarray(later.reindex(ids, fill_value=0), dtype=np.int64)
+
+        return self._once("rows after", (ids, cutoffs), count)
+
+    def _once(
+        self, what: str, given: tuple[npt.NDArray[Any], ...], compute: Callable[[], Any]
+    ) -> Any:
+        for name, arrays, value in self._computed:
+            if name == what and all(map(np.array_equal, arrays, given)):
+                return value
+        self._computed.append((what, given, value := compute()))
+        return value

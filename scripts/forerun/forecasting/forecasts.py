@@ -18,6 +18,7 @@ from forerun.evaluation.averaging import mean_of_members
 from forerun.evaluation.combining import chosen_models, ensemble_forecasts, per_series_forecasts
 from forerun.evaluation.intervals import complete_forecasts
 from forerun.evaluation.measures import Measures
+from forerun.evaluation.series_units import Past
 from forerun.forecasting import transforms, weights
 from forerun.forecasting.engines.base import Data, get_engine
 from forerun.forecasting.remainder import Remainder
@@ -47,9 +48,10 @@ def forecasts(
     refused = [] if refused is None else refused
     number = 0
     data = _with_trained_series(settings, data, models)
+    past = Past(data.history)
     for name, frame in own_forecasts(specs(settings), settings, data, models, refused):
         number += 1
-        yield name, with_intervals(frame, name, models[name].parent.parent, data, settings)
+        yield name, with_intervals(frame, name, models[name].parent.parent, past, settings)
     if refused and not number:
         raise UserError(refused[0])
 
@@ -127,22 +129,23 @@ def mean_forecast(
 
 
 def with_intervals(
-    frame: pd.DataFrame, name: str, run: Path, data: Data, settings: dict[str, Any]
+    frame: pd.DataFrame, name: str, run: Path, past: Past, settings: dict[str, Any]
 ) -> pd.DataFrame:
     """Add the intervals that the model does not provide, from its cross-validation in `run`."""
     path = RunPaths(run).existing_cv_results(name)
     wanted = bool(settings.get("levels")) and path.is_file()
     results = sorted_results(read_cv_results(path)) if wanted else None
-    return complete_forecasts(frame, name, results, data.history, settings)
+    return complete_forecasts(frame, name, results, past.history, settings, past)
 
 
 def combinations(
-    settings: dict[str, Any], data: Data, run: Path, frames: dict[str, pd.DataFrame]
+    settings: dict[str, Any], past: Past, run: Path, frames: dict[str, pd.DataFrame]
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield ``per_series`` and ``ensemble`` of the models' forecasts; nothing without scores.
 
     Parameters
     ----------
+    past : of the series to forecast
     run : folder of the run; ``metrics.csv`` and ``ensemble.json`` determine the models
     frames : the models' forecasts: ``unique_id``, ``ds``, ``<model>``, with the same rows
     """
@@ -162,7 +165,7 @@ def combinations(
         ENSEMBLE: ensemble_forecasts(frames, record, metrics, settings, measures),
     }
     for name in COMBINED:
-        frame = with_intervals(combined[name], name, run, data, settings)
+        frame = with_intervals(combined[name], name, run, past, settings)
         last = [column for column in ("chosen",) if column in frame.columns]
         yield name, frame[[c for c in frame.columns if c not in last] + last]
 

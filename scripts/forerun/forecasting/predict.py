@@ -16,6 +16,7 @@ from forerun.config.frozen import read_frozen
 from forerun.config.models import specs
 from forerun.config.names import COMBINED
 from forerun.data import forecastable
+from forerun.evaluation.series_units import Past
 from forerun.forecasting.choice import UNVERIFIED, Choice, refuse_damaged
 from forerun.forecasting.engines.base import Data
 from forerun.forecasting.forecasts import (
@@ -61,14 +62,15 @@ def write(
         reused = shards and not any(spec.info.multivariate for spec in specs(settings))
         table = Data(read_history(data)) if reused else read_run_data(data, settings)
         refused = [line for shard in shards for line in read_json(Path(shard) / REFUSED) or []]
+        past = Past(table.history)
         frames: dict[str, pd.DataFrame] = {}
         for model, frame in _of_shards(settings, table, folders, shards, refused):
-            complete = with_intervals(frame, model, run, table, settings)
+            complete = with_intervals(frame, model, run, past, settings)
             write_csv(temporary / f"{model}.csv", complete)
             frames[model] = points(complete, model, frames)
         if not frames and not refused:  # models that lack future values are only back-tested
             raise UserError("all models failed; there is nothing to forecast with (see status/)")
-        for name, frame in combinations(settings, table, run, frames):
+        for name, frame in combinations(settings, past, run, frames):
             write_csv(temporary / f"{name}.csv", frame)
         write_tidy(temporary, _in_order(temporary, list(frames)), settings)
 
@@ -139,7 +141,7 @@ def forecast_all(
     wanted = [name for name in COMBINED if name in choice.names]
     if wanted and choice.models:
         run = next(iter(choice.models.values())).parent.parent
-        combined = dict(combinations(settings, data, run, points_of))
+        combined = dict(combinations(settings, Past(data.history), run, points_of))
         frames |= {name: combined[name] for name in wanted if name in combined}
         notes += _notes(data, run, wanted, [m for m in choice.models if m not in points_of])
     return {name: frames[name] for name in choice.names if name in frames}

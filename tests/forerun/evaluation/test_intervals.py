@@ -104,6 +104,29 @@ def test_many_windows_give_each_series_and_step_its_own_quantile() -> None:
     assert widths.own[0, 0].tolist() == [20.0, 24.0]
 
 
+def test_models_with_equal_cutoffs_share_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    history, cv = results(6, 3)
+    shorter = cv[cv["cutoff"] > cv["cutoff"].min()].reset_index(drop=True)
+    later = cv.assign(ds=cv["ds"] + 1, cutoff=cv["cutoff"] + 1)
+    future = pd.DataFrame({"unique_id": np.repeat([f"s{n}" for n in range(6)], 2), "m": 0.0})
+    future["ds"] = [60, 61] * 6
+    expected = [
+        intervals.complete_forecasts(future, "m", frame, history, settings())
+        for frame in (cv, cv, shorter, later)
+    ]
+    computed = []
+    of = series_units.Units.of
+    monkeypatch.setattr(
+        series_units.Units, "of", lambda *given: computed.append(given[2]) or of(*given)
+    )
+    past = series_units.Past(history)
+    for frame, before in zip((cv, cv, shorter, later), expected, strict=True):
+        made = intervals.complete_forecasts(future, "m", frame, history, settings(), past)
+        pd.testing.assert_frame_equal(made, before)
+    # Those of the forecasts, and of each set of cutoffs, once.
+    assert len(computed) == 4
+
+
 def test_series_that_were_never_seen_get_typical_intervals() -> None:
     history, cv = results(20, 3, scale=1.0)
     new = history[history["unique_id"] == "s3"].assign(unique_id="new", y=lambda f: f["y"] * 100)

@@ -18,8 +18,8 @@ from forerun.base.errors import UserError
 from forerun.base.files import write_csv
 from forerun.cli import console, series_plots
 from forerun.config.models import specs
+from forerun.evaluation.series_units import Past
 from forerun.forecasting import forecasts, inference, reproduce
-from forerun.forecasting.engines.base import Data
 from forerun.runs import tables
 from forerun.runs.paths import RunPaths
 from forerun.runs.run_data import read_history
@@ -99,7 +99,7 @@ def test_forecasts_do_not_depend_on_names_of_series(pair: tuple[Path, Path]) -> 
     for folder in pair:
         run = open_run(folder)
         frames = {m: run.predictions_of(m)[["unique_id", "ds", m]] for m in ("NHITS", "NBEATS")}
-        data = Data(read_history(RunPaths(folder).data))
+        past = Past(read_history(RunPaths(folder).data))
         record = {"weights": {"NHITS": 0.5, "NBEATS": 0.5}, "members": ["NHITS", "NBEATS"]}
         record |= {
             "shares": {"by_series": 1.0},
@@ -107,7 +107,7 @@ def test_forecasts_do_not_depend_on_names_of_series(pair: tuple[Path, Path]) -> 
         }
         (folder / "ensemble.json").write_text(json.dumps(record))
         settings = dict(run.config)
-        found.append(dict(forecasts.combinations(settings, data, folder, frames)))
+        found.append(dict(forecasts.combinations(settings, past, folder, frames)))
     odd, plain = found
     assert set(plain["per_series"]["chosen"]) == {
         "NHITS",
