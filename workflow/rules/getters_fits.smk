@@ -59,6 +59,10 @@ def get_usual_memory(wildcards, input, attempt):
     return resources.usual_memory(get_size(wildcards, input), attempt)
 
 
+def get_collecting_memory(wildcards, input, attempt):
+    return resources.collecting_memory(get_size(wildcards, input), attempt)
+
+
 def get_tables_memory(wildcards, input, attempt):
     return resources.tables_memory(get_size(wildcards, input), attempt)
 

@@ -68,7 +68,7 @@ rule collect_model:
     conda:
         "../envs/forerun.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=get_collecting_memory,
         runtime=30,
     message:
         "{wildcards.run_id}: collecting {wildcards.model}"

@@ -41,7 +41,8 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
     else:
         history = read_history(run.data, VALUES)
         tables = [pd.read_parquet(fit.product_path) for fit in every if fit.fold is not None]
-        frame = sorted_results(pd.concat(tables, ignore_index=True))
+        one = len(tables) == 1  # which concatenation would copy
+        frame = sorted_results(tables[0] if one else pd.concat(tables, ignore_index=True))
         frame = complete_results(frame, model, history, settings)
         measures = Measures.of(settings, run.folder)
         scores = means(score(frame, model, history, settings, measures), model, measures)

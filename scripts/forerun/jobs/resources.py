@@ -17,8 +17,8 @@ from forerun.runs.paths import RunPaths
 
 #: MB of the forecasting libraries, and number of copies of the data in memory.
 LIBRARIES, COPIES = 1500, 20
-#: MB of a job that reads the tables of a small run.
-TABLES = 2000
+#: MB of a job that reads the tables of a model, and of one that reads all of a small run.
+COLLECTING, TABLES = 1000, 2000
 #: Maximum number of times that memory is doubled.
 DOUBLINGS = 4
 #: Default minutes of a fit, and maximum of a fast one.
@@ -28,6 +28,11 @@ LONG, LONGEST = 120, 24 * 60
 def usual_memory(megabytes: float, attempt: int = 1) -> int:
     """Return the MB of a job by the size of its data in MB, doubled on each retry."""
     return int(LIBRARIES + COPIES * megabytes) * 2 ** (attempt - 1)
+
+
+def collecting_memory(megabytes: float, attempt: int = 1) -> int:
+    """Return the MB of a job that collects the fits of a model on data of a size in MB."""
+    return int(COLLECTING + COPIES * megabytes) * 2 ** (attempt - 1)
 
 
 def tables_memory(megabytes: float, attempt: int = 1) -> int:

@@ -13,6 +13,7 @@ from forerun.jobs.fit_history import Cost
 def test_memory_without_earlier_fits() -> None:
     assert resources.usual_memory(10) == 1700
     assert resources.usual_memory(10, attempt=3) == 6800
+    assert [resources.collecting_memory(size) for size in (0, 10)] == [1000, 1200]
     assert [resources.tables_memory(size) for size in (0, 10, 100)] == [2000, 2000, 3500]
     assert resources.shard_memory(100, shards=4, attempt=2) == 4000
 
