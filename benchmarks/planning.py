@@ -1,6 +1,6 @@
 """Time of planning: nothing to do, many runs, many sealed runs, and the listing commands.
 
-    python benchmarks/planning.py [--runs 100] [--models 12] [--sealed 1000 10000]
+    python benchmarks/planning.py [--runs 100] [--models 12] [--sealed 1000 10000] [--times 1]
 
 For comparison Snakemake alone: starting with an empty workflow, and planning as many jobs that
 depend on each other in the same way, in a workflow without functions, settings and constraints:
@@ -16,7 +16,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from measuring import SNAKEMAKE, Cost, forerun, run, snakemake, table, write_series
+from measuring import (
+    SNAKEMAKE,
+    Cost,
+    forerun,
+    in_turn,
+    median,
+    run,
+    snakemake,
+    table,
+    write_series,
+)
 
 NAMES = [
     *("NBEATS", "NHITS", "LSTM", "GRU", "RNN", "TCN", "MLP"),
@@ -24,6 +34,7 @@ NAMES = [
 ]
 
 
+SAME = "the same graph, Snakemake alone"
 #: Plan without output.
 DRY = ["--quiet", "all", "--dry-run"]
 
@@ -32,7 +43,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--models", type=int, default=12)
-    parser.add_argument("--sealed", type=int, nargs="+", default=[1000, 10000])
+    parser.add_argument("--sealed", type=int, nargs="*", default=[1000, 10000])
+    parser.add_argument("--times", type=int, default=1, help="dry runs, in turn; medians")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="planning-"))
     rows = []
@@ -63,16 +75,15 @@ def main() -> None:
         what = f"{options.runs} runs x {options.models} models"
         # The plan alone, then with each job printed, which takes about as long again.
         note(f"plan of {what}", run([*many, "--rulegraph"], folder), 10)
-        note(
-            "the same graph, Snakemake alone",
-            run([*bare_many, "--rulegraph"], folder / "bare"),
-            None,
-        )
-        note(f"dry run of {what}", run([*many, *DRY], folder), None)
-        note("the same graph, Snakemake alone", run([*bare_many, *DRY], folder / "bare"), None)
-        full_many = ["--snakefile", "full.smk", *DRY]
-        what = "the same graph, Snakemake alone with script, conda, log, benchmark, message"
-        note(what, run([*bare_many, *full_many], folder / "bare"), None)
+        note(SAME, run([*bare_many, "--rulegraph"], folder / "bare"), None)
+        full_many = [*alone, "many", "--snakefile", "full.smk", *DRY]
+        dry = {
+            f"dry run of {what}": lambda _: run([*many, *DRY], folder),
+            SAME: lambda _: run([*bare_many, *DRY], folder / "bare"),
+            f"{SAME} with script, conda, log, benchmark": lambda _: run(full_many, folder / "bare"),
+        }
+        for name, costs in in_turn(dry, options.times).items():
+            note(name, Cost(median(costs, "wall"), median(costs, "cpu"), 0), None)
         made = 0
         for number in options.sealed:
             while made < number:
