@@ -70,7 +70,7 @@ setting() {
 
 # Run a command that is silent for long; meanwhile print its progress every few seconds.
 watched() {
-    while sleep 5 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+    while sleep 3 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
         modules=$(find "$venv/lib" -name '*.pyc' 2>/dev/null | wc -l)
         say "still working: $(du -sm "$venv" 2>/dev/null | cut -f 1) MB installed, $((modules)) modules compiled"
     done 9>&- &

@@ -150,12 +150,26 @@ def write_parquet(path: str | Path, frame: pd.DataFrame, rows: int = ROW_GROUP) 
         import pyarrow as pa
         from pyarrow import parquet
 
-        schema = pa.Schema.from_pandas(frame, preserve_index=False)
+        schema = pa.Schema.from_pandas(_typical_rows(frame), preserve_index=False)
         with parquet.ParquetWriter(temporary, schema) as writer:
             for first in range(0, len(frame), rows):
                 some = frame.iloc[first : first + rows]
                 table = pa.Table.from_pandas(some, schema=schema, preserve_index=False)
                 writer.write_table(table, row_group_size=rows)
+
+
+def _typical_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of which Arrow infers the types of a table; all rows if it might need them.
+
+    Arrow would convert all strings to find that they are strings.
+    """
+    from pandas.api.types import infer_dtype
+
+    objects = [frame[name] for name in frame if frame[name].dtype == object]
+    if any(infer_dtype(column, skipna=True) != "string" for column in objects):
+        return frame
+    rows = {int(column.notna().to_numpy().argmax()) for column in objects}
+    return frame.iloc[sorted(rows)]
 
 
 def put_in_order(path: str | Path) -> None:

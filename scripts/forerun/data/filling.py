@@ -37,7 +37,8 @@ def check_missing(
             f"{number} missing ({panel.place(missing)}); on_gaps: fill carries values forward"
         )
     jumps = np.zeros(len(panel), dtype=np.int64)
-    jumps[1:] = np.diff(position) - 1
+    np.subtract(position[1:], position[:-1], out=jumps[1:])  # a large array: in place
+    jumps[1:] -= 1
     gap = (jumps > 0) & ~panel.firsts() & past & ~reported
     if gap.any():
         row = int(np.argmax(gap))
@@ -148,6 +149,8 @@ def known_future(
     Whether they are an error depends on the models: see :mod:`forerun.data.forecastable`.
     """
     past = past_rows(panel)
+    if not futr:
+        return panel.take(past)
     last = panel.last_rows(past)
     ahead = position - position[last[panel.code]]
     given = ~past & (ahead <= horizon) & (last[panel.code] >= 0)
@@ -157,11 +160,10 @@ def known_future(
         full &= ~np.isnan(panel.columns[name])
         some |= given & ~np.isnan(panel.columns[name])
     if not some.any():
-        if futr:
-            problems.note(
-                f"no future values of {', '.join(map(show, futr))} are given: models that use them "
-                "need them to forecast (rows without target, or futr_file)"
-            )
+        problems.note(
+            f"no future values of {', '.join(map(show, futr))} are given: models that use them "
+            "need them to forecast (rows without target, or futr_file)"
+        )
         return panel.take(past)
     number = np.bincount(panel.code[full], minlength=len(panel.labels))
     lacking = np.flatnonzero((number < horizon) & (last >= 0) & ~panel.damaged)

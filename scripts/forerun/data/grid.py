@@ -85,11 +85,13 @@ class Grid:
         """
         index, fits = self.index(panel.time)
         first = np.flatnonzero(panel.firsts())
-        behind = index - np.repeat(index[first], np.diff(first, append=len(index)))
+        behind = np.repeat(index[first], np.diff(first, append=len(index)))
+        np.subtract(index, behind, out=behind)  # large arrays: in place
         if self.step == 1:
             return behind, fits
-        behind, rest = np.divmod(behind, self.step)
-        return behind, fits & (rest == 0)
+        fits = fits & (behind % self.step == 0)
+        behind //= self.step
+        return behind, fits
 
     def times(self, panel: Panel, row: Ints, position: Ints) -> Ints:
         """Return the times at given positions of the series of given rows."""

@@ -74,7 +74,8 @@ def test_large_tables_are_written_by_row_groups_as_pandas_writes_them(tmp_path: 
         }
     )
     frame["kind"] = frame["unique_id"].astype("category")
-    for rows, table in [(3, frame), (7, frame), (2, frame.iloc[2:])]:
+    other = frame.assign(empty=None, flags=[True, None] * 3 + [False])
+    for rows, table in [(3, frame), (7, frame), (2, frame.iloc[2:]), (2, other), (3, frame[["n"]])]:
         write_parquet(tmp_path / "ours.parquet", table, rows)
         table.to_parquet(tmp_path / "pandas.parquet", index=False, row_group_size=rows)
         ours = (tmp_path / "ours.parquet").read_bytes()
