@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 from datetime import UTC, datetime
@@ -70,8 +71,14 @@ def _read_all(folders: list[tuple[str, str]]) -> list[Row]:
     def group(number: int) -> list[Row]:
         return [read_run(*folder) for folder in folders[number * GROUP : (number + 1) * GROUP]]
 
-    groups = each(group, -(-len(folders) // GROUP), PROCESSES)
-    return [row for rows in groups for row in rows]
+    collects = gc.isenabled()
+    gc.disable()  # it would look at all rows again and again, and they have no cycles
+    try:
+        groups = each(group, -(-len(folders) // GROUP), PROCESSES)
+        return [row for rows in groups for row in rows]
+    finally:
+        if collects:
+            gc.enable()
 
 
 def read_run(folder: str | Path, run_id: str | None = None) -> Row:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -114,6 +115,7 @@ def test_many_runs_are_read_by_several_processes(
     assert listing.scan(runs) == found
     assert {row.state for row in found[0]} == {"broken", "partial"}
     assert parents == []  # no run was read in this process
+    assert gc.isenabled()
 
 
 def test_empty_and_missing_folder(tmp_path: Path) -> None:
