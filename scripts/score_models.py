@@ -16,7 +16,6 @@ def main(**job):
 if __name__ == "__main__":
     main(
         config=snakemake.input.config,
-        data=snakemake.input.data,
         models=list(snakemake.params.models),
         cv_results=list(snakemake.input.cv_results),
         statuses=list(snakemake.input.statuses),

@@ -467,7 +467,8 @@ def test_leaderboard_fits_the_terminal(
 
     monkeypatch.setattr(console, "is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", str(width))
-    made = console.leaderboard(Path("runs/exp1/leaderboard.csv"), metric="rmse")
+    path = Path("runs/exp1/leaderboard.csv")
+    made = console.leaderboard(console.leaderboard_rows(path), path, metric="rmse")
     assert made is not None
     console.show(made)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip()]

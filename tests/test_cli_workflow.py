@@ -19,6 +19,9 @@ from running import OWN_SERVER, PROGRAMS, PROJECT, contents, forerun, snakemake,
 
 from forerun.base.files import sha256
 from forerun.base.yaml_files import load_yaml
+from forerun.jobs import lease
+from forerun.runs.fit import Fit
+from forerun.runs.paths import RunPaths
 
 pytestmark = pytest.mark.slow
 
@@ -39,17 +42,47 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a table, a configuration file, and the run `small` made by ``train``."""
+    """A folder with a table, a configuration file, and the run `small` made by ``train``.
+
+    Its final fit waits until a leaderboard is printed: ``early.txt`` is the output before.
+    """
     folder = tmp_path_factory.mktemp("home")
     write_table(folder / "table.csv", series=2, length=40)
     (folder / "small.yaml").write_text(CONFIG)
-    done = forerun(folder, *TRAIN, "--", "--cores", "1")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    (folder / "output.txt").write_text(done.stdout)
+    for name in ("output.txt", "errors.txt"):
+        (folder / name).touch()
+    files = (str(folder / "output.txt"), str(folder / "errors.txt"))
+    final, until = Fit(RunPaths(folder / "runs/small"), "SeasonalNaive"), time.monotonic() + 120
+    with lease.held(final.lease_path):
+        call = PROGRAMS.start(
+            [*TRAIN, "--", "--cores", "2"], folder, environment(), "forerun", files
+        )
+        while " unfinished" not in (early := (folder / "output.txt").read_text()):
+            assert call.poll() is None and time.monotonic() < until, early  # noqa: PT018
+            time.sleep(0.1)
+        assert not final.outcome_path.exists()
+    (folder / "early.txt").write_text(early)
+    code = call.wait(timeout=120)
+    assert code == 0, "".join((folder / name).read_text()[-3000:] for name in files)
     return folder
 
 
 TRAIN = ["train", "--run-id", "small", "-c", "small.yaml", "-d", "table.csv"]
+
+
+def test_scores_are_printed_before_the_final_fits_end(home: Path) -> None:
+    early, whole = ((home / name).read_text() for name in ("early.txt", "output.txt"))
+    mae = re.findall(r"(?m)^SeasonalNaive: MAE (\S+) \(rank 1 of 1 so far\)$", early)
+    assert len(mae) == 1
+    assert "final fit done" not in early
+    assert "leaderboard so far, 0 of 1 final fits completed; a model may still fail" in early
+    rows = [re.split(r"\s{2,}", row.strip()) for row in whole.splitlines() if f" {mae[0]} " in row]
+    assert [(row[0], row[-1]) for row in rows if row[0] == "SeasonalNaive"] == [
+        ("SeasonalNaive", "unfinished"),
+        ("SeasonalNaive", "ok"),
+    ]
+    before, after = (row for row in rows if row[0] == "SeasonalNaive")
+    assert after[: len(before) - 1] == before[:-1]  # the same scores; time and memory follow
 
 
 def test_train_prints_progress_and_results(home: Path) -> None:
@@ -58,7 +91,7 @@ def test_train_prints_progress_and_results(home: Path) -> None:
     assert lines[1] == "note: freq was inferred from the data: D"
     call = next(line for line in lines if not line.startswith(("run ", "note: ")))
     assert call.startswith("snakemake runs/small/predictions runs/small/plots ")
-    assert call.endswith("--config run_id=small data_file=table.csv --cores 1")
+    assert call.endswith("--config run_id=small data_file=table.csv --cores 2")
     assert any(line.startswith("SeasonalNaive: final fit") for line in lines)
     assert any(line.split()[:1] == ["SeasonalNaive"] and " ok" in line for line in lines)
     assert lines[-1] == "next: predict --run-id small --cherry-pick"

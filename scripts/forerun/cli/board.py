@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from forerun.base.files import modified_at
 from forerun.base.terminal import echo
 from forerun.base.text import clean, clock, visible
-from forerun.cli.console import leaderboard, show
+from forerun.cli.console import leaderboard, leaderboard_rows, show
 from forerun.cli.standings import Standings
 from forerun.runs.fit import Fit
 from forerun.runs.progress import (
@@ -28,9 +28,12 @@ from forerun.runs.progress import (
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
 #: Seconds between two updates, and between two plain lines about a fit.
 INTERVAL, REPORT = 0.5, 10.0
+#: Seconds that final fits must take longer than the folds for a leaderboard before their end.
+PATIENCE = 2.0
 
 
 class Board:
@@ -72,7 +75,8 @@ class Board:
         self._shown: dict[Fit, tuple[str, float]] = {}
         self._stage = ""
         self.standings = Standings(self.folder, self.since)
-        self.has_leaderboard = False
+        self.has_leaderboard = self._has_preview = False
+        self._waited_since: float | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._live: Any = None
@@ -123,7 +127,9 @@ class Board:
         states = survey(self.folder, self.since)
         for state in states:
             self._report(state)
-        self._report_errors()
+        early = [] if self._over.is_set() else states
+        self._report_errors(early)
+        self._report_preview(early)
         if states and not any(each.state in (WAITING, RUNNING) for each in states):
             self._report_leaderboard()
             self._report_stage()
@@ -142,19 +148,36 @@ class Board:
         if not now.is_old and (self.plain or now.state in (FAILED, STOPPED)):
             self._print(sentence(now), style="red" if now.state == FAILED else None)
 
-    def _report_errors(self) -> None:
-        for line in self.standings.news():
+    def _report_errors(self, states: list[FitState]) -> None:
+        for line in self.standings.news(states):
             if self.plain:
                 self._print(line)
+
+    def _report_preview(self, states: list[FitState]) -> None:
+        """Print the leaderboard once before the final fits, if these take longer than the folds."""
+        left = [each.fit.fold for each in states if each.state in (WAITING, RUNNING)]
+        if not left or any(fold is not None for fold in left):
+            return
+        self._waited_since = self._waited_since or time.monotonic()
+        if self._has_preview or time.monotonic() < self._waited_since + PATIENCE:
+            return
+        self._has_preview = True
+        if rows := self.standings.leaderboard():
+            finals = sum(each.fit.fold is None for each in states)
+            done = f"{finals - len(left)} of {finals} final fits"
+            self._print(f"leaderboard so far, {done} completed; a model may still fail in its own:")
+            self._show(leaderboard(rows, metric=self.standings.metric))
 
     def _report_leaderboard(self) -> None:
         path = self.folder / "leaderboard.csv"
         if self.has_leaderboard or not 0 < modified_at(path) >= self.since:
             return
-        table = leaderboard(path, metric=self.standings.metric)
-        self.has_leaderboard = table is not None
-        if table is not None:
-            self._live.console.print(table) if self._live else show(table, self.console.file)
+        if rows := leaderboard_rows(path):
+            self.has_leaderboard = True
+            self._show(leaderboard(rows, path, metric=self.standings.metric))
+
+    def _show(self, table: Table) -> None:
+        self._live.console.print(table) if self._live else show(table, self.console.file)
 
     def _report_stage(self) -> None:
         now = stage(self.folder)

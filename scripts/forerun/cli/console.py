@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 from forerun.base import text
 from forerun.base.errors import UserError
 from forerun.base.terminal import echo_error
-from forerun.runs.tables import read_leaderboard_rows
+from forerun.runs.tables import Row, read_leaderboard_rows
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -71,27 +71,31 @@ def _numeric(shown: str) -> bool:
     return True
 
 
-def leaderboard(path: Path, title: str | None = None, metric: str = "mae") -> Table | None:
-    """Return a run's leaderboard as a table; None if it is missing or, with a warning, damaged.
-
-    In a terminal the most important columns that fit are shown (`metric` ranks the run), and a
-    caption names the number of omitted ones. Reasons of failures are too long for a column and left
-    to the caller.
-    """
+def leaderboard_rows(path: Path) -> list[Row]:
+    """Read a run's leaderboard; empty if it is missing or, with a warning, damaged."""
     if not os.path.lexists(path):
-        return None
+        return []
     try:
-        rows = read_leaderboard_rows(path)
+        return read_leaderboard_rows(path)
     except UserError as error:
         warn(str(error))
-        return None
-    if not rows:
-        return None
+        return []
+
+
+def leaderboard(
+    rows: list[Row], path: Path | None = None, title: str | None = None, metric: str = "mae"
+) -> Table:
+    """Return the rows of a leaderboard as a table.
+
+    In a terminal the most important columns that fit are shown (`metric` ranks the run), and a
+    caption names the number of omitted ones, which are in the file `path`. Reasons of failures are
+    too long for a column and left to the caller.
+    """
     head = [name for name in rows[0] if name not in ("rank", "reason")]
     fit = _fitting(head, rows, metric) if is_terminal() else head
     lines = [[cell(_number(row[name]), name) for name in fit] for row in rows]
     new = table([name.replace("_", " ") for name in fit], lines, title)
-    if len(fit) < len(head):
+    if path and len(fit) < len(head):
         new.caption = f"{len(head) - len(fit)} more columns in {path}"
         new.caption_justify = "left"
     return new
@@ -101,7 +105,7 @@ def leaderboard(path: Path, title: str | None = None, metric: str = "mae") -> Ta
 _IMPORTANT = ("model", "skill", "status", "mase", "smape", "train_seconds", "cv_seconds")
 
 
-def _fitting(head: list[str], rows: list[dict[str, str]], metric: str) -> list[str]:
+def _fitting(head: list[str], rows: list[Row], metric: str) -> list[str]:
     """Return the columns that fit into the terminal, in their order."""
     from rich.console import Console
 

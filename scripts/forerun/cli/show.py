@@ -16,11 +16,12 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     from forerun.base.errors import UserError
     from forerun.base.terminal import echo
     from forerun.cli import run_table
-    from forerun.cli.console import leaderboard, show
+    from forerun.cli.console import leaderboard, leaderboard_rows, show
     from forerun.cli.console import table as make
     from forerun.evaluation import cautions
     from forerun.runs import listing
-    from forerun.runs.state import failed_models
+    from forerun.runs.paths import RunPaths
+    from forerun.runs.state import failed_among
 
     folder = workspace(output_dir, directory).folder(run)
     run = folder.name
@@ -30,12 +31,11 @@ def command(run: RunArgument, output_dir: OutputDir = None, directory: Directory
     echo(f"run {run}: {row.status}", f"created {run_table.local_time(row.created)}")
     show(make(["setting", "value", "default"], _settings(folder), "Settings"))
     echo(*_data(folder))
-    board = leaderboard(folder / "leaderboard.csv", "Models", row.metric or "mae")
-    if board is not None:
-        show(board)
-        failures = failed_models(folder / "leaderboard.csv")
-        echo(*(f"{model} failed: {reason}" for model, reason in failures.items()))
-        echo(*(f"warning: {line}" for line in cautions.of_run(folder)))
+    path = RunPaths(folder).leaderboard
+    if board := leaderboard_rows(path):
+        show(leaderboard(board, path, "Models", row.metric or "mae"))
+        echo(*(f"{model} failed: {reason}" for model, reason in failed_among(board).items()))
+        echo(*(f"warning: {line}" for line in cautions.of_run(folder, board)))
     else:
         show(make(["model", "status", "seconds", "why"], _states(folder, row.models), "Models"))
     files = [(name, folder / name) for name in _FILES if (folder / name).exists()]

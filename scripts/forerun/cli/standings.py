@@ -1,20 +1,26 @@
-"""How the models of a run compare before all of them are done."""
+"""How the models of a run compare before all of them are completed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from forerun.base import text
 from forerun.base.errors import UserError
 from forerun.base.files import modified_at
 from forerun.config.frozen import read_frozen
+from forerun.jobs import helper
 from forerun.runs.outcome import ModelStatus
 from forerun.runs.paths import RunPaths
+from forerun.runs.progress import OK, FitState
 
 
 class Standings:
-    """The errors of the models that are done, from ``status/<model>.json``.
+    """The errors of the models, as soon as their folds are completed.
+
+    They are computed from the folds (:mod:`forerun.jobs.preview`) until ``status/<model>.json``
+    exists, which waits for the final fit.
 
     Attributes
     ----------
@@ -28,23 +34,50 @@ class Standings:
         self.models: list[str] = []
         self.errors: dict[str, str] = {}
         self._values: dict[str, float] = {}
+        self._asked: set[str] = set()
 
-    def news(self) -> Iterator[str]:
-        """Look again; yield a line for each model that has an error now."""
+    def news(self, states: Iterable[FitState] = ()) -> Iterator[str]:
+        """Look again; yield a line for each model that has an error now.
+
+        Parameters
+        ----------
+        states : states of the fits, to look at folds as well
+        """
         if not self.metric and not self._begin():
             return
+        folds: dict[str, list[FitState]] = {}
+        for state in states:
+            if state.fit.stage == "cross_validate":
+                folds.setdefault(state.fit.model, []).append(state)
         for model in self.models:
-            path = self.run.status(model)
-            if model in self.errors or not path.is_file():
+            if model in self.errors:
                 continue
-            status = ModelStatus.read(path)
+            status, ended = self._status(model, folds.get(model, []))
             value = status.scores.get(self.metric) if status and status.is_ok else None
             if value is None:
                 continue
             self._values[model] = value
             self.errors[model] = text.error(self.metric, value).replace(text.MINUS, "-")
-            if modified_at(path) >= self.since:
+            if ended >= self.since:
                 yield self._line(model) + (f"; {status.note}" if status and status.note else "")
+
+    def leaderboard(self) -> list[dict[str, str]] | None:
+        """Return the rows of the leaderboard before the final fits; None if not possible."""
+        return self._ask("leaderboard")
+
+    def _status(self, model: str, folds: list[FitState]) -> tuple[ModelStatus | None, float]:
+        """Return the status of a model, and when the last file that it depends on was written."""
+        path = self.run.status(model)
+        if path.is_file():
+            return ModelStatus.read(path), modified_at(path)
+        if not folds or model in self._asked or any(each.state != OK for each in folds):
+            return None, 0.0
+        self._asked.add(model)
+        ended = max(modified_at(each.fit.outcome_path) for each in folds)
+        return ModelStatus.of(self._ask("status", model=model)), ended
+
+    def _ask(self, what: str, **about: str) -> Any:
+        return helper.ask(f"forerun.jobs.preview:{what}", {"folder": str(self.run.folder), **about})
 
     def _begin(self) -> bool:
         try:

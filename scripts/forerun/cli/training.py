@@ -14,7 +14,7 @@ from forerun.base.publishing import sweep
 from forerun.base.terminal import echo
 from forerun.cli import snakemake
 from forerun.cli.call import Call
-from forerun.cli.console import is_terminal, leaderboard, show, warn
+from forerun.cli.console import is_terminal, leaderboard, leaderboard_rows, show, warn
 from forerun.cli.locks import held, refuse_if_busy
 from forerun.cli.workspace import Workspace, check_output_dir
 from forerun.config import presets, schema
@@ -226,10 +226,11 @@ def _conclude(work: Workspace, folder: Path, code: int, again: str, is_shown: bo
         echo(f"stopped; resume with: {again}")
         return
     if not is_shown:
-        table = leaderboard(folder / "leaderboard.csv", metric=read_run(folder).metric or "mae")
-        if table is None:
+        path = RunPaths(folder).leaderboard
+        rows = leaderboard_rows(path)
+        if not rows:
             return
-        show(table)
+        show(leaderboard(rows, path, metric=read_run(folder).metric or "mae"))
     for line in cautions.of_run(folder):
         warn(line)
     for part in ("plots", "predictions", "report.html"):

@@ -20,14 +20,19 @@ from forerun.config.weight_folders import MAY_HAVE_SEEN
 from forerun.runs.json_files import read_ensemble
 from forerun.runs.paths import RunPaths
 from forerun.runs.state import NO_FORECAST
-from forerun.runs.tables import read_leaderboard_rows
+from forerun.runs.tables import Row, read_leaderboard_rows
 
 
-def of_run(folder: str | Path) -> list[str]:
-    """Return the warnings of a run; empty without a leaderboard."""
+def of_run(folder: str | Path, rows: list[Row] | None = None) -> list[str]:
+    """Return the warnings of a run; empty without a leaderboard.
+
+    Parameters
+    ----------
+    rows : its leaderboard; read from the folder by default
+    """
     paths = RunPaths(Path(folder))
     try:
-        rows = read_leaderboard_rows(paths.leaderboard)
+        rows = read_leaderboard_rows(paths.leaderboard) if rows is None else rows
         settings = read_frozen(paths.config)
         return [*_without_forecasts(rows, paths, settings), *_worse(rows, settings)]
     except UserError:

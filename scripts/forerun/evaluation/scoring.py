@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,13 +39,14 @@ class Scored:
 
 
 def score_all(
-    paths: dict[str, str],
+    sources: Mapping[str, Any],
     history: pd.DataFrame,
     settings: dict[str, Any],
     members: Collection[str] | None = None,
     measures: Measures | None = None,
+    read: Callable[[Any], pd.DataFrame] = read_cv_results,
 ) -> Scored:
-    """Score the models with cross-validation results at `paths`, and their combinations.
+    """Score the models with cross-validation results at `sources`, and their combinations.
 
     Models are read one at a time; only their point forecasts are kept in memory.
 
@@ -53,13 +54,14 @@ def score_all(
     ----------
     members : models that the combinations may use (those that can forecast); all by default
     measures : how errors of the run are measured; see :func:`~forerun.evaluation.metrics.score`
+    read : how to read the results of a model; by default from a ``cv_results_<model>.csv``
     """
     keys: list[pd.DataFrame] = []
     columns: dict[str, npt.NDArray[Any]] = {}
 
     def scores() -> Iterator[pd.DataFrame]:
-        for model, path in paths.items():
-            frame = sorted_results(read_cv_results(path))
+        for model, source in sources.items():
+            frame = sorted_results(read(source))
             keys[:] = keys or [frame[KEYS]]
             if members is None or model in members:
                 columns[model] = _aligned(frame, model, keys[0])

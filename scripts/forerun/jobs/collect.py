@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,30 @@ from forerun.runs.tables import read_frame
 def collect(run: RunPaths, model: str) -> ModelStatus:
     """Write ``cv_results_<model>.csv`` and ``status/<model>.json``; return the status.
 
-    Intervals that the model does not provide are added to the results. The status includes the mean
-    of each metric, so that models can be ranked before all are completed.
+    The status includes the mean of each metric, so that models can be ranked before all are
+    completed.
     """
     settings = read_frozen(run.config)
     every = {fit: _outcome(fit) for fit in fits(run, settings, model)}
+    frame, status = collected(run, settings, model, every)
+    costs = _costs(every, is_mean=bool(spec(settings, model).members))
+    status = replace(status, **costs)
+    write_csv(run.cv_results(model), frame)
+    status.write(run.status(model))
+    return status
+
+
+def collected(
+    run: RunPaths, settings: dict[str, Any], model: str, every: Mapping[Fit, Outcome]
+) -> tuple[pd.DataFrame, ModelStatus]:
+    """Return a model's cross-validation results, and its status without costs.
+
+    Intervals that the model does not provide are added to the results.
+
+    Parameters
+    ----------
+    every : outcomes of its fits; the final fit may be missing
+    """
     unfinished = [outcome for outcome in every.values() if not outcome.is_ok]
     scores: dict[str, float | None] = {}
     if unfinished:
@@ -48,7 +68,8 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
         scores = means(score(frame, model, history, settings, measures), model, measures)
     unfinished.sort(key=lambda outcome: outcome.status != "failed")  # failed before skipped
     worst = unfinished[0] if unfinished else Outcome(status="ok")
-    status = ModelStatus(
+    final = every.get(Fit(run, model))
+    return frame, ModelStatus(
         model=model,
         status=worst.status,
         stage=worst.stage,
@@ -56,14 +77,10 @@ def collect(run: RunPaths, model: str) -> ModelStatus:
         note=_note(settings, model, every),
         log=worst.log,
         attempts=max(outcome.attempts for outcome in every.values()),
-        reused_from=every[Fit(run, model)].reused_from,
+        reused_from=final.reused_from if final else None,
         finished_at=max(outcome.finished_at for outcome in every.values()),
         scores=scores,
-        **_costs(every, is_mean=bool(spec(settings, model).members)),
     )
-    write_csv(run.cv_results(model), frame)
-    status.write(run.status(model))
-    return status
 
 
 def collect_model(folder: str, model: str) -> None:

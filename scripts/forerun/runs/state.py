@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from forerun.base.errors import UserError
 from forerun.base.files import sha256, states_below
 from forerun.runs.json_files import read_provenance, sealed_files
 from forerun.runs.outcome import UNFINISHED
-from forerun.runs.tables import read_leaderboard_rows
+from forerun.runs.tables import Row, read_leaderboard_rows
 
 #: Leaderboard status of a model that was cross-validated but lacks future values to forecast.
 NO_FORECAST = "no forecast"
@@ -55,6 +55,11 @@ def failed_models(leaderboard: str | Path) -> dict[str, str]:
     except Damaged as error:
         advice = "restore it, or remove it to create it again"
         raise Damaged(f"{error}; {advice}") from None
+    return failed_among(rows)
+
+
+def failed_among(rows: Iterable[Row]) -> dict[str, str]:
+    """Return the failed models of a leaderboard, each with the reason."""
     failed = [row for row in rows if row["status"] in UNFINISHED]
     return {row["model"]: row.get("reason", "") for row in failed}
 
