@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from forerun.base.text import time_text
@@ -29,29 +30,56 @@ class Backtest:
     coverage: dict[float, float] = field(default_factory=dict)
 
 
-def backtest(cv: pd.DataFrame, model: str, scale: pd.Series) -> Backtest:
+@dataclass
+class Places:
+    """Rows of cross-validation results by series, window and time; models may share them.
+
+    Attributes
+    ----------
+    rows : their positions in the table
+    window, step : numbers from 1
+    scale : in-sample error of the seasonal naive forecast
+    """
+
+    rows: np.ndarray
+    window: np.ndarray
+    step: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, cv: pd.DataFrame, scale: pd.Series) -> Places:
+        """Return the places of a table with the columns ``unique_id, ds, cutoff``.
+
+        Parameters
+        ----------
+        scale : in-sample error of the seasonal naive forecast by ``unique_id``
+        """
+        frame = with_step(cv[["unique_id", "ds", "cutoff"]].reset_index(drop=True))
+        window = frame.groupby("unique_id", sort=False)["cutoff"].rank("dense").astype(int)
+        scales = frame["unique_id"].map(scale).astype(float)
+        columns = (window, frame["step"], scales)
+        return cls(frame.index.to_numpy(), *(column.to_numpy() for column in columns))
+
+
+def backtest(cv: pd.DataFrame, model: str, places: Places) -> Backtest:
     """Summarize the cross-validation of one model.
 
     Parameters
     ----------
     cv : DataFrame
         ``unique_id, ds, cutoff, y, <model>`` and intervals.
-    scale : Series
-        In-sample error of the seasonal naive forecast by ``unique_id``.
     """
-    frame = with_step(cv)
-    window = frame.groupby("unique_id", sort=False)["cutoff"].rank("dense").astype(int)
+    frame = cv.drop(columns=["unique_id", "ds", "cutoff"]).take(places.rows)
     error = (frame["y"] - frame[model]).abs()
-    scaled = error / frame["unique_id"].map(scale).astype(float)
-    errors = pd.DataFrame({"mae": error, "scaled": scaled})
+    errors = pd.DataFrame({"mae": error, "scaled": error / places.scale})
     actual = values(frame, "y")
     coverage = {
         level: float(mean(inside(actual, values(frame, low), values(frame, high)), 0))
         for level, (low, high) in intervals(frame, model).items()
     }
     return Backtest(
-        by_window=errors.groupby(window.to_numpy()).mean(),
-        by_step=errors.groupby(frame["step"].to_numpy()).mean(),
+        by_window=errors.groupby(places.window).mean(),
+        by_step=errors.groupby(places.step).mean(),
         coverage=dict(sorted(coverage.items())),
     )
 

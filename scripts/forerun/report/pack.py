@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.base.text import time_text
-from forerun.plots.frames import intervals
+from forerun.plots.frames import Shared, intervals
 from forerun.report.page import LARGEST_DATA, data_text
 
 HISTORY, WINDOW, FORECAST = range(3)
@@ -97,34 +97,28 @@ def _pack(
     history: pd.DataFrame, lines: Sequence[Line], ids: list[str], steps: int
 ) -> dict[str, Any]:
     code = {name: number for number, name in enumerate(ids)}
-    past = _of(history, code)
-    past = past.groupby("code", sort=False).tail(steps)
-    frames = [_Values(past, ["y"], -1, HISTORY)]
+    past = _Rows.of(history, code).last(steps)
+    parts = [_Values(past, history[["y"]], -1, HISTORY)]
+    rows = Shared(lambda frame: _Rows.of(frame, code))
     for number, line in enumerate(lines):
         for kind, read in ((WINDOW, line.cv_results), (FORECAST, line.predictions)):
             frame = read()
             if len(frame) and line.column in frame:
                 sides = list(intervals(frame, line.column).values())[-1:]
                 columns = [line.column, *(side for pair in sides for side in pair)]
-                keys = [key for key in ("unique_id", "ds", "cutoff") if key in frame]
-                frames.append(_Values(_of(frame[[*keys, *columns]], code), columns, number, kind))
-    times = _times(part.frame["ds"] for part in frames)
-    grid = _grid(past, len(ids))
+                parts.append(_Values(rows.of(frame), frame[columns], number, kind))
+    times = _times(each.times for each in (past, *rows.values))
+    grid = _grid(past.code, history["y"].to_numpy(dtype=float)[past.places], len(ids))
+    spans = {id(each): each.spans(times) for each in (past, *rows.values)}
     series: list[dict[str, Any]] = [
         {"n": name, "s": grid[0][i], "b": int(grid[1][i]), "v": []} for i, name in enumerate(ids)
     ]
-    for part in frames:
-        for owner, segment in part.segments(times, *grid):
+    for part in parts:
+        values = part.differences(*grid)
+        for owner, start, end, when in spans[id(part.rows)]:
+            segment = [part.line, part.kind, when, *(each[start:end] for each in values)]
             series[owner]["v"].append(segment)
     return {"times": [time_text(time) for time in times], "series": series}
-
-
-def _of(frame: pd.DataFrame, code: dict[str, int]) -> pd.DataFrame:
-    """Return the rows of the requested series with their numbers, in order."""
-    numbers = frame["unique_id"].astype(object).map(code)
-    part = frame.assign(code=numbers)[numbers.notna().to_numpy()].astype({"code": int})
-    keys = ["code", "cutoff", "ds"] if "cutoff" in part else ["code", "ds"]
-    return part.sort_values(keys, ignore_index=True)
 
 
 def _times(columns: Iterable[pd.Series]) -> pd.Index:
@@ -132,9 +126,9 @@ def _times(columns: Iterable[pd.Series]) -> pd.Index:
     return pd.Index(pd.concat(kept).unique()).sort_values() if kept else pd.Index([])
 
 
-def _grid(past: pd.DataFrame, series: int) -> tuple[np.ndarray, np.ndarray]:
+def _grid(code: np.ndarray, past: np.ndarray, series: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the step size of each series, and its lowest value in steps."""
-    groups = past.groupby("code")["y"]
+    groups = pd.Series(past).groupby(code)
     low = groups.min().reindex(range(series)).fillna(0).to_numpy(dtype=float)
     high = groups.max().reindex(range(series)).fillna(1).to_numpy(dtype=float)
     size = np.array(
@@ -152,36 +146,77 @@ def round_step(span: float, level: float = 1.0) -> float:
 
 
 @dataclass
-class _Values:
-    """Rows of one line: history, back-tests or forecasts."""
+class _Rows:
+    """Rows of the requested series, by series and time.
 
-    frame: pd.DataFrame
-    columns: list[str]
+    Attributes
+    ----------
+    places : their positions in the table
+    code : number of the series of each row
+    new : whether a series or a window begins with the row
+    times : ``ds`` of each row
+    """
+
+    places: np.ndarray
+    code: np.ndarray
+    new: np.ndarray
+    times: pd.Series
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, code: dict[str, int]) -> _Rows:
+        keys = [key for key in ("cutoff", "ds") if key in frame]
+        numbers = frame["unique_id"].astype(object).map(code).to_numpy(dtype=float)
+        part = frame[keys].reset_index(drop=True).assign(code=numbers)[np.isfinite(numbers)]
+        part = part.sort_values(["code", *keys])
+        own = part["code"].to_numpy(dtype=int)
+        new = np.append(True, own[1:] != own[:-1])[: len(own)]
+        if "cutoff" in part:
+            cutoff = part["cutoff"].to_numpy()
+            new[1:] |= cutoff[1:] != cutoff[:-1]
+        return cls(part.index.to_numpy(), own, new, part["ds"])
+
+    def last(self, steps: int) -> _Rows:
+        """Return the last rows of each series."""
+        ends = np.searchsorted(self.code, self.code, side="right")
+        kept = np.arange(len(self.code)) >= ends - steps
+        new = np.append(True, self.code[kept][1:] != self.code[kept][:-1])[: kept.sum()]
+        return _Rows(self.places[kept], self.code[kept], new, self.times[kept])
+
+    def spans(self, times: pd.Index) -> list[tuple[int, int, int, int | list[int]]]:
+        """Return series, first row, end and time of each window: its start, or all differences."""
+        if not len(self.code):
+            return []
+        place = times.get_indexer(pd.Index(self.times))
+        starts = np.flatnonzero(self.new)
+        ends = np.append(starts[1:], len(self.code))
+        when: list[int | list[int]] = list(place[starts].tolist())
+        gaps = place[ends - 1] - place[starts] != ends - starts - 1
+        for number in np.flatnonzero(gaps):
+            where = place[starts[number] : ends[number]]
+            when[number] = np.diff(where, prepend=0).tolist()
+        owners = self.code[starts].tolist()
+        return list(zip(owners, starts.tolist(), ends.tolist(), when, strict=True))
+
+
+@dataclass
+class _Values:
+    """Columns of one line: history, back-tests or forecasts."""
+
+    rows: _Rows
+    columns: pd.DataFrame
     line: int
     kind: int
 
-    def segments(
-        self, times: pd.Index, size: np.ndarray, base: np.ndarray
-    ) -> Iterable[tuple[int, list[Any]]]:
-        """Yield each series' number and ``[line, kind, times, values, low, high]`` per window."""
-        if not len(self.frame):
-            return
-        code = self.frame["code"].to_numpy()
-        new = np.append(True, code[1:] != code[:-1])
-        if "cutoff" in self.frame:
-            cutoff = self.frame["cutoff"].to_numpy()
-            new[1:] |= cutoff[1:] != cutoff[:-1]
-        place = times.get_indexer(pd.Index(self.frame["ds"]))
-        steps = [self.frame[column].to_numpy(dtype=float) / size[code] for column in self.columns]
-        values = [_differences(steps[0] - base[code], new)]
+    def differences(self, size: np.ndarray, base: np.ndarray) -> list[list[int | None]]:
+        """Return the values of all windows, and the distances of the interval's ends."""
+        code, new, places = self.rows.code, self.rows.new, self.rows.places
+        steps = [
+            self.columns[column].to_numpy(dtype=float)[places] / size[code]
+            for column in self.columns
+        ]
         # Both ends are rounded away from the middle, so that intervals never become empty.
-        values += [_differences(np.abs(side - steps[0]), new) for side in steps[1:]]
-        starts = np.flatnonzero(new)
-        for start, end in zip(starts, np.append(starts[1:], len(code)), strict=True):
-            where = place[start:end]
-            contiguous = where[-1] - where[0] == end - start - 1
-            when = int(where[0]) if contiguous else np.diff(where, prepend=0).tolist()
-            yield int(code[start]), [self.line, self.kind, when, *(v[start:end] for v in values)]
+        sides = [_differences(np.abs(side - steps[0]), new) for side in steps[1:]]
+        return [_differences(steps[0] - base[code], new), *sides]
 
 
 def _differences(values: np.ndarray, new: np.ndarray) -> list[int | None]:

@@ -18,8 +18,9 @@ from forerun import open_run
 from forerun.base import text
 from forerun.base.errors import UserError
 from forerun.evaluation.paired import holm, paired, signed_rank
+from forerun.plots.frames import Shared
 from forerun.report import write_comparison, write_report, write_runs_page
-from forerun.report.errors import backtest, window_names
+from forerun.report.errors import Places, backtest, window_names
 from forerun.report.pack import Line, pack, round_step
 from forerun.report.page import data_text
 
@@ -172,7 +173,7 @@ def test_errors_by_window_and_step_by_hand() -> None:
     cutoff = pd.to_datetime(["2024-01-01", "2024-01-01", "2024-01-02", "2024-01-02"])
     cv = pd.DataFrame({"unique_id": "a", "ds": ds, "cutoff": cutoff, "y": [1.0, 2.0, 2.0, 4.0]})
     cv = cv.assign(M=[2.0, 4.0, 2.0, 0.0], **{"M-lo-80": [0, 3, 1, -1], "M-hi-80": [3, 5, 3, 1]})
-    found = backtest(cv, "M", pd.Series({"a": 2.0}))
+    found = backtest(cv, "M", Places.of(cv, pd.Series({"a": 2.0})))
     assert found.by_window["mae"].tolist() == [1.5, 2.0]  # (1 + 2) / 2, (0 + 4) / 2
     assert found.by_step["mae"].tolist() == [0.5, 3.0]  # (1 + 0) / 2, (2 + 4) / 2
     assert found.by_step["scaled"].tolist() == [0.25, 1.5]
@@ -180,6 +181,19 @@ def test_errors_by_window_and_step_by_hand() -> None:
     assert window_names(cv) == ["after 2024-01-01", "after 2024-01-02"]
     other = cv.assign(unique_id="b", cutoff=cv["cutoff"] + pd.Timedelta(days=9))
     assert window_names(pd.concat([cv, other])) == ["window 1", "window 2"]
+
+
+def test_tables_with_other_rows_do_not_share_what_depends_on_them() -> None:
+    cv = pd.DataFrame({"unique_id": ["a", "a", "b"], "ds": [1, 2, 1], "cutoff": 0, "M": 1.0})
+    counted: list[int] = []
+    shared = Shared(lambda frame: counted.append(len(frame)) or len(counted))
+    assert [shared.of(cv), shared.of(cv.assign(M=2.0))] == [1, 1]
+    assert shared.of(cv.assign(cutoff=1)) == 2
+    assert shared.of(cv.assign(ds=pd.to_datetime("2024-01-01"))) == 3
+    assert shared.of(cv[:2]) == 4
+    assert shared.of(cv.drop(columns="cutoff")) == 5
+    assert shared.of(cv) == 1
+    assert shared.values == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
