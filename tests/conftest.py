@@ -110,7 +110,7 @@ def left_behind() -> list[tuple[psutil.Process, str]]:
 NETWORKS = (
     *("test_engines.py", "test_pretrained.py", "test_covariates.py", "test_neural_checkpoint.py"),
     *("test_scaling.py", "test_same_data.py", "test_window_scaling.py", "test_training_losses.py"),
-    *("test_automatic.py", "test_catalog.py"),
+    *("test_automatic.py", "test_catalog.py", "test_neural_steps.py"),
 )
 #: What takes minutes comes first: files that wait in turn with files that compute.
 FIRST = (

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ from forerun.config import windows
 from forerun.config.models import exogenous_columns
 from forerun.data.panel import without_last
 from forerun.data.splitting import only
-from forerun.forecasting.engines import neural_groups, window_scaling
+from forerun.forecasting.engines import neural_groups, neural_steps, window_scaling
 from forerun.forecasting.engines.base import (
     Data,
     ForecastError,
@@ -113,13 +115,20 @@ def fit(
     nf = _build(spec, settings, data, progress)
     history, static = _narrow(exogenous_columns(spec, settings), data)
     columns = window_scaling.unscaled(spec, settings, history)
-    with window_scaling.without_window_scaling(columns):
+    with _training(nf, columns):
         nf.fit(df=neural_groups.compact(history), static_df=static, val_size=settings["val_size"])
     _keep_tuned(nf, data)
     _check_weights(nf)
     setattr(nf, SERIES, [str(name) for name in nf.uids])
     setattr(nf, UNSCALED, columns)
     return nf
+
+
+@contextmanager
+def _training(nf: NeuralForecast, unscaled: list[str]) -> Iterator[None]:
+    """Train inside the block; `unscaled` as in :mod:`window_scaling`."""
+    with window_scaling.without_window_scaling(unscaled), neural_steps.less_overhead(nf.models[0]):
+        yield
 
 
 def _keep_tuned(nf: NeuralForecast, data: Data) -> None:
@@ -150,7 +159,7 @@ def cross_validate(
     columns = window_scaling.unscaled(spec, settings, history)
     step = windows.step_size(settings)
     arguments = {"n_windows": number, "step_size": step, "refit": False}
-    with window_scaling.without_window_scaling(columns):
+    with _training(nf, columns):
         if neural_groups.are_possible(nf.models[0], history):
             held = windows.reach(settings) + (number - 1) * step
             past = without_last(neural_groups.compact(history), held)
