@@ -7,8 +7,6 @@ import re
 from datetime import datetime
 from typing import Any
 
-import yaml
-
 MINUS, MISSING = "\u2212", "\u2013"
 #: Display names of metrics; metrics of levels keep their names.
 METRICS = {
@@ -139,6 +137,8 @@ def setting(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (str, int, float)):
         return str(value)
+    import yaml  # slow to import
+
     dumped = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**9)
     return dumped.strip().removesuffix("...").strip()
 

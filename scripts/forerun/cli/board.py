@@ -124,7 +124,7 @@ class Board:
 
     def refresh(self) -> list[FitState]:
         """Read the states, print new events and update the table."""
-        states = survey(self.folder, self.since)
+        states = survey(self.folder, self.since, self.standings.settings)
         for state in states:
             self._report(state)
         early = [] if self._over.is_set() else states

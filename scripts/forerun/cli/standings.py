@@ -24,12 +24,14 @@ class Standings:
 
     Attributes
     ----------
-    metric : what the run is ranked by; empty until its configuration is frozen
+    settings : of the run; None until its configuration is frozen
+    metric : what the run is ranked by
     errors : by model, as text for people
     """
 
     def __init__(self, folder: str | Path, since: float = 0.0) -> None:
         self.run, self.since = RunPaths(Path(folder)), since
+        self.settings: dict[str, Any] | None = None
         self.metric = ""
         self.models: list[str] = []
         self.errors: dict[str, str] = {}
@@ -43,7 +45,7 @@ class Standings:
         ----------
         states : states of the fits, to look at folds as well
         """
-        if not self.metric and not self._begin():
+        if self.settings is None and not self._begin():
             return
         folds: dict[str, list[FitState]] = {}
         for state in states:
@@ -84,7 +86,7 @@ class Standings:
             settings = read_frozen(self.run.config)
         except UserError:
             return False
-        self.metric = str(settings["sort_metric"])
+        self.settings, self.metric = settings, str(settings["sort_metric"])
         self.models = [item["name"] for item in [*settings["baselines"], *settings["models"]]]
         return True
 

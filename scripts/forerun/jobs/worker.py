@@ -22,7 +22,6 @@ from typing import Any
 from forerun.base.errors import UserError
 from forerun.base.parent import end_with_parent
 from forerun.runs.outcome import Failure, Outcome
-from forerun.runs.progress import Progress
 
 
 def bound(threads: int) -> dict[str, str]:
@@ -53,6 +52,8 @@ class ProgressFile:
     def __call__(
         self, step: int, max_steps: int, loss: float | None, resumed: bool = False
     ) -> None:
+        from forerun.runs.progress import Progress  # slow to import
+
         now = time.time()
         if resumed:
             self.resumed = step

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from forerun.base.errors import UserError
 from forerun.base.files import modified_at, read_mapping, write_json
@@ -120,17 +121,20 @@ class FitState:
         return self.elapsed + self.remaining
 
 
-def survey(folder: str | Path, since: float = 0.0) -> list[FitState]:
+def survey(
+    folder: str | Path, since: float = 0.0, settings: dict[str, Any] | None = None
+) -> list[FitState]:
     """Return the state of each fit of a run, trials of searches first; empty before it is frozen.
 
     Parameters
     ----------
     since : start of the call; older outcomes of failed fits will be retried, and older progress
         files were left by a killed call
+    settings : the frozen settings of the run; read by default
     """
     run = RunPaths(Path(folder))
     try:
-        settings = read_frozen(run.config)
+        settings = read_frozen(run.config) if settings is None else settings
         trials = [t for study in search.studies(settings) for t in search_files.trials(run, study)]
         found = [_look_at_trial(trial, since) for trial in trials]
         return found + [_look(fit, since) for fit in fits(run, settings)]
