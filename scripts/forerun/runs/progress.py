@@ -162,7 +162,7 @@ def _look(fit: Fit, since: float) -> FitState:
     if outcome is None:
         return waiting
     last = Progress(loss=progress.loss if progress else None, elapsed=outcome.seconds)
-    if fit.is_completed():
+    if outcome.is_ok and fit.has_product():
         return replace(waiting, state=OK, progress=last)
     if outcome.is_ok or waiting.is_old:
         return waiting
