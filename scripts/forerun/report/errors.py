@@ -69,7 +69,10 @@ def backtest(cv: pd.DataFrame, model: str, places: Places) -> Backtest:
     cv : DataFrame
         ``unique_id, ds, cutoff, y, <model>`` and intervals.
     """
-    frame = cv.drop(columns=["unique_id", "ds", "cutoff"]).take(places.rows)
+    sides = [column for pair in intervals(cv, model).values() for column in pair]
+    frame = cv[["y", model, *sides]]
+    if (np.diff(places.rows) != 1).any():
+        frame = frame.take(places.rows)
     error = (frame["y"] - frame[model]).abs()
     errors = pd.DataFrame({"mae": error, "scaled": error / places.scale})
     actual = values(frame, "y")
