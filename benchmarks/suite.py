@@ -1,6 +1,6 @@
 """Eight public sets, one configuration, the scores of the chronos-zeroshot benchmark.
 
-    python benchmarks/suite.py --folder out                     # all eight: about 20 minutes
+    python benchmarks/suite.py --folder out                     # all eight: about 30 minutes
     python benchmarks/suite.py m1_yearly m3_yearly --folder out
     python benchmarks/suite.py --config my.yaml --folder other  # another configuration
 
