@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from neuralforecast.common._base_auto import BaseAuto
 from neuralforecast.common._base_model import BaseModel
 
 _CREATE_WINDOWS, _LOG = BaseModel._create_windows, BaseModel.log
@@ -20,8 +21,7 @@ _CREATE_WINDOWS, _LOG = BaseModel._create_windows, BaseModel.log
 @contextmanager
 def less_overhead(model: Any) -> Iterator[None]:
     """Train a network inside the block with less overhead in each step."""
-    # Automatic models do not have the attribute.
-    is_average_used = getattr(model, "early_stop_patience_steps", 1) > 0
+    is_average_used = isinstance(model, BaseAuto) or model.early_stop_patience_steps > 0
     BaseModel._create_windows = _create_windows
     BaseModel.log = _LOG if is_average_used else _log
     try:
