@@ -22,8 +22,9 @@ from pathlib import Path
 
 from measuring import PROJECT, forerun, table
 
-#: What a line begins or contains when something is first shown.
-FIRST, BOARD = "so far)", " model "
+#: What a line contains when something is first shown; what the head of a leaderboard begins with,
+#: and contains only when the final fits are completed.
+FIRST, BOARD, FINAL = "so far)", "model ", "train seconds"
 
 
 def main() -> None:
@@ -56,9 +57,10 @@ def called(folder: Path, config: Path) -> dict[str, float]:
     assert process.stdout
     for line in process.stdout:
         print(f"{time.perf_counter() - began:6.1f} {line}", end="", flush=True)
-        name = "first error" if FIRST in line else "leaderboard" if BOARD in line else ""
-        name = "final leaderboard" if name == "leaderboard" and name in seen else name
-        if name:
+        is_board = line.lstrip().startswith(BOARD)
+        names = {"first error": FIRST in line, "leaderboard": is_board}
+        names |= {"final leaderboard": is_board and FINAL in line}
+        for name in (name for name, is_shown in names.items() if is_shown):
             seen.setdefault(name, time.perf_counter() - began)
     _, status, usage = os.wait4(process.pid, 0)
     seen["end"] = time.perf_counter() - began
