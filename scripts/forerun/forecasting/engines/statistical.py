@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ from forerun.forecasting.engines.base import (
     tidy_columns,
 )
 from forerun.forecasting.engines.describing import arguments, summary
+from forerun.forecasting.engines.statistical_fits import Fitted, Saved
 
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
@@ -51,52 +52,8 @@ _NEEDS = {"MFLES": ("scikit-learn",), "AutoMFLES": ("scikit-learn",)}
 _SIMULATED = ("AutoCES",)
 #: Number of the longest series to try separately when a model fails for all of them together.
 TRIED = 3
-#: A saved model is read in part if it has at least so many times the series to forecast.
-MANY = 2
 #: Seconds that the series of one call are meant to take: between two reports of progress.
 CHUNK = 1.0
-
-
-@dataclass
-class Fitted:
-    """The specification of a local model and its forecasts for the training data.
-
-    Attributes
-    ----------
-    series : DataFrame by ``unique_id``: the ``sha256`` of the times and values of each series
-    """
-
-    spec: ModelSpec
-    forecasts: pd.DataFrame
-    series: pd.DataFrame
-
-
-@dataclass
-class Saved:
-    """A saved model, of which only the series to forecast are read.
-
-    Attributes
-    ----------
-    folder : written by :func:`save`
-    number : of series that it was trained on
-    """
-
-    spec: ModelSpec
-    folder: Path
-    number: int
-
-    def of(self, data: Data) -> Fitted:
-        """Read the part for the series of `data`, and perhaps of others."""
-        names = data.history["unique_id"].to_numpy()
-        names = names[series_starts(names)]
-        some = None
-        if len(names) and self.number > MANY * len(names):
-            some = [("unique_id", ">=", min(names)), ("unique_id", "<=", max(names))]
-        forecasts, series = (
-            pd.read_parquet(self.folder / f"{name}.parquet", filters=some)
-            for name in ("forecasts", "series")
-        )
-        return Fitted(self.spec, forecasts, series.set_index("unique_id"))
 
 
 def describe() -> EngineCatalog:
