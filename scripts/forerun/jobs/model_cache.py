@@ -23,7 +23,6 @@ from typing import Any
 from forerun.base.clock import now
 from forerun.base.errors import UserError
 from forerun.base.files import (
-    modified_at,
     new_folder,
     read_mapping,
     replacing,
@@ -194,7 +193,10 @@ def prune(store: Path, older_than: float = 0, unused: bool = False) -> list[Entr
     """
     before, removed = time.time() - older_than, []
     for entry in list(entries(store)):
-        stored = modified_at(entry.folder)
+        try:
+            stored = entry.folder.lstat().st_mtime
+        except FileNotFoundError:  # another process has removed it
+            continue
         if stored <= before and (not unused or not _used(entry) or entry.damaged()):
             remove(entry)
             removed.append(entry)
