@@ -22,7 +22,7 @@ import tempfile
 from pathlib import Path
 
 from measuring import PROJECT, PYTHON, forerun, run, snakemake, write_series
-from reads import Reads
+from reads import tables_read
 
 KNOWN = Path(__file__).with_name("counts.json")
 #: Tolerances of increases: modules and bytes change a little with versions of libraries.
@@ -157,9 +157,9 @@ def tables(folder: Path) -> dict[str, dict[str, int]]:
     }
     found = {}
     for name, command in calls.items():
-        with Reads(folder / "runs") as reads:
+        with tables_read(folder / "runs") as read:
             run(command, folder)
-        found[name] = {"tables read": len(reads.files)}
+        found[name] = {"tables read": len(read)}
     return found
 
 

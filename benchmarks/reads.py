@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 
 _OPENED, _CLOSED_AFTER_READING, _OVERFLOW = 0x20, 0x10, 0x4000
 _EVENT = struct.Struct("iIII")
@@ -14,64 +15,51 @@ _EVENT = struct.Struct("iIII")
 _MOST = 1 << 20
 
 
-class Reads:
-    """Context manager that notes each time when a table below `folder` was opened for reading.
+@contextmanager
+def tables_read(folder: Path) -> Iterator[list[Path]]:
+    """Yield a list of the tables below `folder` that are opened for reading inside the block.
 
-    Folders that are made in the meantime are not watched. Other reports than inotify's miss either
-    the children of a command or files that Arrow opens.
-
-    Attributes
-    ----------
-    files : paths of the tables, one for each time
+    It is filled at the end of the block, with a path for each time. Folders that are made in the
+    meantime are not watched. Other reports than inotify's miss either the children of a command or
+    files that Arrow opens.
     """
-
-    def __init__(self, folder: Path):
-        self.files: list[Path] = []
-        self._library = ctypes.CDLL(None, use_errno=True)
-        self._queue = self._library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
-        # With both events, the kernel does not merge two readings into one.
-        self._folders = {
-            self._checked(
-                self._library.inotify_add_watch(
-                    self._queue, os.fsencode(each), _OPENED | _CLOSED_AFTER_READING
-                )
-            ): each
+    library = ctypes.CDLL(None, use_errno=True)
+    queue = library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    # With both events, the kernel does not merge two readings into one.
+    events = _OPENED | _CLOSED_AFTER_READING
+    try:
+        folders = {
+            _checked(library.inotify_add_watch(queue, os.fsencode(each), events)): each
             for each in [folder, *(path for path in folder.rglob("*") if path.is_dir())]
         }
+        found: list[Path] = []
+        yield found
+        while happened := _read(queue):
+            found += _tables(happened, folders)
+    finally:
+        os.close(queue)
 
-    def _checked(self, number: int) -> int:
-        if number < 0:
-            raise OSError(ctypes.get_errno(), "inotify")
-        return number
 
-    def __enter__(self) -> Reads:
-        return self
+def _checked(number: int) -> int:
+    if number < 0:
+        raise OSError(ctypes.get_errno(), "inotify")
+    return number
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            while events := self._read():
-                self._note(events)
-        finally:
-            os.close(self._queue)
 
-    def _read(self) -> bytes:
-        try:
-            return os.read(self._queue, _MOST)
-        except BlockingIOError:
-            return b""
+def _read(queue: int) -> bytes:
+    try:
+        return os.read(queue, _MOST)
+    except BlockingIOError:
+        return b""
 
-    def _note(self, events: bytes) -> None:
-        start = 0
-        while start < len(events):
-            watch, mask, _, length = _EVENT.unpack_from(events, start)
-            start += _EVENT.size + length
-            if mask & _OVERFLOW:
-                raise OSError("too many events: reading was not counted completely")
-            name = os.fsdecode(events[start - length : start].rstrip(b"\0"))
-            if mask & _CLOSED_AFTER_READING and name.endswith((".csv", ".parquet")):
-                self.files.append(self._folders[watch] / name)
+
+def _tables(events: bytes, folders: dict[int, Path]) -> Iterator[Path]:
+    start = 0
+    while start < len(events):
+        watch, mask, _, length = _EVENT.unpack_from(events, start)
+        start += _EVENT.size + length
+        if mask & _OVERFLOW:
+            raise OSError("too many events: reading was not counted completely")
+        name = os.fsdecode(events[start - length : start].rstrip(b"\0"))
+        if mask & _CLOSED_AFTER_READING and name.endswith((".csv", ".parquet")):
+            yield folders[watch] / name

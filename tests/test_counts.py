@@ -65,7 +65,7 @@ def test_tables_are_counted_in_any_process_and_library(counts: ModuleType, tmp_p
     folder.mkdir()
     path.write_text("a\n1\n")
     (tmp_path / "note.txt").write_text("a")
-    with counts.Reads(tmp_path) as reads:
+    with counts.tables_read(tmp_path) as read:
         path.read_text()
         path.read_text()
         subprocess.run(["cat", str(path)], check=True, capture_output=True)
@@ -74,7 +74,7 @@ def test_tables_are_counted_in_any_process_and_library(counts: ModuleType, tmp_p
         path.stat()
         (tmp_path / "note.txt").read_text()
         (folder / "new.parquet").write_bytes(b"1")  # written, not read
-    assert reads.files == [path] * 4
+    assert read == [path] * 4
 
 
 @pytest.mark.parametrize(
