@@ -9,7 +9,6 @@ from typing import Any
 
 from forerun.base.errors import UserError, suggest
 from forerun.config import calendar, catalog, categories, params, schema, seeds, without_season
-from forerun.config.coercion import exponents
 from forerun.config.engines import ENGINES
 from forerun.config.names import RESERVED, repetition
 
@@ -253,13 +252,7 @@ def _spec(item: Any) -> ModelSpec:
         raise UserError(f"engine is {schema.show(engine)}; it must be one of {', '.join(ENGINES)}")
     engine, model = catalog.find(model, engine)
     check_name(name)
-    given = {} if given is None else given
-    if not isinstance(given, Mapping):
-        raise UserError(f"params of {name} is {schema.show(given)}; it must be a mapping")
-    given = exponents(dict(given))
-    wrong = params.check(catalog.info(engine, model), given)
-    if wrong:
-        raise UserError("\n".join(f"params of {name}: {line}" for line in wrong))
+    given = params.checked(catalog.info(engine, model), given, f"params of {name}")
     transform = item.get("transform")
     if transform not in (None, *TRANSFORMS):
         raise UserError(

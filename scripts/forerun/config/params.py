@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from forerun.base.errors import suggest
+from forerun.base.errors import UserError, suggest
 from forerun.config import catalog, pretrained, regressor_features, schema, training_losses
 from forerun.config.catalog import Argument
+from forerun.config.coercion import exponents
 from forerun.config.engines import ENGINES
 
 _BY_KEY = "it is set by the key"
@@ -43,6 +44,22 @@ _PROVIDED = {"h", "input_size", "n_series", "season_length", "test_size"}
 
 #: Maximum number of random features; a fit needs the square of it in memory.
 MOST_FEATURES = 5000
+
+
+def checked(info: catalog.ModelInfo, given: Any, what: str) -> dict[str, Any]:
+    """Return arguments given by the user, checked; None is none.
+
+    Parameters
+    ----------
+    what : how messages call the arguments
+    """
+    given = {} if given is None else given
+    if not isinstance(given, Mapping):
+        raise UserError(f"{what} is {schema.show(given)}; it must be a mapping")
+    given = exponents(dict(given))
+    if wrong := check(info, given):
+        raise UserError("\n".join(f"{what}: {line}" for line in wrong))
+    return given
 
 
 def check(info: catalog.ModelInfo, params: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from forerun.base.errors import UserError, suggest
 from forerun.config import catalog, params, schema
-from forerun.config.coercion import exponents
 from forerun.config.engines import ENGINES
 
 KEY = "without_season"
@@ -41,14 +40,8 @@ def expanded(given: Any, engine: str, name: str) -> dict[str, Any] | None:
     if not ENGINES[engine].local:
         raise UserError(f"{KEY} of {name} is only for models of {_local()}, not of {engine}")
     _, model = catalog.find(given["model"], engine)
-    arguments = given.get("params") or {}
-    if not isinstance(arguments, Mapping):
-        raise UserError(
-            f"params in {KEY} of {name} is {schema.show(arguments)}; it must be a mapping"
-        )
-    arguments = exponents(dict(arguments))
-    if wrong := params.check(catalog.info(engine, model), arguments):
-        raise UserError("\n".join(f"params in {KEY} of {name}: {line}" for line in wrong))
+    what = f"params in {KEY} of {name}"
+    arguments = params.checked(catalog.info(engine, model), given.get("params"), what)
     return {"model": model, "params": arguments}
 
 
