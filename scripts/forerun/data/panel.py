@@ -24,6 +24,11 @@ def starts_of(ids: pd.Series) -> Ints:
     return series_starts(codes.to_numpy())
 
 
+def names_of(ids: pd.Series) -> npt.NDArray[Any]:
+    """Return the name of each series in order, for names or categories of them."""
+    return np.asarray(ids.iloc[starts_of(ids)])
+
+
 def without_last(history: pd.DataFrame, steps: int) -> pd.DataFrame:
     """Return `history` without the last `steps` rows of each series."""
     if steps == 0 or not len(history):

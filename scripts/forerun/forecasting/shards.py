@@ -7,6 +7,7 @@ need all series, are computed when the shards are merged.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain
 from math import ceil
 from pathlib import Path
@@ -58,8 +59,7 @@ def read_shard(data: str | Path, settings: dict[str, Any], shard: str, size: int
 
     number = int(shard.partition("-")[0])
     groups = list(names_by_group(data))
-    every = list(dict.fromkeys(chain.from_iterable(groups)))
-    chosen = set(every[(number - 1) * size : number * size])
+    chosen = set(_distinct(groups)[(number - 1) * size : number * size])
     some = [place for place, names in enumerate(groups) if not chosen.isdisjoint(names)]
     frame = read_data(data, groups=some)
     inside = frame["unique_id"].isin(chosen)
@@ -69,4 +69,8 @@ def read_shard(data: str | Path, settings: dict[str, Any], shard: str, size: int
 
 def series_names(data: str | Path) -> list[str]:
     """Return the names of all series in order, reading one row group at a time."""
-    return list(dict.fromkeys(chain.from_iterable(names_by_group(data))))
+    return _distinct(names_by_group(data))
+
+
+def _distinct(groups: Iterable[list[str]]) -> list[str]:
+    return list(dict.fromkeys(chain.from_iterable(groups)))

@@ -25,7 +25,7 @@ from forerun.config.catalog import EngineCatalog, ModelInfo
 from forerun.config.engines import versions
 from forerun.config.models import exogenous_columns
 from forerun.config.windows import reach, step_size
-from forerun.data.panel import series_starts
+from forerun.data.panel import names_of, series_starts
 from forerun.data.splitting import only
 from forerun.forecasting.engines import bounded, fallback, quantiles
 from forerun.forecasting.engines.base import (
@@ -259,8 +259,7 @@ def predict(fitted: Fitted | Saved, settings: dict[str, Any], data: Data) -> pd.
     fitted = fitted.of(data) if isinstance(fitted, Saved) else fitted
     kept = fitted.forecasts
     if len(kept) and _are_the_same(fitted, data):  # all series, or a shard
-        names = data.history["unique_id"].to_numpy()
-        inside = kept["unique_id"].isin(names[series_starts(names)])
+        inside = kept["unique_id"].isin(names_of(data.history["unique_id"]))
         return kept[inside].reset_index(drop=True)
     return _forecast(fitted.spec, settings, data, lambda *_: None)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from forerun.data.panel import series_starts
+from forerun.data.panel import names_of
 
 if TYPE_CHECKING:
     from forerun.config.models import ModelSpec
@@ -48,8 +48,7 @@ class Saved:
 
     def of(self, data: Data) -> Fitted:
         """Read the part for the series of `data`, and perhaps of others."""
-        names = data.history["unique_id"].to_numpy()
-        names = names[series_starts(names)]
+        names = names_of(data.history["unique_id"])
         some = None
         if len(names) and self.number > MANY * len(names):
             some = [("unique_id", ">=", min(names)), ("unique_id", "<=", max(names))]

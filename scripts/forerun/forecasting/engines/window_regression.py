@@ -81,8 +81,12 @@ class Features:
 
 def by_size(series: Sequence[Floats], season: int, power: float) -> Floats:
     """Return weights of series: their seasonal naive error relative to the median, to a power."""
-    error = np.array([max(naive_error(values, season), SMALLEST_ERROR) for values in series])
+    error = _naive_errors(series, season)
     return np.clip(error / np.median(error), 1 / MOST_SIZE, MOST_SIZE) ** power
+
+
+def _naive_errors(series: Sequence[Floats], season: int) -> Floats:
+    return np.array([max(naive_error(values, season), SMALLEST_ERROR) for values in series])
 
 
 def ladder(lags: int, season: int, steps: int) -> list[int]:
@@ -175,8 +179,7 @@ class _Windows:
         views = [_spread(sliding_window_view(values, lags + steps), most) for values in long]
         counts = np.array([len(view) for view in views])
         whole = np.concatenate(views)
-        errors = [max(naive_error(values, season), SMALLEST_ERROR) for values in long]
-        naive = np.repeat(errors, counts)
+        naive = np.repeat(_naive_errors(long, season), counts)
         weight = counts ** (POWER - 1.0)
         weight = np.repeat(weight if importance is None else weight * importance[enough], counts)
         return cls(whole[:, :lags], whole[:, lags:], weight, naive)
