@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from forerun.evaluation.arrays import Floats, Ints
+from forerun.evaluation.computed import Computed
 from forerun.evaluation.scales import levels as level_of
 from forerun.evaluation.scales import naive_scales, positive_shares
 
@@ -73,15 +73,13 @@ class Past:
 
     def __init__(self, history: pd.DataFrame):
         self.history = history
-        self._computed: list[tuple[str, tuple[npt.NDArray[Any], ...], Any]] = []
+        self._units: Computed[Units] = Computed()
+        self._after: Computed[Ints] = Computed()
 
     def units(self, ids: npt.NDArray[Any], before_end: Ints, season: int) -> Units:
         """Return the units; parameters as in :meth:`Units.of`."""
-        return self._once(
-            f"units {season}",
-            (ids, before_end),
-            lambda: Units.of(self.history, ids, before_end, season),
-        )
+        given = (ids, before_end, np.array(season))
+        return self._units.of(given, lambda: Units.of(self.history, ids, before_end, season))
 
     def rows_after(self, ids: npt.NDArray[Any], cutoffs: npt.NDArray[Any]) -> Ints:
         """Return the number of rows of each series after its cutoff."""
@@ -92,13 +90,4 @@ class Past:
             later = names[(self.history["ds"] > cutoff).to_numpy()].value_counts()
             return np.asarray(later.reindex(ids, fill_value=0), dtype=np.int64)
 
-        return self._once("rows after", (ids, cutoffs), count)
-
-    def _once(
-        self, what: str, given: tuple[npt.NDArray[Any], ...], compute: Callable[[], Any]
-    ) -> Any:
-        for name, arrays, value in self._computed:
-            if name == what and all(map(np.array_equal, arrays, given)):
-                return value
-        self._computed.append((what, given, value := compute()))
-        return value
+        return self._after.of((ids, cutoffs), count)

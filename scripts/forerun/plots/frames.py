@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,8 +13,6 @@ from forerun.evaluation.arrays import ORDER, are_sorted
 
 Frames = Mapping[str, pd.DataFrame] | pd.DataFrame
 """Results of several models: a frame per model, or one frame with a column per model."""
-
-Value = TypeVar("Value")
 
 KEYS = ("unique_id", "ds", "cutoff", "y", "chosen")
 _INTERVAL = re.compile(r"^(?P<model>.+)-(?P<side>lo|hi)-(?P<level>\d+(?:\.\d+)?)$")
@@ -82,33 +79,10 @@ def in_order(history: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(keys, kind="stable")
 
 
-class Shared(Generic[Value]):
-    """What depends on the key columns of tables alone, computed once for those with equal ones.
-
-    Attributes
-    ----------
-    values : the results so far
-    """
-
-    def __init__(self, compute: Callable[[pd.DataFrame], Value]) -> None:
-        self.compute = compute
-        self.values: list[Value] = []
-        self._keys: list[dict[str, np.ndarray]] = []
-
-    def of(self, frame: pd.DataFrame) -> Value:
-        """Return the result for a table."""
-        names = ("unique_id", "ds", "cutoff")
-        keys = {name: frame[name].to_numpy() for name in names if name in frame}
-        for value, known in zip(self.values, self._keys, strict=True):
-            if known.keys() == keys.keys() and all(_equal(known[key], keys[key]) for key in keys):
-                return value
-        self._keys.append(keys)
-        self.values.append(self.compute(frame))
-        return self.values[-1]
-
-
-def _equal(one: np.ndarray, other: np.ndarray) -> bool:
-    return one.dtype == other.dtype and np.array_equal(one, other)
+def keys_of(frame: pd.DataFrame) -> tuple[np.ndarray, ...]:
+    """Return the key columns of a table that it has, for :class:`Computed`."""
+    names = ("unique_id", "ds", "cutoff")
+    return tuple(frame[name].to_numpy() for name in names if name in frame)
 
 
 def as_text(ids: pd.Series) -> pd.Series:

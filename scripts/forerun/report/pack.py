@@ -9,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from forerun.base.text import time_text
-from forerun.plots.frames import Shared, intervals
+from forerun.evaluation.computed import Computed
+from forerun.plots.frames import intervals, keys_of
 from forerun.report.page import LARGEST_DATA, data_text
 
 HISTORY, WINDOW, FORECAST = range(3)
@@ -99,14 +100,15 @@ def _pack(
     code = {name: number for number, name in enumerate(ids)}
     past = _Rows.of(history, code).last(steps)
     parts = [_Values(past, history[["y"]], -1, HISTORY)]
-    rows = Shared(lambda frame: _Rows.of(frame, code))
+    rows: Computed[_Rows] = Computed()
     for number, line in enumerate(lines):
         for kind, read in ((WINDOW, line.cv_results), (FORECAST, line.predictions)):
             frame = read()
             if len(frame) and line.column in frame:
                 sides = list(intervals(frame, line.column).values())[-1:]
                 columns = [line.column, *(side for pair in sides for side in pair)]
-                parts.append(_Values(rows.of(frame), frame[columns], number, kind))
+                own = rows.of(keys_of(frame), partial(_Rows.of, frame, code))
+                parts.append(_Values(own, frame[columns], number, kind))
     times = _times(each.times for each in (past, *rows.values))
     grid = _grid(past.code, history["y"].to_numpy(dtype=float)[past.places], len(ids))
     spans = {id(each): each.spans(times) for each in (past, *rows.values)}

@@ -11,9 +11,10 @@ import pandas as pd
 
 from forerun.config.names import COMBINED
 from forerun.evaluation import cautions
+from forerun.evaluation.computed import Computed
 from forerun.evaluation.scales import scale_by_series
 from forerun.plots import palette
-from forerun.plots.frames import Shared
+from forerun.plots.frames import keys_of
 from forerun.plots.names import axis_names
 from forerun.report import charts
 from forerun.report import run_sections as sections
@@ -101,13 +102,14 @@ class _Once(RunReader):
 def _backtests(run: RunReader, history: pd.DataFrame) -> tuple[dict[str, Backtest], list[str]]:
     """Summarize the cross-validation of the models, one model in memory at a time."""
     scale = scale_by_series(history, int(run.config["season_length"]))
-    places = Shared(partial(Places.of, scale=scale))
+    places: Computed[Places] = Computed()
     tests: dict[str, Backtest] = {}
     names: list[str] = []
     for model in run.ranked:
         cv = run.cv_results_of(model)
         if len(cv) and model not in run.failed:
-            tests[model] = backtest(cv, model, places.of(cv))
+            own = places.of(keys_of(cv), partial(Places.of, cv, scale))
+            tests[model] = backtest(cv, model, own)
             names = names or window_names(cv)
     return tests, names
 

@@ -17,8 +17,9 @@ from synthetic import make_run
 from forerun import open_run
 from forerun.base import text
 from forerun.base.errors import UserError
+from forerun.evaluation.computed import Computed
 from forerun.evaluation.paired import holm, paired, signed_rank
-from forerun.plots.frames import Shared
+from forerun.plots.frames import keys_of
 from forerun.report import write_comparison, write_report, write_runs_page
 from forerun.report.errors import Places, backtest, window_names
 from forerun.report.pack import Line, pack, round_step
@@ -186,14 +187,18 @@ def test_errors_by_window_and_step_by_hand() -> None:
 def test_tables_with_other_rows_do_not_share_what_depends_on_them() -> None:
     cv = pd.DataFrame({"unique_id": ["a", "a", "b"], "ds": [1, 2, 1], "cutoff": 0, "M": 1.0})
     counted: list[int] = []
-    shared = Shared(lambda frame: counted.append(len(frame)) or len(counted))
-    assert [shared.of(cv), shared.of(cv.assign(M=2.0))] == [1, 1]
-    assert shared.of(cv.assign(cutoff=1)) == 2
-    assert shared.of(cv.assign(ds=pd.to_datetime("2024-01-01"))) == 3
-    assert shared.of(cv[:2]) == 4
-    assert shared.of(cv.drop(columns="cutoff")) == 5
-    assert shared.of(cv) == 1
-    assert shared.values == [1, 2, 3, 4, 5]
+    computed: Computed[int] = Computed()
+
+    def shared(frame: pd.DataFrame) -> int:
+        return computed.of(keys_of(frame), lambda: counted.append(len(frame)) or len(counted))
+
+    assert [shared(cv), shared(cv.assign(M=2.0))] == [1, 1]
+    assert shared(cv.assign(cutoff=1)) == 2
+    assert shared(cv.assign(ds=pd.to_datetime("2024-01-01"))) == 3
+    assert shared(cv[:2]) == 4
+    assert shared(cv.drop(columns="cutoff")) == 5
+    assert shared(cv) == 1
+    assert computed.values == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
