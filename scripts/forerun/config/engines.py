@@ -20,6 +20,8 @@ _NETWORK = frozenset(
         "matmul_precision",
     }
 )
+#: Settings for statistical models.
+_STATISTICAL = frozenset({"statistical_intervals"})
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ ENGINES = {
             "forerun.forecasting.engines.neural",
             ("neuralforecast", "torch", "pytorch-lightning", "optuna", "ray", *_COMMON),
             heavy=("torch", "torch._dynamo", "pytorch_lightning", "ray.tune"),
+            not_seen=_STATISTICAL,
             networks=True,
         ),
         Engine(
@@ -84,13 +87,13 @@ ENGINES = {
             "forerun.forecasting.engines.machine",
             ("mlforecast", "lightgbm", "scikit-learn", *_COMMON),
             heavy=("mlforecast",),
-            not_seen=_NETWORK - {"input_size"} | {"levels", "on_short"},
+            not_seen=_NETWORK - {"input_size"} | {"levels", "on_short"} | _STATISTICAL,
         ),
         Engine(
             "direct",
             "forerun.forecasting.engines.direct",
             _COMMON,
-            not_seen=_NETWORK | {"levels", "on_short"},
+            not_seen=_NETWORK | {"levels", "on_short"} | _STATISTICAL,
             local=True,
         ),
         Engine(
@@ -98,7 +101,7 @@ ENGINES = {
             "forerun.forecasting.engines.pretrained",
             ("torch", "transformers", "safetensors", "accelerate", "peft", *_COMMON),
             heavy=("torch", "torch._dynamo"),
-            not_seen=_NETWORK - {"accelerator"} | {"on_short"},
+            not_seen=_NETWORK - {"accelerator"} | {"on_short"} | _STATISTICAL,
             networks=True,
             pretrained=True,
         ),

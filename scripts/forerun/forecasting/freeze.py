@@ -14,7 +14,7 @@ from forerun.base.errors import UserError
 from forerun.base.files import sha256, write_json, write_parquet, write_text
 from forerun.base.resources import IS_INSTALLED, PROJECT
 from forerun.base.terminal import echo
-from forerun.config import engines, models, without_season
+from forerun.config import engines, models, windows, without_season
 from forerun.config.settings import dump
 from forerun.data import (
     Prepared,
@@ -140,8 +140,15 @@ def settled(settings: dict[str, Any], prepared: Prepared) -> dict[str, Any]:
         "metric_functions": metric_functions.recorded(settings),
         "max_steps": settings["max_steps"] or prepared.max_steps,
         "on_short": settings["on_short"] or ("pad" if prepared.padded else "error"),
+        "statistical_intervals": settings["statistical_intervals"]
+        or ("own" if _is_lone(settings, prepared) else "conformal"),
         "threads": settings["threads"] or 1,  # the workflow knows how many cores there are
     }
+
+
+def _is_lone(settings: dict[str, Any], prepared: Prepared) -> bool:
+    """Return whether there is one window of one series: its own errors cannot calibrate it."""
+    return windows.n_windows(settings) == 1 and prepared.frame["unique_id"].nunique() == 1
 
 
 def versions() -> dict[str, str]:

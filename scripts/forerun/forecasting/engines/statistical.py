@@ -196,7 +196,8 @@ def _columns(spec: ModelSpec, settings: dict[str, Any]) -> list[str]:
 
 def _levels(spec: ModelSpec, settings: dict[str, Any]) -> list[float] | None:
     levels = settings.get("levels")
-    return list(levels) if levels and gives_levels(spec.model) else None
+    own = settings.get("statistical_intervals") == "own"
+    return list(levels) if levels and own and gives_levels(spec.model) else None
 
 
 def _narrow(spec: ModelSpec, settings: dict[str, Any], data: Data) -> pd.DataFrame:

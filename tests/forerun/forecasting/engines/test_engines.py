@@ -229,7 +229,7 @@ def test_cross_validation_by_groups_of_series_is_the_same(
 def test_every_statistical_model(model: str, tmp_path: Path) -> None:
     params = SMALL.get(model, {}) | NEEDED.get(model, {})
     item = {"name": model, "engine": "statsforecast", "params": params}
-    settings = resolved(baselines=[item], levels=[80])
+    settings = resolved(baselines=[item], levels=[80], statistical_intervals="own")
     frame = check_everything(specs(settings)[0], settings, tmp_path)
     statistical = get_engine("statsforecast")
     assert (f"{model}-lo-80" in frame) == statistical.gives_levels(model)  # type: ignore[attr-defined]
@@ -371,7 +371,7 @@ def test_failing_series_get_the_naive_forecast_but_a_failing_model_fails() -> No
 @pytest.mark.parametrize("model", ["SeasonalNaive", "AutoETS"])
 def test_series_shorter_than_a_season_get_the_naive_forecast(model: str) -> None:
     """At the first cutoff `short` has two values, at the second one six: a season is four."""
-    settings = resolved(baselines=[model], on_short="pad", levels=[80])
+    settings = resolved(baselines=[model], on_short="pad", levels=[80], statistical_intervals="own")
     spec, library = specs(settings)[0], get_engine("statsforecast")
     short = table(missing=False).query("unique_id == 's0'").tail(10).assign(unique_id="short")
     data = run_data(settings, pd.concat([table(missing=False), short]))
