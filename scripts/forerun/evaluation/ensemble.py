@@ -28,6 +28,9 @@ METHODS = {
 POWER = 1.5
 #: Models with more than this multiple of the lowest error are not members of the mean.
 WEAK = 2.0
+#: Share by which the error of a member may exceed the reference's in a single window, and divided
+#: by their number in several: in few windows the reference may be lucky.
+LUCK = 0.25
 #: Maximum number of forecast values to learn weights from; larger data are sampled by series.
 MOST_VALUES = 300_000
 
@@ -107,8 +110,10 @@ def good_members(
     error = np.nan_to_num(mean(mean(by_window, 2), 1, weights), nan=np.inf)
     good = error <= WEAK * error.min()
     if REFERENCE in models:
-        reference = error[models.index(REFERENCE)]
-        good &= (error < reference) | (reference == error.min())
+        place = models.index(REFERENCE)
+        if error[place] > error.min():
+            good &= error < error[place] * (1 + LUCK / by_window.shape[2])
+            good[place] = False
     return np.asarray(good)
 
 

@@ -10,7 +10,8 @@ is a blend, as each of its parts alone overfits few windows on some data:
   added that reduces the error of the mean most;
 - a quarter is the mean of the members without the lowest and the highest quarter of their forecasts
   at each step. Members are the models whose error is at most twice the lowest one and, unless
-  SeasonalNaive is the best model, lower than that of SeasonalNaive.
+  SeasonalNaive is the best model, below that of SeasonalNaive plus a quarter, divided by the number
+  of windows.
 
 By default (``adaptive``) these shares are multiplied by a weight that decreases with the error of
 the part in windows that did not determine it: where one model is much better than the others, only

@@ -90,14 +90,30 @@ def test_ensemble_is_scored_with_weights_of_the_other_windows() -> None:
 
 
 def test_members_are_not_weak_and_beat_the_seasonal_naive_forecast() -> None:
-    def members(**errors: float) -> list[bool]:
-        by_window = np.array(list(errors.values())).reshape(-1, 1, 1)
+    def members(windows: int = 1, **errors: float) -> list[bool]:
+        by_window = np.array(list(errors.values())).reshape(-1, 1, 1).repeat(windows, axis=2)
         return ensemble.good_members(list(errors), by_window).tolist()
 
     assert members(A=1, B=2, C=2.1, SeasonalNaive=1.5) == [True, False, False, False]
     assert members(A=1, B=2, C=2.1, SeasonalNaive=9) == [True, True, False, False]
     assert members(A=1.5, B=2, C=2.1, SeasonalNaive=1) == [True, True, False, True]
     assert members(A=float("nan"), B=2) == [False, True]
+    # The reference is luckier in a single window than in several.
+    assert members(A=1, B=1.2, C=1.3, SeasonalNaive=1.01) == [True, True, False, False]
+    assert members(3, A=1, B=1.08, C=1.1, SeasonalNaive=1.01) == [True, True, False, False]
+
+
+def test_a_window_in_which_all_but_one_are_just_worse_than_naive_keeps_them() -> None:
+    """One model was the whole ensemble there, 11 % worse in the next window than the mean."""
+    run = settings(n_windows=1)
+    generator = np.random.default_rng(1)
+    values = {"A": 2.08, "B": 2.12, "C": 2.15, "SeasonalNaive": 2.1}
+    forecasts = {
+        model: value + 0.01 * generator.standard_normal((120, 1)) for model, value in values.items()
+    }
+    made = selection.combine(stacked(forecasts, run, series=120), run)
+    assert made.record["members"] == ["A", "B", "C"]
+    assert min(made.record["weights"].get(model, 0.0) for model in "ABC") > 0.2
 
 
 def test_blend_of_three_parts_forecasts_as_it_is_scored() -> None:
