@@ -203,7 +203,7 @@ class Board:
             words.append(stage(self.folder) + (f" ({drawn} figures)" if drawn else ""))
         elif states:
             left = time_left(states)
-            words.append("time left unknown" if left is None else f"about {clock(left)} left")
+            words.append("time left unknown" if left is None else left.words)
         size = self.console.size
         return draw(
             self.folder.name, states, ", ".join(filter(None, words)), size, self.standings.errors

@@ -21,6 +21,7 @@ from forerun.runs.progress import (
     STOPPED,
     WAITING,
     FitState,
+    Progress,
     share,
     state_of,
 )
@@ -136,11 +137,18 @@ def _running(now: FitState) -> dict[str, RenderableType]:
     return {
         "State": Text(f"{SIGNS[RUNNING]} {words}", style=STYLES[RUNNING]),
         "Progress": ProgressBar(total=1.0, completed=progress.share),
-        "Step": f"{progress.step}/{progress.max_steps}" if progress.max_steps else "starting",
+        "Step": _steps(progress),
         "Loss": _loss(now),
-        "Time": clock(progress.elapsed),
-        "Left": "?" if progress.remaining is None else clock(progress.remaining),
+        "Time": clock(now.elapsed),
+        "Left": "?" if now.remaining is None else clock(now.remaining),
     }
+
+
+def _steps(progress: Progress) -> str:
+    """Return the steps; nothing for a model that has none, as LightGBM, while it is fitted."""
+    if not progress.max_steps:
+        return "starting"
+    return f"{progress.step}/{progress.max_steps}" if progress.step or progress.max_steps > 1 else ""
 
 
 def _not_running(model: list[FitState]) -> dict[str, RenderableType]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from forerun.base.errors import UserError
 from forerun.base.files import modified_at, read_mapping, write_json
-from forerun.base.text import brief, clean
+from forerun.base.text import brief, clean, clock
 from forerun.config import search
 from forerun.config.frozen import read_frozen
 from forerun.runs import search as search_files
@@ -77,10 +77,14 @@ class Progress:
 
     @property
     def remaining(self) -> float | None:
-        """Estimated seconds left; None before the first step and after the last one."""
-        if not self.resumed < self.step < self.max_steps:
+        """Estimated seconds left; None if less than one is left, and before the second step.
+
+        The time until the end of the first step is mostly that of preparations and compilers.
+        """
+        if self.step <= self.resumed + 1:
             return None
-        return self.elapsed / (self.step - self.resumed) * (self.max_steps - self.step)
+        left = self.elapsed / (self.step - self.resumed) * (self.max_steps - self.step)
+        return left if left >= 1 else None
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ class FitState:
 
     Attributes
     ----------
+    progress : as last reported
+    waited : seconds since then, of a running fit
     reason, log : why it failed or was stopped, and the path of its log
     is_old : whether its outcome is older than the call
     """
@@ -99,10 +105,11 @@ class FitState:
     reason: str = ""
     log: str = ""
     is_old: bool = False
+    waited: float = 0.0
 
     @property
     def elapsed(self) -> float:
-        return self.progress.elapsed
+        return self.progress.elapsed + self.waited
 
     @property
     def share(self) -> float:
@@ -111,14 +118,37 @@ class FitState:
 
     @property
     def remaining(self) -> float | None:
-        return self.progress.remaining if self.state == RUNNING else None
+        """Estimated seconds left: those of the last report, counted down; None if unknown.
+
+        Elapsed seconds with the steps of an earlier report would let the estimate go up and down.
+        """
+        left = self.progress.remaining if self.state == RUNNING else None
+        return None if left is None or left - self.waited < 1 else left - self.waited
 
     @property
-    def duration(self) -> float:
-        """Estimated seconds from its start, or from its checkpoint, to its end."""
-        if self.remaining is None:
-            return self.elapsed / self.share
-        return self.elapsed + self.remaining
+    def duration(self) -> float | None:
+        """Seconds of a completed fit, or as estimated for a running one; None if unknown."""
+        if self.state == OK:
+            return self.elapsed or None
+        return None if self.remaining is None else self.elapsed + self.remaining
+
+
+@dataclass(frozen=True)
+class TimeLeft:
+    """Estimated seconds until all fits are completed.
+
+    Attributes
+    ----------
+    is_least : whether some fits are not counted, as nothing is known about their model
+    """
+
+    seconds: float
+    is_least: bool = False
+
+    @property
+    def words(self) -> str:
+        """For example ``about 1:20 left``."""
+        return f"{'at least' if self.is_least else 'about'} {clock(self.seconds)} left"
 
 
 def survey(
@@ -156,8 +186,7 @@ def _look(fit: Fit, since: float) -> FitState:
     moved = modified_at(fit.progress_path) if progress else 0.0
     if progress and moved >= since and moved > ended:
         # Elapsed time may come from another machine's clock; the rest is from the file's time.
-        elapsed = progress.elapsed + max(0.0, time.time() - moved)
-        return FitState(fit, RUNNING, replace(progress, elapsed=elapsed))
+        return FitState(fit, RUNNING, progress, waited=max(0.0, time.time() - moved))
     waiting = FitState(fit, is_old=0 < ended < since)
     if outcome is None:
         return waiting
@@ -202,30 +231,27 @@ def share(states: Collection[FitState]) -> float:
     return sum(each.share for each in states) / len(states) if states else 0.0
 
 
-def time_left(states: Collection[FitState]) -> float | None:
-    """Estimate the seconds until all fits are completed; None before the first durations are known.
+def time_left(states: Collection[FitState]) -> TimeLeft | None:
+    """Estimate the time until all fits are completed; None as long as nothing is known.
 
-    A running fit that reports its steps or series has its own estimate. The duration of another one
-    is estimated by the mean over its model, or over all fits; the number of parallel fits is
-    assumed to stay the same. None also if a running fit takes longer than that, or if less than a
-    second is expected.
+    A running fit that reports its steps or series has its own estimate. Another fit is expected to
+    take as long as those of its model in this call; without any it is unknown, as one that takes
+    longer than that: models differ by factors of a thousand. The number of parallel fits is assumed
+    to stay the same.
     """
-    seen = [each for each in states if each.elapsed and each.share and not each.is_old]
-    if not seen:
-        return None
     durations: dict[str, list[float]] = {}
-    for each in seen:
-        durations.setdefault(each.fit.model, []).append(each.duration)
-    every = [seconds for values in durations.values() for seconds in values]
-    expected = []
+    for each in states:
+        if each.duration is not None and not each.is_old:
+            durations.setdefault(each.fit.model, []).append(each.duration)
+    expected, unknown = [], False
     for each in (each for each in states if each.state in (WAITING, RUNNING)):
-        like = durations.get(each.fit.model, every)
-        left = each.remaining
-        if left is None:
+        left, like = each.remaining, durations.get(each.fit.model)
+        if left is None and like:
             left = sum(like) / len(like) - each.elapsed
-            if each.state == RUNNING and left < 1:
-                return None
-        expected.append(max(0.0, left))
+        if left is None or (left < 1 and each.state == RUNNING):
+            unknown = True
+        else:
+            expected.append(left)
     running = max(1, sum(each.state == RUNNING for each in states))
     total = max(sum(expected) / running, max(expected, default=0.0))
-    return None if expected and total < 1 else total
+    return TimeLeft(total, unknown) if total >= 1 else None

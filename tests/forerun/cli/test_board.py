@@ -148,6 +148,15 @@ def test_a_resumed_fit_shows_its_first_step() -> None:
     assert "▸ final fit, resumed at step 400 of 1000" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def test_a_model_without_steps_shows_none() -> None:
+    """LightGBM and the like report no steps: 0/1 would stay until the end."""
+    console = Console(file=io.StringIO(), width=120, height=24, color_system=None)
+    for steps in ({}, {"max_steps": 1}, {"max_steps": 414}):
+        console.print(draw("run", [state_of_fit("A", None, RUNNING, **steps)], "", (120, 24)))
+    shown = re.findall(r"▸ final fit[ ━]+(\S+)", console.file.getvalue())  # type: ignore[attr-defined]
+    assert shown == ["starting", "0:00", "0/414"]
+
+
 def test_steps_after_the_fits(folder: Path) -> None:
     assert stage(folder) == "drawing plots and writing the report"
     with figures(folder) as report:
