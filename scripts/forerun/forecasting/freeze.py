@@ -28,6 +28,7 @@ from forerun.data import (
 )
 from forerun.data.splitting import observed_rows
 from forerun.forecasting import scaling, search_data, transforms, warm_start, weights
+from forerun.forecasting.engines import bounded
 from forerun.runs import metric_functions, session
 from forerun.runs.request import MORE_TABLES
 
@@ -116,6 +117,7 @@ def read_data(settings: dict[str, Any], runs: Path) -> Prepared:
     calendar.check(complete)
     model_needs.check(complete, prepared.frame)
     prepared.notes += model_needs.notes(complete) + without_season.notes(complete)
+    prepared.notes += bounded.notes(models.specs(complete), complete)
     how = settings["on_missing_future"]
     prepared.notes += forecastable.check(complete, prepared.frame, how)
     history = observed_rows(prepared.frame)
