@@ -148,7 +148,9 @@ def _steps(progress: Progress) -> str:
     """Return the steps; nothing for a model that has none, as LightGBM, while it is fitted."""
     if not progress.max_steps:
         return "starting"
-    return f"{progress.step}/{progress.max_steps}" if progress.step or progress.max_steps > 1 else ""
+    return (
+        f"{progress.step}/{progress.max_steps}" if progress.step or progress.max_steps > 1 else ""
+    )
 
 
 def _not_running(model: list[FitState]) -> dict[str, RenderableType]:
