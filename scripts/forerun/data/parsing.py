@@ -93,8 +93,13 @@ def parse_numbers(column: pd.Series, writing: Writing | None = None) -> tuple[Fl
 def factorize(column: pd.Series) -> tuple[Ints, list[Any]]:
     """Return codes (-1 for missing values) and the distinct values of any type."""
     if isinstance(column.dtype, pd.CategoricalDtype):
-        codes = np.asarray(column.cat.codes)
-        return codes.astype(np.int64), list(column.cat.categories)
+        codes, values = np.asarray(column.cat.codes).astype(np.int64), column.cat.categories
+        used = np.zeros(len(values) + 1, dtype=bool)
+        used[codes] = True  # the last entry: missing values
+        if not used[:-1].all():  # dictionaries of files may have more values than their rows
+            codes = np.where(codes < 0, -1, np.cumsum(used)[codes] - 1)
+            values = values[used[:-1]]
+        return codes, list(values)
     try:
         codes, values = pd.factorize(column)
     except TypeError:  # lists and dictionaries cannot be hashed

@@ -18,6 +18,8 @@ from forerun.data.csv_tables import read_csv
 from forerun.data.formats import FEATHER, refuse_others
 from forerun.data.problems import show
 
+_STRINGS = (pa.string(), pa.large_string())
+
 
 def read_table(
     path: str | Path,
@@ -37,7 +39,7 @@ def read_table(
         Path of the file.
     id_col, time_col : str, optional
         Columns of a CSV file to keep as strings, so that ``007`` stays ``007`` and ``NA`` is a
-        name. They are returned as categories, and so is a Parquet column `id_col` of strings.
+        name. They are returned as categories, and so are such columns of strings in Parquet files.
     columns : iterable of str, optional
         Columns to load; `prepare` reports missing ones.
 
@@ -58,7 +60,7 @@ def read_table(
     wanted = None if columns is None else set(columns)
     try:
         if start.startswith(b"PAR1"):
-            table, about = _read_parquet(path, wanted, id_col)
+            table, about = _read_parquet(path, wanted, (id_col, time_col))
         elif start.startswith(FEATHER):
             table, about = _read_feather(path, wanted)
         else:
@@ -73,6 +75,8 @@ def read_table(
     frame = table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
     frame.columns = pd.Index([str(name).strip() for name in frame.columns])
     frame.attrs = about | {"path": path}
+    del table
+    pa.default_memory_pool().release_unused()  # of decoding
     return frame
 
 
@@ -108,12 +112,15 @@ def _refuse_duplicates(path: Path, header: list[str], wanted: set[str] | None) -
 
 
 def _read_parquet(
-    path: Path, wanted: set[str] | None, id_col: str | None
+    path: Path, wanted: set[str] | None, texts: tuple[str | None, ...]
 ) -> tuple[pa.Table, dict[str, Any]]:
-    # The names of series as categories take a third of the memory of strings.
-    with pq.ParquetFile(path, read_dictionary=[id_col] if id_col else None) as file:
-        names = list(file.schema_arrow.names)
-        return file.read(columns=_chosen(names, wanted)), _about(names)
+    schema = pq.read_schema(path)
+    names = list(schema.names)
+    # Categories take a third of the memory of strings, and one thread decodes one column at a time.
+    # Reading by row groups does not lower the peak (docs/performance.md).
+    kept = [n for n in names if n.strip() in texts and schema.types[names.index(n)] in _STRINGS]
+    with pq.ParquetFile(path, read_dictionary=kept) as file:
+        return file.read(columns=_chosen(names, wanted), use_threads=False), _about(names)
 
 
 def _read_feather(path: Path, wanted: set[str] | None) -> tuple[pa.Table, dict[str, Any]]:

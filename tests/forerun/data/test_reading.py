@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from forerun.base.errors import UserError
-from forerun.data import read_table
+from forerun.config.settings import resolve
+from forerun.data import load, prepare, read_table
 
 TABLE = "unique_id,ds,y\n007,2020-01-01,1.5\nNA,2020-01-02,\n"
 UMLAUT = "unique_id,ds,y\nZürich,2020-01-01,1\n"
@@ -100,6 +105,66 @@ def test_parquet_with_any_file_name(tmp_path: Path) -> None:
     assert found["unique_id"].dtype == "category"
     pd.testing.assert_frame_equal(found.astype({"unique_id": object}), table)
     assert list(read_table(path, columns=["y", "nowhere"]).columns) == ["y"]
+
+
+LAYOUTS: dict[str, Callable[[pa.Table], tuple[pa.Table, dict[str, Any]]]] = {
+    "small row groups": lambda table: (table, {"row_group_size": 7}),
+    "no dictionaries": lambda table: (table, {"use_dictionary": False, "row_group_size": 50}),
+    "other pages": lambda table: (table, {"data_page_size": 100, "dictionary_pagesize_limit": 50}),
+    "unsorted": lambda table: (
+        table.take(pa.array(np.random.default_rng(1).permutation(len(table)))),
+        {"row_group_size": 11},
+    ),
+    "dictionary columns": lambda table: (_as_dictionaries(table, ()), {"row_group_size": 9}),
+    "unused values": lambda table: (_as_dictionaries(table, ("31/12/2024", "nothing")), {}),
+    "large strings": lambda table: (
+        table.cast(pa.schema({"id": pa.large_string(), "day": pa.large_string(), "y": "float64"})),
+        {"row_group_size": 13},
+    ),
+}
+
+
+def _as_dictionaries(table: pa.Table, more: tuple[str, ...]) -> pa.Table:
+    for number, name in enumerate(("id", "day")):
+        encoded = table[name].combine_chunks().dictionary_encode()
+        values = pa.concat_arrays([encoded.dictionary, pa.array(more, pa.string())])
+        column = pa.DictionaryArray.from_arrays(encoded.indices, values)
+        table = table.set_column(number, name, column)
+    return table
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_layout_of_a_parquet_file_does_not_change_what_is_frozen(
+    layout: str, tmp_path: Path
+) -> None:
+    days = pd.date_range("2026-01-30", periods=30, freq="D").strftime("%d/%m/%Y")
+    values = np.arange(90) % 7 + 0.5
+    frame = pd.DataFrame({"id": np.repeat(["b", "a", "c"], 30), "day": [*days] * 3, "y": values})
+    names = {"id_col": "id", "time_col": "day", "target_col": "y"}
+    settings = resolve({**names, "horizon": 3, "models": [], "baselines": ["Naive"]})
+    expected = prepare(frame, settings)
+    table, options = LAYOUTS[layout](pa.Table.from_pandas(frame, preserve_index=False))
+    pq.write_table(table, tmp_path / "table.parquet", **options)
+    found = load(settings | {"data_file": tmp_path / "table.parquet"})
+    pd.testing.assert_frame_equal(found.frame, expected.frame)
+    assert (found.freq, found.notes) == (expected.freq, expected.notes)
+    read = read_table(tmp_path / "table.parquet", "id", "day")
+    assert {read[name].dtype.name for name in ("id", "day")} == {"category"}
+
+
+@pytest.mark.parametrize("column", ["unique_id", "ds"])
+def test_a_parquet_file_without_names_or_times_is_refused_in_one_line(
+    column: str, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"unique_id": ["a"] * 20, "ds": range(20), "y": range(20)})
+    settings = resolve({"horizon": 2, "models": [], "baselines": ["Naive"]})
+    settings |= {"data_file": tmp_path / "table.parquet"}
+    frame.drop(columns=column).to_parquet(settings["data_file"])
+    with pytest.raises(UserError, match=f"column '{column}' .* is missing"):
+        load(settings)
+    nested = frame.assign(**{column: [{"a": number} for number in range(20)]})
+    nested.to_parquet(settings["data_file"])
+    read_table(settings["data_file"])
 
 
 def test_parquet_index_becomes_columns(tmp_path: Path) -> None:
