@@ -74,8 +74,8 @@ def forerun(
     )
 
 
-#: Files that may vanish: Snakemake's own, and those with which the tests' server
-#: corrects benchmark files, perhaps after Snakemake has ended.
+#: Files that may vanish while a folder is copied or listed: temporary ones, by which the tests'
+#: server corrects benchmark files, perhaps after Snakemake has ended; and Snakemake's own.
 TEMPORARY_FILES = shutil.ignore_patterns(".tmp-*")
 _PASSING = re.compile(r"\.snakemake|/benchmarks/(.*/)?\.tmp-")
 

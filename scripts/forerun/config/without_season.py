@@ -62,10 +62,15 @@ def wrong_frozen(found: Any) -> str:
     return ""
 
 
+def has_season(settings: Mapping[str, Any]) -> bool:
+    """Return whether the data have a season, as far as the settings know."""
+    return settings.get("season_length") != 1
+
+
 def effective(item: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return an item of a run's models, with the other class if its data have no season."""
     other = item.get(KEY)
-    if not other or settings.get("season_length") != 1:
+    if not other or has_season(settings):
         return dict(item)
     return {key: value for key, value in item.items() if key != KEY} | dict(other)
 
@@ -79,6 +84,6 @@ def notes(settings: Mapping[str, Any]) -> list[str]:
     """
     items = [*settings["baselines"], *settings["models"]]
     found = [f"{item['name']} is {item[KEY]['model']}" for item in items if item.get(KEY)]
-    if not found or settings.get("season_length") != 1:
+    if not found or has_season(settings):
         return []
     return [f"the data have no season, so {', '.join(found)} ({KEY})"]

@@ -101,6 +101,11 @@ def sorted_results(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(ORDER, ignore_index=True, kind="stable")
 
 
+def sorted_by(frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Return the rows sorted by some columns, with their index; the frame itself if they are."""
+    return frame if are_sorted(frame[keys]) else frame.sort_values(keys, kind="stable")
+
+
 def are_sorted(keys: pd.DataFrame) -> bool:
     """Return whether rows are sorted by the columns; False if a value is missing."""
     if keys.isna().any(axis=None):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from forerun.base.errors import UserError
-from forerun.evaluation.arrays import ORDER, are_sorted
+from forerun.evaluation.arrays import ORDER, sorted_by
 
 Frames = Mapping[str, pd.DataFrame] | pd.DataFrame
 """Results of several models: a frame per model, or one frame with a column per model."""
@@ -74,9 +74,7 @@ def in_order(history: pd.DataFrame) -> pd.DataFrame:
     """Return ``unique_id, ds, y`` sorted by series and time; without a copy if it is sorted."""
     keys = ["unique_id", "ds"]
     frame = history[[*keys, "y"]] if list(history.columns) != [*keys, "y"] else history
-    if are_sorted(frame[keys]):
-        return frame
-    return frame.sort_values(keys, kind="stable")
+    return sorted_by(frame, keys)
 
 
 def keys_of(frame: pd.DataFrame) -> tuple[np.ndarray, ...]:
@@ -132,13 +130,8 @@ def values(frame: pd.DataFrame, column: str) -> np.ndarray:
 
 def with_step(cv: pd.DataFrame) -> pd.DataFrame:
     """Return cross-validation results with ``step``: 1 for the first time after the cutoff."""
-    cv = by_window(same_time(cv, None))
+    cv = sorted_by(same_time(cv, None), ORDER)
     return cv.assign(step=cv.groupby(["unique_id", "cutoff"], sort=False).cumcount() + 1)
-
-
-def by_window(cv: pd.DataFrame) -> pd.DataFrame:
-    """Return cross-validation results sorted by window; without a copy if they are sorted."""
-    return cv if are_sorted(cv[ORDER]) else cv.sort_values(ORDER, kind="stable")
 
 
 def count_windows(cv: pd.DataFrame) -> int:

@@ -13,13 +13,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from forerun.base.errors import UserError
 from forerun.base.text import MINUS, plural
+from forerun.evaluation.arrays import ORDER, sorted_by
 from forerun.plots.axes import (
     draw_line,
     panel_title,
     value_axis,
     value_limits,
 )
-from forerun.plots.frames import Frames, by_model, by_window, count_windows, values, with_step
+from forerun.plots.frames import Frames, by_model, count_windows, values, with_step
 from forerun.plots.names import axis_names
 from forerun.plots.page import Page, key_line
 from forerun.plots.palette import ACTUAL
@@ -181,7 +182,7 @@ def _fan(axes: Axes, table: pd.DataFrame, by: str, color: str) -> None:
 
 def _scatter(axes: Axes, table: pd.DataFrame, color: str) -> None:
     """Draw actual values against forecasts, on logarithmic axes if they span several decades."""
-    shown = by_window(table)
+    shown = sorted_by(table, ORDER)
     if len(shown) > MOST_POINTS:
         shown = shown.iloc[np.linspace(0, len(shown) - 1, MOST_POINTS).round().astype(int)]
     x, y = shown["forecast"].to_numpy(), shown["y"].to_numpy()

@@ -171,18 +171,17 @@ class _Rows:
         part = frame[keys].reset_index(drop=True).assign(code=numbers)[np.isfinite(numbers)]
         part = part.sort_values(["code", *keys])
         own = part["code"].to_numpy(dtype=int)
-        new = np.append(True, own[1:] != own[:-1])[: len(own)]
+        new = _begins(own)
         if "cutoff" in part:
-            cutoff = part["cutoff"].to_numpy()
-            new[1:] |= cutoff[1:] != cutoff[:-1]
+            new |= _begins(part["cutoff"].to_numpy())
         return cls(part.index.to_numpy(), own, new, part["ds"])
 
     def last(self, steps: int) -> _Rows:
         """Return the last rows of each series."""
         ends = np.searchsorted(self.code, self.code, side="right")
         kept = np.arange(len(self.code)) >= ends - steps
-        new = np.append(True, self.code[kept][1:] != self.code[kept][:-1])[: kept.sum()]
-        return _Rows(self.places[kept], self.code[kept], new, self.times[kept])
+        code = self.code[kept]
+        return _Rows(self.places[kept], code, _begins(code), self.times[kept])
 
     def spans(self, times: pd.Index) -> list[tuple[int, int, int, int | list[int]]]:
         """Return series, first row, end and time of each window: its start, or all differences."""
@@ -198,6 +197,11 @@ class _Rows:
             when[number] = np.diff(where, prepend=0).tolist()
         owners = self.code[starts].tolist()
         return list(zip(owners, starts.tolist(), ends.tolist(), when, strict=True))
+
+
+def _begins(values: np.ndarray) -> np.ndarray:
+    """Return whether each value differs from the one before; True for the first."""
+    return np.append(True, values[1:] != values[:-1])[: len(values)]
 
 
 @dataclass

@@ -11,10 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from forerun.base.text import duration
+from forerun.evaluation.arrays import ORDER, sorted_by
 from forerun.plots.axes import spread, value_limits
 from forerun.plots.diagnostics import by_step
 from forerun.plots.figures import coverage, file_name, file_names
-from forerun.plots.frames import by_model, by_window, in_order, intervals, observed
+from forerun.plots.frames import by_model, in_order, intervals, observed
 from forerun.plots.names import choose_series, order_models, series_errors
 from forerun.plots.page import grid_of
 from forerun.plots.series import shown_steps
@@ -160,9 +161,9 @@ def test_only_tables_out_of_order_are_sorted_and_copied() -> None:
     assert in_order(history) is history
     swapped = history.iloc[::-1]
     pd.testing.assert_frame_equal(in_order(swapped.assign(more=1)), history)
-    ordered = by_window(table)
-    assert by_window(ordered) is ordered
-    pd.testing.assert_frame_equal(by_window(ordered.iloc[::-1]), ordered)
+    ordered = sorted_by(table, ORDER)
+    assert sorted_by(ordered, ORDER) is ordered
+    pd.testing.assert_frame_equal(sorted_by(ordered.iloc[::-1], ORDER), ordered)
 
 
 def test_scaled_error_by_step() -> None:
