@@ -185,6 +185,7 @@ def naive_errors(train: pd.DataFrame, season: int) -> pd.Series:
 def score(result: Path, name: str, train: pd.DataFrame, test: pd.DataFrame) -> pd.DataFrame:
     """Return MASE, WQL, coverage and seconds of each model and combination of a run."""
     scale, spent, rows = naive_errors(train, SETS[name].season), seconds(result), {}
+    single: dict[str, pd.Series] = {}
     for path in sorted((result / "predictions").glob("*.csv")):
         model = path.stem
         if model == "all":
@@ -193,8 +194,9 @@ def score(result: Path, name: str, train: pd.DataFrame, test: pd.DataFrame) -> p
         joined = test.merge(forecast, on=["unique_id", "ds"], how="left")
         if joined[model].isna().any():
             raise SystemExit(f"{name}: {model} has no forecast for some steps")
-        error = (joined["y"] - joined[model]).abs().groupby(joined["unique_id"]).mean()
-        rows[model] = {"MASE": float((error / scale.reindex(error.index)).mean())}
+        rows[model] = {"MASE": scaled_error(joined, joined[model], scale)}
+        if model in spent and model != NAIVE:
+            single[model] = joined[model]
         total = (joined["y"] - joined[model]).abs().sum() / joined["y"].abs().sum()
         rows[model] |= {POINTS: float(total)} | spent.get(model, {})
         if f"{model}-lo-{COVERAGE[0]}" not in joined:
@@ -205,7 +207,16 @@ def score(result: Path, name: str, train: pd.DataFrame, test: pd.DataFrame) -> p
             low, high = (joined[f"{model}-{side}-{level}"] for side in ("lo", "hi"))
             inside = (joined["y"] >= low) & (joined["y"] <= high)
             rows[model][f"cover {level}"] = 100 * float(inside.mean())
+    models = pd.DataFrame(single)
+    for plain, combined in (("mean", models.mean(axis=1)), ("median", models.median(axis=1))):
+        rows[plain] = {"MASE": scaled_error(joined, combined, scale)}
     return pd.DataFrame(rows).T
+
+
+def scaled_error(joined: pd.DataFrame, forecast: pd.Series, scale: pd.Series) -> float:
+    """Return the MASE of a forecast; `scale` is the naive error of each series."""
+    error = (joined["y"] - forecast).abs().groupby(joined["unique_id"]).mean()
+    return float((error / scale.reindex(error.index)).mean())
 
 
 def weighted_quantile_loss(joined: pd.DataFrame, model: str) -> float:
@@ -277,6 +288,8 @@ def _summary(models: pd.DataFrame, name: str, cost: dict[str, float]) -> dict[st
     best = str(single["MASE"].astype(float).idxmin())
     row: dict[str, Any] = {"set": name, "MASE": f"{own['MASE']:.3f}", "WQL": f"{own['WQL']:.4f}"}
     row |= {f"{key} / naive": f"{own[key] / base:.3f}" for key, base in bases.items()}
+    plain = min(models.loc["mean", "MASE"], models.loc["median", "MASE"])
+    row |= {"MASE / better of mean and median": f"{own['MASE'] / plain:.4f}"}
     row |= {"best single model": f"{best} {single.loc[best, 'MASE']:.3f}"}
     row |= {"best of three (published)": SETS[name].best}
     row |= {f"in {level} %": f"{own[f'cover {level}']:.1f}" for level in COVERAGE}
