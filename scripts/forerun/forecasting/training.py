@@ -53,20 +53,30 @@ def train(
     progress: Progress,
     trial: tuple[int, int] | None = None,
     checkpoint: dict[str, Any] | None = None,
+    threads: int | None = None,
 ) -> None:
     """Train a fit of the run in the folder `run`; the task of a child process.
 
     Parameters
     ----------
+    threads : of the job, which may differ from those of the run (``--set-threads``)
     trial : round and place of a trial of the search `model`
     checkpoint : fields of :class:`~forerun.forecasting.checkpoint.Checkpoint`
     """
     paths = RunPaths(Path(run))
     saved = Checkpoint(**checkpoint) if checkpoint else None
     if trial is not None:
-        cross_validate(Trial(paths, model, round=trial[0], place=trial[1]), progress, saved)
+        fit: Fit = Trial(paths, model, round=trial[0], place=trial[1])
+        cross_validate(fit, progress, saved, threads)
     else:
-        (train_model if fold is None else cross_validate)(Fit(paths, model, fold), progress, saved)
+        work = train_model if fold is None else cross_validate
+        work(Fit(paths, model, fold), progress, saved, threads)
+
+
+def _settings(fit: Fit, threads: int | None) -> dict[str, Any]:
+    """Return the settings of the run, with the threads of the job."""
+    settings = read_frozen(fit.run.config)
+    return settings if threads is None else settings | {"threads": threads}
 
 
 def _keep(data: Data, fit: Fit) -> None:
@@ -75,9 +85,14 @@ def _keep(data: Data, fit: Fit) -> None:
         write_csv(fit.kept_path(name), table)
 
 
-def train_model(fit: Fit, progress: Progress, checkpoint: Checkpoint | None = None) -> None:
+def train_model(
+    fit: Fit,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
+    threads: int | None = None,
+) -> None:
     """Train a model on all data of the run and save it."""
-    settings = read_frozen(fit.run.config)
+    settings = _settings(fit, threads)
     spec = weights.located(fit.spec(settings), settings, fit.run.folder.parent)
     engine = get_engine(spec.engine)
     seen = read_run_data(fit.run.data, settings)
@@ -96,12 +111,17 @@ def train_model(fit: Fit, progress: Progress, checkpoint: Checkpoint | None = No
             write_json(temporary / "transform.json", {"target": spec.transform})
 
 
-def cross_validate(fit: Fit, progress: Progress, checkpoint: Checkpoint | None = None) -> None:
+def cross_validate(
+    fit: Fit,
+    progress: Progress,
+    checkpoint: Checkpoint | None = None,
+    threads: int | None = None,
+) -> None:
     """Train a model before the windows of its fold, forecast them, write the results.
 
     Data after the fold's last window are cut off, so neither scaler nor model can see them.
     """
-    settings = read_frozen(fit.run.config)
+    settings = _settings(fit, threads)
     spec = weights.located(fit.spec(settings), settings, fit.run.folder.parent)
     later, number = fit.covered(settings)
     seen = read_run_data(fit.run.data, settings)

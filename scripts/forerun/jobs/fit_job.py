@@ -196,9 +196,10 @@ def _trained(
     if limit and limit.seconds <= 0:
         error = Failure(limit.kind, limit.reason)
         return _never_started(job, limit.status, error, job.failures + 1)
+    more = {"checkpoint": asdict(saved) if saved else None, "threads": job.threads}
     task = child_task.Task(
         "forerun.forecasting.training:train",
-        fit.arguments() | {"checkpoint": asdict(saved) if saved else None},
+        fit.arguments() | more,
         imports=["forerun.forecasting.training", engine],
         threads=job.threads,
         log_file=job.log_file,

@@ -12,9 +12,11 @@ import pytest
 from lazily import lazily
 
 from forerun.config.models import specs
-from forerun.config.settings import resolve
+from forerun.config.settings import dump, resolve
 from forerun.forecasting.engines.base import Data
+from forerun.runs.paths import RunPaths
 
+training = lazily("forerun.forecasting.training")
 statistical = lazily("forerun.forecasting.engines.statistical")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -92,16 +94,44 @@ def test_progress_counts_series(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(steps) > 4
 
 
-def test_long_fits_use_several_processes_and_short_ones_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def observe_processes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each process that fits SeasonalNaive write a file with its id."""
     forecast = statistical.model_classes.SeasonalNaive.forecast
 
     def observed(self: Any, **options: Any) -> Any:
-        (tmp_path / str(os.getpid())).touch()
+        (folder / str(os.getpid())).touch()
         return forecast(self, **options)
 
     monkeypatch.setattr(statistical.model_classes.SeasonalNaive, "forecast", observed)
+
+
+@pytest.mark.parametrize("frozen", [1, 4])
+@pytest.mark.parametrize("fold", [None, 0])
+def test_a_fit_uses_the_threads_of_its_job_not_those_of_its_run(
+    frozen: int, fold: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile or --set-threads gives a job other threads: they are its CPUs on a cluster."""
+    monkeypatch.setattr("forerun.forecasting.engines.statistical.CHUNK", 0.0)
+    _, settings, data = given("SeasonalNaive", frozen)
+    for threads, least, most in ((1, 0, 0), (2, 1, 2)):
+        run, seen = (RunPaths(tmp_path / f"{name} {threads}") for name in ("run", "seen"))
+        for each in (run, seen):
+            each.folder.mkdir()
+        data.history.to_parquet(run.data, index=False)
+        run.config.write_text(dump(settings), encoding="utf-8")
+        with monkeypatch.context() as patch:
+            observe_processes(seen.folder, patch)
+            training.train(
+                str(run.folder), "SeasonalNaive", fold, lambda *_, **__: None, threads=threads
+            )
+        others = {path.name for path in seen.folder.iterdir()} - {str(os.getpid())}
+        assert least <= len(others) <= most
+
+
+def test_long_fits_use_several_processes_and_short_ones_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observe_processes(tmp_path, monkeypatch)
 
     def processes(chunk: float, threads: int) -> set[str]:
         monkeypatch.setattr("forerun.forecasting.engines.statistical.CHUNK", chunk)
