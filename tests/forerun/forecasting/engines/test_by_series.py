@@ -38,6 +38,7 @@ def table() -> pd.DataFrame:
 
 def given(model: str, threads: int) -> tuple[Any, dict[str, Any], Data]:
     asked = {"horizon": 3, "models": [], "baselines": [model], "levels": [80], "threads": threads}
+    asked["statistical_intervals"] = "own"
     settings = resolve(asked) | {"freq": "MS", "season_length": 4}
     return next(iter(specs(settings))), settings, Data(table())
 
