@@ -85,8 +85,10 @@ def kind(spec: ModelSpec, settings: dict[str, Any]) -> str:
 
 
 def steps(spec: ModelSpec, settings: dict[str, Any]) -> int:
-    """Return the number of training steps of a model."""
-    return int(spec.params.get("max_steps") or settings["max_steps"])
+    """Return the number of training steps of a model; 1 if it is not trained in steps."""
+    engine = ENGINES[spec.engine]
+    trains = engine.networks and not engine.pretrained
+    return int(spec.params.get("max_steps") or (settings["max_steps"] if trains else 1))
 
 
 def size(folder: str | Path) -> float:

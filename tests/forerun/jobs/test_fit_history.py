@@ -92,6 +92,23 @@ def test_time_grows_with_the_steps_from_the_nearest_run(tmp_path: Path) -> None:
     assert fit_history.seconds(fits, kind(), 1, windows=0, steps=600) == pytest.approx(60)
 
 
+@pytest.mark.parametrize("model", ["SeasonalNaive", "AutoETS", "LightGBM", "DirectRidge"])
+def test_time_of_a_model_without_steps_does_not_grow_with_max_steps(
+    model: str, tmp_path: Path
+) -> None:
+    """Otherwise a preset of 1,500 steps would promise an hour for three seconds."""
+    asked = {"models": [model], "baselines": []}
+    few, many = (resolve(ASKED | asked | {"max_steps": number}) for number in (10, 1500))
+    run = make_run(tmp_path / "a", max_steps=10, **asked)
+    note(run, "final", f"train_model/{model}", seconds=3, memory=600)
+    fits = fit_history.costs(tmp_path)
+    for settings in (few, many):
+        one = spec(settings, model)
+        what = fit_history.kind(one, settings)
+        steps = fit_history.steps(one, settings)
+        assert fit_history.seconds(fits, what, 1, windows=0, steps=steps) == 3
+
+
 def test_the_time_of_cross_validation_depends_on_its_windows(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a")
     note(run, "fold_0", "cross_validate/NHITS_0", seconds=50, memory=800)
