@@ -44,6 +44,12 @@ def get_model(wildcards):
     return wildcards.model
 
 
+def get_fit_priority(wildcards):
+    spec = get_specs(wildcards.run_id)[wildcards.model]
+    is_final = not hasattr(wildcards, "fold")
+    return resources.fit_priority(spec, get_settings(wildcards.run_id), is_final)
+
+
 # -- Resources ------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ rule train_model:
         "<runs>/{run_id}/benchmarks/train_model/{model}.tsv"
     wildcard_constraints:
         model=NOT_FAST,
+    priority: get_fit_priority
     retries: 4
     conda:
         "../envs/forerun.yaml"
@@ -44,4 +45,3 @@ rule train_model:
 use rule train_model as train_baseline with:
     wildcard_constraints:
         model=FAST,
-    priority: 10

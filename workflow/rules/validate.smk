@@ -24,7 +24,7 @@ rule cross_validate:
         "<runs>/{run_id}/benchmarks/cross_validate/{model}_{fold}.tsv"
     wildcard_constraints:
         model=NOT_FAST,
-    priority: 1
+    priority: get_fit_priority
     retries: 4
     conda:
         "../envs/forerun.yaml"
@@ -46,7 +46,6 @@ rule cross_validate:
 use rule cross_validate as cross_validate_baseline with:
     wildcard_constraints:
         model=FAST,
-    priority: 11
 
 
 rule collect_model:

@@ -1,4 +1,4 @@
-"""Resources of jobs: memory, runtime, GPUs.
+"""Resources of jobs: memory, runtime, GPUs; and the order of fits.
 
 Memory is estimated from earlier fits of the same kind, otherwise from the libraries and several
 copies of the data. Each retry requests more.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
 from forerun.config.models import ModelSpec, specs
 from forerun.jobs import fit_history, gpus
@@ -23,6 +24,12 @@ COLLECTING, TABLES = 1000, 2000
 DOUBLINGS = 4
 #: Default minutes of a fit, and maximum of a fast one.
 LONG, LONGEST = 120, 24 * 60
+#: Work of a training step by family of networks, roughly, relative to one of NHITS; that of most
+#: other families; and the number of fits of an automatic model.
+STEP, USUAL_STEP, TRIALS = {"linear": 0.1, "mlp": 1.0}, 3.0, 10
+#: Work of a model that is not a network, and steps of one before the data that they depend on are
+#: read.
+LITTLE, STEPS = 1.0, 300
 
 
 def usual_memory(megabytes: float, attempt: int = 1) -> int:
@@ -68,6 +75,29 @@ def fit_minutes(max_time: float | None, is_fast: bool, megabytes: float, attempt
     if max_time:
         return int(max_time / 60) + 5
     return (min(10 + int(60 * megabytes), LONGEST) if is_fast else LONG) * attempt
+
+
+def fit_priority(spec: ModelSpec, settings: dict[str, Any], is_final: bool) -> float:
+    """Return the priority of a fit among the fits of a run: the highest starts first.
+
+    Fast models come before others, and cross-validation before final fits. In cross-validation
+    little work comes first, so that errors are seen early; among final fits much work, so that the
+    last ones end at about the same time.
+    """
+    work = _work(spec, settings)
+    share = work / (work + 1000)
+    return 10 * ENGINES[spec.engine].local + round(share if is_final else 2 - share, 3)
+
+
+def _work(spec: ModelSpec, settings: dict[str, Any]) -> float:
+    """Return a rough measure of the work of a fit, comparable among models."""
+    trials = TRIALS if spec.model.startswith("Auto") else 1
+    if not spec.is_network:
+        return LITTLE * trials
+    if spec.members:
+        return 0.0
+    steps = int(spec.params.get("max_steps") or settings["max_steps"] or STEPS)
+    return trials * STEP.get(spec.info.family, USUAL_STEP) * steps
 
 
 def kinds(run: RunPaths, settings: dict[str, Any]) -> dict[str, str]:

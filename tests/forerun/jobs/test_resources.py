@@ -34,6 +34,21 @@ def test_minutes() -> None:
     assert resources.fit_minutes(None, is_fast=True, megabytes=1000, attempt=1) == 1440
 
 
+@pytest.mark.parametrize("max_steps", [200, None])  # None: depends on data that are not yet read
+def test_errors_appear_early_and_long_final_fits_start_first(max_steps: int | None) -> None:
+    linear = {"name": "Linear", "model": "DLinear", "params": {"max_steps": 500}}
+    models = ["NHITS", linear, "AutoNHITS", "LSTM", "DirectRidge"]
+    settings = resolve({"models": models, "baselines": ["AutoETS", "MSTL"], "max_steps": max_steps})
+    jobs = {
+        f"{spec.name}{'' if final else '?'}": resources.fit_priority(spec, settings, final)
+        for spec in specs(settings)
+        for final in (True, False)
+    }
+    order = "MSTL? DirectRidge? AutoETS? AutoETS MSTL DirectRidge"
+    order += " Linear? NHITS? LSTM? AutoNHITS? AutoNHITS LSTM NHITS Linear"
+    assert sorted(jobs, key=lambda name: -jobs[name]) == order.split()
+
+
 @pytest.mark.parametrize(
     ("accelerator", "has_gpus", "expected"),
     [("auto", True, True), ("auto", False, False), ("gpu", False, True), ("cpu", True, False)],
