@@ -13,6 +13,7 @@ from types import ModuleType
 import typer
 
 from forerun.base.errors import UserError, system_error
+from forerun.base.garbage import end_fast
 from forerun.base.terminal import echo_error
 
 #: Commands in the order of the help -> the module with the function ``command``. Modules that do
@@ -100,6 +101,7 @@ def run(arguments: Sequence[str], only: str | None = None) -> int:
 
     Everything after ``--`` bypasses the parser and is passed to the command as ``context.obj``.
     """
+    end_fast()
     _open_standard_streams()
     own, extras = _divide(list(arguments))
     program = only or "forerun"

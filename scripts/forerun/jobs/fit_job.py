@@ -16,6 +16,7 @@ from forerun.base.bounded import Damaged
 from forerun.base.clock import now
 from forerun.base.errors import UserError, is_full, no_space
 from forerun.base.files import write_text
+from forerun.base.garbage import end_fast
 from forerun.base.parent import end_with_parent
 from forerun.base.publishing import discard, sweep
 from forerun.base.terminal import echo_error
@@ -85,6 +86,7 @@ class Job:
 def perform(job: Job) -> Outcome:
     """Run the fit and write its outcome in any case; a failed fit has an empty product."""
     end_with_parent()
+    end_fast()
     if session.is_orphaned(job.folder):
         sys.exit("the workflow that started this job has ended")
     try:

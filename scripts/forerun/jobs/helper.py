@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from forerun.base.garbage import end_fast
 from forerun.base.parent import end_with_parent
 from forerun.jobs import benchmark_files, children, worker
 from forerun.jobs.server import VARIABLE
@@ -76,6 +77,7 @@ def record(
     is_measured : whether the rule of the job has a benchmark file
     """
     end_with_parent()
+    end_fast()
     how = {"function": function, "log": log, "log_file": log_file, "arguments": arguments}
     benchmark = os.path.abspath(benchmark_files.of_log(log)) if is_measured else ""
     if code := ask("forerun.jobs.logs:recorded", how, [_module(function)], benchmark):

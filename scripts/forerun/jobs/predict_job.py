@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from forerun.base.garbage import end_fast
 from forerun.base.parent import end_with_parent
 from forerun.config.engines import ENGINES
 from forerun.config.frozen import read_frozen
@@ -25,6 +26,7 @@ def perform(
     With `shards`, only multivariate models still have to be loaded.
     """
     end_with_parent()
+    end_fast()
     settings = read_frozen(config)
     shards = arguments.get("shards")
     models = [spec for spec in specs(settings) if not shards or spec.info.multivariate]

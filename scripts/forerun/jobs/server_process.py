@@ -99,6 +99,7 @@ def _fork_keeper(
         return
     try:
         KEEPERS.clear()
+        gc.enable()
         end_with_parent(signal.SIGTERM, server)
         for listener in listeners:
             listener.close()
@@ -146,6 +147,7 @@ def main() -> None:
     descriptors, folder, at_once, *names = sys.argv[1:]
     signal.signal(signal.SIGTERM, _end)
     end_with_parent()
+    gc.disable()  # until a child works
     listeners = [socket.socket(fileno=int(number)) for number in descriptors.split(",")]
     engines = sorted((ENGINES[name] for name in names), key=lambda engine: len(engine.heavy))
     quick = [*COMMON] if engines else []

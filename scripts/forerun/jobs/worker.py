@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Any
 
 from forerun.base.errors import UserError
+from forerun.base.garbage import end_fast, paused
 from forerun.base.parent import end_with_parent
 from forerun.runs.outcome import Failure, Outcome
 
@@ -71,8 +72,9 @@ def perform(task: dict[str, Any]) -> Outcome:
         if task.get("progress"):
             arguments["progress"] = ProgressFile(task["progress"], **task["labels"])
             arguments["progress"](0, 0, None)
-        for name in task.get("imports", []):
-            importlib.import_module(name)
+        with paused():
+            for name in task.get("imports", []):
+                importlib.import_module(name)
         work = named(task["function"])
         bind_threads(task["threads"])
         work(**arguments)
@@ -111,6 +113,7 @@ def bind_threads(threads: int) -> None:
 def main() -> None:
     task = json.load(sys.stdin)
     end_with_parent(signal.SIGKILL, task["parent"])
+    end_fast()
     outcome = perform(task)
     with os.fdopen(task["result"], "w") as pipe:
         json.dump(outcome.as_dict(), pipe)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import re
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 from forerun.base.bounded import SMALL, open_regular, read_text
 from forerun.base.errors import UserError
+from forerun.base.garbage import paused
 from forerun.base.text import clean, real
 from forerun.base.yaml_files import LARGEST_FILE
 from forerun.config.names import COMBINED
@@ -71,14 +71,9 @@ def _read_all(folders: list[tuple[str, str]]) -> list[Row]:
     def group(number: int) -> list[Row]:
         return [read_run(*folder) for folder in folders[number * GROUP : (number + 1) * GROUP]]
 
-    collects = gc.isenabled()
-    gc.disable()  # it would look at all rows again and again, and they have no cycles
-    try:
+    with paused():  # rows have no cycles
         groups = each(group, -(-len(folders) // GROUP), PROCESSES)
         return [row for rows in groups for row in rows]
-    finally:
-        if collects:
-            gc.enable()
 
 
 def read_run(folder: str | Path, run_id: str | None = None) -> Row:
