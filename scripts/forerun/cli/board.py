@@ -200,7 +200,9 @@ class Board:
         words = [clock(time.time() - self.began)]
         if states and not any(each.state in (WAITING, RUNNING) for each in states):
             drawn = figures_drawn(self.folder)
-            words.append(stage(self.folder) + (f" ({drawn} figures)" if drawn else ""))
+            ending = "" if self._over.is_set() else "finishing"
+            work = stage(self.folder) or ending
+            words.append(work + (f" ({drawn} figures)" if drawn else ""))
         elif states:
             left = time_left(states)
             words.append("time left unknown" if left is None else left.words)

@@ -166,6 +166,13 @@ def test_steps_after_the_fits(folder: Path) -> None:
         assert "drawing plots and writing the report (12 of 35 figures)" in console.file.getvalue()  # type: ignore[attr-defined]
     (folder / "plots").mkdir()
     assert stage(folder) == "writing the report"
+    (folder / "report.html").touch()
+    board = Board(folder, Console(file=io.StringIO(), width=120, color_system=None))
+    for is_shown in (True, False):  # until Snakemake has ended
+        board.console.print(board.table([state_of_fit("A", None, OK)]))
+        assert ("finishing" in board.console.file.getvalue()) == is_shown  # type: ignore[attr-defined]
+        board.console.file = io.StringIO()
+        board._over.set()
     (folder / "leaderboard.csv").unlink()
     assert stage(folder) == "scoring"
 
