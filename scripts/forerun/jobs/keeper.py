@@ -31,6 +31,7 @@ def keep(connection: Connection, task: dict[str, Any]) -> None:
     """Fork the child of a job, watch both, and report the end of the child."""
     out, result, keeper = recv_handle(connection), recv_handle(connection), os.getpid()
     usage: dict[str, float] = {}
+    began = time.time()
     pid, pause = os.fork(), FIRST
     if pid == 0:
         _work(task, out, result, keeper)
@@ -52,7 +53,7 @@ def keep(connection: Connection, task: dict[str, Any]) -> None:
         connection.send_bytes(json.dumps(ended).encode())
     connection.close()
     if task.get("benchmark"):
-        _correct(task["benchmark"], usage)
+        _correct(task["benchmark"], began, usage)
 
 
 def _kill(pid: int) -> None:
@@ -62,14 +63,17 @@ def _kill(pid: int) -> None:
             end(pid, signal.SIGKILL)
 
 
-def _correct(path: str, usage: dict[str, float]) -> None:
-    """Correct the job's benchmark file with the child's figures once Snakemake has written it."""
+def _correct(path: str, began: float, usage: dict[str, float]) -> None:
+    """Correct the job's benchmark file with the child's figures once Snakemake has written it.
+
+    A file written since the child `began` is that of this job, even if the job ended at once.
+    """
     ended = time.time()
     try:
-        while time.time() < ended + PATIENCE and not benchmark_files.correct(path, ended, usage):
+        while time.time() < ended + PATIENCE and not benchmark_files.correct(path, began, usage):
             time.sleep(0.1)
     except SystemExit:  # the server is being stopped
-        benchmark_files.correct(path, ended, usage)
+        benchmark_files.correct(path, began, usage)
 
 
 # -- In a child ---------------------------------------------------------------------------------
