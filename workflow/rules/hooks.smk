@@ -23,7 +23,7 @@ FORECASTING = (
 #: When this call began, in seconds since 1970.
 BEGAN = time.time()
 
-# What is imported by now stays until the end; searching it for garbage takes a quarter of the time of a
+# Everything already imported stays until the end; searching it for garbage takes a quarter of the time of a
 # call with nothing to do.
 gc.freeze()
 end_fast()
