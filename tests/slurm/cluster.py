@@ -30,7 +30,7 @@ PATIENCE = 30.0
 #: Minimum seconds between two lists of jobs, and between two checks of a condition.
 SHORT = 0.5
 #: Columns of the list of jobs.
-FORMAT = "%i|%T|%k|%m|%l|%S|%b|%C|%Z"
+FORMAT = "%i|%T|%k|%m|%l|%V|%e|%b|%C|%Z"
 
 SLURM_CONF = """\
 ClusterName=test
@@ -213,7 +213,8 @@ class Cluster:
 
     def queue(self, home: Path | None = None) -> list[dict[str, str]]:
         """Return all jobs that the controller remembers; those submitted in `home`, if given."""
-        names = ("id", "state", "comment", "memory", "limit", "started", "gpus", "cpus", "home")
+        names = ("id", "state", "comment", "memory", "limit")
+        names += ("submitted", "ended", "gpus", "cpus", "home")
         with self.asking:
             if time.monotonic() > self.asked + SHORT:
                 self.listed = self.ask("squeue", "--states=all", "-h", f"--format={FORMAT}")
