@@ -20,7 +20,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from measuring import PROJECT, forerun, table
+from measuring import PROJECT, as_for_users, forerun, table
 
 #: What a line contains when something is first shown; what the head of a leaderboard begins with,
 #: and contains only when the final fits are completed.
@@ -46,8 +46,7 @@ def main() -> None:
 
 def called(folder: Path, config: Path) -> dict[str, float]:
     """Train in an empty folder; return what took how long."""
-    environment = os.environ | {"PYTHONPATH": str(PROJECT / "scripts")}
-    environment |= {"PYTHONUNBUFFERED": "1"}
+    environment = as_for_users(PYTHONUNBUFFERED="1")
     command = forerun("train", "--run-id", "demo", "--config", str(config))
     seen: dict[str, float] = {}
     began = time.perf_counter()

@@ -107,6 +107,15 @@ def _command(pid: int) -> str:
     return ""
 
 
+def as_for_users(**variables: str) -> dict[str, str]:
+    """Return environment variables to run this checkout with.
+
+    Compiled modules are kept: without them each process would compile them again.
+    """
+    kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPATH": str(PROJECT / "scripts")} | variables
+
+
 def run(
     command: Sequence[str],
     folder: Path,
@@ -114,8 +123,7 @@ def run(
     **variables: str,
 ) -> Cost:
     """Run a command that must succeed, in `folder`; `during` is called with its process id."""
-    library = str(PROJECT / "scripts")
-    environment = os.environ | {"PYTHONPATH": library} | variables
+    environment = as_for_users(**variables)
     log = folder / "last_command.log"
     started = time.perf_counter()
     with log.open("wb") as file:
