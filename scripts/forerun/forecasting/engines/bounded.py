@@ -59,7 +59,7 @@ def _bounds(spec: ModelSpec, settings: Mapping[str, Any]) -> tuple[str, dict[str
     search, version = SEARCHES.get(spec.model), settings.get("model_defaults", 1)
     if search is None or (search.is_joint and search.arguments.keys() & spec.params.keys()):
         return "", {}
-    season = settings.get("season_length") or 1
+    season = _season(spec, settings)
     if version >= 2 and exogenous_columns(spec, settings)["futr_exog"]:
         why = "has columns"
     elif version >= 3 and season >= LONG:
@@ -68,6 +68,12 @@ def _bounds(spec: ModelSpec, settings: Mapping[str, Any]) -> tuple[str, dict[str
         return "", {}
     given = search.arguments.items()
     return why, {name: value for name, value in given if name not in spec.params}
+
+
+def _season(spec: ModelSpec, settings: Mapping[str, Any]) -> int:
+    """Return the season of a model, which may differ from that of the data."""
+    season = spec.params.get("season_length", settings.get("season_length"))
+    return season if isinstance(season, int) else 1
 
 
 def note(spec: ModelSpec, settings: Mapping[str, Any]) -> str:

@@ -33,6 +33,18 @@ def test_a_search_with_a_long_season_is_bounded_with_a_note() -> None:
             assert not bounded.bounds(each, hourly | {"model_defaults": version})
 
 
+@pytest.mark.parametrize("model", ["AutoETS", "AutoARIMA"])
+def test_the_season_of_a_model_counts_rather_than_that_of_the_data(model: str) -> None:
+    """AutoETS without a season failed on hourly data: an additive season was asked of it."""
+    item = {"name": "Own", "model": model}
+    for season, of_data, is_bounded in ((1, 24, False), (12, 24, False), (168, 7, True)):
+        item["params"] = {"season_length": season}
+        settings = resolve({"models": [], "baselines": [item]})
+        (spec,) = specs(settings)
+        note = bounded.note(spec, settings | {"season_length": of_data})
+        assert (f"the season has {season} steps" in note) == is_bounded == bool(note)
+
+
 @pytest.mark.parametrize("season", [12, 24])
 def test_hourly_and_monthly_data_are_forecast_by_the_search_that_is_noted(season: int) -> None:
     """The bounded search has an additive season, so its forecasts are those of that model."""
