@@ -18,6 +18,10 @@ from forerun.data.problems import Problems, name_series
 MANY_SERIES = 100
 LEAST = 2
 """Minimum number of values of a padded series before the held-out steps."""
+_TOO_SHORT = (
+    "as more than a tenth of the series have no more values than that before the held-out steps; "
+    "season_length sets another"
+)
 
 
 def required_length(settings: Mapping[str, Any], input_size: int, training: bool = True) -> int:
@@ -93,7 +97,8 @@ def measure(
             problems.note(_season_note(usual))
         season = whole_season(usual, present, held_out(dict(settings)))
         if season != usual or not isinstance(grid.freq, int):
-            problems.note(f"season_length for freq {grid.freq}: {season}")
+            why = f" instead of {usual}, {_TOO_SHORT}" if season != usual else ""
+            problems.note(f"season_length for freq {grid.freq}: {season}{why}")
     size = settings.get("input_size")
     if size is None:
         size = default_input_size(int(settings["horizon"]), usual, present, settings)
