@@ -135,13 +135,19 @@ def _overview(inputs: Inputs) -> Iterator[Drawing]:
             partial(error_by_horizon, inputs.cv, tested, by_step, **common,
                     history=inputs.history if by_step in SCALED else None),
         )  # fmt: skip
-    if any(intervals(inputs.cv[model], model) for model in tested):
+    if any(_has_intervals(inputs.cv[model], model) for model in tested):
         yield Drawing(
             Plot("calibration", "calibration", "Calibration of the prediction intervals",
                  "Share of actual values inside each model's intervals, compared with the "
                  "level."),
             partial(calibration, inputs.cv, models=tested, palette=look),
         )  # fmt: skip
+
+
+def _has_intervals(cv: pd.DataFrame, model: str) -> bool:
+    """Return whether there are limits: one window of one series has none to learn from."""
+    pairs = intervals(cv, model).values()
+    return any(cv[list(pair)].notna().all(axis=1).any() for pair in pairs)
 
 
 def _searches(inputs: Inputs) -> Iterator[Drawing]:

@@ -267,6 +267,17 @@ def test_calibration_and_error_by_step_have_the_ensemble(
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_limits_that_nothing_could_calibrate_are_not_drawn(tmp_path: Path) -> None:
+    """With a single window of a single series the limits of the cross-validation are missing."""
+    data = sample(2, series=1)
+    for model, frame in data.cv.items():
+        frame[[c for c in frame if c.startswith((f"{model}-lo-", f"{model}-hi-"))]] = np.nan
+    names = {path.stem for path in write(tmp_path, data, plot_series=0)}
+    assert "error_by_horizon" in names
+    assert "calibration" not in names
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_only_the_requested_formats_are_written(tmp_path: Path) -> None:
     paths = write(tmp_path, sample(1, series=1), plot_series=1, plot_formats=["png"])
     assert paths
