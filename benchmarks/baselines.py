@@ -1,4 +1,4 @@
-"""CPU seconds of baselines with intervals: Forerun's engine and a plain StatsForecast script.
+"""CPU seconds of baselines with intervals of their own: Forerun's engine and a plain StatsForecast script.
 
     python benchmarks/baselines.py [--series 5000] [--models SeasonalNaive Naive] [--times 3]
 
@@ -77,7 +77,8 @@ def plain(name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def ours(name: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     asked = {"horizon": HORIZON, "models": [], "baselines": [name], "levels": LEVELS, "threads": 1}
-    settings = resolve(asked | {"n_windows": WINDOWS}) | {"freq": "D", "season_length": SEASON}
+    asked |= {"n_windows": WINDOWS, "statistical_intervals": "own"}
+    settings = resolve(asked) | {"freq": "D", "season_length": SEASON}
     spec, data = next(iter(specs(settings))), Data(frame)
     fitted = statistical.fit(spec, settings, data, lambda *_: None)
     return fitted.forecasts, statistical.cross_validate(
