@@ -1,4 +1,4 @@
-"""CPU seconds of baselines with intervals of their own: Forerun's engine and a plain StatsForecast script.
+"""CPU seconds of baselines with their own intervals: Forerun's engine and a StatsForecast script.
 
     python benchmarks/baselines.py [--series 5000] [--models SeasonalNaive Naive] [--times 3]
 
