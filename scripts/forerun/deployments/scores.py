@@ -115,7 +115,10 @@ def _mark(adjusted: pd.DataFrame) -> str:
 
 def _read(path: Path, only: list[tuple[str, str, list[str]]] | None) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path, filters=only)
+        # Columns without values have no type that a filter could compare with: after a gap the
+        # actual values may have arrived of no step that was forecast.
+        some = only if parquet.read_metadata(path).num_rows else None
+        return pd.read_parquet(path, filters=some)
     except (OSError, ValueError, pa.ArrowException):
         raise Damaged(
             f"{path}: is not a table of scores; remove it and rerun 'forerun score'"
