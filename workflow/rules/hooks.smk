@@ -23,8 +23,8 @@ FORECASTING = (
 #: When this call began, in seconds since 1970.
 BEGAN = time.time()
 
-# Everything already imported stays until the end; searching it for garbage takes a quarter of the time of a
-# call with nothing to do.
+# Everything already imported stays until the end; searching it for garbage takes a quarter of the
+# time of a call with nothing to do.
 gc.freeze()
 end_fast()
 
