@@ -177,7 +177,7 @@ def test_damaged_scores_are_named_and_written_again(three: Deployment) -> None:
     assert score(three).origins == ["2024-02-29"]
 
 
-def test_an_origin_without_actual_values_of_its_steps_is_no_damage(three: Deployment) -> None:
+def test_an_empty_table_of_scores_is_not_damaged(three: Deployment) -> None:
     """After a gap, the first values to arrive are those of steps that were not forecast."""
     score(three)
     others = scores.read_detail(three, ["2024-02-29", "2024-03-01"])
