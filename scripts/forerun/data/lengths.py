@@ -19,7 +19,7 @@ MANY_SERIES = 100
 LEAST = 2
 """Minimum number of values of a padded series before the held-out steps."""
 _TOO_SHORT = (
-    "as more than a tenth of the series have no more values than that before the held-out steps; "
+    "as more than half of the series have no more values than that before the held-out steps; "
     "season_length sets another"
 )
 
@@ -37,7 +37,9 @@ def required_length(settings: Mapping[str, Any], input_size: int, training: bool
 
 
 def whole_season(season: int, lengths: Ints, test: int) -> int:
-    """Return `season`, or 1 if more than a tenth of the series are shorter than a season.
+    """Return `season`, or 1 if more than half of the series are shorter than a season.
+
+    Statistical models use the naive forecast for single short series.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def whole_season(season: int, lengths: Ints, test: int) -> int:
         Number of held-out steps at the end of each series.
     """
     usable = np.mean(lengths - test > season) if len(lengths) else 1.0
-    return season if usable >= 0.9 else 1
+    return season if usable >= 0.5 else 1
 
 
 def default_input_size(

@@ -407,10 +407,12 @@ def test_short_series_are_padded_unless_an_input_size_is_given() -> None:
 
 def test_a_season_left_out_for_short_series_is_explained() -> None:
     table = pd.concat([daily("long", range(60)), daily("short", range(8))])
+    assert prepare(table, settings(on_short=None, input_size=None)).season_length == 7  # half
+    table = pd.concat([table, daily("shorter", range(7))])
     prepared = prepare(table, settings(on_short=None, input_size=None))
     assert prepared.season_length == 1
     (note,) = [note for note in prepared.notes if note.startswith("season_length for freq D: ")]
-    assert "1 instead of 7, as more than a tenth of the series" in note
+    assert "1 instead of 7, as more than half of the series" in note
     assert note.endswith("season_length sets another")
 
 
