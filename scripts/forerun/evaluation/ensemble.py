@@ -111,9 +111,8 @@ def good_members(
     good = error <= WEAK * error.min()
     if REFERENCE in models:
         place = models.index(REFERENCE)
-        if error[place] > error.min():
-            good &= error < error[place] * (1 + LUCK / by_window.shape[2])
-            good[place] = False
+        good &= error <= error[place] * (1 + LUCK / by_window.shape[2])
+        good[place] = error[place] == error.min()
     return np.asarray(good)
 
 

@@ -9,9 +9,9 @@ is a blend, as each of its parts alone overfits few windows on some data:
   replacement (Caruana et al. 2004, doi:10.1145/1015330.1015432): in each of 25 steps the model is
   added that reduces the error of the mean most;
 - a quarter is the mean of the members without the lowest and the highest quarter of their forecasts
-  at each step. Members are the models whose error is at most twice the lowest one and, unless
-  SeasonalNaive is the best model, below that of SeasonalNaive plus a quarter, divided by the number
-  of windows.
+  at each step. Members are the models whose error is at most twice the lowest one, and at most
+  that of SeasonalNaive plus a quarter, divided by the number of windows; SeasonalNaive is a member
+  only if it is the best model.
 
 By default (``adaptive``) these shares are multiplied by a weight that decreases with the error of
 the part in windows that did not determine it: where one model is much better than the others, only
