@@ -25,11 +25,10 @@ DOUBLINGS = 4
 #: Default minutes of a fit, and maximum of a fast one.
 LONG, LONGEST = 120, 24 * 60
 #: Work of a training step by family of networks, roughly, relative to one of NHITS; that of most
-#: other families; and the number of fits of an automatic model.
-STEP, USUAL_STEP, TRIALS = {"linear": 0.1, "mlp": 1.0}, 3.0, 10
-#: Work of a model that is not a network, and steps of one before the data that they depend on are
-#: read.
-LITTLE, STEPS = 1.0, 300
+#: other families; and steps before the data that they depend on are read.
+STEP, USUAL_STEP, STEPS = {"linear": 0.1, "mlp": 1.0}, 3.0, 300
+#: Work of a model that is not a network, and number of such fits in an automatic one.
+LITTLE, SEARCHED = 1.0, 10
 
 
 def usual_memory(megabytes: float, attempt: int = 1) -> int:
@@ -91,13 +90,13 @@ def fit_priority(spec: ModelSpec, settings: dict[str, Any], is_final: bool) -> f
 
 def _work(spec: ModelSpec, settings: dict[str, Any]) -> float:
     """Return a rough measure of the work of a fit, comparable among models."""
-    trials = TRIALS if spec.model.startswith("Auto") else 1
     if not spec.is_network:
-        return LITTLE * trials
+        return LITTLE * (SEARCHED if spec.model.startswith("Auto") else 1)
     if spec.members:
         return 0.0
-    steps = int(spec.params.get("max_steps") or settings["max_steps"] or STEPS)
-    return trials * STEP.get(spec.info.family, USUAL_STEP) * steps
+    trials = spec.params.get("num_samples", settings["num_samples"]) if spec.info.auto else 1
+    known = settings | {"max_steps": settings["max_steps"] or STEPS}
+    return int(trials) * STEP.get(spec.info.family, USUAL_STEP) * fit_history.steps(spec, known)
 
 
 def kinds(run: RunPaths, settings: dict[str, Any]) -> dict[str, str]:
