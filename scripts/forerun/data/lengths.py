@@ -168,7 +168,7 @@ def check_lengths(
         return panel.take(keep[panel.code]), False
     advice = "; on_short: drop or pad accepts them" if how == "error" else ""
     if how == "pad" and settings.get("on_short") is None:
-        advice = "; on_short: drop leaves them out, and fewer windows (n_windows) need less"
+        advice = "; on_short: drop leaves them out, a smaller n_windows or horizon needs less"
     problems.add(f"too short, {reason}: {examples}{advice}")
     return panel, how == "pad"
 
