@@ -401,7 +401,7 @@ def test_short_series_are_padded_unless_an_input_size_is_given() -> None:
     with pytest.raises(UserError, match="on_short: drop or pad accepts them"):
         prepare(table, asked | {"input_size": 8})
     tiny = pd.concat([table, daily("tiny", range(3))])
-    with pytest.raises(UserError, match="fewer windows"):
+    with pytest.raises(UserError, match="a smaller n_windows or horizon needs less"):
         prepare(tiny, asked)
 
 
