@@ -73,10 +73,17 @@ def train(
         work(Fit(paths, model, fold), progress, saved, threads)
 
 
-def _settings(fit: Fit, threads: int | None) -> dict[str, Any]:
-    """Return the settings of the run, with the threads of the job."""
-    settings = read_frozen(fit.run.config)
-    return settings if threads is None else settings | {"threads": threads}
+def _begin(
+    fit: Fit, checkpoint: Checkpoint | None, threads: int | None
+) -> tuple[dict[str, Any], ModelSpec, Data]:
+    """Return the settings of the run with the threads of the job, the model, and the run's data."""
+    frozen = read_frozen(fit.run.config)
+    settings = frozen if threads is None else frozen | {"threads": threads}
+    spec = weights.located(fit.spec(settings), settings, fit.run.folder.parent)
+    seen = read_run_data(fit.run.data, settings)
+    seen.start = warm_start.start(fit.run.folder, settings, spec)
+    seen.checkpoint = checkpoint
+    return settings, spec, seen
 
 
 def _keep(data: Data, fit: Fit) -> None:
@@ -92,12 +99,8 @@ def train_model(
     threads: int | None = None,
 ) -> None:
     """Train a model on all data of the run and save it."""
-    settings = _settings(fit, threads)
-    spec = weights.located(fit.spec(settings), settings, fit.run.folder.parent)
+    settings, spec, seen = _begin(fit, checkpoint, threads)
     engine = get_engine(spec.engine)
-    seen = read_run_data(fit.run.data, settings)
-    seen.start = warm_start.start(fit.run.folder, settings, spec)
-    seen.checkpoint = checkpoint
     logged = transforms.forward(seen, spec)
     remainder = Remainder.of(spec, settings, logged, logged.history)
     given, inner = remainder.forward(logged), remainder.settings
@@ -121,12 +124,8 @@ def cross_validate(
 
     Data after the fold's last window are cut off, so neither scaler nor model can see them.
     """
-    settings = _settings(fit, threads)
-    spec = weights.located(fit.spec(settings), settings, fit.run.folder.parent)
+    settings, spec, seen = _begin(fit, checkpoint, threads)
     later, number = fit.covered(settings)
-    seen = read_run_data(fit.run.data, settings)
-    seen.start = warm_start.start(fit.run.folder, settings, spec)
-    seen.checkpoint = checkpoint
     seen.history = without_last(seen.history, later)
     held = reach(settings) + (number - 1) * step_size(settings)
     if isinstance(fit, Trial):
